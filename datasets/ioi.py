@@ -1,0 +1,343 @@
+"""Indirect-object identification: "When Mary and John went to the store, John gave a drink to".
+
+The data of Wang et al. 2022 (arXiv 2211.00593). A prompt names two people, the indirect object (IO)
+and the subject (S1), then the subject again (S2), and ends (END) where the IO's name comes next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any, Literal, get_args
+
+import numpy as np
+from attrs import evolve, frozen
+
+from scrub.data import Dataset, Recipe, Tokenizer, pad
+from scrub.errors import Problems, UserError, did_you_mean
+
+from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
+from .ioi_tokens import Pieces, one_token, small_talk
+
+__all__ = ["NAMES", "OBJECTS", "PLACES", "TEMPLATES", "flip", "prompts", "vocabulary"]
+
+Order = Literal["mixed", "ABBA", "BABA"]
+Kind = Literal["ioi", "abc"]
+Flip = Literal["io", "s", "s1", "s2", "order", "both"]
+
+_DISTANCES = ("s1_to_io", "io_to_s2", "io_to_end", "s1_to_s2", "s1_to_end", "s2_to_end")
+
+
+def prompts(
+    n: int,
+    *,
+    order: Order = "mixed",
+    kind: Kind = "ioi",
+    seed: int = 0,
+    prefixes: int = 0,
+    templates: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> Recipe:
+    """Random prompts, made once the model's tokenizer is known.
+
+    Every choice (template, order, names, object, place, prefix) is uniform and independent of the
+    others. Laws: the same arguments give the same table; row i does not depend on `n`; of two
+    recipes that differ in `kind` (or `order`, or `prefixes`) alone, the rows differ in S2 (or which
+    name comes first, or the prefix) alone. Names that are not one token in the tokenizer are left
+    out.
+
+    The dataset, row by row:
+
+    - columns: `io` and `s` (the names of the indirect object and at S1), `s2` (the name at S2),
+      `io_is_first`, `order` ("ABBA" where the IO is first, else "BABA"), `template` (index into
+      `TEMPLATES`), `object` and `place` ("" where the template has none), `prefix_length` (tokens);
+      absolute positions `io_position`, `s1_position`, `s2_position`, `end_position`; distances
+      `s1_to_io`, `io_to_s2`, `io_to_end`, `s1_to_s2`, `s1_to_end`, `s2_to_end`, in tokens (`a_to_b`
+      is b minus a; only `s1_to_io` may be negative);
+    - positions: `start` (the first token after the prefix), `io`, `s1`, `s1+1`, `s2`, `end` (the
+      last token);
+    - labels: `io` and `s`, the tokens of those names.
+
+    Args:
+        n: number of rows.
+        order: "ABBA" (IO first), "BABA" (S first) or "mixed" (either, with probability ½).
+        kind: "ioi", or "abc": the name at S2 is a third one, so that nothing is repeated and no
+            answer is right; `io` and `s` still are what the other two would be.
+        seed: which random prompts.
+        prefixes: up to so many tokens of small talk come before the prompt, so that absolute
+            positions move; each row draws a length from 0 to `prefixes`.
+        templates: indices of the templates to draw from (default: all of `TEMPLATES`).
+        names: the names to draw from (default: `NAMES`).
+
+    Raises:
+        UserError: an argument is not one of the above; or, when the recipe is made, too few names
+            are one token.
+    """
+    chosen = tuple(dict.fromkeys(range(len(TEMPLATES)) if templates is None else templates))
+    people = tuple(dict.fromkeys(NAMES if names is None else names))
+    problems = Problems()
+    for argument, value, choices in (("order", order, Order), ("kind", kind, Kind)):
+        if value not in get_args(choices):
+            hint = did_you_mean(str(value), get_args(choices))
+            problems.add(f'ioi.prompts: there is no {argument} "{value}".', hint)
+    for argument, value, least in (("n", n, 1), ("prefixes", prefixes, 0)):
+        if not isinstance(value, Integral) or value < least:
+            hint = f"Give a whole number, {least} or more."
+            problems.add(f"ioi.prompts: {argument} is {value}.", hint)
+    if isinstance(names, str):
+        problems.add(f'ioi.prompts: names is "{names}".', "Give a list of names.")
+    if not chosen:
+        problems.add("ioi.prompts: templates is empty.", "Name at least one, or leave it out.")
+    for index in chosen:
+        if not isinstance(index, Integral) or not 0 <= index < len(TEMPLATES):
+            hint = f"Templates are numbered 0 to {len(TEMPLATES) - 1}."
+            problems.add(f"ioi.prompts: there is no template {index}.", hint)
+    problems.refuse()
+    arguments = {"n": int(n), "order": order, "kind": kind, "seed": int(seed)}
+    arguments |= {"prefixes": int(prefixes), "templates": chosen, "names": people, "flips": ()}
+    return _recipe(arguments)
+
+
+def flip(recipe: Recipe, what: Flip) -> Recipe:
+    """Change one thing about the prompts: row i is row i of `recipe`, flipped.
+
+    Law: whatever the flip does not name stays as it was: template, object, place, prefix, and every
+    token but the names that it changes. A fresh name is drawn uniformly from the names that are
+    not in the row. Flips may be chained: "io", "s1" and "s2" in turn give prompts without a
+    repeated name on the same templates, Wang et al.'s p_ABC.
+
+    Args:
+        recipe: what `prompts` or `flip` returned.
+        what: which flip.
+
+            - "io": the IO is a fresh name.
+            - "s": the name at S1 is a fresh name, at S2 too where the same name stands there.
+            - "s1": S1 alone is a fresh name (the column and label `s` follow S1). Nothing is
+              repeated any more.
+            - "s2": S2 alone is a fresh name. Nothing is repeated any more.
+            - "order": IO and S1 trade places, ABBA ↔ BABA (the paper's IO ↔ S1 flip): inverts what
+              S2 says by position, and not what it says by name. Twice is the original.
+            - "both": S2 is the IO's name (the paper's IO ← S2 replacement), so that IO and S trade
+              roles, and ABBA ↔ BABA, while the first clause stands: inverts both what S2 says by
+              position and by name. Needs a repeated name. Twice is the original; with "order" it
+              swaps the two names everywhere, which inverts only what S2 says by name.
+
+    Raises:
+        UserError: no such flip; `recipe` is not one of `prompts`; "both" without a repeated name.
+    """
+    if what not in get_args(Flip):
+        raise UserError(
+            f'ioi.flip: there is no flip "{what}". {did_you_mean(str(what), get_args(Flip))}'
+        )
+    if recipe.function is not _make:
+        raise UserError(
+            f'ioi.flip: "{recipe.name}" is not a recipe of ioi.prompts. Give what that returned.'
+        )
+    flips = (*recipe.arguments["flips"], what)
+    if what == "both" and (recipe.arguments["kind"] == "abc" or {"s1", "s2"} & set(flips)):
+        raise UserError(
+            f'ioi.flip: flip "both" needs a repeated name, and "{recipe.name}" has none. '
+            'Use kind="ioi" without the flips "s1" and "s2".'
+        )
+    return _recipe({**recipe.arguments, "flips": flips})
+
+
+def vocabulary() -> list[str]:
+    """Every word and punctuation mark that a prompt may hold, in alphabetical order."""
+    frames = [re.sub(r"\{\w+\}", " ", template) for template in TEMPLATES]
+    frames += [_lowered(frame) for frame in frames]
+    texts = (*frames, *SENTENCES, *ENDINGS, *OBJECTS, *PLACES, *NAMES)
+    return sorted({token for text in texts for token in re.findall(r"\w+|[^\w\s]", text)})
+
+
+def _recipe(arguments: dict[str, Any]) -> Recipe:
+    return Recipe(_name(**arguments), _make, arguments)
+
+
+def _name(n: int, order: str, kind: str, seed: int, flips: Iterable[str], **_: Any) -> str:
+    about = [f"{n} {kind} prompts", f"{order} order", f"seed {seed}"]
+    return ", ".join([*about, *(f"{what} flipped" for what in flips)])
+
+
+@frozen(eq=False)
+class _Table:
+    """The choices behind the rows; arrays [rows]. Names are indices into the list of names."""
+
+    template: np.ndarray
+    io_first: np.ndarray
+    io: np.ndarray
+    s1: np.ndarray
+    s2: np.ndarray
+    object: np.ndarray
+    place: np.ndarray
+    prefix: tuple[tuple[str, ...], ...]
+
+
+def _make(
+    tokenizer: Tokenizer,
+    *,
+    n: int,
+    order: Order,
+    kind: Kind,
+    seed: int,
+    prefixes: int,
+    templates: tuple[int, ...],
+    names: tuple[str, ...],
+    flips: tuple[Flip, ...],
+) -> Dataset:
+    pieces = Pieces(tokenizer)
+    people = one_token(pieces, names, _names_needed(kind, flips))
+
+    def uniform(purpose: str) -> np.ndarray:
+        return _uniform(seed, purpose, n)
+
+    io = _fresh(len(people), uniform("io"))
+    s = _fresh(len(people), uniform("s"), io)
+    first = uniform("order") < 0.5 if order == "mixed" else np.full(n, order == "ABBA")
+    third = _fresh(len(people), uniform("s2"), io, s) if kind == "abc" else s
+    table = _Table(
+        template=np.array(templates)[_fresh(len(templates), uniform("template"))],
+        io_first=first,
+        io=io,
+        s1=s,
+        s2=third,
+        object=_fresh(len(OBJECTS), uniform("object")),
+        place=_fresh(len(PLACES), uniform("place")),
+        prefix=small_talk(pieces, prefixes, n, uniform),
+    )
+    for depth, what in enumerate(flips):
+        table = _flipped(table, what, len(people), uniform(f"flip {depth} {what}"))
+    return _tokenized(_name(n, order, kind, seed, flips), table, people, pieces)
+
+
+def _uniform(seed: int, purpose: str, n: int) -> np.ndarray:
+    """Uniform on [0, 1), float64 [n]; the i-th number depends on seed, purpose and i alone."""
+    key = hashlib.blake2b(repr(("ioi", seed, purpose)).encode(), digest_size=16).digest()
+    raw = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n)
+    return (raw >> np.uint64(11)) * 2.0**-53
+
+
+def _fresh(size: int, uniform: np.ndarray, *taken: np.ndarray) -> np.ndarray:
+    """Uniform whole numbers below `size` that are none of `taken`, row by row."""
+    if not taken:
+        return (uniform * size).astype(np.int64)
+    columns = np.sort(np.stack(taken), axis=0)
+    new = np.concatenate([np.ones_like(columns[:1], bool), np.diff(columns, axis=0) != 0])
+    number = (uniform * (size - new.sum(axis=0))).astype(np.int64)
+    for column, is_new in zip(columns, new, strict=True):
+        number += is_new & (number >= column)
+    return number
+
+
+def _flipped(table: _Table, what: Flip, names: int, uniform: np.ndarray) -> _Table:
+    match what:
+        case "order":
+            return evolve(table, io_first=~table.io_first)
+        case "both":
+            return evolve(table, io=table.s1, s1=table.io, s2=table.io, io_first=~table.io_first)
+    fresh = _fresh(names, uniform, table.io, table.s1, table.s2)
+    match what:
+        case "io":
+            return evolve(table, io=fresh)
+        case "s1":
+            return evolve(table, s1=fresh)
+        case "s2":
+            return evolve(table, s2=fresh)
+        case "s":
+            return evolve(table, s1=fresh, s2=np.where(table.s2 == table.s1, fresh, table.s2))
+
+
+def _names_needed(kind: Kind, flips: Iterable[Flip]) -> int:
+    """How many names there must be for every draw to have one to choose."""
+    in_row = needed = 3 if kind == "abc" else 2
+    for what in flips:
+        if what in ("io", "s", "s1", "s2"):
+            needed = max(needed, in_row + 1)
+        if what in ("s1", "s2"):
+            in_row = 3
+    return needed
+
+
+def _lowered(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def _tokenized(name: str, table: _Table, people: list[str], pieces: Pieces) -> Dataset:
+    split = [re.split(r"( \{\w+\})", template) for template in TEMPLATES]
+    rows: list[list[int]] = []
+    places: dict[str, list[int]] = {key: [] for key in ("start", "A", "B", "S")}
+    for i, template in enumerate(table.template):
+        pair = (table.io[i], table.s1[i]) if table.io_first[i] else (table.s1[i], table.io[i])
+        words = {" {A}": people[pair[0]], " {B}": people[pair[1]], " {S}": people[table.s2[i]]}
+        words |= {" {object}": OBJECTS[table.object[i]], " {place}": PLACES[table.place[i]]}
+        texts = [" ".join(table.prefix[i])] if table.prefix[i] else []
+        tokens = list(pieces.first(texts[0])) if texts else []
+        places["start"].append(len(tokens))
+        for k, part in enumerate(split[template]):
+            text = f" {words[part]}" if part in words else part
+            if k == 0 and texts:
+                # A sentence starts after a full stop, and goes on after "So" or "Later,".
+                text = f" {text if texts[0].endswith('.') else _lowered(text)}"
+            if part[2:-1] in places:
+                places[part[2:-1]].append(len(tokens))
+            tokens += pieces.inside(text) if texts else pieces.first(text)
+            texts.append(text)
+        if tokens != pieces.tokenizer.encode("".join(texts)):
+            raise UserError(
+                f"ioi.prompts: {pieces.tokenizer.name} merges tokens across words in "
+                f'"{"".join(texts)}", so that names have no token of their own there.'
+            )
+        rows.append(tokens)
+    first, second = np.array(places["A"]), np.array(places["B"])
+    s1 = np.where(table.io_first, second, first)
+    positions = {
+        "start": np.array(places["start"]),
+        "io": np.where(table.io_first, first, second),
+        "s1": s1,
+        "s1+1": s1 + 1,
+        "s2": np.array(places["S"]),
+        "end": np.array([len(row) for row in rows]) - 1,
+    }
+    return _dataset(name, table, people, pieces, rows, positions)
+
+
+def _dataset(
+    name: str,
+    table: _Table,
+    people: list[str],
+    pieces: Pieces,
+    rows: list[list[int]],
+    positions: dict[str, np.ndarray],
+) -> Dataset:
+    spelled = np.array(people, dtype=object)
+    tokens = np.array([pieces.inside(f" {person}")[0] for person in people])
+
+    def filled(slot: str, words: Sequence[str], choice: np.ndarray) -> np.ndarray:
+        has_slot = np.array([slot in template for template in TEMPLATES])[table.template]
+        return np.where(has_slot, np.array(words, dtype=object)[choice], "")
+
+    at = positions
+    ends = {distance: distance.split("_to_") for distance in _DISTANCES}
+    return Dataset(
+        name,
+        inputs={"tokens": pad(rows, pieces.tokenizer.pad)},
+        lengths=at["end"] + 1,
+        columns={
+            "io": spelled[table.io],
+            "s": spelled[table.s1],
+            "s2": spelled[table.s2],
+            "io_is_first": table.io_first,
+            "order": np.where(table.io_first, "ABBA", "BABA"),
+            "template": table.template,
+            "object": filled("{object}", OBJECTS, table.object),
+            "place": filled("{place}", PLACES, table.place),
+            "prefix_length": at["start"],
+        }
+        | {f"{key}_position": at[key] for key in ("io", "s1", "s2", "end")}
+        | {distance: at[b] - at[a] for distance, (a, b) in ends.items()},
+        positions=at,
+        labels={"io": tokens[table.io], "s": tokens[table.s1]},
+        pieces=tuple(tuple(pieces.tokenizer.decode(row)) for row in rows),
+    )

@@ -1,0 +1,86 @@
+"""scrub: test mechanistic-interpretability claims by causal scrubbing.
+
+What a hypothesis file needs is here, except datasets and metrics. Heavy parts load when used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scrub.data import Dataset, Recipe, Rows, from_frame
+    from scrub.errors import UserError
+    from scrub.hypothesis import (
+        Claim,
+        Correspondence,
+        InterpNode,
+        claim,
+        inconclusive,
+        refuted,
+        supported,
+    )
+    from scrub.results import Result
+    from scrub.run import run
+    from scrub.samplers import Agree, Exact, Fixed, Uncond
+    from scrub.sites import (
+        anything,
+        embeddings,
+        heads,
+        input_stream,
+        mlp,
+        mlps,
+        none,
+        output,
+        position_embedding,
+        site,
+        token_embedding,
+    )
+
+_HOME = {
+    "scrub.data": "Dataset Recipe Rows from_frame",
+    "scrub.errors": "UserError",
+    "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported",
+    "scrub.results": "Result",
+    "scrub.run": "run",
+    "scrub.samplers": "Agree Exact Fixed Uncond",
+    "scrub.sites": "anything embeddings heads input_stream mlp mlps none output position_embedding "
+    "site token_embedding",
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
+
+__all__ = [
+    "Agree",
+    "Claim",
+    "Correspondence",
+    "Dataset",
+    "Exact",
+    "Fixed",
+    "InterpNode",
+    "Recipe",
+    "Result",
+    "Rows",
+    "Uncond",
+    "UserError",
+    "anything",
+    "claim",
+    "embeddings",
+    "from_frame",
+    "heads",
+    "inconclusive",
+    "input_stream",
+    "mlp",
+    "mlps",
+    "none",
+    "output",
+    "position_embedding",
+    "refuted",
+    "run",
+    "site",
+    "supported",
+    "token_embedding",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'scrub' has no attribute {name!r}")
+    return getattr(import_module(_MODULE[name]), name)

@@ -1,0 +1,344 @@
+"""Datasets: frozen tables of model inputs, their features and their named positions.
+
+A dataset is never padded by meaning, only by layout: every row's first real token stands at index
+0, `lengths` says how many tokens are real, and what follows is padding. Positions are counted from
+the first real token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from scrub.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Tokenizer(Protocol):
+    """What a recipe needs of a tokenizer. `scrub.model` makes one from any `tokenizer.json`."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def pad(self) -> int:
+        """The token id that fills a row up."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, no special tokens added."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> list[str]:
+        """The text of each token, one string a token."""
+        ...
+
+
+def _frozen_array(values: Any) -> np.ndarray:
+    array = np.array(values)
+    if array.dtype.kind == "U" or array.dtype.kind == "T":
+        array = array.astype(object)
+    array.setflags(write=False)
+    return array
+
+
+def _frozen_arrays(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {str(name): _frozen_array(values) for name, values in mapping.items()}
+
+
+@frozen(eq=False, repr=False)
+class Dataset:
+    """A table of inputs. Rows are what samplers draw; columns are what they agree on.
+
+    Attributes:
+        name: what reports call it.
+        inputs: what the model reads, by name. For a token model one entry `"tokens"`, int64
+            [rows, width], right-padded. For a generic graph one entry per input site, [rows, ...].
+        lengths: int64 [rows], the number of real tokens (1 for a graph without positions).
+        columns: features, one value a row: what `Agree` compares and `--by` breaks down by.
+        positions: position columns, int64 [rows], counted from the first real token.
+        labels: token ids, int64 [rows], that metrics read ("io", "s", "next").
+        pieces: per row the text of each token, for showing; () for data without text.
+    """
+
+    name: str
+    inputs: Mapping[str, np.ndarray] = field(converter=_frozen_arrays)
+    lengths: np.ndarray = field(converter=_frozen_array)
+    columns: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
+    positions: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
+    labels: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
+    pieces: tuple[tuple[str, ...], ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        rows = len(self.lengths)
+        if rows == 0:
+            raise UserError(f'Dataset "{self.name}" has no rows.')
+        tables = {"input": self.inputs, "column": self.columns, "position": self.positions}
+        for kind, table in (tables | {"label": self.labels}).items():
+            for name, values in table.items():
+                if len(values) != rows:
+                    raise UserError(
+                        f'Dataset "{self.name}": {kind} "{name}" has {len(values)} rows, '
+                        f"the dataset {rows}."
+                    )
+        for name, values in self.positions.items():
+            outside = np.flatnonzero((values < 0) | (values >= self.lengths))
+            if len(outside):
+                row = int(outside[0])
+                raise UserError(
+                    f'Dataset "{self.name}": position column "{name}" is {values[row]} in row '
+                    f"{row}, which has {self.lengths[row]} tokens (counted from 0)."
+                )
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def width(self) -> int:
+        """Number of positions in the widest row."""
+        return int(self.lengths.max())
+
+    def feature(self, name: str) -> np.ndarray:
+        """Values of a feature, [rows]: a column, or failing that a position or label column.
+
+        Raises:
+            UserError: there is no such column; names the nearest.
+        """
+        for table in (self.columns, self.positions, self.labels):
+            if name in table:
+                return table[name]
+        known = [*self.columns, *self.positions, *(k for k in self.labels if k not in self.columns)]
+        raise UserError(
+            f'Dataset "{self.name}" has no feature "{name}". {did_you_mean(name, known)}'
+        )
+
+    def position(self, spec: str | int) -> np.ndarray:
+        """Index of a named position, or of an int, in every row: int64 [rows].
+
+        Raises:
+            UserError: there is no such position column; names the nearest.
+        """
+        if isinstance(spec, int):
+            return np.full(len(self), spec)
+        if spec not in self.positions:
+            raise UserError(
+                f'Dataset "{self.name}" has no position column "{spec}". '
+                f"{did_you_mean(spec, self.positions)}"
+            )
+        return self.positions[spec]
+
+    def label(self, name: str) -> np.ndarray:
+        """Token ids of a label column, int64 [rows].
+
+        Raises:
+            UserError: there is no such label; names the nearest.
+        """
+        if name not in self.labels:
+            raise UserError(
+                f'Dataset "{self.name}" has no label "{name}". {did_you_mean(name, self.labels)}'
+            )
+        return self.labels[name]
+
+    def text(self, row: int) -> str:
+        """The row as one string, for people."""
+        return "".join(self.pieces[row]).strip() if self.pieces else f"row {row}"
+
+    def take(self, rows: Iterable[int], name: str | None = None) -> Dataset:
+        """The dataset of these rows, in this order (a row may come twice)."""
+        index = np.asarray(list(rows), dtype=np.int64)
+
+        def pick(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {key: values[index] for key, values in table.items()}
+
+        return evolve(
+            self,
+            name=name or self.name,
+            inputs=pick(self.inputs),
+            lengths=self.lengths[index],
+            columns=pick(self.columns),
+            positions=pick(self.positions),
+            labels=pick(self.labels),
+            pieces=tuple(self.pieces[i] for i in index) if self.pieces else (),
+        )
+
+    def with_columns(self, **columns: Any) -> Dataset:
+        """The same dataset with further features (values of length `rows`)."""
+        return evolve(self, columns={**self.columns, **columns})
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table as pandas shows it: text, features, positions, lengths."""
+        import pandas as pd
+
+        shown: dict[str, Any] = {}
+        if self.pieces:
+            shown["text"] = [self.text(i) for i in range(len(self))]
+        shown |= self.columns
+        shown |= {f"at {name}": values for name, values in self.positions.items()}
+        shown["length"] = self.lengths
+        return pd.DataFrame(shown)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} rows, {self.width} positions)"
+
+    def _repr_html_(self) -> str:
+        return self.frame._repr_html_()  # type: ignore[operator]  # pandas leaves it untyped
+
+    @property
+    def sha256(self) -> str:
+        """Hash of inputs and lengths: two datasets with one hash ask the model the same."""
+        digest = hashlib.sha256()
+        for name in sorted(self.inputs):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.inputs[name]).tobytes())
+        digest.update(np.ascontiguousarray(self.lengths).tobytes())
+        return digest.hexdigest()
+
+
+@frozen(eq=False)
+class Rows:
+    """Some rows of a dataset, one per sample: what samplers take and give.
+
+    Attributes:
+        data: the dataset that the rows belong to.
+        index: int64 [samples], row numbers of `data`.
+    """
+
+    data: Dataset
+    index: np.ndarray = field(converter=_frozen_array)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def feature(self, name: str) -> np.ndarray:
+        """The feature's value per sample."""
+        return self.data.feature(name)[self.index]
+
+    def at(self, index: np.ndarray) -> Rows:
+        """Other rows of the same dataset."""
+        return Rows(self.data, index)
+
+
+@frozen
+class Recipe:
+    """How to make a dataset once the tokenizer is known: `make(tokenizer)`.
+
+    The law: the same recipe and tokenizer make the same table, bit for bit.
+    """
+
+    name: str
+    function: Callable[..., Dataset]
+    arguments: Mapping[str, Any] = field(factory=dict)
+
+    def make(self, tokenizer: Tokenizer) -> Dataset:
+        """The dataset, in the tokens of this tokenizer."""
+        return self.function(tokenizer, **self.arguments)
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    text: str | None = None,
+    tokens: str | None = None,
+    positions: Iterable[str] = (),
+    labels: Iterable[str] = (),
+    name: str = "frame",
+) -> Recipe:
+    """A dataset from a pandas frame: one column of text or of token lists, the others features.
+
+    Args:
+        frame: one row an input.
+        text: the column that holds the prompt as text (give this or `tokens`).
+        tokens: the column that holds lists of token ids.
+        positions: columns with token positions, counted from 0. A column "end" (the last token)
+            is added where there is none.
+        labels: columns whose text is one token (as a continuation, with its leading space).
+        name: what reports call the dataset.
+
+    Raises:
+        UserError: (when made) a column is missing, or a label is not one token.
+    """
+    arguments = {
+        "frame": frame.copy(),
+        "text": text,
+        "tokens": tokens,
+        "positions": tuple(positions),
+        "labels": tuple(labels),
+        "name": name,
+    }
+    return Recipe(name, _make_from_frame, arguments)
+
+
+def _make_from_frame(
+    tokenizer: Tokenizer,
+    *,
+    frame: pd.DataFrame,
+    text: str | None,
+    tokens: str | None,
+    positions: tuple[str, ...],
+    labels: tuple[str, ...],
+    name: str,
+) -> Dataset:
+    if (text is None) == (tokens is None):
+        raise UserError(f'Dataset "{name}": give either text= or tokens=, the name of a column.')
+    for column in (text, tokens, *positions, *labels):
+        if column is not None and column not in frame.columns:
+            raise UserError(
+                f'Dataset "{name}": the frame has no column "{column}". '
+                f"{did_you_mean(column, map(str, frame.columns))}"
+            )
+    rows = [tokenizer.encode(t) for t in frame[text]] if text else [list(t) for t in frame[tokens]]
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    ids = {}
+    for label in labels:
+        encoded = [tokenizer.encode(str(value)) for value in frame[label]]
+        long = next((i for i, e in enumerate(encoded) if len(e) != 1), None)
+        if long is not None:
+            raise UserError(
+                f'Dataset "{name}": label "{label}" is {frame[label].iloc[long]!r} in row {long}, '
+                f"which is {len(encoded[long])} tokens in {tokenizer.name}, not one."
+            )
+        ids[label] = [e[0] for e in encoded]
+    return Dataset(
+        name,
+        inputs={"tokens": pad(rows, tokenizer.pad)},
+        lengths=lengths,
+        columns={
+            str(column): frame[column].to_numpy()
+            for column in frame.columns
+            if column not in {text, tokens, *positions}
+        },
+        positions={"end": lengths - 1} | {c: frame[c].to_numpy() for c in positions},
+        labels=ids,
+        pieces=tuple(tuple(tokenizer.decode(row)) for row in rows),
+    )
+
+
+def pad(rows: Sequence[Sequence[int]], token: int) -> np.ndarray:
+    """Token lists as one right-padded int64 array [rows, width]."""
+    width = max((len(row) for row in rows), default=0)
+    padded = np.full((len(rows), width), token, dtype=np.int64)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return padded
+
+
+def padded_tokens(dataset: Dataset, width: int) -> np.ndarray:
+    """The token ids of every row at positions 0 to width - 1, int64 [rows, width].
+
+    A dataset narrower than `width` goes on with the token that it pads its own rows with, or with
+    token 0 where all its rows are full.
+    """
+    tokens = dataset.inputs["tokens"][:, :width]
+    short = np.flatnonzero(dataset.lengths < tokens.shape[1])
+    fill = tokens[short[0], -1] if len(short) else 0
+    missing = np.full((len(tokens), width - tokens.shape[1]), fill, dtype=np.int64)
+    return np.concatenate([tokens, missing], axis=1)

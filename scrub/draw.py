@@ -1,0 +1,139 @@
+"""Draw the donors of every node: hypothesis + data → row numbers. No tensors, no model.
+
+Randomness is keyed by (seed, name path, sample number): a sample's draw at a node depends on
+nothing else, so that adding a node, reordering nodes or adding samples leaves every other draw as
+it was, and a row that is drawn twice as reference gets fresh donors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from attrs import field, frozen
+
+from scrub.data import Dataset, Rows
+from scrub.errors import UserError
+from scrub.samplers import Sampler, Uncond
+from scrub.tree import NamePath, Tree
+
+BASELINE = "baseline"
+"""Reserved name: the draws of the independent random input that the baseline is computed on."""
+
+
+@frozen(eq=False)
+class NodeDraw:
+    """What one occurrence of a node drew.
+
+    Attributes:
+        own: the inputs that stand in for the reference.
+        other: the inputs for everything that no child claims; None for a leaf.
+    """
+
+    own: Rows
+    other: Rows | None = None
+
+    @property
+    def frame(self) -> Rows:
+        """The inputs on whose positions and mask the node is computed (design §3.4)."""
+        return self.own if self.other is None else self.other
+
+
+@frozen(eq=False)
+class Draws:
+    """Everything random about a run.
+
+    Attributes:
+        references: the reference inputs, drawn from the data with replacement.
+        baseline: independent random inputs, scored against the references' labels.
+        nodes: per occurrence, keyed by the names from the root down.
+    """
+
+    references: Rows
+    baseline: Rows
+    nodes: Mapping[NamePath, NodeDraw]
+
+    def rows(self) -> list[Rows]:
+        """Every list of inputs that was drawn."""
+        drawn = [rows for node in self.nodes.values() for rows in (node.own, node.other)]
+        return [self.references, self.baseline, *(rows for rows in drawn if rows is not None)]
+
+
+@frozen(eq=False)
+class KeyedRandomness:
+    """Uniform numbers from a counter-based generator whose key is (seed, name path, purpose).
+
+    The i-th number of a stream belongs to sample i, and a second call reads another stream.
+    """
+
+    seed: int
+    key: tuple[str, ...]
+    samples: int
+    _calls: list[None] = field(factory=list, init=False)
+
+    def uniform(self) -> np.ndarray:
+        """Uniform on [0, 1), float64 [samples]."""
+        text = repr((self.seed, self.key, len(self._calls)))
+        self._calls.append(None)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        raw = np.random.Philox(key=int.from_bytes(digest, "little")).random_raw(self.samples)
+        return (raw >> np.uint64(11)) * 2.0**-53
+
+
+def draw(
+    tree: Tree,
+    data: Dataset,
+    *,
+    samples: int,
+    seed: int,
+    references: Sequence[int] | None = None,
+) -> Draws:
+    """Draw references, baseline and every node's inputs, from the root down.
+
+    Args:
+        references: rows to take as references, `samples` of them, instead of drawing them.
+
+    Raises:
+        UserError: a sampler returned what is not a row of a dataset.
+    """
+
+    def sample(sampler: Sampler, reference: Rows, path: NamePath, purpose: str) -> Rows:
+        randomness = KeyedRandomness(seed, (*path, purpose), samples)
+        return _checked(sampler.draw(reference, randomness), sampler, path, samples)
+
+    def below(occurrence: Tree, reference: Rows) -> dict[NamePath, NodeDraw]:
+        node, path = occurrence.node, occurrence.path
+        own = sample(node.sampler, reference, path, "own")
+        other = None if occurrence.is_leaf else sample(node.other, own, path, "other")
+        drawn = {path: NodeDraw(own, other)}
+        for child in occurrence.children:
+            drawn |= below(child, own)
+        return drawn
+
+    every = Rows(data, np.zeros(samples, dtype=np.int64))
+    drawn = sample(Uncond(), every, (), "reference") if references is None else every.at(references)
+    baseline = sample(Uncond(), drawn, (BASELINE,), "own")
+    return Draws(drawn, baseline, below(tree, drawn))
+
+
+def _checked(drawn: object, sampler: Sampler, path: NamePath, samples: int) -> Rows:
+    name = type(sampler).__name__
+    if not isinstance(drawn, Rows):
+        raise UserError(
+            f"Sampler {name} returned {type(drawn).__name__}, not Rows. "
+            "Return references.at(row numbers)."
+        ).at(node=path[-1])
+    if len(drawn) != samples:
+        raise UserError(
+            f"Sampler {name} returned {len(drawn)} donors for {samples} references. "
+            "Return one row for each reference."
+        ).at(node=path[-1])
+    outside = np.flatnonzero((drawn.index < 0) | (drawn.index >= len(drawn.data)))
+    if len(outside):
+        row = drawn.index[outside[0]]
+        raise UserError(
+            f"Sampler {name} returned row {row} for sample {outside[0]}, which is not in the "
+            f'dataset "{drawn.data.name}": its rows are 0 to {len(drawn.data) - 1}.'
+        ).at(node=path[-1])
+    return drawn

@@ -1,0 +1,82 @@
+"""What a user did wrong, as data: one sentence each, all of them at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from attrs import evolve, field, frozen
+
+
+@frozen
+class Problem:
+    """One thing that is wrong: where it is, what it is, and what to do about it."""
+
+    what: str
+    fix: str = ""
+    node: str = ""
+    claim: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        place = "::".join(part for part in (self.file, self.claim) if part)
+        if self.node:
+            place = f'{place} · node "{self.node}"' if place else f'node "{self.node}"'
+        sentence = f"{self.what} {self.fix}".strip()
+        return f"{place}: {sentence}" if place else sentence
+
+
+class UserError(Exception):
+    """Refusal of the user's input, with every problem that was found."""
+
+    problems: tuple[Problem, ...]
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
+        assert self.problems
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+    def at(self, *, file: str = "", claim: str = "", node: str = "") -> UserError:
+        """The same problems, placed in a file, claim or node where they do not say so yet."""
+        return UserError(
+            *(
+                evolve(p, file=p.file or file, claim=p.claim or claim, node=p.node or node)
+                for p in self.problems
+            )
+        )
+
+
+@frozen
+class Problems:
+    """A list of problems that grows while the input is read, and is raised once at the end."""
+
+    found: list[Problem] = field(factory=list)
+
+    def add(self, what: str, fix: str = "", *, node: str = "", claim: str = "") -> None:
+        problem = Problem(what, fix, node=node, claim=claim)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def refuse(self) -> None:
+        """Raise `UserError` with everything found, if anything was."""
+        if self.found:
+            raise UserError(*self.found)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice whose spelling is closest to `name`; None where there are no choices."""
+    options = list(choices)
+    if not options:
+        return None
+    ranked = difflib.get_close_matches(name.lower(), [o.lower() for o in options], n=1, cutoff=0.0)
+    return next(o for o in options if o.lower() == ranked[0]) if ranked else options[0]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A sentence that lists the valid choices and names the nearest one first."""
+    options = list(choices)
+    if not options:
+        return "There are none to choose from."
+    near = nearest(name, options)
+    listed = ", ".join(options)
+    return f'The nearest is "{near}"; there are: {listed}.'

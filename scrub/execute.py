@@ -1,0 +1,316 @@
+"""THE ENGINE: carry out a plan on the draws, and give the root's value per sample.
+
+A value's identity is (step, the rows that its inputs drew), so each step is computed once per
+distinct combination of rows, and plain values once per row. A step reads plain values of its frame,
+and on top of them what other steps changed. The executor knows nothing of paths: all decisions
+were made by the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from attrs import field, frozen
+from torch import Tensor
+
+from scrub.draw import Draws
+from scrub.model.graph import Where
+from scrub.model.plain import PlainCache, numbers, positions
+from scrub.plan import sources
+from scrub.positions import add, place
+from scrub.data import Rows
+from scrub.sites import ALL, At
+from scrub.steps import (
+    Patch,
+    Plan,
+    SiteRead,
+    SiteStep,
+    Source,
+    Step,
+    StreamRead,
+    StreamStep,
+    Variable,
+)
+
+REFERENCE = Variable((), "own")
+BASELINE = Variable((), "other")
+
+
+@frozen(eq=False)
+class Outputs:
+    """The root's value for some samples: each [samples, positions, cells, ...]."""
+
+    samples: slice
+    original: Tensor
+    scrubbed: Tensor
+    baseline: Tensor
+
+
+@frozen(eq=False)
+class Table:
+    """Samples grouped by what they drew: the distinct combinations of some inputs' rows.
+
+    Attributes:
+        member: combination of each sample, int64 [samples].
+        first: a sample of each combination, int64 [combinations].
+    """
+
+    member: np.ndarray
+    first: np.ndarray
+
+
+def execute(plan: Plan, draws: Draws, cache: PlainCache, *, chunk: int, start: int = 0) -> Iterator[Outputs]:
+    """Root values of the samples from `start` on, `chunk` samples at a time.
+
+    Laws: equals the reference evaluator; `chunk` and what the cache holds change no draw and
+    nothing beyond rounding.
+    """
+    width = max(rows.data.width for rows in draws.rows())
+    for first in range(start, len(draws.references), chunk):
+        samples = slice(first, min(first + chunk, len(draws.references)))
+        inputs = {name: rows.at(rows.index[samples]) for name, rows in _inputs(draws).items()}
+        for rows in inputs.values():
+            cache.fill(rows, width, plan.plain)
+        with torch.no_grad():
+            yield _Chunk(plan, cache, inputs, width).outputs(samples)
+
+
+def _inputs(draws: Draws) -> dict[Variable, Rows]:
+    found = {REFERENCE: draws.references, BASELINE: draws.baseline}
+    for path, node in draws.nodes.items():
+        found[Variable(path, "own")] = node.own
+        if node.other is not None:
+            found[Variable(path, "other")] = node.other
+    return found
+
+
+@frozen(eq=False)
+class _Chunk:
+    """The samples that are computed together, and the values known so far."""
+
+    plan: Plan
+    cache: PlainCache
+    inputs: dict[Variable, Rows]
+    width: int
+    values: dict[int, Tensor] = field(factory=dict)
+    tables: dict[frozenset[Variable], Table] = field(factory=dict)
+
+    def outputs(self, samples: slice) -> Outputs:
+        result = self.plan.result
+        last: dict[int, int] = {}
+        for number, step in enumerate(self.plan.steps):
+            last |= {source.step: number for source in sources(step) if source.step is not None}
+        kept = {piece.source.step for piece in result.pieces}
+        for number, step in enumerate(self.plan.steps):
+            self.values[number] = self._compute(step)
+            for source in sources(step):
+                if source.step is not None and last[source.step] == number:
+                    if source.step not in kept:
+                        self.values.pop(source.step, None)
+        return Outputs(
+            samples,
+            original=self._root(REFERENCE),
+            scrubbed=torch.cat([self._result(p.heads, p.source) for p in result.pieces], dim=2),
+            baseline=self._root(BASELINE),
+        )
+
+    def _root(self, which: Variable) -> Tensor:
+        heads = tuple(head for piece in self.plan.result.pieces for head in piece.heads)
+        return self._result(heads, Source(which))
+
+    def _result(self, heads: tuple[int | None, ...], source: Source) -> Tensor:
+        """The root's value from one source, computed once per distinct value."""
+        table = self.table(self.needs(source))
+        at, site = self.plan.result.at, self.plan.result.site
+        value = self.lookup(source, site, heads, at, source.frame, table.first)
+        value = value.expand(-1, -1, len(heads), *value.shape[3:])
+        return value[torch.tensor(table.member)]
+
+    def needs(self, source: Source) -> frozenset[Variable]:
+        if source.step is None:
+            return frozenset({source.frame})
+        return self.plan.steps[source.step].needs
+
+    def table(self, needs: frozenset[Variable]) -> Table:
+        """The distinct combinations of the rows of these inputs, in this chunk."""
+        if needs not in self.tables:
+            code = np.zeros(len(self.inputs[REFERENCE]), dtype=np.int64)
+            for variable in sorted(needs):
+                rows = self.inputs[variable].index
+                code = np.unique(code * (rows.max() + 1) + rows, return_inverse=True)[1]
+            first = np.unique(code, return_index=True)[1]
+            self.tables[needs] = Table(code, first)
+        return self.tables[needs]
+
+    def index(self, frame: Variable, name: str, at: At, samples: np.ndarray) -> Tensor:
+        """Index of each position in the frame's input, for these samples: int64 [n, positions]."""
+        rows = self.inputs[frame].at(self.inputs[frame].index[samples])
+        if at == ALL:
+            return positions(rows, self.plan.graph, name, self.width)
+        columns = [rows.data.position(spec)[rows.index] for spec in at]
+        return torch.tensor(np.stack(columns, axis=1)).to(self.plan.graph.device)
+
+    def plain(
+        self, frame: Variable, name: str, heads: tuple[int | None, ...], at: Tensor | None,
+        samples: np.ndarray,
+    ) -> Tensor:  # fmt: skip
+        rows = self.inputs[frame].at(self.inputs[frame].index[samples])
+        return self.cache.get(name, rows, self.width, at, heads)
+
+    def lookup(
+        self,
+        source: Source,
+        site: str,
+        heads: tuple[int | None, ...],
+        at: At,
+        frame: Variable,
+        samples: np.ndarray,
+    ) -> Tensor:
+        """Values of a source at positions that are named in a frame: [n, positions, heads, …].
+
+        The frame's indices are looked up in the source as they are: where the frame is not the
+        source's own, that is landing index to index.
+        """
+        index = None if at == ALL else self.index(frame, site, at, samples)
+        if source.step is None:
+            return self.plain(source.frame, site, heads, index, samples)
+        step = self.plan.steps[source.step]
+        assert isinstance(step, SiteStep)
+        value = self._of_step(source.step, samples)
+        if value.shape[2] > 1:
+            value = value[:, :, [step.heads.index(head) for head in heads]]
+        if step.at == ALL:
+            return value if index is None else _at(value, index)
+        if step.at == at and frame == source.frame:
+            return value
+        target = self.index(frame, site, at, samples)
+        base = self.plain(source.frame, site, heads, index, samples)
+        base = base.expand(-1, -1, value.shape[2], *base.shape[3:])
+        return place(base, target, value, self.index(step.frame, site, step.at, samples))
+
+    def difference(self, step: int, at: At, samples: np.ndarray) -> Tensor:
+        """What a stream step computed, at positions of its own frame: zero where it did not."""
+        known = self.plan.steps[step]
+        assert isinstance(known, StreamStep)
+        value = self._of_step(step, samples)
+        if known.at == at:
+            return value
+        target = self.index(known.frame, known.stream, at, samples)
+        if known.at == ALL:
+            return _at(value, target)
+        zero = value.new_zeros(*target.shape, *value.shape[2:])
+        return place(zero, target, value, self.index(known.frame, known.stream, known.at, samples))
+
+    def _of_step(self, number: int, samples: np.ndarray) -> Tensor:
+        value = self.values[number]
+        table = self.table(self.plan.steps[number].needs)
+        if samples is table.first:
+            return value
+        return value[torch.tensor(table.member[samples])]
+
+    def _compute(self, step: Step) -> Tensor:
+        samples = self.table(step.needs).first
+        return (
+            self._stream(step, samples)
+            if isinstance(step, StreamStep)
+            else self._site(step, samples)
+        )
+
+    def _site(self, step: SiteStep, samples: np.ndarray) -> Tensor:
+        inputs = {
+            read.port: (
+                self._read_stream(read, step, samples)
+                if isinstance(read, StreamRead)
+                else self._read_site(read, step, samples)
+            )
+            for read in step.reads
+        }
+        where = Where(
+            numbers(step.heads, self.plan.graph),
+            self.index(step.frame, step.site, step.at, samples),
+        )
+        return self.plan.graph.sites[step.site].apply(inputs, where)
+
+    def _read_stream(self, read: StreamRead, step: SiteStep, samples: np.ndarray) -> Tensor:
+        at = None if step.at == ALL else self.index(step.frame, step.site, step.at, samples)
+        plain = self.plain(step.frame, read.stream, (), at, samples)
+        if read.difference is None:
+            return plain
+        return plain + self.difference(read.difference, step.at, samples)
+
+    def _read_site(self, read: SiteRead, step: SiteStep, samples: np.ndarray) -> Tensor:
+        at: At = ALL if read.everywhere else step.at
+        pieces = [
+            self.lookup(piece.source, read.site, piece.heads, at, step.frame, samples)
+            for piece in read.pieces
+        ]
+        heads = [head for piece in read.pieces for head in piece.heads]
+        if len(pieces) > 1:
+            sizes = [len(piece.heads) for piece in read.pieces]
+            pieces = [_wide(value, size) for value, size in zip(pieces, sizes, strict=True)]
+            value = torch.cat(pieces, dim=2)[:, :, [heads.index(head) for head in step.heads]]
+        else:
+            value = pieces[0]
+        for patch in read.patches:
+            value = self._patched(value, patch, read.site, at, step, samples)
+        return value
+
+    def _patched(
+        self, value: Tensor, patch: Patch, site: str, at: At, step: SiteStep, samples: np.ndarray
+    ) -> Tensor:
+        assert patch.at != ALL, "a whole site is a piece, not a patch"
+        new = self.lookup(patch.source, site, patch.heads, patch.at, patch.source.frame, samples)
+        target = self.index(step.frame, site, at, samples)
+        landing = self.index(step.frame, site, patch.at, samples)
+        if patch.heads == step.heads:
+            return place(_wide(value, new.shape[2]), target, new, landing)
+        which = [step.heads.index(head) for head in patch.heads]
+        value = _wide(value, len(step.heads)).clone()
+        value[:, :, which] = place(value[:, :, which], target, new, landing)
+        return value
+
+    def _stream(self, step: StreamStep, samples: np.ndarray) -> Tensor:
+        total = None
+        if step.base is not None:
+            total = self.difference(step.base, step.at, samples)
+        target = self.index(step.frame, step.stream, step.at, samples)
+        for patch in step.patches:
+            change, landing = self._change(patch, step, samples)
+            if total is None:
+                total = change.new_zeros(*target.shape, *change.shape[2:])
+            aligned = landing is None or (patch.at == step.at)
+            total = total + change if aligned else add(total, target, change, landing)
+        assert total is not None
+        return total
+
+    def _change(
+        self, patch: Patch, step: StreamStep, samples: np.ndarray
+    ) -> tuple[Tensor, Tensor | None]:
+        """What a patch adds to the stream, and at which indices; None: at the step's own."""
+        if patch.at == ALL:
+            named, here = step.at, None
+            new = self.lookup(patch.source, patch.site, patch.heads, named, step.frame, samples)
+        else:
+            named = patch.at
+            here = self.index(step.frame, step.stream, named, samples)
+            new = self.lookup(
+                patch.source, patch.site, patch.heads, named, patch.source.frame, samples
+            )
+        old = self.lookup(patch.over, patch.site, patch.heads, named, step.frame, samples)
+        write = self.plan.graph.sites[patch.site].write
+        change = new - old
+        if write is not None:
+            which = numbers(patch.heads, self.plan.graph)
+            change = write(change, which)
+        return change, here
+
+
+def _at(value: Tensor, index: Tensor) -> Tensor:
+    return value[torch.arange(len(value), device=value.device)[:, None], index]
+
+
+def _wide(value: Tensor, heads: int) -> Tensor:
+    """The value with one entry a head, where all heads share one."""
+    return value.expand(-1, -1, heads, *value.shape[3:]) if value.shape[2] == 1 else value

@@ -1,0 +1,130 @@
+"""A hypothesis: a tree of interpretation nodes, and what each stands for in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from scrub.errors import UserError
+from scrub.samplers import Sampler, Uncond
+from scrub.sites import Sites
+
+Verdict = Literal["supported", "refuted", "inconclusive"]
+
+
+@frozen(eq=False)
+class InterpNode:
+    """A node of the interpretation: a feature of the input, told by the swaps that it permits.
+
+    Attributes:
+        name: unique among its siblings; draws are keyed by the names from the root down.
+        sampler: own = sampler(reference), where the reference is the parent's own input (for
+            the root: the reference input).
+        other: sampler of the input for everything that no child claims, drawn from `own`.
+            A leaf has no other inputs. (default: `Uncond`)
+        parents: () for the root. A node with two parents is treeified: drawn once per parent.
+    """
+
+    name: str
+    sampler: Sampler
+    other: Sampler = field(factory=Uncond, kw_only=True)
+    parents: tuple[InterpNode, ...] = field(default=(), kw_only=True, converter=tuple)
+
+    def child(
+        self, name: str, sampler: Sampler, *, other: Sampler | None = None
+    ) -> InterpNode:
+        """A new node whose parent is this one."""
+        return InterpNode(name, sampler, other=other or Uncond(), parents=(self,))
+
+    def __repr__(self) -> str:
+        return f"InterpNode({self.name!r})"
+
+
+@frozen(eq=False)
+class Correspondence:
+    """Which sites of the model, along which path, every node stands for."""
+
+    sites: Mapping[InterpNode, Sites] = field(converter=dict)
+
+
+@frozen
+class Expectation:
+    """The verdict that a file expects of a belief "recovered lies between these bounds".
+
+    A bound that is None is open. The verdict itself never depends on what is expected.
+    """
+
+    verdict: Verdict
+    low: float | None
+    high: float | None
+
+
+def _bounded(verdict: Verdict, low: float | None, high: float | None) -> Expectation:
+    if low is None and high is None:
+        raise UserError(f"{verdict}() needs a bound: above=… or below=….")
+    if low is not None and high is not None and low > high:
+        raise UserError(f"{verdict}(): the bounds exclude each other.")
+    return Expectation(verdict, low, high)
+
+
+def supported(*, above: float | None = None, below: float | None = None) -> Expectation:
+    """Expects *supported* of the belief "recovers at least `above` (and at most `below`)"."""
+    return _bounded("supported", above, below)
+
+
+def refuted(*, below: float | None = None, above: float | None = None) -> Expectation:
+    """Expects *refuted* of the belief "recovers at least `below` (and at most `above`)"."""
+    return _bounded("refuted", below, above)
+
+
+def inconclusive(*, above: float | None = None, below: float | None = None) -> Expectation:
+    """Expects *inconclusive* of the belief "recovers at least `above` (at most `below`)"."""
+    return _bounded("inconclusive", above, below)
+
+
+@frozen(eq=False)
+class Claim:
+    """A belief about a model that `scrub test` can put to the test.
+
+    Attributes:
+        name: the function's name.
+        build: model → `Correspondence`.
+        data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
+        metric: see `scrub.metrics`.
+        expect: the verdict that the file expects; None where it expects nothing.
+        model: overrides the file's MODEL.
+        belief: the first line of the docstring.
+    """
+
+    name: str
+    build: Callable[[Any], Correspondence]
+    data: Any
+    metric: Any
+    expect: Expectation | None = None
+    model: Any = None
+    belief: str = ""
+
+
+def claim(
+    *, data: Any, metric: Any, expect: Expectation | None = None, model: Any = None
+) -> Callable[[Callable[[Any], Correspondence]], Claim]:
+    """Declare a claim: decorates a function from the model to a `Correspondence`.
+
+    The function's name is the claim's name, and its docstring's first line what is believed.
+    """
+
+    def decorate(build: Callable[[Any], Correspondence]) -> Claim:
+        lines = (build.__doc__ or "").strip().splitlines()
+        return Claim(
+            name=build.__name__,
+            build=build,
+            data=data,
+            metric=metric,
+            expect=expect,
+            model=model,
+            belief=lines[0] if lines else "",
+        )
+
+    return decorate

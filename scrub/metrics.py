@@ -1,0 +1,117 @@
+"""Metrics: from the root's value to one number per reference.
+
+Every metric is a function of the root's value and of the reference's columns. Whether more is
+better is part of it, for reports; loss recovered does not depend on the sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from scrub.data import Rows
+from scrub.errors import UserError
+
+OWN = "own"
+Function = Callable[[Any, Rows], Any]
+"""(value [samples, …], references) → [samples]. Axes of length 1 for positions and cells are
+dropped: logits at one position come as [samples, vocabulary]."""
+
+
+@frozen
+class Metric:
+    """A number per reference.
+
+    Attributes:
+        name: what reports call it.
+        function: see `Function`.
+        higher_is_better: None where the user did not say.
+        kind: "logit_diff", "cross_entropy", "probability_diff" or "own".
+        labels: label columns that it reads, checked before anything runs.
+    """
+
+    name: str
+    function: Function
+    higher_is_better: bool | None
+    kind: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def recomputable(self) -> bool:
+        """Whether a run record says enough to compute it again without the user's file."""
+        return self.kind != OWN
+
+
+def logit_diff(correct: str, wrong: str) -> Metric:
+    """Logit of the `correct` label minus that of the `wrong` one; higher is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return _of(logits, references, correct) - _of(logits, references, wrong)
+
+    return Metric(f"logit({correct}) − logit({wrong})", function, True, "logit_diff", (correct, wrong))
+
+
+def cross_entropy(label: str) -> Metric:
+    """Cross-entropy of the label under the softmax of the logits, in nats; lower is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return -_of(logits.log_softmax(-1), references, label)
+
+    return Metric(f"cross-entropy of {label}", function, False, "cross_entropy", (label,))
+
+
+def probability_diff(correct: str, wrong: str) -> Metric:
+    """Probability of the `correct` label minus that of the `wrong` one; higher is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        probabilities = logits.softmax(-1)
+        return _of(probabilities, references, correct) - _of(probabilities, references, wrong)
+
+    return Metric(f"p({correct}) − p({wrong})", function, True, "probability_diff", (correct, wrong))
+
+
+def custom(function: Function, *, higher_is_better: bool | None = None) -> Metric:
+    """A metric of your own: (root's value [samples, …], references) → [samples]."""
+    return Metric(getattr(function, "__name__", "metric"), function, higher_is_better, OWN)
+
+
+def as_metric(metric: Metric | Function) -> Metric:
+    """A metric as declared; a plain function is a metric of the user's own."""
+    return metric if isinstance(metric, Metric) else custom(metric)
+
+
+def _of(logits: Any, references: Rows, label: str) -> Any:
+    import torch
+
+    index = torch.tensor(references.data.label(label)[references.index]).to(logits.device)
+    return logits.gather(-1, index[:, None])[:, 0]
+
+
+def measure(metric: Metric, value: Any, references: Rows) -> np.ndarray:
+    """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
+
+    Raises:
+        UserError: the user's function fails, or gives something other than one number a sample.
+    """
+    for axis in (2, 1):
+        if value.shape[axis] == 1:
+            value = value.squeeze(axis)
+    try:
+        measured = metric.function(value, references)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f'Metric "{metric.name}" failed on a value of shape {list(value.shape)}: '
+            f"{type(error).__name__}: {error}. It gets the root's value and the references."
+        ) from error
+    numbers = np.asarray(getattr(measured, "tolist", lambda: measured)(), dtype=np.float64)
+    if numbers.shape != (len(references),):
+        raise UserError(
+            f'Metric "{metric.name}" gave an array of shape {list(numbers.shape)} for '
+            f"{len(references)} samples. Give one number a sample."
+        )
+    return numbers

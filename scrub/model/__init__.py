@@ -1,0 +1,1 @@
+"""Models as graphs of named sites, and where they come from."""

@@ -1,0 +1,209 @@
+"""The model graph: a DAG of named sites, each a torch callable of its inputs.
+
+A site reads by ports. A port reads another site of the same component (a head's pattern reads its
+scores), or a stream: the sum of what several writers wrote (the residual stream, or one argument of
+an arithmetic graph). Heads and positions are axes of a site's values, so that a layer runs as one
+batched operation. Every value in the engine is `[inputs, positions, heads, ...]`; a site without
+positions or without heads has axes of length 1.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import torch
+from attrs import field, frozen
+from torch import Tensor
+
+from scrub.sites import Cell, Through
+
+Component = tuple[str, int | None]
+"""A group of sites that a path passes as one: a head (its layer's group and its number), an MLP."""
+
+
+@frozen(eq=False)
+class Where:
+    """For which heads and at which positions a site is computed.
+
+    Attributes:
+        heads: head numbers, int64 [heads]; empty for a site without heads.
+        at: index of each position from the first real token, int64 [inputs, positions].
+    """
+
+    heads: Tensor
+    at: Tensor
+
+
+Apply = Callable[[Mapping[str, Tensor], Where], Tensor]
+"""Inputs by port, each [inputs, positions, heads or 1, ...] → the site's value."""
+
+
+@frozen(eq=False)
+class Port:
+    """One input of a site.
+
+    Attributes:
+        name: for a port that reads a stream, the name users know (`into=`).
+        source: the site or stream that it reads.
+        leads: the component's ports that this one leads to; its own name where it reads a stream.
+        everywhere: whether it reads its source at all positions (keys, values), not only its own.
+    """
+
+    name: str
+    source: str
+    leads: frozenset[str]
+    everywhere: bool = False
+
+
+@frozen(eq=False)
+class Site:
+    """A named value of the model.
+
+    Attributes:
+        group: sites of one group and head are one component.
+        kind: "attention", "mlp", "embedding", "output" or "site"; `through=mlps` goes by it.
+        apply: computes the value. A site without ports gets the dataset's inputs instead, by name.
+        ports: what it reads.
+        heads: length of its head axis; None where it has none.
+        shared: all heads that read the same have the same value: kept once, axis of length 1.
+        positions: whether it has a position axis.
+        stored: whether plain values are worth keeping per row (not for logits).
+        write: what it adds to a stream that it writes to, summed over the heads:
+            ([inputs, positions, heads, ...], head numbers) → [inputs, positions, 1, ...].
+            Must be linear: the engine writes differences. None: the value itself.
+        flops: floating-point operations of `apply` per input, position and head, given the width.
+        write_flops: the same for `write`.
+        size: numbers in the value per input, position and head, given the width.
+    """
+
+    name: str
+    group: str
+    apply: Apply
+    ports: tuple[Port, ...] = ()
+    kind: str = "site"
+    heads: int | None = None
+    shared: bool = False
+    positions: bool = False
+    stored: bool = True
+    write: Callable[[Tensor, Tensor], Tensor] | None = None
+    flops: Callable[[int], int] = lambda width: 0
+    write_flops: int = 0
+    size: Callable[[int], int] = lambda width: 1
+
+    def cells(self) -> tuple[Cell, ...]:
+        """The site's heads as cells, or the site itself."""
+        if self.heads is None:
+            return (Cell(self.name),)
+        return tuple(Cell(self.name, head) for head in range(self.heads))
+
+
+@frozen(eq=False)
+class Stream:
+    """A sum of writers, built up in the order of the model.
+
+    Attributes:
+        writers: the sites that are added.
+        base: the stream that this one continues; None where it starts at zero.
+        constant: added once for every input and position (an output bias).
+        size: numbers per input and position.
+    """
+
+    name: str
+    writers: tuple[str, ...]
+    base: str | None = None
+    constant: Tensor | None = None
+    size: int = 1
+
+
+@frozen(eq=False)
+class Graph:
+    """Sites and streams in an order in which each reads only what stands before it.
+
+    Attributes:
+        values: sites and streams by name, in that order.
+        roots: what a correspondence's root usually stands for; for messages.
+        width: most positions that the model takes; None where there is no such limit.
+    """
+
+    values: Mapping[str, Site | Stream]
+    width: int | None = None
+    dtype: torch.dtype = torch.float32
+    device: torch.device = field(factory=lambda: torch.device("cpu"))
+
+    @cached_property
+    def sites(self) -> dict[str, Site]:
+        return {name: value for name, value in self.values.items() if isinstance(value, Site)}
+
+    @cached_property
+    def streams(self) -> dict[str, Stream]:
+        return {name: value for name, value in self.values.items() if isinstance(value, Stream)}
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.values)}
+
+    @cached_property
+    def outer_ports(self) -> dict[str, frozenset[str]]:
+        """Per group the ports by which a path leaves or enters its components."""
+        ports: dict[str, set[str]] = {}
+        for site in self.sites.values():
+            ports.setdefault(site.group, set()).update(*(port.leads for port in site.ports))
+        return {group: frozenset(names) for group, names in ports.items()}
+
+    def writers(self, stream: str) -> tuple[str, ...]:
+        """All writers of a stream, those of the streams that it continues first."""
+        here = self.streams[stream]
+        return (*(self.writers(here.base) if here.base else ()), *here.writers)
+
+    def component(self, cell: Cell) -> Component:
+        return self.sites[cell.site].group, cell.head
+
+    def passes(self, through: Through, cell: Cell) -> bool:
+        """Whether a path may pass through the component of this cell."""
+        here = self.component(cell)
+        if here in {self.component(c) for c in through.never}:
+            return False
+        if here in {self.component(c) for c in through.also}:
+            return True
+        kind = self.sites[cell.site].kind
+        return through.kinds == "anything" or (through.kinds == "mlps" and kind == "mlp")
+
+    def spread(self, name: str) -> bool:
+        """Whether a site or stream has a position axis."""
+        value = self.values[name]
+        if isinstance(value, Site):
+            return value.positions
+        return any(self.sites[writer].positions for writer in self.writers(name))
+
+    def span(self, name: str, width: int) -> int:
+        """Length of the position axis of a site or stream in a batch of this width."""
+        return width if self.spread(name) else 1
+
+    def total(self, stream: str, values: Mapping[str, Tensor]) -> Tensor:
+        """The sum of a stream's base, constant and writers, all heads of each."""
+        here = self.streams[stream]
+        parts = [values[here.base]] if here.base else []
+        for name in here.writers:
+            site = self.sites[name]
+            every = torch.arange(site.heads or 0, device=self.device)
+            parts.append(site.write(values[name], every) if site.write else values[name])
+        if here.constant is not None:
+            parts.append(here.constant)
+        return functools.reduce(torch.add, parts)
+
+
+def add_up(values: Mapping[str, Site | Stream], **options: object) -> Graph:
+    """A graph whose values are in reading order already. Asserts that they are."""
+    seen: set[str] = set()
+    for name, value in values.items():
+        assert value.name == name
+        reads = (
+            [port.source for port in value.ports]
+            if isinstance(value, Site)
+            else [*value.writers, *([value.base] if value.base else [])]
+        )
+        assert seen.issuperset(reads), f"{name} reads {set(reads) - seen} before it is there"
+        seen.add(name)
+    return Graph(values, **options)  # type: ignore[arg-type]  # width, dtype, device

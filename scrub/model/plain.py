@@ -1,0 +1,174 @@
+"""Plain activations: what the model computes on a row by itself, once per row and kept.
+
+Every node, sample, claim and seed of a session shares one cache. A site that is not worth keeping
+(logits) is recomputed from what it reads, only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from attrs import define, field, frozen
+from torch import Tensor
+
+from scrub.data import Dataset, Rows, padded_tokens
+from scrub.model.graph import Graph, Site, Stream, Where
+
+ROWS_AT_ONCE = 64
+"""Rows in one forward pass: large enough to fill a matrix product, small enough to fit anywhere."""
+
+
+@define(eq=False)
+class Table:
+    """Stored values of some rows of one dataset: per site or stream [slots, positions, heads, …]."""
+
+    slots: Tensor
+    """Slot of each row of the dataset, −1 where it has none; int64 [rows]."""
+    values: dict[str, Tensor] = field(factory=dict)
+
+
+@frozen(eq=False)
+class PlainCache:
+    """Plain values of a graph, by row.
+
+    Law: what is cached changes no value, only the work.
+    """
+
+    graph: Graph
+    _tables: dict[tuple[int, int], Table] = field(factory=dict)
+    _datasets: dict[int, Dataset] = field(factory=dict)
+    """Keeps the datasets alive, so that an identity stays theirs."""
+
+    def fill(self, rows: Rows, width: int, names: Iterable[str]) -> None:
+        """Compute and keep these stored sites and streams for these rows, where they are missing."""
+        key = (id(rows.data), width)
+        self._datasets[id(rows.data)] = rows.data
+        empty = torch.full((len(rows.data),), -1, dtype=torch.int64)
+        table = self._tables.setdefault(key, Table(empty))
+        wanted = np.unique(rows.index)
+        names = set(names)
+        if not names <= set(table.values):
+            names |= set(table.values)
+            present = torch.nonzero(table.slots >= 0)[:, 0].numpy()
+            wanted = np.union1d(wanted, present)
+            table.slots, table.values = empty.clone(), {}
+        else:
+            names = set(table.values)
+        missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
+        raw = model_inputs(rows.data, width)
+        chunks: dict[str, list[Tensor]] = {name: [] for name in names}
+        for start in range(0, len(missing), ROWS_AT_ONCE):
+            batch = missing[start : start + ROWS_AT_ONCE]
+            for name, value in self._forward(rows.at(batch), raw, width, names).items():
+                chunks[name].append(value)
+        used = int(table.slots.max()) + 1
+        table.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
+        for name, parts in chunks.items():
+            kept = [table.values[name]] if name in table.values else []
+            if kept or parts:
+                table.values[name] = torch.cat(kept + parts)
+
+    def get(
+        self, name: str, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
+    ) -> Tensor:
+        """Values of a site or stream: [rows, positions, heads or 1, …].
+
+        Args:
+            at: index of each position, int64 [rows, positions]; None: all, in order.
+            heads: which heads, for a site that keeps them apart.
+        """
+        value = self.graph.values[name]
+        if isinstance(value, Site) and not value.stored:
+            return self._recomputed(value, rows, width, at, heads)
+        table = self._tables[id(rows.data), width]
+        stored = table.values[name]
+        slots = table.slots[torch.tensor(rows.index)].to(stored.device)
+        which = select(stored, heads)
+        if at is None:
+            taken = stored[slots]
+            return taken if which is None else taken[:, :, which]
+        if which is None:
+            return stored[slots[:, None], at]
+        return stored[slots[:, None, None], at[:, :, None], which]
+
+    def _recomputed(
+        self, site: Site, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
+    ) -> Tensor:
+        everywhere = positions(rows, self.graph, site.name, width)
+        inputs = {
+            port.name: self.get(port.source, rows, width, None if port.everywhere else at, heads)
+            for port in site.ports
+        }
+        where = Where(numbers(heads, self.graph), everywhere if at is None else at)
+        return site.apply(inputs, where)
+
+    def _forward(
+        self, rows: Rows, inputs: dict[str, Tensor], width: int, names: set[str]
+    ) -> dict[str, Tensor]:
+        """One pass over these rows: the named values, all heads, all positions."""
+        found: dict[str, Tensor] = {}
+        index = torch.tensor(rows.index)
+        raw = {name: values[index].to(self.graph.device) for name, values in inputs.items()}
+        needed = self._needed(names)
+        last = {read: name for name in needed for read in reads(self.graph.values[name])}
+        for name in needed:
+            value = self.graph.values[name]
+            if isinstance(value, Stream):
+                found[name] = self.graph.total(name, found)
+            else:
+                at = positions(rows, self.graph, name, width)
+                every = torch.arange(value.heads or 0, device=self.graph.device)
+                read = {port.name: found[port.source] for port in value.ports}
+                found[name] = value.apply(read or raw, Where(every, at))
+            for source in reads(value):
+                if last[source] == name and source not in names:
+                    found.pop(source, None)
+        return {name: found[name] for name in names}
+
+    def _needed(self, names: set[str]) -> list[str]:
+        """The named values and all that they read, in the graph's order."""
+        found: set[str] = set()
+        waiting = set(names)
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            waiting |= set(reads(self.graph.values[name])) - found
+        return sorted(found, key=self.graph.order.__getitem__)
+
+
+def model_inputs(dataset: Dataset, width: int) -> dict[str, Tensor]:
+    """What input sites read, one row a row of the dataset: tokens padded to `width`, lengths."""
+    inputs = {name: torch.tensor(values) for name, values in dataset.inputs.items()}
+    if "tokens" in inputs:
+        inputs["tokens"] = torch.tensor(padded_tokens(dataset, width))
+    return inputs | {"lengths": torch.tensor(dataset.lengths)}
+
+
+def reads(value: Site | Stream) -> list[str]:
+    """Names of what a site or stream reads."""
+    if isinstance(value, Site):
+        return [port.source for port in value.ports]
+    return [*([value.base] if value.base else []), *value.writers]
+
+
+def select(value: Tensor, heads: tuple[int | None, ...]) -> Tensor | None:
+    """Indices of these heads on a value's head axis; None where all are meant in order."""
+    size = value.shape[2]
+    if size == 1 or heads == tuple(range(size)):
+        return None
+    return torch.tensor(heads, device=value.device)
+
+
+def numbers(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
+    """Head numbers as a tensor; empty for a site without heads."""
+    return torch.tensor(
+        [h for h in heads if h is not None], dtype=torch.int64, device=graph.device
+    )
+
+
+def positions(rows: Rows, graph: Graph, name: str, width: int) -> Tensor:
+    """The indices of all positions of a site: int64 [rows, positions]."""
+    count = graph.span(name, width)
+    return torch.arange(count, device=graph.device).expand(len(rows), count)

@@ -1,0 +1,190 @@
+"""Plan a scrub: hypothesis + graph → which values are computed, in which order, at what cost.
+
+The pipeline: `lower` finds the steps, `_positions` narrows each to the positions that matter,
+`_needs` says which drawn inputs each depends on, `_plain` what is read from the plain model.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from scrub.lower import Builder
+from scrub.model.graph import Graph, Site
+from scrub.sites import ALL, At, Spec
+from scrub.steps import (
+    Patch,
+    Piece,
+    Plan,
+    Result,
+    SiteRead,
+    SiteStep,
+    Source,
+    Step,
+    StreamRead,
+    StreamStep,
+    Variable,
+)
+from scrub.tree import Tree
+
+
+def plan(tree: Tree, graph: Graph) -> Plan:
+    """The plan of a legal tree (see `scrub.check`) on a graph."""
+    builder = Builder(graph)
+    builder.node(tree)
+    result = _result(tree, builder)
+    steps = _needs(_positions(tuple(builder.steps), graph, result))
+    return Plan(graph, tree, steps, result, _plain(steps, graph, result))
+
+
+def _result(tree: Tree, builder: Builder) -> Result:
+    (route,) = tree.routes
+    sources = [(builder.values[tree.path, cell], cell.head) for cell in route.cells]
+    pieces = tuple(Piece((head,), source) for source, head in sources)
+    return Result(route.cells[0].site, route.at, pieces)
+
+
+def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
+    return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
+
+
+def _both(first: At | None, second: At) -> At:
+    """Union of two sets of positions; None is the empty one."""
+    if first is None or first == second:
+        return second
+    if first == ALL or second == ALL:
+        return ALL
+    return _ordered({*first, *second})
+
+
+def _fewer(demanded: At, touched: At) -> At:
+    """The smaller of two sets of positions, either of which is enough to compute.
+
+    Which of two named sets is smaller may differ by row, so the touched ones are taken only where
+    they are fewer whatever the row.
+    """
+    if demanded == ALL:
+        return touched
+    if touched != ALL and len(touched) < len(demanded):
+        return touched
+    return demanded
+
+
+def _positions(steps: tuple[Step, ...], graph: Graph, result: Result) -> tuple[Step, ...]:
+    touched: list[At] = []
+    for step in steps:
+        touched.append(_touched(step, graph, touched))
+    demand: dict[int, At] = {}
+
+    def want(source: Source, at: At) -> None:
+        if source.step is not None:
+            demand[source.step] = _both(demand.get(source.step), at)
+
+    for piece in result.pieces:
+        want(piece.source, result.at)
+    computed = list(steps)
+    for number in reversed(range(len(steps))):
+        step = steps[number]
+        at = ALL
+        if graph.spread(step.site if isinstance(step, SiteStep) else step.stream):
+            at = _fewer(demand.get(number, ALL), touched[number])
+        computed[number] = evolve(step, at=at)
+        for source, wanted in _wanted(computed[number]):
+            want(source, wanted)
+    return tuple(computed)
+
+
+def _touched(step: Step, graph: Graph, touched: list[At]) -> At:
+    """The positions at which scrubbing can have changed a step's value."""
+    found: At | None = None
+    if isinstance(step, StreamStep):
+        if step.base is not None:
+            found = touched[step.base]
+        for patch in step.patches:
+            found = _both(found, _patched(patch, step.frame, touched))
+        return found if found is not None else ALL
+    for read in step.reads:
+        if isinstance(read, StreamRead):
+            changed = [] if read.difference is None else [touched[read.difference]]
+        else:
+            changed = [
+                ALL if piece.source.step is None else _patched(piece, step.frame, touched)
+                for piece in read.pieces
+                if piece.source != Source(step.frame)
+            ]
+            changed += [patch.at for patch in read.patches]
+            changed = [ALL] if changed and read.everywhere else changed
+        for at in changed:
+            found = _both(found, at)
+    return found if found is not None else ALL
+
+
+def _patched(what: Patch | Piece, frame: Variable, touched: list[At]) -> At:
+    """Where a value that is read in this frame can differ from plain."""
+    if what.source.step is not None and what.source.frame == frame:
+        return touched[what.source.step]
+    return what.at if isinstance(what, Patch) else ALL
+
+
+def _wanted(step: Step) -> list[tuple[Source, At]]:
+    """What a step, computed at its positions, asks of others."""
+    if isinstance(step, StreamStep):
+        wanted = [(Source(step.frame, step.base), step.at)] if step.base is not None else []
+        for patch in step.patches:
+            wanted += _wanted_patch(patch, step.frame, step.at)
+        return wanted
+    wanted = []
+    for read in step.reads:
+        if isinstance(read, StreamRead):
+            if read.difference is not None:
+                wanted.append((Source(step.frame, read.difference), step.at))
+            continue
+        here = ALL if read.everywhere else step.at
+        for piece in read.pieces:
+            wanted.append((piece.source, here if piece.source.frame == step.frame else ALL))
+        for patch in read.patches:
+            wanted += _wanted_patch(patch, step.frame, here)
+    return wanted
+
+
+def _wanted_patch(patch: Patch, frame: Variable, here: At) -> list[tuple[Source, At]]:
+    inside = patch.source.frame == frame
+    landing = here if patch.at == ALL else patch.at
+    return [(patch.source, here if inside else patch.at), (patch.over, landing)]
+
+
+def _needs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Say of every step which drawn inputs its value depends on: its identity is their rows."""
+    done: list[Step] = []
+
+    def of(source: Source) -> frozenset[Variable]:
+        return frozenset({source.frame}) if source.step is None else done[source.step].needs
+
+    for step in steps:
+        needs = frozenset({step.frame}).union(*(of(source) for source in sources(step)))
+        done.append(evolve(step, needs=needs))
+    return tuple(done)
+
+
+def sources(step: Step) -> list[Source]:
+    """Everything that a step reads but the plain values of its own frame."""
+    return [source for source, _ in _wanted(step)]
+
+
+def _plain(steps: tuple[Step, ...], graph: Graph, result: Result) -> frozenset[str]:
+    """Stored sites and streams whose plain values may be read."""
+    names = {result.site}
+    for step in steps:
+        if isinstance(step, StreamStep):
+            names |= {patch.site for patch in step.patches}
+        else:
+            names.add(step.site)
+            names |= {r.stream if isinstance(r, StreamRead) else r.site for r in step.reads}
+    stored: set[str] = set()
+    while names:
+        name = names.pop()
+        value = graph.values[name]
+        if isinstance(value, Site) and not value.stored:
+            names |= {port.source for port in value.ports}
+        else:
+            stored.add(name)
+    return frozenset(stored)

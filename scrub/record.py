@@ -1,0 +1,165 @@
+"""The run record: enough for somebody else to recompute each number with the model and hooks.
+
+One folder a claim. `run.json` says what stands where; `run.safetensors` holds the inputs.
+
+Tensors (n samples, w positions, p named positions), by name:
+    reference.tokens, baseline.tokens           [n, w]   right-padded
+    reference.mask, baseline.mask               [n, w]   1 where a token is real
+    reference.at, baseline.at                   [n, p]   the root's positions in each
+    label.NAME                                  [n]      token ids of the reference's labels
+    node.I.own.tokens, node.I.own.mask          [n, w]   I: the node's id in run.json
+    node.I.other.tokens, node.I.other.mask      [n, w]   (internal nodes)
+    node.I.R.own.at, node.I.R.other.at          [n, p]   positions of its route R in each input
+    node.I.R.parent.at                          [n, p]   the same in the parent's frame, where
+                                                         the value lands
+    metric.original, .scrubbed, .baseline       [n]
+An entry with `at` "all" has no positions: index goes to index.
+A leaf is computed on its own input; an internal node on its other input, with the children's
+values put in. Inputs that are no tokens are saved under their own names in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scrub.data import Dataset, Rows, padded_tokens
+from scrub.results import Result, describe_sampler
+from scrub.sites import ALL, Cell, Route
+from scrub.tree import Occurrence
+
+SCHEMA = "scrub.run/1"
+
+
+def save(result: Result, directory: Path) -> Path:
+    """Write the record of one result to `directory/CLAIM`; returns that folder."""
+    from safetensors.numpy import save_file
+
+    folder = directory / result.claim.name
+    folder.mkdir(parents=True, exist_ok=True)
+    described = json.dumps(_described(result), indent=1, ensure_ascii=False)
+    (folder / "run.json").write_text(described + "\n", encoding="utf-8")
+    tensors = {name: np.ascontiguousarray(array) for name, array in _tensors(result).items()}
+    save_file(tensors, folder / "run.safetensors")
+    return folder
+
+
+def _described(result: Result) -> dict[str, Any]:
+    nodes = result.tree.walk()
+    number = {node.path: i for i, node in enumerate(nodes)}
+    return {
+        "schema": SCHEMA,
+        "file": result.file,
+        "claim": result.claim.name,
+        "belief": result.claim.belief,
+        "model": {"name": result.model, "weights_sha256": result.weights_sha256, "dtype": result.dtype},
+        "data": {"name": result.draws.references.data.name, "sha256": result.data_sha256},
+        "metric": {
+            "name": result.metric.name,
+            "kind": result.metric.kind,
+            "labels": list(result.metric.labels),
+            "recomputable": result.metric.recomputable,
+        },
+        "seed": result.seed,
+        "samples": result.samples,
+        "tree": [
+            {
+                "id": number[node.path],
+                "path": list(node.path),
+                "parent": number.get(node.path[:-1]),
+                "leaf": node.is_leaf,
+                "sampler": describe_sampler(node.node.sampler),
+                "other": None if node.is_leaf else describe_sampler(node.node.other),
+                "routes": [_route(route) for route in node.routes],
+            }
+            for node in nodes
+        ],
+        "recovered": _numbers(result),
+        "versions": _versions(),
+    }
+
+
+def _numbers(result: Result) -> dict[str, float | None]:
+    interval = result.recovered
+    found = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+
+
+def _route(route: Route) -> dict[str, Any]:
+    def cells(which: tuple[Cell, ...]) -> list[dict[str, Any]]:
+        return [{"site": cell.site, "head": cell.head} for cell in which]
+
+    return {
+        "sites": cells(route.cells),
+        "at": route.at if route.at == ALL else list(route.at),
+        "into": None if route.into is None else sorted(route.into),
+        "through": {
+            "base": route.through.kinds,
+            "including": cells(route.through.also),
+            "excluding": cells(route.through.never),
+        },
+        "split": None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("scrub", "torch", "transformer_lens", "transformers", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _tensors(result: Result) -> dict[str, np.ndarray]:
+    draws, tree = result.draws, result.tree
+    width = max(rows.data.width for rows in draws.rows())
+    found: dict[str, np.ndarray] = {}
+    for name, rows in (("reference", draws.references), ("baseline", draws.baseline)):
+        found |= _inputs(name, rows, width) | _positions(name, rows, tree.routes[0])
+    for label in draws.references.data.labels:
+        found[f"label.{label}"] = draws.references.data.label(label)[draws.references.index]
+    frames: dict[tuple[str, ...], Rows] = {path: d.frame for path, d in draws.nodes.items()}
+    for number, node in enumerate(tree.walk()):
+        found |= _node(f"node.{number}", node, draws.nodes[node.path].own, "own", width)
+        other = draws.nodes[node.path].other
+        if other is not None:
+            found |= _node(f"node.{number}", node, other, "other", width)
+        if len(node.path) > 1:
+            for i, route in enumerate(node.routes):
+                found |= _positions(f"node.{number}.{i}.parent", frames[node.path[:-1]], route)
+    found["metric.original"] = result.numbers.original
+    found["metric.scrubbed"] = result.numbers.scrubbed
+    found["metric.baseline"] = result.numbers.baseline
+    return found
+
+
+def _node(
+    name: str, node: Occurrence, rows: Rows, which: str, width: int
+) -> dict[str, np.ndarray]:
+    found = _inputs(f"{name}.{which}", rows, width)
+    for i, route in enumerate(node.routes):
+        found |= _positions(f"{name}.{i}.{which}", rows, route)
+    return found
+
+
+def _inputs(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:
+    data: Dataset = rows.data
+    found = {f"{name}.{key}": values[rows.index] for key, values in data.inputs.items()}
+    if "tokens" in data.inputs:
+        found[f"{name}.tokens"] = padded_tokens(data, width)[rows.index]
+    mask = np.arange(width) < data.lengths[rows.index][:, None]
+    return found | {f"{name}.mask": mask.astype(np.uint8)}
+
+
+def _positions(name: str, rows: Rows, route: Route) -> dict[str, np.ndarray]:
+    if route.at == ALL:
+        return {}
+    columns = [rows.data.position(spec)[rows.index] for spec in route.at]
+    return {f"{name}.at": np.stack(columns, axis=1)}

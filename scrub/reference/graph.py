@@ -1,0 +1,135 @@
+"""The same recursion over the sites of a graph: a DAG of torch callables.
+
+Every value is `[samples, width, …]` for one head; axis 1 has length 1 for a site without positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from scrub.data import Rows, padded_tokens
+from scrub.draw import Draws
+from scrub.hypothesis import Correspondence
+from scrub.model.graph import Graph, Port, Where
+from scrub.reference.path import Path
+from scrub.reference.tree import root_value
+from scrub.sites import Cell, Through
+
+Component = tuple[str, int | None]
+
+
+def evaluate_graph(correspondence: Correspondence, draws: Draws, graph: Graph) -> Tensor:
+    """The root's value on a graph, [samples, positions, cells, …]; see `root_value`."""
+    return root_value(correspondence, draws, GraphModel(graph))
+
+
+@frozen(eq=False)
+class GraphModel:
+    """A graph, as a model whose nodes can be evaluated."""
+
+    graph: Graph
+
+    def plain(self, rows: Rows, width: int) -> Frame:
+        table = dict(rows.data.inputs) | {"lengths": rows.data.lengths}
+        if "tokens" in table:
+            table["tokens"] = padded_tokens(rows.data, width)
+        inputs = {name: torch.tensor(values[rows.index]) for name, values in table.items()}
+        return Frame(self.graph, inputs, torch.arange(width).expand(len(rows), -1))
+
+    def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+        return computed(cell, frame, paths)
+
+
+@frozen(eq=False)
+class Frame:
+    """The inputs that a node is evaluated on.
+
+    Attributes:
+        inputs: what the sites without ports read, by name, [samples, …].
+        at: all positions, [samples, width].
+    """
+
+    graph: Graph
+    inputs: Mapping[str, Tensor]
+    at: Tensor
+
+    def apply(self, cell: Cell, inputs: Mapping[str, Tensor]) -> Tensor:
+        """One head of a site from its inputs."""
+        where = Where(heads_of(cell), self.at)
+        return self.graph.sites[cell.site].apply(inputs, where)[:, :, 0]
+
+
+def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
+    """A site computed from its inputs, where these paths have come to it and not ended."""
+    ports = frame.graph.sites[cell.site].ports
+    if not ports:
+        return frame.apply(cell, frame.inputs)
+    going = list(paths)
+    values = {port.name: arrived(cell, port, frame, going)[:, :, None] for port in ports}
+    return frame.apply(cell, values)
+
+
+def arrived(cell: Cell, port: Port, frame: Frame, paths: list[Path]) -> Tensor:
+    """What a port of a site reads: a site of the same component, or a stream."""
+    if port.source in frame.graph.streams:
+        return stream(port.source, frame, [path for path in paths if path.leaves_by(port.name)])
+    source = frame.graph.sites[port.source]
+    return read(Cell(port.source, cell.head if source.heads else None), frame, paths)
+
+
+def read(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+    """A site as its reader sees it: the child's value where a path ends, elsewhere computed."""
+    value = computed(cell, frame, paths)
+    for path in paths:
+        if path.ends_at(cell, leads_to(frame.graph, cell)):
+            value = path.landed_on(value, cell)
+    return value
+
+
+def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
+    """The sum of all that was written to a stream."""
+    here = frame.graph.streams[name]
+    parts = [stream(here.base, frame, leaving)] if here.base else []
+    for writer in here.writers:
+        site = frame.graph.sites[writer]
+        for cell in site.cells():
+            passes = [allows(frame.graph, path.route.through, cell) for path in leaving]
+            entering = [path.entering(p) for path, p in zip(leaving, passes, strict=True)]
+            value = read(cell, frame, entering)
+            parts.append(site.write(value[:, :, None], heads_of(cell))[:, :, 0] if site.write else value)
+    if here.constant is not None:
+        parts.append(here.constant)
+    return sum(parts[1:], parts[0])
+
+
+def heads_of(cell: Cell) -> Tensor:
+    """The head's number, [1], or none, [0]."""
+    return torch.tensor([] if cell.head is None else [cell.head], dtype=torch.int64)
+
+
+def component_of(graph: Graph, cell: Cell) -> Component:
+    return graph.sites[cell.site].group, cell.head
+
+
+def leads_to(graph: Graph, cell: Cell) -> frozenset[str]:
+    """The ports of its component that a site depends on.
+
+    A site that reads nothing (a mask) is itself what those who read it depend on.
+    """
+    own = graph.sites[cell.site].ports
+    readers = [p for site in graph.sites.values() for p in site.ports if p.source == cell.site]
+    return frozenset().union(*(port.leads for port in own or readers))
+
+
+def allows(graph: Graph, through: Through, cell: Cell) -> bool:
+    """Whether a path may pass through the component of a site."""
+    here = component_of(graph, cell)
+    mlp = graph.sites[cell.site].kind == "mlp"
+    kinds = {"none": False, "mlps": mlp, "anything": True}[through.kinds]
+    also = here in {component_of(graph, c) for c in through.also}
+    never = here in {component_of(graph, c) for c in through.never}
+    return (kinds or also) and not never

@@ -1,0 +1,187 @@
+"""The result of a test, as frozen data: what the report shows and a notebook holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from attrs import frozen
+
+from scrub.draw import Draws, NodeDraw
+from scrub.hypothesis import Claim, Expectation
+from scrub.metrics import Metric
+from scrub.sites import ALL, Route
+from scrub.statistics import Interval, Judgement, Numbers
+from scrub.tree import NamePath, Occurrence, Tree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@frozen
+class NodeResult:
+    """What one occurrence of a node stood for, and what it drew.
+
+    Attributes:
+        path: the names from the root down.
+        sites: its routes in words.
+        sampler: of its own input; `other` of its other inputs ("" for a leaf).
+        donors_distinct: number of distinct inputs that it drew as own.
+        donors_changed: share of samples whose own input is not the node's reference.
+        other_distinct: number of distinct other inputs; NaN for a leaf.
+        pads_read: values taken past the end of a donor's row and put at a real position.
+        alone: loss recovered when this node alone is scrubbed; None where it was not asked for.
+    """
+
+    path: NamePath
+    sites: str
+    sampler: str
+    other: str
+    donors_distinct: float
+    donors_changed: float
+    other_distinct: float
+    pads_read: int
+    alone: Interval | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+@frozen(eq=False)
+class Numbered:
+    """The metric per reference, three times: float64 [samples] each, paired."""
+
+    original: Numbers
+    scrubbed: Numbers
+    baseline: Numbers
+
+
+@frozen(eq=False)
+class Result:
+    """Everything that a test of one claim found out."""
+
+    file: str
+    claim: Claim
+    model: str
+    weights_sha256: str
+    dtype: str
+    tree: Tree
+    metric: Metric
+    seed: int
+    numbers: Numbered
+    recovered: Interval
+    judgement: Judgement
+    nodes: tuple[NodeResult, ...]
+    draws: Draws
+    data_sha256: str
+    seconds: float
+
+    @property
+    def expect(self) -> Expectation | None:
+        return self.claim.expect
+
+    @property
+    def samples(self) -> int:
+        return len(self.numbers.original)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is what the file expects (true where it expects nothing)."""
+        return self.judgement.passed
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a sample: the reference's columns, and the metric three times."""
+        import pandas as pd
+
+        rows = self.draws.references
+        shown = rows.data.frame.iloc[rows.index].reset_index(drop=True)
+        shown.insert(0, "row", rows.index)
+        numbers = {
+            "original": self.numbers.original,
+            "scrubbed": self.numbers.scrubbed,
+            "baseline": self.numbers.baseline,
+        }
+        return shown.assign(**{name: pd.Series(values) for name, values in numbers.items()})
+
+    @property
+    def node_frame(self) -> pd.DataFrame:
+        """One row a node."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "node": " / ".join(node.path),
+                "sites": node.sites,
+                "sampler": node.sampler,
+                "other": node.other,
+                "donors_distinct": node.donors_distinct,
+                "donors_changed": node.donors_changed,
+                "other_distinct": node.other_distinct,
+                "pads_read": node.pads_read,
+                "recovered_alone": node.alone.mean if node.alone else float("nan"),
+            }
+            for node in self.nodes
+        )
+
+    def _repr_html_(self) -> str:
+        from scrub.report import summary_frame
+
+        return summary_frame([self])._repr_html_()  # type: ignore[operator]  # untyped in pandas
+
+
+def describe_route(route: Route) -> str:
+    """A route in words: "head 3.1, head 3.2 at end, into q, through mlps"."""
+    shown = [str(cell) for cell in route.cells]
+    if len(shown) > 6:
+        shown = [*shown[:5], f"{len(shown) - 5} more"]
+    parts = [", ".join(shown)]
+    if route.at != ALL:
+        parts[0] += " at " + ", ".join(map(str, route.at))
+    if route.into is not None:
+        parts.append("into " + "/".join(sorted(route.into)))
+    if str(route.through) != "none":
+        parts.append(f"through {route.through}")
+    return ", ".join(parts)
+
+
+def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
+    """What every occurrence drew, parents before children."""
+
+    def visit(node: Occurrence, reference: np.ndarray, parent: NodeDraw | None) -> list[NodeResult]:
+        drawn = draws.nodes[node.path]
+        moved = drawn.own.data is not (parent.own.data if parent else draws.references.data)
+        found = NodeResult(
+            path=node.path,
+            sites=" | ".join(describe_route(route) for route in node.routes),
+            sampler=describe_sampler(node.node.sampler),
+            other="" if node.is_leaf else describe_sampler(node.node.other),
+            donors_distinct=float(len(np.unique(drawn.own.index))),
+            donors_changed=1.0 if moved else float(np.mean(drawn.own.index != reference)),
+            other_distinct=float(len(np.unique(drawn.other.index))) if drawn.other else float("nan"),
+            pads_read=sum(_pads(route, drawn, parent) for route in node.routes),
+        )
+        below = [n for child in node.children for n in visit(child, drawn.own.index, drawn)]
+        return [found, *below]
+
+    return tuple(visit(tree, draws.references.index, None))
+
+
+def describe_sampler(sampler: object) -> str:
+    """A sampler as its file writes it."""
+    features = getattr(sampler, "features", None)
+    if features is not None:
+        return f"{type(sampler).__name__}({', '.join(features)})"
+    return type(sampler).__name__
+
+
+def _pads(route: Route, drawn: NodeDraw, parent: NodeDraw | None) -> int:
+    """How often a pad of the donor stands at a real position of the parent's frame."""
+    mine = drawn.frame.data.lengths[drawn.frame.index]
+    theirs = parent.frame.data.lengths[parent.frame.index] if parent else None
+    if route.at == ALL:
+        return 0 if theirs is None else int(np.maximum(theirs - mine, 0).sum())
+    indices = [spec for spec in route.at if isinstance(spec, int)]
+    real = [np.ones(len(mine), bool) if theirs is None else theirs > index for index in indices]
+    return int(sum(((mine <= i) & r).sum() for i, r in zip(indices, real, strict=True)))

@@ -1,0 +1,136 @@
+"""Trees for people: what a hypothesis swaps (`scrub show`), and what it would run (`scrub plan`)."""
+
+from __future__ import annotations
+
+import difflib
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree as Picture
+
+from scrub.cost import cost
+from scrub.data import Rows
+from scrub.draw import Draws
+from scrub.model.graph import Graph
+from scrub.plan import plan
+from scrub.results import describe_route, describe_sampler
+from scrub.sites import ALL, Route
+from scrub.steps import SiteStep, Step
+from scrub.tree import Occurrence, Tree
+
+
+def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
+    """The tree with every node's inputs as text.
+
+    Tokens that are not the reference's are in «guillemets»; positions that a node stands for are
+    _underlined_.
+    """
+    reference = draws.references.at(draws.references.index[sample : sample + 1])
+    picture = Picture(f"reference: {_text(reference, reference, ())}")
+
+    def grow(node: Occurrence, picture: Picture) -> None:
+        drawn = draws.nodes[node.path]
+        branch = picture.add(f"[bold]{escape(node.node.name)}[/] ({escape(_sites(node))})")
+        rows = drawn.own.at(drawn.own.index[sample : sample + 1])
+        marked = node.routes if node.is_leaf else ()
+        branch.add(f"own   {describe_sampler(node.node.sampler)}: {_text(rows, reference, marked)}")
+        if drawn.other is not None:
+            rows = drawn.other.at(drawn.other.index[sample : sample + 1])
+            words = describe_sampler(node.node.other)
+            branch.add(f"other {words}: {_text(rows, reference, node.routes)}")
+        for child in node.children:
+            grow(child, branch)
+
+    grow(tree, picture)
+    return picture
+
+
+def _sites(node: Occurrence) -> str:
+    return " | ".join(describe_route(route) for route in node.routes)
+
+
+def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> str:
+    """One row as text, with what differs from the reference marked."""
+    row = int(rows.index[0])
+    if not rows.data.pieces:
+        values = {name: np.asarray(v[row]).tolist() for name, v in rows.data.inputs.items()}
+        return escape(f"row {row}: {values}")
+    pieces = rows.data.pieces[row]
+    known = reference.data.pieces[int(reference.index[0])]
+    same = np.zeros(len(pieces), dtype=bool)
+    matcher = difflib.SequenceMatcher(a=known, b=pieces, autojunk=False)
+    for block in matcher.get_matching_blocks():
+        same[block.b : block.b + block.size] = True
+    at = {
+        int(rows.data.position(spec)[row])
+        for route in routes
+        if route.at != ALL
+        for spec in route.at
+    }
+    return "".join(
+        _marked(piece, changed=not same[i], underlined=i in at) for i, piece in enumerate(pieces)
+    ).strip()
+
+
+def _marked(piece: str, *, changed: bool, underlined: bool) -> str:
+    word = piece.lstrip()
+    space = piece[: len(piece) - len(word)]
+    shown = escape(word)
+    if underlined:
+        shown = f"[underline]_{shown}_[/]"
+    if changed:
+        shown = f"[yellow]«{shown}»[/]"
+    return space + shown
+
+
+def tree_picture(tree: Tree) -> Picture:
+    """The tree of a hypothesis: nodes, samplers, sites and paths."""
+
+    def label(node: Occurrence) -> str:
+        other = "" if node.is_leaf else f", other inputs {describe_sampler(node.node.other)}"
+        sampler = describe_sampler(node.node.sampler)
+        return f"[bold]{escape(node.node.name)}[/]: {escape(_sites(node))}\n{sampler}{other}"
+
+    def grow(node: Occurrence, picture: Picture) -> Picture:
+        for child in node.children:
+            grow(child, picture.add(label(child)))
+        return picture
+
+    return grow(tree, Picture(label(tree)))
+
+
+def plan_table(tree: Tree, graph: Graph, width: int) -> Table:
+    """The steps of a plan, in order."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("step", "value", "heads", "positions", "in", "depends on"):
+        shown.add_column(name, justify="right" if name == "step" else "left")
+    for number, step in enumerate(plan(tree, graph).steps):
+        needs = ", ".join(f"{'/'.join(v.path)}.{v.which}" for v in sorted(step.needs))
+        shown.add_row(str(number), *map(escape, (*_step(step), "/".join(step.node), needs)))
+    return shown
+
+
+def _step(step: Step) -> tuple[str, str, str]:
+    at = step.at if step.at == ALL else ", ".join(map(str, step.at))
+    if isinstance(step, SiteStep):
+        return step.site, ", ".join(str(h) for h in step.heads if h is not None), at
+    return f"change of {step.stream}", "", at
+
+
+def cost_line(tree: Tree, graph: Graph, width: int, *, samples: int, rows: int) -> str:
+    """What a run would cost, at most."""
+    found = cost(plan(tree, graph), width)
+    flops, held = found.total_flops(samples, rows), found.total_bytes(samples, rows)
+    return (
+        f"At most {_si(flops)}FLOP and {_si(held)}B for {samples:,} references over {rows:,} rows "
+        f"(plain model: {_si(rows * found.row_flops)}FLOP of them, once per session)."
+    )
+
+
+def _si(number: float) -> str:
+    for prefix in ("", "k", "M", "G", "T"):
+        if number < 1000:
+            return f"{number:.3g} {prefix}"
+        number /= 1000
+    return f"{number:.3g} P"

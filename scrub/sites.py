@@ -1,0 +1,202 @@
+"""Which parts of a model a node stands for, and along which path: the words of a correspondence.
+
+Everything here is a frozen value that speaks in names. Whether a model has them is found out when
+the correspondence is checked against its graph.
+
+Names of a transformer's sites (layer L, heads an axis where marked *):
+`embed`, `pos_embed`, `blocks.L.attn.{q_in,k_in,v_in,q,k,v,mask,scores,pattern,z}`*,
+`blocks.L.mlp_in`, `blocks.L.mlp`, `logits_in`, `logits`.
+A head's output is a linear map of its `z`, so a node that stands for a head claims its `z`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from scrub.errors import UserError
+
+Head = tuple[int, int]
+Spec = str | int
+"""One position: the name of a position column, or an index from the first real token."""
+
+ALL: Literal["all"] = "all"
+"""All positions, mapped index to index."""
+
+At = Literal["all"] | tuple[Spec, ...]
+
+
+@frozen(order=True)
+class Cell:
+    """A site, or one head of it: the smallest thing that a node can claim (at a position)."""
+
+    site: str
+    head: int | None = None
+
+    def __str__(self) -> str:
+        name = self.site.removeprefix("blocks.")
+        layer, _, rest = name.partition(".")
+        if not rest or name == self.site:
+            return self.site
+        if self.head is not None:
+            head = f"head {layer}.{self.head}"
+            part = rest.removeprefix("attn.")
+            return head if part == "z" else f"{part} of {head}"
+        return f"MLP {layer}" if rest == "mlp" else f"{rest} of layer {layer}"
+
+
+@frozen
+class Through:
+    """The sites that a path may pass through: `none`, `mlps`, `anything`, and what narrows them.
+
+    `anything.excluding(heads([(0, 0)]), mlp(1))` passes through everything but those;
+    `none.including(heads([(3, 1)]))` through that head alone. A site is passed by all its ports at
+    all its positions.
+    """
+
+    kinds: Literal["none", "mlps", "anything"]
+    also: tuple[Cell, ...] = ()
+    never: tuple[Cell, ...] = ()
+
+    def excluding(self, *sites: Sites) -> Through:
+        """The same, but not through these sites."""
+        return evolve(self, never=self.never + _whole(sites, "excluding"))
+
+    def including(self, *sites: Sites) -> Through:
+        """The same, and through these sites."""
+        return evolve(self, also=self.also + _whole(sites, "including"))
+
+    def __str__(self) -> str:
+        also = f".including({', '.join(map(str, self.also))})" if self.also else ""
+        never = f".excluding({', '.join(map(str, self.never))})" if self.never else ""
+        return f"{self.kinds}{also}{never}"
+
+
+none = Through("none")
+mlps = Through("mlps")
+anything = Through("anything")
+
+
+def _at(at: Spec | Sequence[Spec]) -> At:
+    if at == ALL:
+        return ALL
+    specs = (at,) if isinstance(at, str | int) else tuple(at)
+    if not specs:
+        raise UserError('at=() names no position. Give a column, an index, several, or "all".')
+    if len(set(specs)) < len(specs):
+        raise UserError(f"at={specs!r} names a position twice.")
+    return specs
+
+
+def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
+    if into is None:
+        return None
+    ports = (into,) if isinstance(into, str) else tuple(into)
+    widened = {"pattern": ("q", "k", "mask")}
+    return frozenset(port for name in ports for port in widened.get(name, (name,)))
+
+
+@frozen
+class Route:
+    """Sites, and the path that leads to them from the parent's sites.
+
+    Attributes:
+        cells: the sites claimed.
+        at: the positions claimed, or "all".
+        into: the ports by which the path enters the parent's sites; None: any. "pattern" is
+            short for q, k and mask.
+        through: the sites that the path may pass through on its way.
+    """
+
+    cells: tuple[Cell, ...]
+    at: At = field(default=ALL, converter=_at)
+    into: frozenset[str] | None = field(default=None, converter=_into)
+    through: Through = none
+
+
+@frozen
+class Sites:
+    """What a node stands for: one route, or several joined with `|`."""
+
+    routes: tuple[Route, ...]
+
+    def __or__(self, other: Sites) -> Sites:
+        return Sites(self.routes + other.routes)
+
+
+def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
+    routes = [route for group in sites for route in group.routes]
+    if any(route.at != ALL for route in routes):
+        raise UserError(
+            f"{verb}(…) speaks of whole sites: a path passes a site at all its positions. "
+            "Leave out at=."
+        )
+    return tuple(cell for route in routes for cell in route.cells)
+
+
+def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:
+    unknown = set(path) - {"at", "into", "through"}
+    if unknown:
+        raise TypeError(f"unexpected argument {sorted(unknown)[0]!r}; there are at, into, through")
+    claimed = tuple(cells)
+    if not claimed:
+        raise UserError("A node must stand for at least one site; this list is empty.")
+    return Sites((Route(claimed, **path),))
+
+
+def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
+    """Attention heads (layer, head), or one `part` of them: q, k, v, pattern, scores, mask, z.
+
+    Path: `at`, `into`, `through`, as in `Route`.
+    """
+    return _sites((Cell(f"blocks.{layer}.attn.{part}", head) for layer, head in which), path)
+
+
+def mlp(*layers: int, **path: Any) -> Sites:
+    """Outputs of the MLPs of these layers. Path as in `Route`."""
+    return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers), path)
+
+
+def embeddings(**path: Any) -> Sites:
+    """Token and position embedding together. Path as in `Route`."""
+    return _sites((Cell("embed"), Cell("pos_embed")), path)
+
+
+def token_embedding(**path: Any) -> Sites:
+    """The token embedding alone. Path as in `Route`."""
+    return _sites((Cell("embed"),), path)
+
+
+def position_embedding(**path: Any) -> Sites:
+    """The (learned) position embedding alone. Path as in `Route`."""
+    return _sites((Cell("pos_embed"),), path)
+
+
+def output(**path: Any) -> Sites:
+    """The logits. Path as in `Route`."""
+    return _sites((Cell("logits"),), path)
+
+
+def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: Any) -> Sites:
+    """The input stream of a reader: every writer's edge into it. Path as in `Route`.
+
+    Args:
+        reader: heads(…), mlp(…) or output().
+        by: for heads, the ports whose streams are meant: "q", "k", "v" or several; default all.
+    """
+    cells: list[Cell] = []
+    for cell in (cell for route in reader.routes for cell in route.cells):
+        if cell.head is not None:
+            stem = cell.site.rpartition(".")[0]
+            ports = ("q", "k", "v") if by is None else tuple(by)
+            cells += [Cell(f"{stem}.{port}_in", cell.head) for port in ports]
+        else:
+            cells.append(Cell(f"{cell.site}_in"))
+    return _sites(cells, path)
+
+
+def site(name: str, head: int | None = None, **path: Any) -> Sites:
+    """Any site by its name in the graph. Path as in `Route`."""
+    return _sites((Cell(name, head),), path)
