@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from scrub.data import Dataset
 from scrub.draw import BASELINE, draw
@@ -107,7 +107,10 @@ def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
             head = None if heads is None or cell.head is None else min(max(cell.head, 0), heads - 1)
             has = f"layers 0 to {layers[-1]}"
             has += f" with heads 0 to {heads - 1} each" if heads else ""
-            return f"There is no {cell}: the model has {has}.", f"The nearest is {Cell(near, head)}."
+            return (
+                f"There is no {cell}: the model has {has}.",
+                f"The nearest is {Cell(near, head)}.",
+            )
     return f'The model has no site "{cell.site}".', did_you_mean(cell.site, graph.sites)
 
 
@@ -150,12 +153,12 @@ def _positions(
                 did_you_mean(spec, data.positions),
                 node=node.name,
             )
-    _coinciding(node, [s for s in route.at if isinstance(s, int) or s in data.positions], data, problems)
+    _coinciding(
+        node, [s for s in route.at if isinstance(s, int) or s in data.positions], data, problems
+    )
 
 
-def _coinciding(
-    node: InterpNode, specs: list[Spec], data: Dataset, problems: Problems
-) -> None:
+def _coinciding(node: InterpNode, specs: list[Spec], data: Dataset, problems: Problems) -> None:
     for number, first in enumerate(specs):
         for second in specs[number + 1 :]:
             rows = (data.position(first) == data.position(second)).nonzero()[0]
@@ -171,10 +174,11 @@ def _coinciding(
 
 def _root(tree: Occurrence, metric: Metric, data: Dataset, problems: Problems) -> None:
     route = tree.routes[0]
-    if len(tree.routes) > 1 or len({cell.site for cell in route.cells}) > 1:
+    kinds = {cell.site.rpartition(".")[2] for cell in route.cells}
+    if len(tree.routes) > 1 or len(kinds) > 1:
         problems.add(
             "The root stands for several kinds of sites; a metric reads one value.",
-            "Give the root one site (heads of one layer count as one).",
+            "Give the root sites of one kind, such as heads.",
             node=tree.node.name,
         )
     if route.into is not None or route.through != Through("none"):
@@ -212,7 +216,12 @@ def _paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) ->
     if node.is_leaf:
         return
     explored = explore(node, graph, data)
-    ports = {p for r in node.routes for c in r.cells for p in graph.outer_ports[graph.sites[c.site].group]}
+    ports = {
+        p
+        for r in node.routes
+        for c in r.cells
+        for p in graph.outer_ports[graph.sites[c.site].group]
+    }
     for child, below in enumerate(node.children):
         for number, route in enumerate(below.routes):
             unknown = sorted((route.into or frozenset()) - ports)
@@ -227,8 +236,14 @@ def _paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) ->
             reached = explored.reached.get((child, number), {})
             for cell in route.cells:
                 if cell not in reached:
-                    problems.add(*_no_path(node, below, number, cell, graph, data), node=below.node.name)
-            lost = [spec for spec in route.at if reached and not any(spec in r for r in reached.values())]
+                    problems.add(
+                        *_no_path(node, below, number, cell, graph, data), node=below.node.name
+                    )
+            lost = [
+                spec
+                for spec in route.at
+                if reached and not any(spec in r for r in reached.values())
+            ]
             for spec in lost if route.at != ALL else []:
                 problems.add(
                     f'No path leads from "{node.node.name}" to position "{spec}" in any row.',
@@ -287,7 +302,7 @@ def _no_path(
     if works(cells=(cell,), into=None):
         return what, "Without into= there is one."
     if works(cells=(cell,), at=ALL):
-        return what, 'At other positions there is one: see at=.'
+        return what, "At other positions there is one: see at=."
     near = next((other for other in _nearby(cell, graph) if works(cells=(other,))), None)
     if near is not None:
         return what, f"The nearest that it leads to is {near}."

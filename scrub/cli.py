@@ -62,23 +62,33 @@ def main() -> None:
 @click.argument("targets", nargs=-1, required=True, metavar="PATH[::CLAIM]...")
 @MODEL
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=1000, show_default=True,
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
     help="References to draw.",
 )
 @click.option(
-    "--precision", type=click.FloatRange(min=0, min_open=True), metavar="X",
+    "--precision",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
     help="Stop once the interval is ±X wide (at most --samples references).",
 )
 @SEED
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option(
-    "--max-memory", type=click.IntRange(min=1), default=2**30, metavar="BYTES",
+    "--max-memory",
+    type=click.IntRange(min=1),
+    default=2**30,
+    metavar="BYTES",
     help="For values while computing.  [default: 1 GiB]",
 )
 @click.option("--by", metavar="COLUMN", help="Break every figure down by a column of the data.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results here.")
 @click.option(
-    "--save-run", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "--save-run",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
 )
 @KEYWORD
@@ -151,9 +161,7 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @KEYWORD
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
 @_reporting
-def plan_command(
-    target: str, model: str | None, samples: int, keyword: str, verbose: bool
-) -> int:
+def plan_command(target: str, model: str | None, samples: int, keyword: str, verbose: bool) -> int:
     """Show the tree, what would run and what it would cost, without running it."""
     _, prepared = _prepared((target,), model, keyword)
     if not prepared:

@@ -100,7 +100,9 @@ def load(file: Path) -> ModuleType:
     name = f"scrub_hypothesis_{abs(hash(file.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise UserError(Problem("This is not a Python file.", "Its name must end in .py.", file=str(file)))
+        raise UserError(
+            Problem("This is not a Python file.", "Its name must end in .py.", file=str(file))
+        )
     module = importlib.util.module_from_spec(spec)
     folder = str(file.resolve().parent)
     sys.path.append(folder)

@@ -43,15 +43,21 @@ def cost(plan: Plan, width: int) -> Cost:
     graph = plan.graph
     itemsize = graph.dtype.itemsize
     steps = [_step(step, plan, width) for step in plan.steps]
-    root = graph.sites[plan.result.site]
-    cells = sum(len(piece.heads) for piece in plan.result.pieces)
-    places = _places(plan.result.at, graph, root.name, width) * cells
+    roots = [graph.sites[cell.site] for cell, _ in plan.result.cells]
+    places = [_places(plan.result.at, graph, root.name, width) for root in roots]
     row = [_row(name, graph, width) for name in graph.values]
-    kept = sum(size for name, (_, size) in zip(graph.values, row, strict=True) if name in plan.plain)
+    kept = sum(
+        size for name, (_, size) in zip(graph.values, row, strict=True) if name in plan.plain
+    )
     last = max((graph.order[name] for name in plan.plain), default=-1)
     return Cost(
-        flops=sum(f for f, _ in steps) + 2 * places * root.flops(width),
-        bytes=itemsize * (sum(n for _, n in steps) + 3 * places * root.size(width)),
+        flops=sum(f for f, _ in steps)
+        + 2 * sum(n * root.flops(width) for n, root in zip(places, roots, strict=True)),
+        bytes=itemsize
+        * (
+            sum(n for _, n in steps)
+            + 3 * sum(n * root.size(width) for n, root in zip(places, roots, strict=True))
+        ),
         row_flops=sum(f for f, _ in row[: last + 1]),
         row_bytes=itemsize * kept,
     )

@@ -15,13 +15,13 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
+from scrub.data import Rows
 from scrub.draw import Draws
 from scrub.model.graph import Where
 from scrub.model.plain import PlainCache, numbers, positions
 from scrub.plan import sources
 from scrub.positions import add, place
-from scrub.data import Rows
-from scrub.sites import ALL, At
+from scrub.sites import ALL, At, Cell
 from scrub.steps import (
     Patch,
     Plan,
@@ -61,7 +61,9 @@ class Table:
     first: np.ndarray
 
 
-def execute(plan: Plan, draws: Draws, cache: PlainCache, *, chunk: int, start: int = 0) -> Iterator[Outputs]:
+def execute(
+    plan: Plan, draws: Draws, cache: PlainCache, *, chunk: int, start: int = 0
+) -> Iterator[Outputs]:
     """Root values of the samples from `start` on, `chunk` samples at a time.
 
     Laws: equals the reference evaluator; `chunk` and what the cache holds change no draw and
@@ -102,30 +104,30 @@ class _Chunk:
         last: dict[int, int] = {}
         for number, step in enumerate(self.plan.steps):
             last |= {source.step: number for source in sources(step) if source.step is not None}
-        kept = {piece.source.step for piece in result.pieces}
+        kept = {source.step for _, source in result.cells}
         for number, step in enumerate(self.plan.steps):
             self.values[number] = self._compute(step)
             for source in sources(step):
-                if source.step is not None and last[source.step] == number:
-                    if source.step not in kept:
-                        self.values.pop(source.step, None)
+                done = source.step is not None and last[source.step] == number
+                if done and source.step not in kept:
+                    self.values.pop(source.step, None)
         return Outputs(
             samples,
-            original=self._root(REFERENCE),
-            scrubbed=torch.cat([self._result(p.heads, p.source) for p in result.pieces], dim=2),
-            baseline=self._root(BASELINE),
+            original=self._root(Source(REFERENCE)),
+            scrubbed=self._root(None),
+            baseline=self._root(Source(BASELINE)),
         )
 
-    def _root(self, which: Variable) -> Tensor:
-        heads = tuple(head for piece in self.plan.result.pieces for head in piece.heads)
-        return self._result(heads, Source(which))
+    def _root(self, source: Source | None) -> Tensor:
+        """The root's cells from one source (None: each from its own), for every sample."""
+        result = self.plan.result
+        cells = [self._result(cell, source or own, result.at) for cell, own in result.cells]
+        return torch.cat(cells, dim=2)
 
-    def _result(self, heads: tuple[int | None, ...], source: Source) -> Tensor:
-        """The root's value from one source, computed once per distinct value."""
+    def _result(self, cell: Cell, source: Source, at: At) -> Tensor:
+        """One cell from one source, computed once per distinct value."""
         table = self.table(self.needs(source))
-        at, site = self.plan.result.at, self.plan.result.site
-        value = self.lookup(source, site, heads, at, source.frame, table.first)
-        value = value.expand(-1, -1, len(heads), *value.shape[3:])
+        value = self.lookup(source, cell.site, (cell.head,), at, source.frame, table.first)
         return value[torch.tensor(table.member)]
 
     def needs(self, source: Source) -> frozenset[Variable]:

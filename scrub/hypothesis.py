@@ -32,9 +32,7 @@ class InterpNode:
     other: Sampler = field(factory=Uncond, kw_only=True)
     parents: tuple[InterpNode, ...] = field(default=(), kw_only=True, converter=tuple)
 
-    def child(
-        self, name: str, sampler: Sampler, *, other: Sampler | None = None
-    ) -> InterpNode:
+    def child(self, name: str, sampler: Sampler, *, other: Sampler | None = None) -> InterpNode:
         """A new node whose parent is this one."""
         return InterpNode(name, sampler, other=other or Uncond(), parents=(self,))
 

@@ -80,7 +80,11 @@ class _Below:
         for _, _, name, state in sorted(work, key=lambda item: item[:2]):
             number = len(self.builder.steps)
             if name in self.builder.graph.streams:
-                self.builder.steps.append(self._stream_step(name, state, sites, differences))
+                step = self._stream_step(name, state, sites, differences)
+                if not step.patches and step.base is not None:  # nothing new since its base
+                    differences[name, state] = step.base
+                    continue
+                self.builder.steps.append(step)
                 differences[name, state] = number
             else:
                 group = sorted(grouped[name, state])
@@ -128,7 +132,9 @@ class _Below:
     ) -> SiteStep:
         """One site for the heads that share a state. Each port's reads, over those heads."""
         ports = self.builder.graph.sites[group[0].site].ports
-        by_port = [[self.walk.edges(cell, state)[i][1] for cell in group] for i in range(len(ports))]
+        by_port = [
+            [self.walk.edges(cell, state)[i][1] for cell in group] for i in range(len(ports))
+        ]
         reads = tuple(
             self._read(port, edges, sites, differences)
             for port, edges in zip(ports, by_port, strict=True)

@@ -51,7 +51,9 @@ def logit_diff(correct: str, wrong: str) -> Metric:
     def function(logits: Any, references: Rows) -> Any:
         return _of(logits, references, correct) - _of(logits, references, wrong)
 
-    return Metric(f"logit({correct}) − logit({wrong})", function, True, "logit_diff", (correct, wrong))
+    return Metric(
+        f"logit({correct}) − logit({wrong})", function, True, "logit_diff", (correct, wrong)
+    )
 
 
 def cross_entropy(label: str) -> Metric:
@@ -70,7 +72,9 @@ def probability_diff(correct: str, wrong: str) -> Metric:
         probabilities = logits.softmax(-1)
         return _of(probabilities, references, correct) - _of(probabilities, references, wrong)
 
-    return Metric(f"p({correct}) − p({wrong})", function, True, "probability_diff", (correct, wrong))
+    return Metric(
+        f"p({correct}) − p({wrong})", function, True, "probability_diff", (correct, wrong)
+    )
 
 
 def custom(function: Function, *, higher_is_better: bool | None = None) -> Metric:

@@ -16,7 +16,6 @@ from scrub.steps import (
     Piece,
     Plan,
     Result,
-    SiteRead,
     SiteStep,
     Source,
     Step,
@@ -38,9 +37,7 @@ def plan(tree: Tree, graph: Graph) -> Plan:
 
 def _result(tree: Tree, builder: Builder) -> Result:
     (route,) = tree.routes
-    sources = [(builder.values[tree.path, cell], cell.head) for cell in route.cells]
-    pieces = tuple(Piece((head,), source) for source, head in sources)
-    return Result(route.cells[0].site, route.at, pieces)
+    return Result(route.at, tuple((cell, builder.values[tree.path, cell]) for cell in route.cells))
 
 
 def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
@@ -79,8 +76,8 @@ def _positions(steps: tuple[Step, ...], graph: Graph, result: Result) -> tuple[S
         if source.step is not None:
             demand[source.step] = _both(demand.get(source.step), at)
 
-    for piece in result.pieces:
-        want(piece.source, result.at)
+    for _, source in result.cells:
+        want(source, result.at)
     computed = list(steps)
     for number in reversed(range(len(steps))):
         step = steps[number]
@@ -172,7 +169,7 @@ def sources(step: Step) -> list[Source]:
 
 def _plain(steps: tuple[Step, ...], graph: Graph, result: Result) -> frozenset[str]:
     """Stored sites and streams whose plain values may be read."""
-    names = {result.site}
+    names = {cell.site for cell, _ in result.cells}
     for step in steps:
         if isinstance(step, StreamStep):
             names |= {patch.site for patch in step.patches}

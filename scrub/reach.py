@@ -111,9 +111,33 @@ def _note(
         for second, others in ends.items():
             if first[0] < second[0] and _meet(specs, others, data):
                 _overlapping(explored, walk, first, second, edge.cell, through=False)
-        for second in {opened.route for opened in edge.open}:
-            if first[0] != second[0]:
+        claimed_here = reach if specs == [None] else Reach(tuple(s for s in specs if s is not None))
+        for second in {opened.route for opened in edge.open if opened.route[0] != first[0]}:
+            state = frozenset(opened for opened in edge.open if opened.route == second)
+            if _goes_on(walk, edge.cell, state, claimed_here, data):
                 _overlapping(explored, walk, first, second, edge.cell, through=True)
+
+
+def _goes_on(walk: Walk, cell: Cell, state: State, reach: Reach, data: Dataset) -> bool:
+    """Whether the routes of a state come from a cell, at these positions, to what they claim."""
+    seen: set[tuple[Cell, State, Reach]] = set()
+    waiting = [(cell, state, reach)]
+    while waiting:
+        item = waiting.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        for edge, here, routes in _edges(walk, *item):
+            for route in routes:
+                claimed = any(claim.child == route[0] for claim in edge.claims)
+                if claimed and _fits(walk.routes[route].at, here, data):
+                    return True
+            waiting.append((edge.cell, edge.open, here))
+    return False
+
+
+def _fits(at: At, reach: Reach, data: Dataset) -> bool:
+    return at == ALL or any(reach.includes(spec, data) for spec in at)
 
 
 def _overlapping(

@@ -57,7 +57,11 @@ def _described(result: Result) -> dict[str, Any]:
         "file": result.file,
         "claim": result.claim.name,
         "belief": result.claim.belief,
-        "model": {"name": result.model, "weights_sha256": result.weights_sha256, "dtype": result.dtype},
+        "model": {
+            "name": result.model,
+            "weights_sha256": result.weights_sha256,
+            "dtype": result.dtype,
+        },
         "data": {"name": result.draws.references.data.name, "sha256": result.data_sha256},
         "metric": {
             "name": result.metric.name,
@@ -140,9 +144,7 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
     return found
 
 
-def _node(
-    name: str, node: Occurrence, rows: Rows, which: str, width: int
-) -> dict[str, np.ndarray]:
+def _node(name: str, node: Occurrence, rows: Rows, which: str, width: int) -> dict[str, np.ndarray]:
     found = _inputs(f"{name}.{which}", rows, width)
     for i, route in enumerate(node.routes):
         found |= _positions(f"{name}.{i}.{which}", rows, route)

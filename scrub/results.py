@@ -159,7 +159,9 @@ def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
             other="" if node.is_leaf else describe_sampler(node.node.other),
             donors_distinct=float(len(np.unique(drawn.own.index))),
             donors_changed=1.0 if moved else float(np.mean(drawn.own.index != reference)),
-            other_distinct=float(len(np.unique(drawn.other.index))) if drawn.other else float("nan"),
+            other_distinct=float(len(np.unique(drawn.other.index)))
+            if drawn.other
+            else float("nan"),
             pads_read=sum(_pads(route, drawn, parent) for route in node.routes),
         )
         below = [n for child in node.children for n in visit(child, drawn.own.index, drawn)]

@@ -1,6 +1,6 @@
 """The straight line, from claims to results. Read it as a table of contents.
 
-    collect → check → plan → draw → execute → metrics → statistics → report
+collect → check → plan → draw → execute → metrics → statistics → report
 """
 
 from __future__ import annotations
@@ -195,8 +195,8 @@ def test(
     prepared: Prepared, session: Session, options: Options, progress: Progress = lambda n: None
 ) -> Result:
     """Scrub a claim: plan → draw → execute → metrics → statistics."""
-    started = time.perf_counter()
     model = session.load(prepared.model, options.dtype, options.device)
+    started = time.perf_counter()
     planned = plan(prepared.tree, model.graph)
     cache = session.cache(model.graph)
     looks = _looks(options)

@@ -106,8 +106,8 @@ def plan_table(tree: Tree, graph: Graph, width: int) -> Table:
     for name in ("step", "value", "heads", "positions", "in", "depends on"):
         shown.add_column(name, justify="right" if name == "step" else "left")
     for number, step in enumerate(plan(tree, graph).steps):
-        needs = ", ".join(f"{'/'.join(v.path)}.{v.which}" for v in sorted(step.needs))
-        shown.add_row(str(number), *map(escape, (*_step(step), "/".join(step.node), needs)))
+        needs = ", ".join(f"{v.path[-1]}.{v.which}" for v in sorted(step.needs))
+        shown.add_row(str(number), *map(escape, (*_step(step), step.node[-1], needs)))
     return shown
 
 

@@ -127,7 +127,9 @@ def judge(interval: Interval, expect: Expectation | None, samples: int) -> Judge
             verdict = "refuted"
     settle = None
     if verdict == "inconclusive":
-        settle = _to_settle(interval, [b for b in (expect.low, expect.high) if b is not None], samples)
+        settle = _to_settle(
+            interval, [b for b in (expect.low, expect.high) if b is not None], samples
+        )
         if settle:
             notes.append(f"about {settle:,} more samples would likely settle it")
     return Judgement(verdict, verdict == expect.verdict, settle, tuple(notes))

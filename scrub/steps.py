@@ -13,7 +13,7 @@ from attrs import frozen
 
 from scrub.model.graph import Graph
 from scrub.paths import Routes, State
-from scrub.sites import ALL, At
+from scrub.sites import ALL, At, Cell
 from scrub.tree import NamePath, Tree
 
 
@@ -112,11 +112,10 @@ Step = SiteStep | StreamStep
 
 @frozen
 class Result:
-    """The root's value: pieces of one site, at the root's positions."""
+    """The root's value: its cells, in the order in which they were named, at its positions."""
 
-    site: str
     at: At
-    pieces: tuple[Piece, ...]
+    cells: tuple[tuple[Cell, Source], ...]
 
 
 @frozen(eq=False)

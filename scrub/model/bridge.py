@@ -5,6 +5,8 @@ The only importer of transformer_lens, which takes seconds: imported where it is
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,17 +30,19 @@ def boot(name: str, *, dtype: torch.dtype, device: str) -> TransformerBridge:
         UserError: the model cannot be found or read.
     """
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
-        bridge = TransformerBridge.boot_transformers(name, dtype=dtype, device=device)
+        with contextlib.redirect_stdout(io.StringIO()):  # the bridge prints as it converts
+            bridge = TransformerBridge.boot_transformers(name, dtype=dtype, device=device)
+            return bridge.to(dtype).eval()
     except Exception as error:  # the loaders below raise whatever they like
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
-            f'Model "{name}" could not be loaded: {reason}. '
-            "Give an embedded name, a directory in Hugging Face format, or a hub name."
+            f'Model "{name}" could not be loaded: {reason.rstrip(".")}. '
+            "Are its files complete? A model directory holds config.json and model.safetensors."
         ) from error
-    bridge.eval()
-    return bridge.to(dtype)
 
 
 def graph_of(bridge: TransformerBridge) -> Graph:
@@ -79,7 +83,7 @@ def plain_logits(graph: Graph, tokens: Tensor) -> Tensor:
     values: dict[str, Tensor] = {}
     rows, width = tokens.shape
     raw = {"tokens": tokens, "lengths": torch.full((rows,), width, device=tokens.device)}
-    for name, value in graph.values.items():
+    for name in graph.values:
         if name in graph.streams:
             values[name] = graph.total(name, values)
         else:

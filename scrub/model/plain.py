@@ -163,9 +163,7 @@ def select(value: Tensor, heads: tuple[int | None, ...]) -> Tensor | None:
 
 def numbers(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
     """Head numbers as a tensor; empty for a site without heads."""
-    return torch.tensor(
-        [h for h in heads if h is not None], dtype=torch.int64, device=graph.device
-    )
+    return torch.tensor([h for h in heads if h is not None], dtype=torch.int64, device=graph.device)
 
 
 def positions(rows: Rows, graph: Graph, name: str, width: int) -> Tensor:

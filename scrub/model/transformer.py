@@ -80,7 +80,9 @@ def transformer(weights: Weights) -> Graph:
         values[value.name] = value
 
     put(_embedding("embed", lambda inputs, where: weights.embedding[inputs["tokens"]], d_model))
-    put(_embedding("pos_embed", lambda inputs, where: weights.position_embedding[where.at], d_model))
+    put(
+        _embedding("pos_embed", lambda inputs, where: weights.position_embedding[where.at], d_model)
+    )
     put(Stream("resid_pre.0", ("embed", "pos_embed"), size=d_model))
     for layer, block in enumerate(weights.blocks):
         for site in _attention(f"blocks.{layer}.attn", f"resid_pre.{layer}", block):
@@ -141,7 +143,9 @@ def _stream_input(name: str, group: str, port: str, stream: str, size: int, **ax
 def _attention(group: str, stream: str, block: Block) -> list[Site]:
     heads, d_model, d_head = block.query.weight.shape
 
-    def site(name: str, apply: Apply, *ports: Port, size: Callable[[int], int], **more: object) -> Site:
+    def site(
+        name: str, apply: Apply, *ports: Port, size: Callable[[int], int], **more: object
+    ) -> Site:
         axes: dict[str, object] = {"kind": "attention", "heads": heads, "positions": True} | more
         return Site(f"{group}.{name}", group, apply, ports, size=size, **axes)  # type: ignore[arg-type]
 

@@ -26,6 +26,11 @@ def evaluate(correspondence: Correspondence, draws: Draws, bridge: Any) -> Tenso
     return root_value(correspondence, draws, GPT2(bridge))
 
 
+HOOKS = ("embed.hook_out", "hook_resid_pre", "hook_resid_mid", "ln_final.hook_in", "mlp.hook_out")
+HOOKS += tuple(f"attn.hook_{name}" for name in ("q", "k", "v", "pattern", "z"))
+"""Ends of the names of the bridge's hooks that show sites."""
+
+
 @frozen(eq=False)
 class GPT2:
     """A TransformerBridge of GPT-2's architecture, as a model whose nodes can be evaluated."""
@@ -36,7 +41,9 @@ class GPT2:
         tokens = torch.tensor(padded_tokens(rows.data, width)[rows.index])
         lengths = torch.tensor(rows.data.lengths[rows.index])
         real = torch.arange(width) < lengths[:, None]
-        logits, cache = self.bridge.run_with_cache(tokens, attention_mask=real.long())
+        logits, cache = self.bridge.run_with_cache(
+            tokens, attention_mask=real.long(), names_filter=lambda name: name.endswith(HOOKS)
+        )
         return Frame(self.bridge, real, logits, cache)
 
     def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
@@ -150,8 +157,9 @@ def stream(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     here = order(component_of(cell))
 
     def written(writer: Cell) -> Tensor:
-        passes = [allows(path.route.through, component_of(writer)) for path in leaving]
-        return read(writer, frame, [path.entering(p) for path, p in zip(leaving, passes, strict=True)])
+        component = component_of(writer)
+        entering = [path.entering(allows(path.route.through, component)) for path in leaving]
+        return read(writer, frame, entering)
 
     value = written(Cell("embed")) + written(Cell("pos_embed"))
     for layer, block in enumerate(frame.bridge.blocks):

@@ -97,10 +97,12 @@ def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
     for writer in here.writers:
         site = frame.graph.sites[writer]
         for cell in site.cells():
-            passes = [allows(frame.graph, path.route.through, cell) for path in leaving]
-            entering = [path.entering(p) for path, p in zip(leaving, passes, strict=True)]
+            through = [allows(frame.graph, path.route.through, cell) for path in leaving]
+            entering = [path.entering(p) for path, p in zip(leaving, through, strict=True)]
             value = read(cell, frame, entering)
-            parts.append(site.write(value[:, :, None], heads_of(cell))[:, :, 0] if site.write else value)
+            if site.write:
+                value = site.write(value[:, :, None], heads_of(cell))[:, :, 0]
+            parts.append(value)
     if here.constant is not None:
         parts.append(here.constant)
     return sum(parts[1:], parts[0])

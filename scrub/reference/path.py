@@ -40,9 +40,8 @@ class Path:
     def ends_at(self, cell: Cell, leads_to: Set[str]) -> bool:
         """Whether it ends at a site that it has come to.
 
-        Args:
-            leads_to: the ports of its component that the site depends on. Who claims the site
-                claims what comes by all of them.
+        A site depends on some ports of its component, `leads_to`; who claims it claims what comes
+        by all of them.
         """
         return cell in self.values and (self.ports is None or leads_to <= self.ports)
 

@@ -39,6 +39,7 @@ def root_value(correspondence: Correspondence, draws: Draws, model: Model) -> Te
     Args:
         correspondence: a legal one, whose root has one route with cells of one kind.
         draws: of the treeified correspondence.
+        model: what it is about.
     """
     (root,) = (node for node in correspondence.sites if not node.parents)
     (route,) = correspondence.sites[root].routes
@@ -71,6 +72,7 @@ class Tree:
         values, and from its other inputs where no child's path ends.
 
         Args:
+            node: any node.
             names: the names from the root down to this occurrence of the node.
         """
         rows = self.draws.nodes[names].frame

@@ -1,0 +1,190 @@
+"""The engine, and mutants of it: the same modules with one line changed.
+
+A mutant is a plausible bug. Each leaves some hypotheses right, and the property "engine equals
+reference evaluator" must catch each.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import torch
+from attrs import frozen
+from generator import Case
+from torch import Tensor
+
+import scrub.execute
+import scrub.plan
+from scrub.draw import Draws
+from scrub.model.bridge import graph_of
+from scrub.model.graph import Graph
+from scrub.model.plain import PlainCache
+from scrub.tree import Tree, treeify
+
+PARTS = (
+    "scrub.positions",
+    "scrub.paths",
+    "scrub.steps",
+    "scrub.lower",
+    "scrub.plan",
+    "scrub.model.plain",
+    "scrub.execute",
+)
+"""The modules of the engine, in the order in which they import each other."""
+
+
+@frozen
+class Engine:
+    """The planner and the executor of one (possibly mutated) engine."""
+
+    plan: Callable[..., Any]
+    execute: Callable[..., Iterator[Any]]
+    cache: Callable[[Graph], PlainCache]
+
+    def outputs(
+        self,
+        tree: Tree,
+        draws: Draws,
+        graph: Graph,
+        *,
+        chunk: int = 1000,
+        cache: PlainCache | None = None,
+    ) -> list[Any]:
+        used = self.cache(graph) if cache is None else cache
+        return list(self.execute(self.plan(tree, graph), draws, used, chunk=chunk))
+
+    def scrub(self, case: Case, draws: Draws, *, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The scrubbed root of a case: [samples, positions, cells, …]."""
+        (output,) = self.outputs(
+            treeify(case.correspondence), draws, graph_of_case(case, dtype=dtype)
+        )
+        return output.scrubbed
+
+
+def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
+    return _graph(case.model_name, dtype)
+
+
+@functools.cache
+def _graph(name: str, dtype: torch.dtype) -> Graph:
+    import tiny_models
+
+    if dtype == torch.float64:
+        return graph_of(tiny_models.bridge(name))
+    return graph_of(tiny_models.booted(name, dtype))
+
+
+ENGINE = Engine(scrub.plan.plan, scrub.execute.execute, PlainCache)
+
+MUTANTS: dict[str, tuple[str, str, str]] = {
+    "wrong donor for other inputs": (
+        "scrub.lower",
+        'return Variable(self.node.path, "other")',
+        'return Variable(self.node.path, "own")',
+    ),
+    "port ignored at the start": (
+        "scrub.paths",
+        "return into is None or port in into",
+        "return True",
+    ),
+    "paths may pass anything": (
+        "scrub.paths",
+        "Open(route, port, self.graph.passes(self.routes[route].through, cell))",
+        "Open(route, port, True)",
+    ),
+    "paths never pass anything": (
+        "scrub.paths",
+        "Open(route, port, self.graph.passes(self.routes[route].through, cell))",
+        "Open(route, port, False)",
+    ),
+    "memo key without the open paths' draws": (
+        "scrub.plan",
+        "needs = frozenset({step.frame}).union(*(of(source) for source in sources(step)))",
+        "needs = frozenset({step.frame})",
+    ),
+    "value taken at the parent's position": (
+        "scrub.execute",
+        "new = self.lookup(patch.source, site, patch.heads, patch.at, patch.source.frame, samples)",
+        "new = self.lookup(patch.source, site, patch.heads, patch.at, step.frame, samples)",
+    ),
+    "value put at the donor's position": (
+        "scrub.execute",
+        "landing = self.index(step.frame, site, patch.at, samples)",
+        "landing = self.index(patch.source.frame, site, patch.at, samples)",
+    ),
+    "stream forgets what earlier layers changed": (
+        "scrub.execute",
+        "total = self.difference(step.base, step.at, samples)",
+        "total = 0 * self.difference(step.base, step.at, samples)",
+    ),
+    "writer's plain value is not taken away": (
+        "scrub.execute",
+        "change = new - old",
+        "change = new",
+    ),
+    "keys and values change only where the query stands": (
+        "scrub.plan",
+        "changed = [ALL] if changed and read.everywhere else changed",
+        "changed = changed",
+    ),
+    "a child's value is added to what it replaces": (
+        "scrub.lower",
+        "values.append(((name, claim.at, value, base), head))",
+        "values.append(((name, claim.at, value, plain), head))",
+    ),
+    "a child's value everywhere instead of at its positions": (
+        "scrub.paths",
+        "return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())",
+        "return tuple(Claimed(child, ALL) for child, ats in positions.items())",
+    ),
+}
+"""Name → (module, line as it is, line as a careless author might have it)."""
+
+
+def mutated(name: str) -> Engine:
+    """The engine with that one line changed; the real one stays as it is."""
+    module, line, changed = MUTANTS[name]
+    kept = {part: sys.modules.pop(part) for part in PARTS}
+    packages = {part: getattr(importlib.import_module(_package(part)), _leaf(part)) for part in PARTS}
+    try:
+        for part in PARTS:
+            _load(part, (line, changed) if part == module else None)
+        loaded = {part: sys.modules[part] for part in PARTS}
+    finally:
+        sys.modules.update(kept)
+        for part, original in packages.items():
+            setattr(sys.modules[_package(part)], _leaf(part), original)
+    return Engine(
+        loaded["scrub.plan"].plan,
+        loaded["scrub.execute"].execute,
+        loaded["scrub.model.plain"].PlainCache,
+    )
+
+
+def _package(part: str) -> str:
+    return part.rpartition(".")[0]
+
+
+def _leaf(part: str) -> str:
+    return part.rpartition(".")[2]
+
+
+def _load(part: str, change: tuple[str, str] | None) -> None:
+    spec = importlib.util.find_spec(part)
+    assert spec is not None
+    assert spec.origin is not None
+    with open(spec.origin, encoding="utf-8") as file:
+        source = file.read()
+    if change is not None:
+        assert source.count(change[0]) == 1, f"{change[0]!r} is not one place of {part}"
+        source = source.replace(*change)
+    module = ModuleType(part)
+    module.__file__ = spec.origin
+    sys.modules[part] = module
+    exec(compile(source, spec.origin, "exec"), module.__dict__)
