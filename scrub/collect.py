@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import importlib.util
+import re
 import sys
-import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 
 from attrs import frozen
 
-from scrub.errors import Problem, UserError, did_you_mean
+from scrub.errors import Problem, UserError, did_you_mean, in_words, line_of
 from scrub.hypothesis import Claim
+
+
+class NoClaimError(UserError):
+    """Nothing is wrong, but there is no claim to look at."""
 
 
 @frozen(eq=False)
@@ -34,11 +39,14 @@ def collect(targets: Iterable[str], *, keyword: str = "") -> list[Collected]:
 
     Args:
         targets: files, folders, or files with `::claim`.
-        keyword: keep only claims whose name contains it (or matches it, with * and ?).
+        keyword: keep only claims whose names it selects: see `selector`.
 
     Raises:
         UserError: every target that cannot be loaded, or names a claim that is not there.
+        NoClaimError: there is none left.
     """
+    targets = list(targets)
+    selected = selector(keyword)
     found: list[Collected] = []
     problems: list[Problem] = []
     for target in targets:
@@ -51,7 +59,14 @@ def collect(targets: Iterable[str], *, keyword: str = "") -> list[Collected]:
     if problems:
         raise UserError(*problems)
     unique = {item.name: item for item in found}
-    return [item for item in unique.values() if _matches(item.claim.name, keyword)]
+    chosen = [item for item in unique.values() if selected(item.claim.name)]
+    if not chosen:
+        where = " ".join(targets)
+        if not unique:
+            raise NoClaimError(f"No claim found in {where}. Decorate a function with @claim(…).")
+        there = ", ".join(item.claim.name for item in unique.values())
+        raise NoClaimError(f'No claim in {where} matches -k "{keyword}". There are: {there}.')
+    return chosen
 
 
 def _files(path: str) -> list[Path]:
@@ -59,7 +74,7 @@ def _files(path: str) -> list[Path]:
     if here.is_dir():
         return sorted(file for file in here.glob("*.py") if not file.name.startswith("_"))
     if not here.exists():
-        near = [str(file) for file in here.parent.glob("*.py")] if here.parent.is_dir() else []
+        near = sorted(map(str, here.parent.glob("*.py"))) if here.parent.is_dir() else []
         hint = did_you_mean(path, near) if near else "Give the path of a hypothesis file."
         raise UserError(Problem("There is no such file.", hint, file=path))
     return [here]
@@ -81,14 +96,44 @@ def _named(claims: list[Collected], name: str, file: str) -> list[Collected]:
     chosen = [item for item in claims if item.claim.name == name]
     if not chosen:
         known = [item.claim.name for item in claims]
-        raise UserError(
-            Problem(f'There is no claim "{name}".', did_you_mean(name, known), file=file)
-        )
+        hint = did_you_mean(name, known) if known else "The file declares none."
+        raise UserError(Problem(f'There is no claim "{name}".', hint, file=file))
     return chosen
 
 
-def _matches(name: str, keyword: str) -> bool:
-    return keyword in name or fnmatch.fnmatch(name, keyword)
+def selector(keyword: str) -> Callable[[str], bool]:
+    """Which names a `-k` expression selects; all, if it is empty.
+
+    A word selects the names that contain it (or match it, with * and ?); words are joined by
+    `and`, `or`, `not` and parentheses: "position and not absolute".
+
+    Raises:
+        UserError: it is no such expression.
+    """
+    words: dict[str, str] = {}
+    source = ""
+    for part in re.findall(r"[()]|[^\s()]+", keyword):
+        if part not in ("and", "or", "not", "(", ")"):
+            words[f"_{len(words)}"] = part
+            part = f"_{len(words) - 1}"
+        source += f" {part}"
+    allowed = (ast.Expression, ast.BoolOp, ast.UnaryOp, ast.Name, ast.boolop, ast.Not, ast.Load)
+    try:
+        tree = ast.parse(source.strip() or "True", mode="eval")
+    except SyntaxError:
+        tree = None
+    if tree is None or (words and not all(isinstance(node, allowed) for node in ast.walk(tree))):
+        raise UserError(
+            f'-k "{keyword}" is not an expression. '
+            'Join words by and, or, not: -k "position and not absolute".'
+        )
+    code = compile(tree, "-k", "eval")
+
+    def selects(name: str) -> bool:
+        has = {key: word in name or fnmatch.fnmatch(name, word) for key, word in words.items()}
+        return bool(eval(code, {"__builtins__": {}}, has))
+
+    return selects
 
 
 def load(file: Path) -> ModuleType:
@@ -106,27 +151,39 @@ def load(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     folder = str(file.resolve().parent)
     sys.path.append(folder)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up there
     try:
         spec.loader.exec_module(module)
     except UserError as error:
-        raise error.at(file=_line(error, file)) from error
+        raise error.at(file=_place(error, file)) from error
     except SyntaxError as error:
-        raise UserError(
-            Problem(f"Syntax error: {error.msg}.", file=f"{file}:{error.lineno}")
-        ) from error
+        here = error.filename if error.filename and Path(error.filename) != file else file
+        place = f"{here}:{error.lineno}" if error.lineno else str(here)
+        raise UserError(Problem(f"Syntax error: {error.msg}.", file=place)) from error
+    except ImportError as error:
+        what = f"{in_words(error)}, while loading it."
+        raise UserError(Problem(what, _import_hint(error), file=_place(error, file))) from error
+    except SystemExit as error:
+        fix = "A hypothesis file declares claims; scrub runs them."
+        raise UserError(Problem("It exits while loading.", fix, file=_place(error, file))) from error
     except Exception as error:  # whatever the user's file raises while it loads
-        what = f"{type(error).__name__} while loading: {error}".rstrip(".") + "."
-        raise UserError(Problem(what, file=_line(error, file))) from error
+        what = f"{in_words(error)}, while loading it."
+        raise UserError(Problem(what, file=_place(error, file))) from error
     finally:
         sys.path.remove(folder)
     return module
 
 
-def _line(error: BaseException, file: Path) -> str:
+def _import_hint(error: ImportError) -> str:
+    import scrub
+
+    missing = re.match(r"cannot import name '(\w+)' from 'scrub'", str(error))
+    if missing:
+        return did_you_mean(missing[1], scrub.__all__)
+    return "Install it, or put it beside the file." if error.name else ""
+
+
+def _place(error: BaseException, file: Path) -> str:
     """The file, with the line in it that an exception came through."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename) == file or Path(frame.filename) == file.resolve()
-    ]
-    return f"{file}:{lines[-1]}" if lines else str(file)
+    line = line_of(error, file)
+    return f"{file}:{line}" if line else str(file)

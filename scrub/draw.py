@@ -112,7 +112,10 @@ def draw(
         return drawn
 
     every = Rows(data, np.zeros(samples, dtype=np.int64))
-    drawn = sample(Uncond(), every, (), "reference") if references is None else every.at(references)
+    if references is None:
+        drawn = sample(Uncond(), every, (), "reference")
+    else:
+        drawn = every.at(np.array(references))
     baseline = sample(Uncond(), drawn, (BASELINE,), "own")
     return Draws(drawn, baseline, below(tree, drawn))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 from attrs import evolve, field, frozen
 
@@ -72,11 +74,31 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     return next(o for o in options if o.lower() == ranked[0]) if ranked else options[0]
 
 
+LISTED = 30
+"""Longest list of choices that a message spells out."""
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """A sentence that lists the valid choices and names the nearest one first."""
     options = list(choices)
     if not options:
         return "There are none to choose from."
     near = nearest(name, options)
-    listed = ", ".join(options)
-    return f'The nearest is "{near}"; there are: {listed}.'
+    if len(options) > LISTED:
+        close = difflib.get_close_matches(name, options, n=8, cutoff=0.0)
+        return f'The nearest is "{near}"; of {len(options)}, the closest are: {", ".join(close)}.'
+    return f'The nearest is "{near}"; there are: {", ".join(options)}.'
+
+
+def in_words(error: BaseException) -> str:
+    """An exception of the user's code as one line: "KeyError: 'io'", without a full stop."""
+    said = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def line_of(error: BaseException, file: str | Path) -> int | None:
+    """The line of a file that an exception came through last; None where it did not."""
+    here = Path(file).resolve()
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == here]
+    return lines[-1] if lines else None

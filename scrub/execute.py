@@ -108,8 +108,9 @@ class _Chunk:
         for number, step in enumerate(self.plan.steps):
             self.values[number] = self._compute(step)
             for source in sources(step):
-                done = source.step is not None and last[source.step] == number
-                if done and source.step not in kept:
+                if source.step is None or source.step in kept:
+                    continue
+                if last[source.step] == number:
                     self.values.pop(source.step, None)
         return Outputs(
             samples,
@@ -282,8 +283,10 @@ class _Chunk:
             change, landing = self._change(patch, step, samples)
             if total is None:
                 total = change.new_zeros(*target.shape, *change.shape[2:])
-            aligned = landing is None or (patch.at == step.at)
-            total = total + change if aligned else add(total, target, change, landing)
+            if landing is None or patch.at == step.at:
+                total = total + change
+            else:
+                total = add(total, target, change, landing)
         assert total is not None
         return total
 

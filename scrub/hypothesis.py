@@ -44,7 +44,7 @@ class InterpNode:
 class Correspondence:
     """Which sites of the model, along which path, every node stands for."""
 
-    sites: Mapping[InterpNode, Sites] = field(converter=dict)
+    sites: Mapping[InterpNode, Sites] = field(converter=lambda sites: dict(sites))
 
 
 @frozen

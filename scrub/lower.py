@@ -11,7 +11,7 @@ from typing import TypeVar
 from attrs import field, frozen
 
 from scrub.model.graph import Graph, Port
-from scrub.paths import PLAIN, CellEdge, Claimed, Routes, State, StreamEdge, Walk
+from scrub.paths import CellEdge, Routes, State, StreamEdge, Walk
 from scrub.sites import ALL, At, Cell
 from scrub.steps import (
     Patch,
@@ -39,6 +39,7 @@ class Builder:
     """Where the value of each node's own cells is found."""
 
     def node(self, node: Occurrence) -> None:
+        """Append the steps of an occurrence, and of all below it."""
         for child in node.children:
             self.node(child)
         cells = [cell for route in node.routes for cell in route.cells]
@@ -46,125 +47,95 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            below = _Below(self, node, Walk(self.graph, node))
-            starts = {cell: below.walk.start(cell) for cell in cells}
-            found = below.expand(starts)
-            self.values.update({(node.path, cell): found[cell, starts[cell]] for cell in cells})
+            found = _Below(self, node, Walk(self.graph, node)).expand(cells)
+            self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
 @frozen(eq=False)
 class _Below:
-    """The steps of one internal node."""
+    """The steps of one internal node: what its own cells read, all the way down."""
 
     builder: Builder
     node: Occurrence
     walk: Walk
+    cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
+    """By site and state, the heads whose value scrubbing changes."""
+    streams: dict[str, set[Routes]] = field(factory=dict)
+    """By stream, the sets of routes that are open along it."""
+    sites: dict[tuple[str, State], int] = field(factory=dict)
+    """The step that computes a site in a state."""
+    differences: dict[tuple[str, Routes], int] = field(factory=dict)
+    """The step that computes how a stream with these routes differs from plain."""
 
     @property
-    def frame(self) -> Variable:
-        return Variable(self.node.path, "other")
+    def plain(self) -> Source:
+        return Source(Variable(self.node.path, "other"))
 
-    def expand(self, starts: dict[Cell, State]) -> dict[tuple[Cell, State], Source]:
-        """Make the steps for these cells; say where each cell in its state is found."""
-        cells, streams = self._discover(starts)
-        plain = {(cell, PLAIN): Source(self.frame) for cell in starts}
-        plain |= {(cell, PLAIN): Source(self.frame) for cell, _ in cells}
-        sites: dict[tuple[str, State], int] = {}
-        differences: dict[tuple[str, Routes], int] = {}
-        grouped: dict[tuple[str, State], list[Cell]] = {}
-        for cell, state in cells:
-            grouped.setdefault((cell.site, state), []).append(cell)
-        order = self.builder.graph.order
-        work = [(order[name], sorted(state), name, state) for name, state in grouped]
-        work += [(order[name], sorted(routes), name, routes) for name, routes in streams]
-        for _, _, name, state in sorted(work, key=lambda item: item[:2]):
-            number = len(self.builder.steps)
-            if name in self.builder.graph.streams:
-                step = self._stream_step(name, state, sites, differences)
-                if not step.patches and step.base is not None:  # nothing new since its base
-                    differences[name, state] = step.base
-                    continue
-                self.builder.steps.append(step)
-                differences[name, state] = number
+    def expand(self, cells: list[Cell]) -> dict[Cell, Source]:
+        """Make the steps for these cells of the node; say where each is found."""
+        starts = {cell: self.walk.start(cell) for cell in cells}
+        for cell, state in starts.items():
+            self._visit(cell, state)
+        for name in self.builder.graph.values:  # in reading order, whatever order we came by
+            for routes in sorted(self.streams.get(name, ()), key=sorted):
+                self._add_stream(name, routes)
+            for state in sorted(self.cells.get(name, ()), key=sorted):
+                self.sites[name, state] = len(self.builder.steps)
+                self.builder.steps.append(self._site_step(name, state))
+        return {cell: self._source(cell, state) for cell, state in starts.items()}
+
+    def _visit(self, cell: Cell, state: State) -> None:
+        """Note a cell in a state other than plain, and all such that it reads."""
+        here = self.cells.setdefault(cell.site, {}).setdefault(state, set()) if state else {cell}
+        if cell in here:
+            return
+        here.add(cell)
+        for _, edge in self.walk.edges(cell, state):
+            if isinstance(edge, CellEdge):
+                self._visit(edge.cell, edge.state)
             else:
-                group = sorted(grouped[name, state])
-                self.builder.steps.append(self._site_step(group, state, sites, differences))
-                sites[name, state] = number
-        found = {
-            (cell, state): Source(self.frame, sites[cell.site, state]) for cell, state in cells
-        }
-        return plain | found
+                self._visit_stream(edge.stream, edge.routes)
 
-    def _discover(
-        self, starts: dict[Cell, State]
-    ) -> tuple[set[tuple[Cell, State]], set[tuple[str, Routes]]]:
-        """All cells in states other than plain, and streams with open routes, below the starts."""
-        cells: set[tuple[Cell, State]] = set()
-        streams: set[tuple[str, Routes]] = set()
-        waiting: list[tuple[Cell, State] | tuple[str, Routes]] = list(starts.items())
-        while waiting:
-            item = waiting.pop()
-            name, opened = item
-            if not opened or item in cells or item in streams:
-                continue
-            if isinstance(name, Cell):
-                cells.add((name, opened))  # type: ignore[arg-type]  # a cell comes with its state
-                for _, edge in self.walk.edges(name, opened):  # type: ignore[arg-type]
-                    if isinstance(edge, CellEdge):
-                        waiting.append((edge.cell, edge.state))
-                    else:
-                        waiting.append((edge.stream, edge.routes))
-            else:
-                streams.add((name, opened))  # type: ignore[arg-type]  # a stream with its routes
-                for writer in self.walk.writers(name, opened):  # type: ignore[arg-type]
-                    waiting.append((writer.cell, writer.state))
-                base = self.builder.graph.streams[name].base
-                if base is not None:
-                    waiting.append((base, self.walk.narrow(base, opened)))  # type: ignore[arg-type]
-        return cells, streams
+    def _visit_stream(self, stream: str, routes: Routes) -> None:
+        known = self.streams.setdefault(stream, set())
+        if not routes or routes in known:
+            return
+        known.add(routes)
+        for writer in self.walk.writers(stream, routes):
+            self._visit(writer.cell, writer.state)
+        base = self.builder.graph.streams[stream].base
+        if base is not None:
+            self._visit_stream(base, self.walk.narrow(base, routes))
 
-    def _site_step(
-        self,
-        group: list[Cell],
-        state: State,
-        sites: dict[tuple[str, State], int],
-        differences: dict[tuple[str, Routes], int],
-    ) -> SiteStep:
-        """One site for the heads that share a state. Each port's reads, over those heads."""
-        ports = self.builder.graph.sites[group[0].site].ports
-        by_port = [
-            [self.walk.edges(cell, state)[i][1] for cell in group] for i in range(len(ports))
-        ]
-        reads = tuple(
-            self._read(port, edges, sites, differences)
-            for port, edges in zip(ports, by_port, strict=True)
-        )
-        heads = tuple(cell.head for cell in group)
-        return SiteStep(self.node.path, group[0].site, heads, state, self.frame, reads)
+    def _source(self, cell: Cell, state: State) -> Source:
+        return Source(self.plain.frame, self.sites[cell.site, state]) if state else self.plain
 
-    def _read(
-        self,
-        port: Port,
-        edges: list[CellEdge | StreamEdge],
-        sites: dict[tuple[str, State], int],
-        differences: dict[tuple[str, Routes], int],
-    ) -> SiteRead | StreamRead:
-        first = edges[0]
-        if isinstance(first, StreamEdge):  # all heads of a state read a stream with the same routes
-            return StreamRead(
-                port.name, first.stream, differences.get((first.stream, first.routes))
-            )
+    def _value(self, child: int, cell: Cell) -> Source:
+        return self.builder.values[self.node.children[child].path, cell]
+
+    def _site_step(self, site: str, state: State) -> SiteStep:
+        """One site, for the heads that share a state."""
+        cells = sorted(self.cells[site][state])
+        edges = zip(*(self.walk.edges(cell, state) for cell in cells), strict=True)
+        reads = tuple(self._read(port[0][0], [edge for _, edge in port]) for port in edges)
+        heads = tuple(cell.head for cell in cells)
+        return SiteStep(self.node.path, site, heads, state, self.plain.frame, reads)
+
+    def _read(self, port: Port, edges: list[CellEdge | StreamEdge]) -> SiteRead | StreamRead:
+        """What one port reads, over the heads of a step."""
         pieces: list[tuple[Source, int | None]] = []
-        patches: list[tuple[Claimed, Source, int | None]] = []
+        patches: list[tuple[tuple[At, Source], int | None]] = []
         for edge in edges:
-            assert isinstance(edge, CellEdge)
-            base = Source(self.frame, sites.get((edge.cell.site, edge.state)))
+            if isinstance(edge, StreamEdge):  # the same for all heads of a state
+                difference = self.differences.get((edge.stream, edge.routes))
+                return StreamRead(port.name, edge.stream, difference)
+            base = self._source(edge.cell, edge.state)
             for claim in edge.claims:
                 value = self._value(claim.child, edge.cell)
                 if claim.at == ALL:
                     base = value
                 else:
-                    patches.append((claim, value, edge.cell.head))
+                    patches.append(((claim.at, value), edge.cell.head))
             pieces.append((base, edge.cell.head))
         return SiteRead(
             port.name,
@@ -172,38 +143,36 @@ class _Below:
             port.everywhere,
             tuple(Piece(heads, source) for source, heads in _runs(pieces)),
             tuple(
-                Patch(port.source, heads, at, source, Source(self.frame))
-                for (at, source), heads in _runs([((c.at, s), h) for c, s, h in patches])
+                Patch(port.source, heads, at, source, self.plain)
+                for (at, source), heads in _runs(patches)
             ),
         )
 
-    def _stream_step(
-        self,
-        stream: str,
-        routes: Routes,
-        sites: dict[tuple[str, State], int],
-        differences: dict[tuple[str, Routes], int],
-    ) -> StreamStep:
-        plain = Source(self.frame)
+    def _add_stream(self, stream: str, routes: Routes) -> None:
+        """The step of a stream; none where it takes nothing new since the stream it continues."""
         values: list[tuple[tuple[str, At, Source, Source], int | None]] = []
         for writer in self.walk.writers(stream, routes):
             name, head = writer.cell.site, writer.cell.head
-            base = plain
+            base = self._source(writer.cell, writer.state)
             if writer.state:
-                base = Source(self.frame, sites[name, writer.state])
-                values.append(((name, ALL, base, plain), head))
+                values.append(((name, ALL, base, self.plain), head))
             for claim in writer.claims:
                 value = self._value(claim.child, writer.cell)
                 values.append(((name, claim.at, value, base), head))
         continues = self.builder.graph.streams[stream].base
         below = None
         if continues is not None:
-            below = differences.get((continues, self.walk.narrow(continues, routes)))
-        patches = tuple(Patch(site, heads, *rest) for (site, *rest), heads in _runs(values))
-        return StreamStep(self.node.path, stream, routes, self.frame, below, patches)
-
-    def _value(self, child: int, cell: Cell) -> Source:
-        return self.builder.values[self.node.children[child].path, cell]
+            below = self.differences.get((continues, self.walk.narrow(continues, routes)))
+        if below is not None and not values:
+            self.differences[stream, routes] = below
+            return
+        patches = tuple(
+            Patch(name, heads, at, value, base) for (name, at, value, base), heads in _runs(values)
+        )
+        self.differences[stream, routes] = len(self.builder.steps)
+        self.builder.steps.append(
+            StreamStep(self.node.path, stream, routes, self.plain.frame, below, patches)
+        )
 
 
 def _runs(pairs: list[tuple[K, int | None]]) -> list[tuple[K, tuple[int | None, ...]]]:

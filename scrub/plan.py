@@ -6,6 +6,8 @@ The pipeline: `lower` finds the steps, `_positions` narrows each to the position
 
 from __future__ import annotations
 
+import functools
+
 from attrs import evolve
 
 from scrub.lower import Builder
@@ -16,6 +18,7 @@ from scrub.steps import (
     Piece,
     Plan,
     Result,
+    SiteRead,
     SiteStep,
     Source,
     Step,
@@ -44,9 +47,9 @@ def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
     return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
 
 
-def _both(first: At | None, second: At) -> At:
-    """Union of two sets of positions; None is the empty one."""
-    if first is None or first == second:
+def _both(first: At, second: At) -> At:
+    """Union of two sets of positions."""
+    if first == second:
         return second
     if first == ALL or second == ALL:
         return ALL
@@ -69,19 +72,19 @@ def _fewer(demanded: At, touched: At) -> At:
 def _positions(steps: tuple[Step, ...], graph: Graph, result: Result) -> tuple[Step, ...]:
     touched: list[At] = []
     for step in steps:
-        touched.append(_touched(step, graph, touched))
+        touched.append(_touched(step, touched))
     demand: dict[int, At] = {}
 
     def want(source: Source, at: At) -> None:
         if source.step is not None:
-            demand[source.step] = _both(demand.get(source.step), at)
+            demand[source.step] = _both(demand.get(source.step, at), at)
 
     for _, source in result.cells:
         want(source, result.at)
     computed = list(steps)
     for number in reversed(range(len(steps))):
         step = steps[number]
-        at = ALL
+        at: At = ALL
         if graph.spread(step.site if isinstance(step, SiteStep) else step.stream):
             at = _fewer(demand.get(number, ALL), touched[number])
         computed[number] = evolve(step, at=at)
@@ -90,32 +93,31 @@ def _positions(steps: tuple[Step, ...], graph: Graph, result: Result) -> tuple[S
     return tuple(computed)
 
 
-def _touched(step: Step, graph: Graph, touched: list[At]) -> At:
+def _touched(step: Step, touched: list[At]) -> At:
     """The positions at which scrubbing can have changed a step's value."""
-    found: At | None = None
     if isinstance(step, StreamStep):
-        if step.base is not None:
-            found = touched[step.base]
-        for patch in step.patches:
-            found = _both(found, _patched(patch, step.frame, touched))
-        return found if found is not None else ALL
-    for read in step.reads:
-        if isinstance(read, StreamRead):
-            changed = [] if read.difference is None else [touched[read.difference]]
-        else:
-            changed = [
-                ALL if piece.source.step is None else _patched(piece, step.frame, touched)
-                for piece in read.pieces
-                if piece.source != Source(step.frame)
-            ]
-            changed += [patch.at for patch in read.patches]
-            changed = [ALL] if changed and read.everywhere else changed
-        for at in changed:
-            found = _both(found, at)
-    return found if found is not None else ALL
+        changed: list[At] = [_changed_by(patch, step.frame, touched) for patch in step.patches]
+        changed += [touched[step.base]] if step.base is not None else []
+    else:
+        changed = [at for read in step.reads for at in _changed_read(read, step.frame, touched)]
+    return functools.reduce(_both, changed)
 
 
-def _patched(what: Patch | Piece, frame: Variable, touched: list[At]) -> At:
+def _changed_read(read: SiteRead | StreamRead, frame: Variable, touched: list[At]) -> list[At]:
+    if isinstance(read, StreamRead):
+        return [] if read.difference is None else [touched[read.difference]]
+    plain = Source(frame)
+    changed: list[At] = [_changed_by(p, frame, touched) for p in read.pieces if p.source != plain]
+    changed += [patch.at for patch in read.patches]
+    return _everywhere(changed) if read.everywhere else changed
+
+
+def _everywhere(changed: list[At]) -> list[At]:
+    """What a port that reads all positions hands on: a change anywhere reaches all of them."""
+    return [ALL] if changed else []
+
+
+def _changed_by(what: Patch | Piece, frame: Variable, touched: list[At]) -> At:
     """Where a value that is read in this frame can differ from plain."""
     if what.source.step is not None and what.source.frame == frame:
         return touched[what.source.step]
@@ -124,12 +126,13 @@ def _patched(what: Patch | Piece, frame: Variable, touched: list[At]) -> At:
 
 def _wanted(step: Step) -> list[tuple[Source, At]]:
     """What a step, computed at its positions, asks of others."""
+    wanted: list[tuple[Source, At]] = []
     if isinstance(step, StreamStep):
-        wanted = [(Source(step.frame, step.base), step.at)] if step.base is not None else []
+        if step.base is not None:
+            wanted.append((Source(step.frame, step.base), step.at))
         for patch in step.patches:
             wanted += _wanted_patch(patch, step.frame, step.at)
         return wanted
-    wanted = []
     for read in step.reads:
         if isinstance(read, StreamRead):
             if read.difference is not None:

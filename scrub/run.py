@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from scrub.check import check
 from scrub.collect import Collected
@@ -201,13 +201,15 @@ def test(
     cache = session.cache(model.graph)
     looks = _looks(options)
     confidence = 1 - (1 - CONFIDENCE) / len(looks)
-    numbers = None
-    for samples in looks:
+    draws = draw(prepared.tree, prepared.data, samples=looks[0], seed=options.seed)
+    numbers = _measured(planned, draws, prepared, cache, options, progress)
+    recovered = _recovered(numbers, options.seed, confidence)
+    for samples in looks[1:]:
+        if options.precision is None or recovered.half_width <= options.precision:
+            break
         draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
         numbers = _measured(planned, draws, prepared, cache, options, progress, numbers)
         recovered = _recovered(numbers, options.seed, confidence)
-        if options.precision and (recovered.high - recovered.low) / 2 <= options.precision:
-            break
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         alone = _alone(planned, prepared, cache, options, len(draws.references))
@@ -317,7 +319,7 @@ def run(claim: Claim, **options: Any) -> Result:
     Raises:
         UserError: the claim is illegal, or an option is not one.
     """
-    known = [attribute.name for attribute in Options.__attrs_attrs__]
+    known = [attribute.name for attribute in fields(Options)]
     for name in options:
         if name not in known:
             raise UserError(f'scrub.run has no option "{name}". {did_you_mean(name, known)}')

@@ -1,4 +1,4 @@
-"""Trees for people: what a hypothesis swaps (`scrub show`), and what it would run (`scrub plan`)."""
+"""Trees for people: what a hypothesis swaps (`show`), and what it would run (`plan`)."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def plan_table(tree: Tree, graph: Graph, width: int) -> Table:
 
 
 def _step(step: Step) -> tuple[str, str, str]:
-    at = step.at if step.at == ALL else ", ".join(map(str, step.at))
+    at = ALL if step.at == ALL else ", ".join(map(str, step.at))
     if isinstance(step, SiteStep):
         return step.site, ", ".join(str(h) for h in step.heads if h is not None), at
     return f"change of {step.stream}", "", at

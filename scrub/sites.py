@@ -139,7 +139,7 @@ def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
 def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:
     unknown = set(path) - {"at", "into", "through"}
     if unknown:
-        raise TypeError(f"unexpected argument {sorted(unknown)[0]!r}; there are at, into, through")
+        raise TypeError(f"unexpected argument {min(unknown)!r}; there are at, into, through")
     claimed = tuple(cells)
     if not claimed:
         raise UserError("A node must stand for at least one site; this list is empty.")

@@ -40,6 +40,10 @@ class Interval:
     confidence: float = CONFIDENCE
     reason: str = ""
 
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
 
 @frozen
 class Judgement:

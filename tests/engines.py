@@ -85,8 +85,8 @@ ENGINE = Engine(scrub.plan.plan, scrub.execute.execute, PlainCache)
 MUTANTS: dict[str, tuple[str, str, str]] = {
     "wrong donor for other inputs": (
         "scrub.lower",
-        'return Variable(self.node.path, "other")',
-        'return Variable(self.node.path, "own")',
+        'return Source(Variable(self.node.path, "other"))',
+        'return Source(Variable(self.node.path, "own"))',
     ),
     "port ignored at the start": (
         "scrub.paths",
@@ -130,13 +130,13 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "keys and values change only where the query stands": (
         "scrub.plan",
-        "changed = [ALL] if changed and read.everywhere else changed",
-        "changed = changed",
+        "return [ALL] if changed else []",
+        "return changed",
     ),
     "a child's value is added to what it replaces": (
         "scrub.lower",
         "values.append(((name, claim.at, value, base), head))",
-        "values.append(((name, claim.at, value, plain), head))",
+        "values.append(((name, claim.at, value, self.plain), head))",
     ),
     "a child's value everywhere instead of at its positions": (
         "scrub.paths",

@@ -15,7 +15,18 @@ from attrs import define, evolve, field, frozen
 from hypothesis import strategies as st
 
 import tiny_models
-from legality import Geometry, Trace, component, kind, overlap, ports_of, reachable, trace
+from legality import (
+    Geometry,
+    Trace,
+    cells,
+    component,
+    kind,
+    layer_cells,
+    overlap,
+    ports_of,
+    reachable,
+    trace,
+)
 from scrub.data import Dataset, pad
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.samplers import Agree, Exact, Fixed, Sampler, Uncond
@@ -145,11 +156,11 @@ class Grower:
         at = ("end",) if self.chance(0.7) else self.positions(["a", "b", "end", 0, 2, ALL])
         if self.chance(0.7):
             return Route((Cell("logits"),), at)
-        last = self.geometry.layer(self.geometry.shape.layers - 1)
-        cells = [cell for cell in self.geometry.cells() if cell in last or kind(cell) == "mlp"]
-        cells = [cell for cell in cells if kind(cell) != "mask"]
-        (part,) = self.pick(sorted({kind(cell) for cell in cells}))
-        return Route(tuple(self.pick([c for c in cells if kind(c) == part], 2)), at)
+        shape = self.geometry.shape
+        last = [c for c in layer_cells(shape, shape.layers - 1) if kind(c) != "mask"]
+        sites = last + [c for c in cells(shape) if kind(c) == "mlp"]
+        (part,) = self.pick(sorted(set(map(kind, sites))))
+        return Route(tuple(self.pick([c for c in sites if kind(c) == part], 2)), at)
 
     def child(self, parent: Draft, number: int) -> Draft | None:
         """A child that fits beside its siblings; None if a few attempts find none."""
@@ -189,13 +200,13 @@ class Grower:
 
     def route(self, parent: Draft) -> Route | None:
         """A route that the model makes, from any of the parent's sites."""
-        cells = [cell for route in parent.routes for cell in route.cells]
-        ports = sorted(set().union(*map(ports_of, cells)))
+        own = [cell for route in parent.routes for cell in route.cells]
+        ports = sorted(set().union(*map(ports_of, own)))
         if not ports:
             return None
-        path = Route((), ALL, self.into(ports), self.through(cells))
+        path = Route((), ALL, self.into(ports), self.through())
         where = reachable(self.geometry, parent.routes, path)
-        for cell in cells:
+        for cell in own:
             where.pop(cell, None)
         if not where:
             return None
@@ -214,11 +225,14 @@ class Grower:
         return bool(reached[self.geometry.mask(Route((), spec))].all())
 
     def positions(self, specs: list[str | int]) -> Any:
-        if not specs or (ALL in specs and self.chance(0.3)):
-            return ALL if specs else None
-        named = [s for s in specs if isinstance(s, str) and s != ALL]
-        index = [s for s in specs if isinstance(s, int)]
-        return tuple(self.pick(named if named and (not index or self.chance(0.8)) else index, 2))
+        """Some of these: all, or columns, or indices; None where there is none."""
+        columns = [s for s in specs if isinstance(s, str) and s != ALL]
+        indices = [s for s in specs if isinstance(s, int)]
+        if ALL in specs and (self.chance(0.3) or not (columns or indices)):
+            return ALL
+        if columns and (self.chance(0.8) or not indices):
+            return tuple(self.pick(columns, 2))
+        return tuple(self.pick(indices, 2)) if indices else None
 
     def into(self, ports: list[str]) -> Any:
         if self.chance(0.5):
@@ -227,23 +241,23 @@ class Grower:
             return "pattern"
         return tuple(self.pick(ports, 2 if self.chance(0.3) else 1))
 
-    def through(self, cells: list[Cell]) -> Through:
-        components = sorted({component(c) for c in self.geometry.cells()})
+    def through(self) -> Through:
+        components = sorted(set(map(component, cells(self.geometry.shape))))
         inner = [c for c in components if kind(c) in ("z", "mlp")]
         some = Sites((Route(tuple(self.pick(inner, 3))),))
         options = [none, mlps, none.including(some), anything, anything.excluding(some)]
         return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
 
-    def of_one_kind(self, cells: list[Cell]) -> list[Cell]:
-        """Some of the cells: writers together, or else all of one part."""
-        inner = [c for c in cells if kind(c) in ("z", "mlp")]
-        embeddings = [c for c in cells if kind(c) in ("embed", "pos_embed")]
+    def of_one_kind(self, sites: list[Cell]) -> list[Cell]:
+        """Some of the sites: writers together, or else all of one part."""
+        inner = [c for c in sites if kind(c) in ("z", "mlp")]
+        embeddings = [c for c in sites if kind(c) in ("embed", "pos_embed")]
         if inner and self.chance(0.5):
             return self.pick(inner, 3)
         if embeddings and self.chance(0.4):
             return self.pick(inner + embeddings, 3)
-        (first,) = self.pick(sorted({kind(c) for c in cells}))
-        return self.pick([c for c in cells if kind(c) == first], 3)
+        (part,) = self.pick(sorted(set(map(kind, sites))))
+        return self.pick([c for c in sites if kind(c) == part], 3)
 
     # Nodes
 

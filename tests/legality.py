@@ -7,6 +7,7 @@ comes by: bool [rows, width].
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -73,40 +74,45 @@ class Geometry:
             mask[np.arange(rows), self.columns[spec] if isinstance(spec, str) else spec] = True
         return mask
 
-    def layer(self, layer: int) -> list[Cell]:
-        """The sites of a layer's heads, readers before what they read."""
-        order = ("z", "pattern", "scores", "mask", "q", "k", "v", "q_in", "k_in", "v_in")
-        heads = range(self.shape.heads)
-        return [Cell(f"blocks.{layer}.attn.{part}", head) for head in heads for part in order]
 
-    def cells(self) -> list[Cell]:
-        """Every site, readers before what they read."""
-        cells = [Cell("logits"), Cell("logits_in")]
-        for layer in reversed(range(self.shape.layers)):
-            cells += [Cell(f"blocks.{layer}.mlp"), Cell(f"blocks.{layer}.mlp_in")]
-            cells += self.layer(layer)
-        return [*cells, Cell("embed"), Cell("pos_embed")]
+def layer_cells(shape: Shape, layer: int) -> tuple[Cell, ...]:
+    """The sites of a layer's heads, readers before what they read."""
+    order = ("z", "pattern", "scores", "mask", "q", "k", "v", "q_in", "k_in", "v_in")
+    heads = range(shape.heads)
+    return tuple(Cell(f"blocks.{layer}.attn.{part}", head) for head in heads for part in order)
 
-    def inputs(self, cell: Cell) -> list[tuple[Cell, bool]]:
-        """What a site reads, and whether it reads it at all earlier positions or at its own."""
-        if is_stream(cell):
-            behind = self.cells()
-            behind = behind[behind.index(component(cell)) + 1 :]
-            own_layer = cell.site.rpartition(".")[0] if cell.head is not None else None
-            writers = [c for c in behind if kind(c) in ("z", "mlp", "embed", "pos_embed")]
-            return [(c, False) for c in writers if not own_layer or own_layer not in c.site]
-        within = {
-            "z": [("pattern", False), ("v", True)],
-            "pattern": [("scores", False), ("mask", False)],
-            "scores": [("q", False), ("k", True)],
-            "q": [("q_in", False)],
-            "k": [("k_in", False)],
-            "v": [("v_in", False)],
-            "mlp": [("mlp_in", False)],
-            "logits": [("logits_in", False)],
-        }
-        stem = cell.site.removesuffix(kind(cell))
-        return [(Cell(stem + name, cell.head), e) for name, e in within.get(kind(cell), [])]
+
+@functools.cache
+def cells(shape: Shape) -> tuple[Cell, ...]:
+    """Every site, readers before what they read."""
+    every = [Cell("logits"), Cell("logits_in")]
+    for layer in reversed(range(shape.layers)):
+        every += [Cell(f"blocks.{layer}.mlp"), Cell(f"blocks.{layer}.mlp_in")]
+        every += layer_cells(shape, layer)
+    return (*every, Cell("embed"), Cell("pos_embed"))
+
+
+@functools.cache
+def inputs(shape: Shape, cell: Cell) -> tuple[tuple[Cell, bool], ...]:
+    """What a site reads, and whether it reads it at all earlier positions or at its own."""
+    if is_stream(cell):
+        behind = cells(shape)[cells(shape).index(component(cell)) + 1 :]
+        own_layer = cell.site.rpartition(".")[0] if cell.head is not None else None
+        writers = [c for c in behind if kind(c) in ("z", "mlp", "embed", "pos_embed")]
+        return tuple((c, False) for c in writers if not own_layer or own_layer not in c.site)
+    within = {
+        "z": [("pattern", False), ("v", True)],
+        "pattern": [("scores", False), ("mask", False)],
+        "scores": [("q", False), ("k", True)],
+        "q": [("q_in", False)],
+        "k": [("k_in", False)],
+        "v": [("v_in", False)],
+        "mlp": [("mlp_in", False)],
+        "logits": [("logits_in", False)],
+    }
+    stem = cell.site.removesuffix(kind(cell))
+    reads = within.get(kind(cell), [])
+    return tuple((Cell(stem + name, cell.head), earlier) for name, earlier in reads)
 
 
 @frozen
@@ -135,7 +141,7 @@ class Trip:
             if not at_home and not passes(self.route, component(cell)):
                 return
             via = port if at_home else via
-        for read, earlier in self.geometry.inputs(cell):
+        for read, earlier in inputs(self.geometry.shape, cell):
             if not at_home or is_stream(cell) or self.enters(ports_of(read)):
                 yield (via, read), earlier
 
@@ -166,7 +172,7 @@ class Trip:
 
     def places(self) -> list[Place]:
         vias = (None, "q", "k", "v", "mlp_in", "logits_in")
-        return [(via, cell) for via in vias for cell in self.geometry.cells()]
+        return [(via, cell) for via in vias for cell in cells(self.geometry.shape)]
 
     def arrivals(self, reached: Masks) -> Masks:
         mine = self.geometry.mask(self.route)
@@ -241,7 +247,7 @@ def reachable(geometry: Geometry, parent: Iterable[Route], route: Route) -> dict
     """The sites that a child with this route's ports and `through` could claim, and where."""
     found: dict[Cell, np.ndarray] = {}
     for start, at in starts(geometry, parent):
-        everything = frozenset(geometry.cells())
+        everything = frozenset(cells(geometry.shape))
         trip = Trip(geometry, start, at, route, frozenset())
         masks = trip.reached()
         open_ended = Trip(geometry, start, at, route, everything)

@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 64
 
 @define(eq=False)
 class Table:
-    """Stored values of some rows of one dataset: per site or stream [slots, positions, heads, …]."""
+    """Stored values of some rows of a dataset: per site or stream [slots, positions, heads, …]."""
 
     slots: Tensor
     """Slot of each row of the dataset, −1 where it has none; int64 [rows]."""
@@ -42,7 +42,7 @@ class PlainCache:
     """Keeps the datasets alive, so that an identity stays theirs."""
 
     def fill(self, rows: Rows, width: int, names: Iterable[str]) -> None:
-        """Compute and keep these stored sites and streams for these rows, where they are missing."""
+        """Compute and keep these stored sites and streams where these rows lack them."""
         key = (id(rows.data), width)
         self._datasets[id(rows.data)] = rows.data
         empty = torch.full((len(rows.data),), -1, dtype=torch.int64)

@@ -1,0 +1,219 @@
+"""The random hypotheses are legal, the same at every call, and interesting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from torch import Tensor
+
+import legality
+import tiny_models
+from generator import Case, random_case, random_hypotheses
+from scrub.data import Rows
+from scrub.draw import Draws, NodeDraw, draw
+from scrub.hypothesis import Correspondence
+from scrub.reference import evaluate, gpt2
+from scrub.sites import Cell, Sites, anything, embeddings, heads, mlp, mlps, none, output
+from scrub.tree import Occurrence, treeify
+
+CASES = 300
+
+
+def differs(one: Tensor, other: Tensor, by: float) -> bool:
+    return float((one.double() - other.double()).abs().max()) > by
+
+
+def moves(case: Case, tree: Occurrence, draws: Draws, value: Tensor) -> bool:
+    """Whether the output is neither the original nor the baseline."""
+    alone = Correspondence({tree.node: case.correspondence.sites[tree.node]})
+
+    def plain(rows: Rows) -> Tensor:
+        # The root's own draws stay among them, so that the width stays the same.
+        nodes = {**draws.nodes, ("kept",): draws.nodes[tree.path], tree.path: NodeDraw(rows)}
+        return evaluate(alone, evolve(draws, nodes=nodes), case.bridge)
+
+    return all(differs(value, plain(rows), 1e-3) for rows in (draws.references, draws.baseline))
+
+
+def positions_differ(tree: Occurrence, draws: Draws) -> bool:
+    """Whether a value lands at another position than it was taken from."""
+
+    def index(occurrence: Occurrence, column: str) -> np.ndarray:
+        frame = draws.nodes[occurrence.path].frame
+        return frame.data.position(column)[frame.index]
+
+    return any(
+        (index(parent, spec) != index(child, spec)).any()
+        for parent in tree.walk()
+        for child in parent.children
+        for route in child.routes
+        for spec in (() if route.at == "all" else route.at)
+        if isinstance(spec, str)
+    )
+
+
+class Reads:
+    """Watches the evaluator, and remembers every value that a site has in a node's frame."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: dict[tuple[int, Cell], list[tuple[Tensor, gpt2.Frame]]] = defaultdict(list)
+        right = gpt2.read
+
+        def read(cell: Cell, frame: gpt2.Frame, paths: list) -> Tensor:
+            value = right(cell, frame, paths)
+            self.seen[id(frame), cell].append((value, frame))  # the frame, so that its id stays
+            return value
+
+        monkeypatch.setattr(gpt2, "read", read)
+
+    def two_values(self) -> bool:
+        """Whether one site was read along two paths with different values."""
+        values = self.seen.values()
+        found = any(differs(v, reads[0][0], 1e-6) for reads in values for v, _ in reads[1:])
+        self.seen.clear()
+        return found
+
+
+def test_what_the_cases_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(monkeypatch)
+    counts: dict[str, int] = defaultdict(int)
+    for seed in range(CASES):
+        case = random_case(seed)
+        tree = treeify(case.correspondence)
+        draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
+        value = evaluate(case.correspondence, draws, case.bridge)
+        occurrences = tree.walk()
+        routes = [route for occurrence in occurrences[1:] for route in occurrence.routes]
+        counts["two values"] += reads.two_values()
+        counts["moved"] += moves(case, tree, draws, value)
+        counts["positions differ"] += positions_differ(tree, draws)
+        counts["anything"] += any(route.through.kinds == "anything" for route in routes)
+        counts["excluding"] += any(route.through.never for route in routes)
+        counts["including"] += any(route.through.also for route in routes)
+        counts["ports"] += any(route.into is not None for route in routes)
+        counts["inner sites"] += any(cell.head is not None and not cell.site.endswith("z")
+                                     for route in routes for cell in route.cells)  # fmt: skip
+        counts["several children"] += any(len(o.children) > 1 for o in occurrences)
+        counts["several routes"] += any(len(o.routes) > 1 for o in occurrences)
+        counts["two parents"] += any(len(node.parents) > 1 for node in case.correspondence.sites)
+        counts["four deep"] += max(len(occurrence.path) for occurrence in occurrences) == 4
+        counts["another dataset"] += any(d.own.data is not case.data for d in draws.nodes.values())
+        counts["other roots"] += tree.routes[0].cells[0].site != "logits"
+    least = {
+        "moved": 0.8,
+        "anything": 0.25,
+        "excluding": 0.25,
+        "two values": 0.25,
+        "positions differ": 0.2,
+        "including": 0.1,
+        "ports": 0.25,
+        "inner sites": 0.25,
+        "several children": 0.25,
+        "several routes": 0.1,
+        "two parents": 0.03,
+        "four deep": 0.25,
+        "another dataset": 0.25,
+        "other roots": 0.15,
+    }
+    shares = {what: counts[what] / CASES for what in least}
+    assert all(shares[what] >= least[what] for what in least), shares
+
+
+def test_a_seed_makes_one_case() -> None:
+    def shown(case: Case) -> str:
+        sites = case.correspondence.sites.items()
+        return repr([(node, node.sampler, node.other, where) for node, where in sites])
+
+    assert shown(random_case(7)) == shown(random_case(7))
+    assert shown(random_case(7)) != shown(random_case(8))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random_hypotheses())
+def test_the_strategy_makes_trees(case: Case) -> None:
+    tree = treeify(case.correspondence)
+    assert max(len(occurrence.path) for occurrence in tree.walk()) <= 4
+    for occurrence in tree.walk():
+        names = [child.path[-1] for child in occurrence.children]
+        assert len(set(names)) == len(names)
+    for dataset in (case.data,):
+        a, b, end = (dataset.positions[column] for column in ("a", "b", "end"))
+        assert ((a < b) & (b < end)).all()
+        assert len(set(dataset.lengths)) > 1
+
+
+# Legality
+
+
+GEOMETRY = legality.Geometry(
+    tiny_models.SHAPES["2x2"],
+    {"a": np.array([0, 1]), "end": np.array([2, 4])},
+    tiny_models.WIDTH,
+)
+
+
+def traces(parent: Sites, *children: Sites) -> Iterator[legality.Trace | None]:
+    return (legality.trace(GEOMETRY, parent.routes, child.routes[0]) for child in children)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "legal"),
+    [
+        (output(at="end"), heads([(0, 0)], at="end"), True),
+        (output(at="end"), heads([(0, 0)], at="a"), False),
+        (output(at="end"), heads([(0, 0)], at="a", through=mlps), False),
+        (output(at="end"), heads([(0, 0)], at="a", through=anything), True),
+        (output(at="a"), heads([(0, 0)], at="end", through=anything), False),
+        (output(at="end"), heads([(1, 0)], "q", at="end"), True),
+        (output(at="end"), heads([(1, 0)], "q", at="a"), False),
+        (output(at="end"), heads([(1, 0)], "k", at="a"), True),
+        (heads([(1, 0)], at="end"), heads([(0, 0)], at="a", into="k"), True),
+        (heads([(1, 0)], at="end"), heads([(0, 0)], at="a", into="q"), False),
+        (heads([(1, 0)], at="end"), heads([(1, 0)], "pattern", at="end", into="q"), False),
+        (heads([(1, 0)], at="end"), heads([(1, 0)], "pattern", at="end", into="pattern"), True),
+        (heads([(1, 0)], at="end"), heads([(1, 1)], at="end", through=anything), False),
+        (heads([(1, 0)], at="end"), mlp(1, at="end", through=anything), False),
+    ],
+)
+def test_paths_that_a_model_makes(parent: Sites, child: Sites, legal: bool) -> None:
+    (trace,) = traces(parent, child)
+    assert (trace is not None) == legal
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        (heads([(1, 0)], at="end"), heads([(1, 0)], at="end"), True),
+        (heads([(1, 0)], at="end"), heads([(1, 1)], at="end"), False),
+        (heads([(1, 0)], at="end"), heads([(1, 0)], "q", at="end"), True),
+        (heads([(1, 0)], "v"), heads([(1, 0)], "q"), False),
+        (heads([(1, 0)], at="end"), embeddings(through=anything), True),
+        (
+            heads([(1, 0)], at="end"),
+            embeddings(through=anything.excluding(heads([(1, 0)]))),
+            False,
+        ),
+        (mlp(1), heads([(0, 0)], through=none.including(heads([(1, 0)]))), False),
+        (mlp(1), heads([(0, 0)], through=mlps), True),
+        (mlp(0), heads([(0, 0)], at="end", through=none), False),
+    ],
+)
+def test_siblings_that_overlap(one: Sites, other: Sites, overlap: bool) -> None:
+    first, second = traces(output(at="end"), one, other)
+    assert first
+    assert second
+    assert legality.overlap(first, second) == overlap == legality.overlap(second, first)
+
+
+def test_siblings_may_enter_by_different_ports() -> None:
+    by_query, by_key = (heads([(0, 0)], at="end", into=port) for port in ("q", "k"))
+    query, key = traces(heads([(1, 0)], at="end"), by_query, by_key)
+    assert query
+    assert key
+    assert not legality.overlap(query, key)
+    assert legality.overlap(query, query)

@@ -1,0 +1,161 @@
+"""The reference evaluator on random trees: against hooked forwards, its laws, and its mutants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from attrs import evolve
+from torch import Tensor
+
+import hooked
+from generator import Case, random_case
+from scrub.data import Rows
+from scrub.draw import Draws, NodeDraw, draw
+from scrub.hypothesis import Correspondence, InterpNode
+from scrub.reference import evaluate, gpt2, tree
+from scrub.reference.path import Path
+from scrub.samplers import Exact, Uncond
+from scrub.sites import heads
+from scrub.tree import treeify
+from tiny_models import bridge
+
+# Laws
+
+
+def drawn(case: Case) -> Draws:
+    return draw(treeify(case.correspondence), case.data, samples=case.samples, seed=case.seed)
+
+
+def all_exact(correspondence: Correspondence) -> Correspondence:
+    made: dict[InterpNode, InterpNode] = {}
+
+    def exact(node: InterpNode) -> InterpNode:
+        if node not in made:
+            above = tuple(exact(parent) for parent in node.parents)
+            made[node] = evolve(node, sampler=Exact(), other=Exact(), parents=above)
+        return made[node]
+
+    return Correspondence({exact(node): sites for node, sites in correspondence.sites.items()})
+
+
+def largest_difference(found: Tensor, expected: Tensor) -> float:
+    """Relative to the largest output."""
+    found, expected = found.double(), expected.double()
+    scale = float(expected.abs().max()) or 1.0
+    return float((found - expected).abs().max()) / scale
+
+
+def test_all_exact_is_the_plain_model() -> None:
+    for seed in range(60):
+        case = random_case(seed)
+        case = evolve(case, correspondence=all_exact(case.correspondence))
+        draws = drawn(case)
+        found = evaluate(case.correspondence, draws, case.bridge)
+        (root,) = (node for node in case.correspondence.sites if not node.parents)
+        alone = Correspondence({root: case.correspondence.sites[root]})
+        draws = evolve(draws, nodes={("root",): NodeDraw(draws.references)})
+        expected = hooked.evaluate(hooked.same_way, alone, draws, case.bridge)
+        assert found.shape == expected.shape
+        assert largest_difference(found, expected) <= 1e-9, seed
+
+
+# Random trees, and evaluators that are wrong
+
+
+Known = tuple[Case, Draws, Tensor]
+
+
+def key_by_query() -> Case:
+    """Of two heads the later reads the key of the earlier by its query, the earlier does not."""
+    root = InterpNode("root", Exact(), other=Exact())
+    key = root.child("key", Uncond())
+    sites = {
+        root: heads([(1, 0), (0, 0)], at="end"),
+        key: heads([(0, 0)], part="k", into="q"),
+    }
+    return evolve(
+        random_case(0), model_name="2x2", bridge=bridge("2x2"), correspondence=Correspondence(sites)
+    )
+
+
+@pytest.fixture(scope="module")
+def known() -> list[Known]:
+    """Random cases for which a hooked forward per node is enough, with what it gives."""
+    cases = []
+    for case in [key_by_query(), *(random_case(s, nodes=2 + s % 3) for s in range(250))]:
+        draws = drawn(case)
+        for fits, run in [
+            (hooked.fits_same_way, hooked.same_way),
+            (hooked.fits_straight, hooked.straight),
+        ]:
+            if len(draws.nodes) > 1 and fits(case.correspondence):
+                cases.append(
+                    (case, draws, hooked.evaluate(run, case.correspondence, draws, case.bridge))
+                )
+    assert len(cases) > 120
+    return cases
+
+
+def disagreement(known: list[Known]) -> Case | None:
+    """The first case on which the evaluator is wrong."""
+    for case, draws, expected in known:
+        found = evaluate(case.correspondence, draws, case.bridge)
+        if largest_difference(found, expected) > 1e-9:
+            return case
+    return None
+
+
+def test_random_trees_agree_with_hooked_forwards(known: list[Known]) -> None:
+    assert disagreement(known) is None
+
+
+def through_all(self: Path, passes: bool) -> Path:
+    return evolve(self, ports=None, leaves=True)
+
+
+def through_none(self: Path, passes: bool) -> Path:
+    return evolve(self, ports=None, leaves=False)
+
+
+def through_same_ports(self: Path, passes: bool) -> Path:
+    return evolve(self, leaves=passes)
+
+
+def one_frame(route: Any, rows: Rows, width: int, right: Any = tree.positions) -> Tensor:
+    return right(route, rows, width)[:1].expand(len(rows), -1)
+
+
+def without_never(through: Any, component: Any, right: Any = gpt2.allows) -> bool:
+    return right(evolve(through, never=()), component)
+
+
+def not_landed(self: Path, value: Tensor, cell: Any) -> Tensor:
+    return value
+
+
+def all_real(self: Any, cell: Any, right: Any = gpt2.Frame.plain) -> Tensor:
+    value = right(self, cell)
+    return torch.ones_like(value) if cell.site.endswith("mask") else value
+
+
+MUTANTS = {
+    "every component is passed": (Path, "entering", through_all),
+    "no component is passed": (Path, "entering", through_none),
+    "ports restrict later components too": (Path, "entering", through_same_ports),
+    "excluding is ignored": (gpt2, "allows", without_never),
+    "paths leave by all ports": (Path, "leaves_by", lambda self, port: self.leaves),
+    "paths end by any port": (Path, "ends_at", lambda self, cell, leads: cell in self.values),
+    "values are dropped": (Path, "landed_on", not_landed),
+    "positions are those of the first sample": (tree, "positions", one_frame),
+    "internal nodes are computed on own": (NodeDraw, "frame", property(lambda self: self.own)),
+    "scores are not scaled": (gpt2, "scores", lambda q, k: q @ k.transpose(1, 2)),
+    "pads are not masked": (gpt2.Frame, "plain", all_real),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_found(name: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTANTS[name])
+    assert disagreement(known) is not None
