@@ -13,6 +13,7 @@ from attrs import evolve
 from scrub.lower import Builder
 from scrub.model.graph import Graph, Site
 from scrub.sites import ALL, At, Spec
+from scrub.specialise import specialise
 from scrub.steps import (
     Patch,
     Piece,
@@ -31,6 +32,7 @@ from scrub.tree import Tree
 
 def plan(tree: Tree, graph: Graph) -> Plan:
     """The plan of a legal tree (see `scrub.check`) on a graph."""
+    tree, graph = specialise(tree, graph)
     builder = Builder(graph)
     builder.node(tree)
     result = _result(tree, builder)
@@ -97,7 +99,8 @@ def _touched(step: Step, touched: list[At]) -> At:
     """The positions at which scrubbing can have changed a step's value."""
     if isinstance(step, StreamStep):
         changed: list[At] = [_changed_by(patch, step.frame, touched) for patch in step.patches]
-        changed += [touched[step.base]] if step.base is not None else []
+        if step.base is not None:
+            changed.append(touched[step.base])
     else:
         changed = [at for read in step.reads for at in _changed_read(read, step.frame, touched)]
     return functools.reduce(_both, changed)
@@ -108,7 +111,7 @@ def _changed_read(read: SiteRead | StreamRead, frame: Variable, touched: list[At
         return [] if read.difference is None else [touched[read.difference]]
     plain = Source(frame)
     changed: list[At] = [_changed_by(p, frame, touched) for p in read.pieces if p.source != plain]
-    changed += [patch.at for patch in read.patches]
+    changed.extend(patch.at for patch in read.patches)
     return _everywhere(changed) if read.everywhere else changed
 
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
-from scrub.errors import UserError
+from scrub.errors import UserError, did_you_mean
+from scrub.splits import Split
 
 Head = tuple[int, int]
 Spec = str | int
@@ -30,12 +31,20 @@ At = Literal["all"] | tuple[Spec, ...]
 
 @frozen(order=True)
 class Cell:
-    """A site, or one head of it: the smallest thing that a node can claim (at a position)."""
+    """A site, one head of it, or a summand: the smallest thing that a node claims at a position.
+
+    Attributes:
+        part: name of a summand, where the site is split (see `scrub.splits`).
+    """
 
     site: str
     head: int | None = None
+    part: str | None = None
 
     def __str__(self) -> str:
+        return self._name() if self.part is None else f"summand {self.part} of {self._name()}"
+
+    def _name(self) -> str:
         name = self.site.removeprefix("blocks.")
         layer, _, rest = name.partition(".")
         if not rest or name == self.site:
@@ -108,12 +117,14 @@ class Route:
         into: the ports by which the path enters the parent's sites; None: any. "pattern" is
             short for q, k and mask.
         through: the sites that the path may pass through on its way.
+        split: how the sites are split, where the cells are summands.
     """
 
     cells: tuple[Cell, ...]
     at: At = field(default=ALL, converter=_at)
     into: frozenset[str] | None = field(default=None, converter=_into)
     through: Through = none
+    split: Split | None = None
 
 
 @frozen
@@ -159,6 +170,14 @@ def mlp(*layers: int, **path: Any) -> Sites:
     return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers), path)
 
 
+def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
+    """A part of the MLPs of these layers: pre, post, normed, pre_linear (gated). Path as in `Route`.
+
+    Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
+    """
+    return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in layers), path)
+
+
 def embeddings(**path: Any) -> Sites:
     """Token and position embedding together. Path as in `Route`."""
     return _sites((Cell("embed"), Cell("pos_embed")), path)
@@ -195,6 +214,24 @@ def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: A
         else:
             cells.append(Cell(f"{cell.site}_in"))
     return _sites(cells, path)
+
+
+def summand(sites: Sites, split: Split, part: str) -> Sites:
+    """One summand of sites that are split: `summand(heads([(0, 0)], part="result"), phi, "phi")`.
+
+    A site has one split; nodes that claim summands of it name the same one.
+
+    Raises:
+        UserError: the split has no such summand; names the nearest.
+    """
+    if not split.has(part):
+        raise UserError(f'{split} has no summand "{part}". {did_you_mean(part, split.names)}')
+    return Sites(
+        tuple(
+            evolve(route, cells=tuple(evolve(cell, part=part) for cell in route.cells), split=split)
+            for route in sites.routes
+        )
+    )
 
 
 def site(name: str, head: int | None = None, **path: Any) -> Sites:

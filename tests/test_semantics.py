@@ -22,7 +22,8 @@ from scrub.model.plain import PlainCache
 from scrub.plan import plan
 from scrub.reference import evaluate_graph
 from scrub.samplers import Exact
-from scrub.sites import Sites, anything, none, site
+from scrub.sites import Sites, anything, none, site, summand
+from scrub.splits import estimate, neurons, projection
 from scrub.tree import NamePath, treeify
 
 # x of row i, y of row i. Powers keep every sum apart.
@@ -275,3 +276,76 @@ def test_a_graph_whose_node_reads_a_later_one_is_refused() -> None:
 
     with pytest.raises(UserError, match='Node "a" reads "b", which is not a node before it'):
         graph(source("x"), node("a", lambda v: v, v="b"))
+
+
+VECTORS = Dataset(
+    "vectors",
+    inputs={"x": np.array([[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]])},
+    lengths=np.ones(3, dtype=np.int64),
+)
+SPLIT = graph(
+    source("x"),
+    node("a", lambda x: 2 * x, x="x"),
+    node("out", lambda a: a[:, 0] * a[:, 1], a="a"),
+)
+"""out = (2 x₀) · (2 x₁): halves of `a` from different inputs give a product of different rows."""
+
+
+def product(sites: Mapping[InterpNode, Sites], drawn: Mapping[NamePath, tuple[int, ...]]) -> float:
+    """SPLIT's root on VECTORS, one sample; every other input is row 0."""
+
+    def row(index: int) -> Rows:
+        return Rows(VECTORS, np.array([index]))
+
+    internal = {path[:-1] for path in drawn}
+    nodes = {
+        path: NodeDraw(row(own), row(other[0]) if path in internal else None)
+        for path, (own, *other) in drawn.items()
+    }
+    draws = Draws(row(0), row(0), nodes)
+    planned = plan(treeify(Correspondence(sites)), SPLIT)
+    (outputs,) = execute(planned, draws, PlainCache(planned.graph), chunk=10)
+    return float(outputs.scrubbed)
+
+
+def test_halves_of_a_split_come_from_different_inputs() -> None:
+    first = projection(first=[1.0, 0.0])
+    top = root()
+    left, right = top.child("first", Exact()), top.child("rest", Exact())
+    claimed = {
+        top: site("out"),
+        left: summand(site("a"), first, "first"),
+        right: summand(site("a"), first, "rest"),
+    }
+    drawn = {("out",): (0, 0), ("out", "first"): (1,), ("out", "rest"): (2,)}
+    assert product(claimed, drawn) == (2 * 10) * (2 * 200)
+    del claimed[right], drawn["out", "rest"]
+    assert product(claimed, drawn) == (2 * 10) * (2 * 2)
+
+
+def test_what_feeds_a_split_site_feeds_its_summands() -> None:
+    second = neurons(second=[1])
+    top = root()
+    part = top.child("second", Exact())
+    below = part.child("x", Exact())
+    claimed = {
+        top: site("out"),
+        part: summand(site("a"), second, "second"),
+        below: site("x"),
+    }
+    drawn = {("out",): (0, 0), ("out", "second"): (0, 1), ("out", "second", "x"): (2,)}
+    assert product(claimed, drawn) == (2 * 1) * (2 * 200)
+
+
+def test_an_estimate_comes_from_its_own_row_and_the_rest_from_the_parents() -> None:
+    """phi(x) = (x₀, 0), so the rest of a = 2x is (x₀, 2 x₁)."""
+    phi = estimate(lambda rows: rows.data.inputs["x"][rows.index] * np.array([1.0, 0.0]))
+    top = root()
+    whole = top.child("a", Exact())
+    guess = whole.child("phi", Exact())
+    claimed = {top: site("out"), whole: site("a"), guess: summand(site("a"), phi, "phi")}
+    drawn = {("out",): (0, 0), ("out", "a"): (0, 1), ("out", "a", "phi"): (2,)}
+    assert product(claimed, drawn) == (100 + 10) * (2 * 20)
+    # The other way round: the rest of row 2, with the estimate of the other row.
+    claimed[guess] = summand(site("a"), phi, "rest")
+    assert product(claimed, drawn) == (10 + 100) * (2 * 200)

@@ -17,6 +17,7 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
+from scrub.data import Rows
 from scrub.sites import Cell, Through
 
 Component = tuple[str, int | None]
@@ -76,6 +77,8 @@ class Site:
         flops: floating-point operations of `apply` per input, position and head, given the width.
         write_flops: the same for `write`.
         size: numbers in the value per input, position and head, given the width.
+        from_rows: for a site that is a function of the data's rows and not of what the model
+            reads: (rows, width) → value. `apply` is then not used.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Site:
     flops: Callable[[int], int] = lambda width: 0
     write_flops: int = 0
     size: Callable[[int], int] = lambda width: 1
+    from_rows: Callable[[Rows, int], Tensor] | None = None
 
     def cells(self) -> tuple[Cell, ...]:
         """The site's heads as cells, or the site itself."""

@@ -117,6 +117,8 @@ class PlainCache:
             value = self.graph.values[name]
             if isinstance(value, Stream):
                 found[name] = self.graph.total(name, found)
+            elif value.from_rows is not None:
+                found[name] = value.from_rows(rows, width)
             else:
                 at = positions(rows, self.graph, name, width)
                 every = torch.arange(value.heads or 0, device=self.graph.device)
