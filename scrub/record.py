@@ -1,6 +1,13 @@
 """The run record: enough for somebody else to recompute each number with the model and hooks.
 
 One folder a claim. `run.json` says what stands where; `run.safetensors` holds the inputs.
+`tests/recompute.py` reads them without scrub.
+
+`tree` lists the nodes, the root first, each with its parent's id, and per route its sites (heads
+are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
+parent by which it enters (`into`; null: any) and the sites that it may pass through.
+`weights_sha256` is of the model's *.safetensors files, put together in order of name. `recovered`
+is computed from the metrics; its interval is a paired bootstrap over the samples.
 
 Tensors (n samples, w positions, p named positions), by name:
     reference.tokens, baseline.tokens           [n, w]   right-padded
@@ -88,10 +95,11 @@ def _described(result: Result) -> dict[str, Any]:
     }
 
 
-def _numbers(result: Result) -> dict[str, float | None]:
+def _numbers(result: Result) -> dict[str, float | str | None]:
     interval = result.recovered
     found = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+    finite = {name: value if np.isfinite(value) else None for name, value in found.items()}
+    return {**finite, "confidence": interval.confidence, "reason": interval.reason or None}
 
 
 def _route(route: Route) -> dict[str, Any]:

@@ -1,0 +1,150 @@
+"""Recompute a run record (`scrub test … --save-run DIR`) with transformers and hooks alone.
+
+    python recompute.py RUN_FOLDER MODEL_DIRECTORY
+
+For GPT-2 models and direct paths. A leaf of a claim's tree stands for sites of the plain model on
+its `own` input. Another node's sites are computed on its `other` input, save what its children
+claim: what a site reads is the stream of `other`, plus what the children write, minus what the
+plain model writes in their places; what follows (LayerNorm, attention, MLP) is computed anew.
+Exit code: 0 every number agrees, 1 some do not, 2 this script cannot recompute the record.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+BATCH, TOLERANCE = 64, 1e-3  # samples at a time; allowed deviation, of the largest number
+
+
+class Frame:
+    """The plain model on one input a sample: values and input streams of all sites, [n, w, …]."""
+
+    def __init__(self, model: GPT2LMHeadModel, run: dict[str, Tensor], name: str) -> None:
+        self.model, self.core, self.real = model, model.transformer, run[f"{name}.mask"].bool()
+        self.kept, hooks = {}, []  # by site, in the order in which the model computes them
+
+        def keep(site: str, module: torch.nn.Module, incoming: bool = False) -> None:
+            def hook(module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+                self.kept[site] = args[0] if incoming else output
+
+            hooks.append(module.register_forward_hook(hook))
+
+        keep("embed", self.core.wte)
+        keep("pos_embed", self.core.wpe)
+        for layer, block in enumerate(self.core.h):
+            for port in ("q", "k", "v"):
+                keep(f"blocks.{layer}.attn.{port}_in", block.ln_1, incoming=True)
+            keep(f"blocks.{layer}.attn.z", block.attn.c_proj, incoming=True)
+            keep(f"blocks.{layer}.mlp_in", block.ln_2, incoming=True)
+            keep(f"blocks.{layer}.mlp", block.mlp)
+        keep("logits_in", self.core.ln_f, incoming=True)
+        keep("logits", model.lm_head)
+        self.row, self.heads = torch.arange(len(self.real))[:, None], model.config.n_head
+        self.index = torch.arange(self.real.shape[1]).expand(self.real.shape)
+        model(run[f"{name}.tokens"], attention_mask=self.real.long(), position_ids=self.index)
+        for hook in hooks:
+            hook.remove()
+
+    def part(self, site: str, head: int | None, value: Tensor) -> Tensor:
+        return value.unflatten(-1, (self.heads, -1))[:, :, head] if site.endswith("z") else value
+
+    def stream(self, name: str, head: int | None, landings: list[tuple]) -> Tensor:
+        """What is read by a port. Children claim some of what is written to it, or it itself."""
+        total, port, written = self.kept[name], name.rpartition(".")[2], {}
+        before = list(self.kept)[: list(self.kept).index(name)]
+        for site, of, into, value, at in landings:
+            claims = (site, of) == (name, head) or (site in before and not site.endswith("_in"))
+            if claims and (into is None or {port, port.removesuffix("_in")} & set(into)):
+                written[site] = written.get(site, self.kept[site]).clone()
+                self.part(site, of, written[site])[self.row, at] = value
+        for site, value in written.items():
+            change = value - self.kept[site]
+            if site.endswith("z"):
+                change = change @ self.core.h[int(site.split(".")[1])].attn.c_proj.weight
+            total = total + change
+        return total
+
+    def changed(self, site: str, head: int | None, landings: list[tuple]) -> Tensor:
+        """A site, computed from the streams into which the children have written."""
+        if site.endswith("_in"):
+            return self.stream(site, head, landings)
+        if site == "logits":
+            return self.model.lm_head(self.core.ln_f(self.stream("logits_in", None, landings)))
+        block = self.core.h[int(site.split(".")[1])]
+        if site.endswith("mlp"):
+            return block.mlp(block.ln_2(self.stream(f"{site}_in", None, landings)))
+        read = [self.stream(f"{site[:-1]}{port}_in", head, landings) for port in "qkv"]
+        every = [block.attn.c_attn(block.ln_1(x)).chunk(3, -1)[i] for i, x in enumerate(read)]
+        q, k, v = (self.part(site, head, x) for x in every)
+        seen = self.real[:, None] & torch.ones(q.shape[1], q.shape[1], dtype=torch.bool).tril()
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+
+
+def node_values(model: GPT2LMHeadModel, tree: list[dict], node: dict, run: dict) -> list[tuple]:
+    """(site, head, ports, value [n, p, …], where it lands in the parent's frame [n, p]) of each."""
+    name, which = f"node.{node['id']}", "own" if node["leaf"] else "other"
+    frame, landings, found = Frame(model, run, f"{name}.{which}"), [], []
+    for child in (entry for entry in tree if entry["parent"] == node["id"]):
+        landings += node_values(model, tree, child, run)
+    for i, route in enumerate(node["routes"]):
+        here, lands = (run.get(f"{name}.{i}.{x}.at", frame.index) for x in (which, "parent"))
+        for site, head in ((cell["site"], cell["head"]) for cell in route["sites"]):
+            plain = frame.part(site, head, frame.kept[site])
+            value = plain if node["leaf"] else frame.changed(site, head, landings)
+            found.append((site, head, route["into"], value[frame.row, here], lands))
+    return found
+
+
+def measured(metric: dict, logits: Tensor, run: dict[str, Tensor]) -> Tensor:
+    soft = {"cross_entropy": -logits.log_softmax(-1), "probability_diff": logits.softmax(-1)}
+    value = soft.get(metric["kind"], logits)
+    label, *other = [value.gather(-1, run[f"label.{x}"][:, None])[:, 0] for x in metric["labels"]]
+    return (label - other[0] if other else label).double()
+
+
+def main(folder: Path, directory: Path) -> int:
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    tensors, tree, metric = load_file(folder / "run.safetensors"), record["tree"], record["metric"]
+    weights = b"".join(path.read_bytes() for path in sorted(directory.glob("*.safetensors")))
+    routes = [route for node in tree for route in node["routes"]]
+    paths = [(r["through"]["base"], r["through"]["including"], r["split"]) for r in routes]
+    sites = [{cell["site"] for route in node["routes"] for cell in route["sites"]} for node in tree]
+    streams = [(s, sites[n["parent"]]) for n in tree[1:] for s in sites[n["id"]] if s[-3:] == "_in"]
+    parts = {site.split(".")[-1] for site in set().union(*sites)}
+    obstacles = {
+        "other weights": hashlib.sha256(weights).hexdigest() != record["model"]["weights_sha256"],
+        "a metric of the user's own": not metric["recomputable"],
+        "paths that are not direct, or split": any(path != ("none", [], None) for path in paths),
+        "parts of heads": parts & {"q", "k", "v", "mask", "scores", "pattern"},
+        "other sites' streams": any(not p.startswith(s[:-4]) for s, up in streams for p in up),
+    }
+    if any(obstacles.values()):
+        print("Cannot recompute:", ", ".join(what for what in obstacles if obstacles[what]))
+        return 2
+    dtype, batches = getattr(torch, record["model"]["dtype"]), []
+    model = GPT2LMHeadModel.from_pretrained(directory).eval().to(dtype)
+    for start in range(0, record["samples"], BATCH):
+        run = {name: tensor[start : start + BATCH] for name, tensor in tensors.items()}
+        frames = [(name, Frame(model, run, name)) for name in ("reference", "baseline")]
+        outputs = [frame.kept["logits"][frame.row, run[f"{name}.at"]] for name, frame in frames]
+        outputs.append(node_values(model, tree, tree[0], run)[0][3])
+        batches.append(torch.stack([measured(metric, value[:, 0], run) for value in outputs]))
+    numbers = torch.cat(batches, dim=1)
+    recorded = torch.stack([tensors[f"metric.{x}"] for x in ("original", "baseline", "scrubbed")])
+    deviation = float((numbers - recorded).abs().max() / recorded.abs().max())
+    original, baseline, scrubbed = numbers.mean(dim=1)
+    recovered, known = (baseline - scrubbed) / (baseline - original), record["recovered"]["mean"]
+    print(f"largest deviation {deviation:.1e}; loss recovered {recovered:.6f}, recorded {known}")
+    same = known is None or abs(recovered - known) <= TOLERANCE * max(1, abs(known))
+    return 0 if deviation <= TOLERANCE and same else 1
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
