@@ -70,13 +70,21 @@ def execute(
     nothing beyond rounding.
     """
     width = max(rows.data.width for rows in draws.rows())
+    for rows in _by_dataset(draws):
+        cache.fill(rows, width, plan.plain)
     for first in range(start, len(draws.references), chunk):
         samples = slice(first, min(first + chunk, len(draws.references)))
         inputs = {name: rows.at(rows.index[samples]) for name, rows in _inputs(draws).items()}
-        for rows in inputs.values():
-            cache.fill(rows, width, plan.plain)
         with torch.no_grad():
             yield _Chunk(plan, cache, inputs, width).outputs(samples)
+
+
+def _by_dataset(draws: Draws) -> list[Rows]:
+    """All rows that were drawn, dataset by dataset."""
+    drawn: dict[int, list[Rows]] = {}
+    for rows in draws.rows():
+        drawn.setdefault(id(rows.data), []).append(rows)
+    return [parts[0].at(np.concatenate([p.index for p in parts])) for parts in drawn.values()]
 
 
 def _inputs(draws: Draws) -> dict[Variable, Rows]:

@@ -57,6 +57,8 @@ class PlainCache:
         else:
             names = set(table.values)
         missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
+        if not len(missing):
+            return
         raw = model_inputs(rows.data, width)
         chunks: dict[str, list[Tensor]] = {name: [] for name in names}
         for start in range(0, len(missing), ROWS_AT_ONCE):
@@ -67,8 +69,7 @@ class PlainCache:
         table.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
         for name, parts in chunks.items():
             kept = [table.values[name]] if name in table.values else []
-            if kept or parts:
-                table.values[name] = torch.cat(kept + parts)
+            table.values[name] = torch.cat(kept + parts)
 
     def get(
         self, name: str, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
