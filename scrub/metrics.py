@@ -31,6 +31,8 @@ class Metric:
         higher_is_better: None where the user did not say.
         kind: "logit_diff", "cross_entropy", "probability_diff" or "own".
         labels: label columns that it reads, checked before anything runs.
+        of_labels: the same from nothing but the logits of those labels, [samples, labels], where
+            that is enough; None where the metric needs them all.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Metric:
     higher_is_better: bool | None
     kind: str
     labels: tuple[str, ...] = ()
+    of_labels: Callable[[Any], Any] | None = None
 
     @property
     def recomputable(self) -> bool:
@@ -51,9 +54,11 @@ def logit_diff(correct: str, wrong: str) -> Metric:
     def function(logits: Any, references: Rows) -> Any:
         return _of(logits, references, correct) - _of(logits, references, wrong)
 
-    return Metric(
-        f"logit({correct}) − logit({wrong})", function, True, "logit_diff", (correct, wrong)
-    )
+    def of_labels(logits: Any) -> Any:
+        return logits[:, 0] - logits[:, 1]
+
+    name = f"logit({correct}) − logit({wrong})"
+    return Metric(name, function, True, "logit_diff", (correct, wrong), of_labels)
 
 
 def cross_entropy(label: str) -> Metric:
@@ -94,8 +99,13 @@ def _of(logits: Any, references: Rows, label: str) -> Any:
     return logits.gather(-1, index[:, None])[:, 0]
 
 
-def measure(metric: Metric, value: Any, references: Rows) -> np.ndarray:
+def measure(
+    metric: Metric, value: Any, references: Rows, *, of_labels: bool = False
+) -> np.ndarray:
     """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
+
+    Args:
+        of_labels: the value is that of the metric's labels alone, in their order.
 
     Raises:
         UserError: the user's function fails, or gives something other than one number a sample.
@@ -104,7 +114,11 @@ def measure(metric: Metric, value: Any, references: Rows) -> np.ndarray:
         if value.shape[axis] == 1:
             value = value.squeeze(axis)
     try:
-        measured = metric.function(value, references)
+        if of_labels:
+            assert metric.of_labels is not None
+            measured = metric.of_labels(value)
+        else:
+            measured = metric.function(value, references)
     except UserError:
         raise
     except Exception as error:

@@ -160,24 +160,31 @@ class Walk:
         return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())
 
     def _pruned(self, cell: Cell, opens: set[Open] | State) -> State:
-        return frozenset(o for o in opens if self._useful(o, cell))
+        ports: dict[RouteId, set[str]] = {}
+        for way in opens:
+            ports.setdefault(way.route, set()).add(way.port)
+        return frozenset(o for o in opens if self._useful(o, frozenset(ports[o.route]), cell))
 
-    def _useful(self, way: Open, cell: Cell) -> bool:
-        """Whether a route that is open at a cell by a port leads to anything it claims."""
-        key = (way, cell)
+    def _useful(self, way: Open, entered: frozenset[str], cell: Cell) -> bool:
+        """Whether a route that is open at a cell leads by its port to anything it claims.
+
+        `entered` are all the ports by which the route is open there.
+        """
+        key = (way, entered, cell)
         if key not in self._found:
             self._found[key] = any(
-                self._reaches(way, cell, port)
+                self._reaches(way, entered, cell, port)
                 for port in self.graph.sites[cell.site].ports
                 if way.port in port.leads
             )
         return self._found[key]
 
-    def _reaches(self, way: Open, cell: Cell, port: Port) -> bool:
+    def _reaches(self, way: Open, entered: frozenset[str], cell: Cell, port: Port) -> bool:
         if port.source in self.graph.streams:
             return way.onward and self._leads_on(way.route, port.source)
         below = Cell(port.source, cell.head)
-        return below in self.routes[way.route].cells or self._useful(way, below)
+        ends = port.leads <= entered and below in self.routes[way.route].cells
+        return ends or self._useful(way, entered & port.leads, below)
 
     def _leads_on(self, route: RouteId, stream: str) -> bool:
         """Whether anything that the route claims writes to the stream, or feeds what does."""

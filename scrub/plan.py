@@ -12,7 +12,7 @@ from attrs import evolve
 
 from scrub.lower import Builder
 from scrub.model.graph import Graph, Site
-from scrub.sites import ALL, At, Spec
+from scrub.sites import ALL, At, Cell, Spec
 from scrub.specialise import specialise
 from scrub.steps import (
     Patch,
@@ -30,12 +30,19 @@ from scrub.steps import (
 from scrub.tree import Tree
 
 
-def plan(tree: Tree, graph: Graph) -> Plan:
-    """The plan of a legal tree (see `scrub.check`) on a graph."""
+def plan(tree: Tree, graph: Graph, *, columns: bool = False) -> Plan:
+    """The plan of a legal tree (see `scrub.check`) on a graph.
+
+    Args:
+        columns: whether the metric reads a few columns of the root only; the root's last site is
+            then left to be read out per reference, where it allows that.
+    """
     tree, graph = specialise(tree, graph)
     builder = Builder(graph)
     builder.node(tree)
     result = _result(tree, builder)
+    if columns:
+        result = _without_last_site(result, builder)
     steps = _needs(_positions(tuple(builder.steps), graph, result))
     return Plan(graph, tree, steps, result, _plain(steps, graph, result))
 
@@ -43,6 +50,25 @@ def plan(tree: Tree, graph: Graph) -> Plan:
 def _result(tree: Tree, builder: Builder) -> Result:
     (route,) = tree.routes
     return Result(route.at, tuple((cell, builder.values[tree.path, cell]) for cell in route.cells))
+
+
+def _without_last_site(result: Result, builder: Builder) -> Result:
+    """The result one site earlier, where all that is left to do is to read columns."""
+    (cell, source), *others = result.cells
+    site = builder.graph.sites[cell.site]
+    if others or site.columns is None:
+        return result
+    before = Cell(site.ports[0].source)
+    if source.step is None:
+        return Result(result.at, ((before, source),), readout=site.name)
+    step = builder.steps[source.step]
+    assert isinstance(step, SiteStep)
+    (read,) = step.reads
+    if not isinstance(read, SiteRead) or read.patches or read.pieces[0].source.frame != step.frame:
+        return result
+    assert source.step == len(builder.steps) - 1, "nothing reads the root"
+    builder.steps.pop()
+    return Result(result.at, ((before, read.pieces[0].source),), readout=site.name)
 
 
 def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:

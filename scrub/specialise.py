@@ -98,7 +98,7 @@ def _spelled(site: Site, graph: Graph, split: Split, claimed: set[str]) -> list[
         summands = _sources(site, sorted(claimed - {REST}, key=int))
         before: list[Site] = []
     else:
-        leads = frozenset().union(*(port.leads for port in site.ports))
+        leads = _leads(site, graph)
         whole = evolve(site, name=_name(site.name, "whole"), write=None, write_flops=0)
         reading = Port("whole", whole.name, leads)
         if isinstance(split, Estimate):
@@ -106,12 +106,20 @@ def _spelled(site: Site, graph: Graph, split: Split, claimed: set[str]) -> list[
             before, summands = [whole, guess], _estimated(site, split, reading, guess)
         else:
             before, summands = [whole], _projected(site, graph, split, reading)
-    ports = tuple(
-        Port(part.name, part.name, frozenset().union(*(port.leads for port in part.ports)))
-        for part in summands
-    )
+    leads = _leads(site, graph)
+    ports = tuple(Port(part.name, part.name, leads) for part in summands)
     total = evolve(site, apply=_sum, ports=ports, stored=False, flops=lambda width: 0)
     return [*before, *summands, total]
+
+
+def _leads(site: Site, graph: Graph) -> frozenset[str]:
+    """The ports of its component by which a path comes to a site.
+
+    A site that reads nothing is come to by the port that reads it, or by one of its own name.
+    """
+    below = frozenset().union(*(port.leads for port in site.ports))
+    readers = [p for s in graph.sites.values() for p in s.ports if p.source == site.name]
+    return below.union(*(port.leads for port in readers)) or frozenset({site.name})
 
 
 def _sum(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
@@ -196,7 +204,7 @@ def _estimate(site: Site, graph: Graph, split: Estimate) -> Site:
 
 def _estimated(site: Site, split: Estimate, whole: Port, guess: Site) -> list[Site]:
     """φ as a summand to be claimed, and the rest, which takes away the φ of its own frame."""
-    mine = Port("estimate", guess.name, frozenset({split.name}))
+    mine = Port("estimate", guess.name, whole.leads)
     own = Port("estimate", guess.name, frozenset())
 
     def phi(inputs: Mapping[str, Tensor], where: Where) -> Tensor:

@@ -112,10 +112,16 @@ Step = SiteStep | StreamStep
 
 @frozen
 class Result:
-    """The root's value: its cells, in the order in which they were named, at its positions."""
+    """The root's value: its cells, in the order in which they were named, at its positions.
+
+    Attributes:
+        readout: the site whose columns are still to be read from these values (see
+            `Site.columns`), where the metric asks for a few columns only; else None.
+    """
 
     at: At
     cells: tuple[tuple[Cell, Source], ...]
+    readout: str | None = None
 
 
 @frozen(eq=False)

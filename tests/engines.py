@@ -56,8 +56,9 @@ class Engine:
         chunk: int = 1000,
         cache: PlainCache | None = None,
     ) -> list[Any]:
-        used = self.cache(graph) if cache is None else cache
-        return list(self.execute(self.plan(tree, graph), draws, used, chunk=chunk))
+        planned = self.plan(tree, graph)
+        used = self.cache(planned.graph) if cache is None else cache
+        return list(self.execute(planned, draws, used, chunk=chunk))
 
     def scrub(self, case: Case, draws: Draws, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """The scrubbed root of a case: [samples, positions, cells, …]."""

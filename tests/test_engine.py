@@ -119,10 +119,11 @@ def test_the_same_run_gives_the_same_bits(case: Case) -> None:
 def test_chunks_and_cache_change_nothing(case: Case) -> None:
     tree, draws = drawn(case)
     whole = ENGINE.scrub(case, draws)
-    graph = graph_of_case(case)
-    warm = PlainCache(graph)
+    planned = ENGINE.plan(tree, graph_of_case(case))
+    warm = PlainCache(planned.graph)
+    warm.fill(draws.baseline, max(rows.data.width for rows in draws.rows()), ["resid_pre.1"])
     for chunk in (1, 2, 100):
-        outputs = ENGINE.outputs(tree, draws, graph, chunk=chunk, cache=warm)
+        outputs = ENGINE.execute(planned, draws, warm, chunk=chunk)
         assert difference(torch.cat([o.scrubbed for o in outputs]), whole) < TOLERANCE
 
 

@@ -24,6 +24,8 @@ ROWS_AT_ONCE = 64
 class Table:
     """Stored values of some rows of a dataset: per site or stream [slots, positions, heads, …]."""
 
+    rows: np.ndarray
+    """The row in each slot, int64 [slots]."""
     slots: Tensor
     """Slot of each row of the dataset, −1 where it has none; int64 [rows]."""
     values: dict[str, Tensor] = field(factory=dict)
@@ -42,34 +44,53 @@ class PlainCache:
     """Keeps the datasets alive, so that an identity stays theirs."""
 
     def fill(self, rows: Rows, width: int, names: Iterable[str]) -> None:
-        """Compute and keep these stored sites and streams where these rows lack them."""
-        key = (id(rows.data), width)
+        """Compute and keep these stored sites and streams where these rows lack them.
+
+        What is kept already is not computed again: new sites of old rows start from it.
+        """
         self._datasets[id(rows.data)] = rows.data
-        empty = torch.full((len(rows.data),), -1, dtype=torch.int64)
-        table = self._tables.setdefault(key, Table(empty))
+        unknown = torch.full((len(rows.data),), -1, dtype=torch.int64)
+        table = self._tables.setdefault(
+            (id(rows.data), width), Table(np.empty(0, dtype=np.int64), unknown)
+        )
+        inputs = model_inputs(rows.data, width)
+        new = set(names) - set(table.values)
+        self._compute(table, rows.at(table.rows), 0, inputs, width, new)
         wanted = np.unique(rows.index)
-        names = set(names)
-        if not names <= set(table.values):
-            names |= set(table.values)
-            present = torch.nonzero(table.slots >= 0)[:, 0].numpy()
-            wanted = np.union1d(wanted, present)
-            table.slots, table.values = empty.clone(), {}
-        else:
-            names = set(table.values)
         missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
-        if not len(missing):
-            return
-        raw = model_inputs(rows.data, width)
-        chunks: dict[str, list[Tensor]] = {name: [] for name in names}
-        for start in range(0, len(missing), ROWS_AT_ONCE):
-            batch = missing[start : start + ROWS_AT_ONCE]
-            for name, value in self._forward(rows.at(batch), raw, width, names).items():
-                chunks[name].append(value)
-        used = int(table.slots.max()) + 1
+        used = len(table.rows)
+        self._compute(table, rows.at(missing), used, inputs, width, new | set(table.values))
+        table.rows = np.concatenate([table.rows, missing])
         table.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
-        for name, parts in chunks.items():
-            kept = [table.values[name]] if name in table.values else []
-            table.values[name] = torch.cat(kept + parts)
+
+    def empty(self) -> None:
+        """Forget all values."""
+        self._tables.clear()
+
+    def _compute(
+        self,
+        table: Table,
+        rows: Rows,
+        first: int,
+        inputs: dict[str, Tensor],
+        width: int,
+        names: set[str],
+    ) -> None:
+        """Put these values of these rows into the slots from `first` on."""
+        for start in range(0, len(rows) if names else 0, ROWS_AT_ONCE):
+            batch = rows.at(rows.index[start : start + ROWS_AT_ONCE])
+            here = slice(first + start, first + start + len(batch))
+            known = {
+                name: values[here] for name, values in table.values.items() if name not in names
+            }
+            for name, value in self._forward(batch, inputs, width, names, known).items():
+                room = table.values.get(name)
+                if room is None or len(room) < first + len(rows):
+                    grown = value.new_empty(first + len(rows), *value.shape[1:])
+                    if room is not None:
+                        grown[: len(room)] = room
+                    table.values[name] = room = grown
+                room[here] = value
 
     def get(
         self, name: str, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
@@ -106,13 +127,18 @@ class PlainCache:
         return site.apply(inputs, where)
 
     def _forward(
-        self, rows: Rows, inputs: dict[str, Tensor], width: int, names: set[str]
+        self,
+        rows: Rows,
+        inputs: dict[str, Tensor],
+        width: int,
+        names: set[str],
+        known: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """One pass over these rows: the named values, all heads, all positions."""
-        found: dict[str, Tensor] = {}
+        found = dict(known)
         index = torch.tensor(rows.index)
         raw = {name: values[index].to(self.graph.device) for name, values in inputs.items()}
-        needed = self._needed(names)
+        needed = self._needed(names, set(known))
         last = {read: name for name in needed for read in reads(self.graph.values[name])}
         for name in needed:
             value = self.graph.values[name]
@@ -130,14 +156,14 @@ class PlainCache:
                     found.pop(source, None)
         return {name: found[name] for name in names}
 
-    def _needed(self, names: set[str]) -> list[str]:
-        """The named values and all that they read, in the graph's order."""
+    def _needed(self, names: set[str], known: set[str]) -> list[str]:
+        """The named values and all unknown ones that they read, in the graph's order."""
         found: set[str] = set()
         waiting = set(names)
         while waiting:
             name = waiting.pop()
             found.add(name)
-            waiting |= set(reads(self.graph.values[name])) - found
+            waiting |= set(reads(self.graph.values[name])) - found - known
         return sorted(found, key=self.graph.order.__getitem__)
 
 
