@@ -1,7 +1,7 @@
 """What a plan costs, before anything runs: floating-point operations and bytes.
 
-Upper bounds: every sample is taken to have drawn rows of its own, and every value to be kept until
-its chunk is done.
+Upper bounds: every sample is taken to have drawn rows of its own. A value is let go after its last
+use.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from scrub.model.graph import Graph, Site
+from scrub.model.plain import needed
+from scrub.plan import last_uses
 from scrub.sites import ALL, At
 from scrub.steps import Plan, SiteStep, Step, StreamRead
 
@@ -41,25 +43,15 @@ class Cost:
 def cost(plan: Plan, width: int) -> Cost:
     """The cost of a plan on rows of this width."""
     graph = plan.graph
-    itemsize = graph.dtype.itemsize
-    steps = [_step(step, plan, width) for step in plan.steps]
-    roots = [graph.sites[cell.site] for cell, _ in plan.result.cells]
-    places = [_places(plan.result.at, graph, root.name, width) for root in roots]
-    row = [_row(name, graph, width) for name in graph.values]
-    kept = sum(
-        size for name, (_, size) in zip(graph.values, row, strict=True) if name in plan.plain
-    )
-    last = max((graph.order[name] for name in plan.plain), default=-1)
+    rows = [_row(name, graph, width) for name in needed(graph, plan.plain)]
+    kept = sum(_numbers(name, graph, width) for name in plan.plain)
+    # Original and baseline are read out of the cache as the scrubbed root is out of the steps.
+    roots = [_root(cell.site, plan, width) for cell, _ in plan.result.cells]
     return Cost(
-        flops=sum(f for f, _ in steps)
-        + 2 * sum(n * root.flops(width) for n, root in zip(places, roots, strict=True)),
-        bytes=itemsize
-        * (
-            sum(n for _, n in steps)
-            + 3 * sum(n * root.size(width) for n, root in zip(places, roots, strict=True))
-        ),
-        row_flops=sum(f for f, _ in row[: last + 1]),
-        row_bytes=itemsize * kept,
+        flops=sum(_flops(step, graph, width) for step in plan.steps) + sum(f for f, _ in roots),
+        bytes=graph.dtype.itemsize * (_peak(plan, width) + sum(size for _, size in roots)),
+        row_flops=sum(rows),
+        row_bytes=graph.dtype.itemsize * kept,
     )
 
 
@@ -67,31 +59,76 @@ def _places(at: At, graph: Graph, name: str, width: int) -> int:
     return graph.span(name, width) if at == ALL else len(at)
 
 
-def _step(step: Step, plan: Plan, width: int) -> tuple[int, int]:
-    """Operations, and numbers held, of one step for one sample."""
-    graph = plan.graph
+def _root(name: str, plan: Plan, width: int) -> tuple[int, int]:
+    """Operations and numbers of a root site's plain values: original and baseline."""
+    site = plan.graph.sites[name]
+    places = _places(plan.result.at, plan.graph, name, width)
+    flops = 0 if site.stored else site.flops(width)
+    return 2 * places * flops, 3 * places * site.size(width)
+
+
+def _flops(step: Step, graph: Graph, width: int) -> int:
+    if isinstance(step, SiteStep):
+        places = _places(step.at, graph, step.site, width)
+        return places * len(step.heads) * graph.sites[step.site].flops(width)
+    places = _places(step.at, graph, step.stream, width)
+    return places * sum(graph.sites[p.site].write_flops * len(p.heads) for p in step.patches)
+
+
+def _peak(plan: Plan, width: int) -> int:
+    """Most numbers held at once for one sample: live values, and what one step reads and makes."""
+    graph, last = plan.graph, last_uses(plan)
+    live: dict[int, int] = {}
+    peak = 0
+    for number, step in enumerate(plan.steps):
+        made, read = _made(step, graph, width), _read(step, graph, width)
+        peak = max(peak, sum(live.values()) + made + read)
+        live[number] = made
+        for old in [old for old in live if last.get(old) == number]:
+            del live[old]
+    return peak
+
+
+def _made(step: Step, graph: Graph, width: int) -> int:
+    if isinstance(step, SiteStep):
+        site = graph.sites[step.site]
+        heads = 1 if site.shared else len(step.heads)
+        return _places(step.at, graph, step.site, width) * heads * site.size(width)
+    return _places(step.at, graph, step.stream, width) * graph.streams[step.stream].size
+
+
+def _read(step: Step, graph: Graph, width: int) -> int:
+    """Numbers that a step gathers before it computes."""
     if not isinstance(step, SiteStep):
-        places = _places(step.at, graph, step.stream, width)
-        written = sum(graph.sites[p.site].write_flops * len(p.heads) for p in step.patches)
-        return places * written, 2 * places * graph.streams[step.stream].size
-    site = graph.sites[step.site]
+        return 2 * _made(step, graph, width)
     places = _places(step.at, graph, step.site, width)
-    held = places * site.size(width) * (1 if site.shared else len(step.heads))
+    total = 0
     for read in step.reads:
-        if not isinstance(read, StreamRead):
-            source = graph.sites[read.site]
+        if isinstance(read, StreamRead):
+            total += 2 * places * graph.streams[read.stream].size
+        else:
+            site = graph.sites[read.site]
             span = graph.span(read.site, width) if read.everywhere else places
-            held += span * source.size(width) * (1 if source.shared else len(step.heads))
-    return places * len(step.heads) * site.flops(width), held
+            heads = 1 if site.shared else len(step.heads)
+            total += span * heads * site.size(width) * (2 if read.patches else 1)
+    return total
 
 
-def _row(name: str, graph: Graph, width: int) -> tuple[int, int]:
-    """Operations, and numbers kept, of one site or stream for one row."""
+def _row(name: str, graph: Graph, width: int) -> int:
+    """Operations of one site or stream for one row."""
     value = graph.values[name]
     span = graph.span(name, width)
     if isinstance(value, Site):
-        heads = value.heads or 1
-        numbers = span * value.size(width) * (1 if value.shared else heads)
-        return span * heads * value.flops(width) if value.stored else 0, numbers
-    written = sum(graph.sites[w].write_flops * (graph.sites[w].heads or 1) for w in value.writers)
-    return span * written, span * value.size
+        return span * (value.heads or 1) * value.flops(width)
+    return span * sum(
+        graph.sites[name].write_flops * (graph.sites[name].heads or 1) for name in value.writers
+    )
+
+
+def _numbers(name: str, graph: Graph, width: int) -> int:
+    """Numbers that are kept of one site or stream for one row."""
+    value = graph.values[name]
+    span = graph.span(name, width)
+    if isinstance(value, Site):
+        return span * (1 if value.shared else value.heads or 1) * value.size(width)
+    return span * value.size

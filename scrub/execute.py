@@ -19,7 +19,7 @@ from scrub.data import Rows
 from scrub.draw import Draws
 from scrub.model.graph import Where
 from scrub.model.plain import PlainCache, numbers, positions
-from scrub.plan import sources
+from scrub.plan import last_uses
 from scrub.positions import add, place
 from scrub.sites import ALL, At, Cell
 from scrub.steps import (
@@ -108,18 +108,11 @@ class _Chunk:
     tables: dict[frozenset[Variable], Table] = field(factory=dict)
 
     def outputs(self, samples: slice) -> Outputs:
-        result = self.plan.result
-        last: dict[int, int] = {}
-        for number, step in enumerate(self.plan.steps):
-            last |= {source.step: number for source in sources(step) if source.step is not None}
-        kept = {source.step for _, source in result.cells}
+        last = last_uses(self.plan)
         for number, step in enumerate(self.plan.steps):
             self.values[number] = self._compute(step)
-            for source in sources(step):
-                if source.step is None or source.step in kept:
-                    continue
-                if last[source.step] == number:
-                    self.values.pop(source.step, None)
+            for old in [old for old in self.values if last.get(old) == number]:
+                del self.values[old]
         return Outputs(
             samples,
             original=self._root(Source(REFERENCE)),

@@ -199,6 +199,15 @@ def sources(step: Step) -> list[Source]:
     return [source for source, _ in _wanted(step)]
 
 
+def last_uses(plan: Plan) -> dict[int, int]:
+    """For every step that another reads, the last that does. The root's values are read last."""
+    last: dict[int, int] = {}
+    for number, step in enumerate(plan.steps):
+        last |= {source.step: number for source in sources(step) if source.step is not None}
+    kept = {source.step for _, source in plan.result.cells}
+    return {step: number for step, number in last.items() if step not in kept}
+
+
 def _plain(steps: tuple[Step, ...], graph: Graph, result: Result) -> frozenset[str]:
     """Stored sites and streams whose plain values may be read."""
     names = {cell.site for cell, _ in result.cells}

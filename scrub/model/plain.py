@@ -6,7 +6,7 @@ Every node, sample, claim and seed of a session shares one cache. A site that is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 import torch
@@ -138,9 +138,9 @@ class PlainCache:
         found = dict(known)
         index = torch.tensor(rows.index)
         raw = {name: values[index].to(self.graph.device) for name, values in inputs.items()}
-        needed = self._needed(names, set(known))
-        last = {read: name for name in needed for read in reads(self.graph.values[name])}
-        for name in needed:
+        order = needed(self.graph, names, known)
+        last = {read: name for name in order for read in reads(self.graph.values[name])}
+        for name in order:
             value = self.graph.values[name]
             if isinstance(value, Stream):
                 found[name] = self.graph.total(name, found)
@@ -156,15 +156,17 @@ class PlainCache:
                     found.pop(source, None)
         return {name: found[name] for name in names}
 
-    def _needed(self, names: set[str], known: set[str]) -> list[str]:
-        """The named values and all unknown ones that they read, in the graph's order."""
-        found: set[str] = set()
-        waiting = set(names)
-        while waiting:
-            name = waiting.pop()
-            found.add(name)
-            waiting |= set(reads(self.graph.values[name])) - found - known
-        return sorted(found, key=self.graph.order.__getitem__)
+
+def needed(graph: Graph, names: Iterable[str], known: Container[str] = ()) -> list[str]:
+    """These sites and streams and all unknown ones that they read, in the graph's order."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        read = reads(graph.values[name])
+        waiting.update(source for source in read if source not in found and source not in known)
+    return sorted(found, key=graph.order.__getitem__)
 
 
 def model_inputs(dataset: Dataset, width: int) -> dict[str, Tensor]:
