@@ -77,6 +77,8 @@ class Site:
         flops: floating-point operations of `apply` per input, position and head, given the width.
         write_flops: the same for `write`.
         size: numbers in the value per input, position and head, given the width.
+        columns: for a site of one port that is linear up to the last axis: (what it reads,
+            columns int64 [inputs, some]) → its value at those columns of the last axis.
         from_rows: for a site that is a function of the data's rows and not of what the model
             reads: (rows, width) → value. `apply` is then not used.
     """
@@ -94,6 +96,7 @@ class Site:
     flops: Callable[[int], int] = lambda width: 0
     write_flops: int = 0
     size: Callable[[int], int] = lambda width: 1
+    columns: Callable[[Tensor, Tensor], Tensor] | None = None
     from_rows: Callable[[Rows, int], Tensor] | None = None
 
     def cells(self) -> tuple[Cell, ...]:
@@ -129,12 +132,14 @@ class Graph:
         values: sites and streams by name, in that order.
         roots: what a correspondence's root usually stands for; for messages.
         width: most positions that the model takes; None where there is no such limit.
+        causal: whether what is read everywhere is read only at and before one's own position.
     """
 
     values: Mapping[str, Site | Stream]
     width: int | None = None
     dtype: torch.dtype = torch.float32
     device: torch.device = field(factory=lambda: torch.device("cpu"))
+    causal: bool = True
 
     @cached_property
     def sites(self) -> dict[str, Site]:

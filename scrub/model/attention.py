@@ -1,0 +1,120 @@
+"""The sites of an attention layer.
+
+Causal order and the sliding window belong to the frame: `pattern` looks at its own positions. Which
+keys are real tokens is the site `mask`. Under grouped-query attention every query head has keys and
+values of its own, with the weights of its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from scrub.model.graph import Apply, Port, Site, Stream, Where
+from scrub.model.weights import Attention, Projection
+
+
+def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list[Site | Stream]:
+    """The values of a layer's heads, which read a stream, and their sum."""
+    group = f"blocks.{layer}.attn"
+    heads, d_head, d_model = weights.output.shape
+
+    def site(
+        name: str, apply: Apply, *ports: Port, size: Callable[[int], int], **more: object
+    ) -> Site:
+        axes: dict[str, object] = {"kind": "attention", "heads": heads, "positions": True} | more
+        return Site(f"{group}.{name}", group, apply, ports, size=size, **axes)  # type: ignore[arg-type]
+
+    def inside(name: str, *leads: str, everywhere: bool = False) -> Port:
+        return Port(name, f"{group}.{name}", frozenset(leads), everywhere)
+
+    def projected(letter: str, projection: Projection) -> list[Site]:
+        shared = {"size": lambda width: d_model, "shared": True, "stored": False}
+        per_group = heads // len(projection.weight)
+        return [
+            site(
+                f"{letter}_in", lambda inputs, where: inputs[letter],
+                Port(letter, stream, frozenset({letter})), **shared,
+            ),
+            site(
+                f"{letter}_normed", lambda inputs, where: weights.norm(inputs[f"{letter}_in"]),
+                inside(f"{letter}_in", letter), **shared,
+            ),
+            site(
+                letter,
+                lambda inputs, where: projection(
+                    inputs[f"{letter}_normed"], where.heads // per_group
+                ),
+                inside(f"{letter}_normed", letter),
+                size=lambda width: d_head, flops=lambda width: 2 * d_model * d_head,
+            ),
+        ]  # fmt: skip
+
+    def scores(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        q, k = inputs["q"], inputs["k"]
+        if weights.rotary is not None:
+            q = weights.rotary(q, where.at)
+            k = weights.rotary(k, torch.arange(k.shape[1], device=k.device)[None])
+        return torch.einsum("nqhe,nkhe->nqhk", q, k) * weights.scale
+
+    def pattern(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        source = torch.arange(inputs["scores"].shape[-1], device=where.at.device)
+        distance = (where.at[:, :, None] - source)[:, :, None]
+        seen = inputs["mask"]
+        if causal:
+            seen = seen & (distance >= 0)
+        if weights.window is not None:
+            seen = seen & (distance < weights.window)
+        return inputs["scores"].masked_fill(~seen, float("-inf")).softmax(-1).nan_to_num(0.0)
+
+    def z(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        return torch.einsum("nqhk,nkhe->nqhe", inputs["pattern"], inputs["v"])
+
+    def result(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        return torch.einsum("nqhe,hed->nqhd", inputs["z"], weights.output[where.heads])
+
+    def write(z: Tensor, which: Tensor) -> Tensor:
+        return (z.flatten(2) @ weights.output[which].flatten(0, 1))[:, :, None]
+
+    every = ("q", "k", "v", "mask")
+    return [
+        *projected("q", weights.query),
+        *projected("k", weights.key),
+        *projected("v", weights.value),
+        site("mask", real_tokens, size=lambda width: width, shared=True, positions=False),
+        site(
+            "scores", scores, inside("q", "q"), inside("k", "k", everywhere=True),
+            size=lambda width: width, flops=lambda width: 2 * d_head * width, stored=False,
+        ),
+        site(
+            "pattern", pattern, inside("scores", "q", "k"), inside("mask", "mask", everywhere=True),
+            size=lambda width: width,
+        ),
+        site(
+            "z", z, inside("pattern", "q", "k", "mask"), inside("v", "v", everywhere=True),
+            size=lambda width: d_head, flops=lambda width: 2 * d_head * width,
+            write=write, write_flops=2 * d_head * d_model,
+        ),
+        site(
+            "result", result, inside("z", *every), stored=False,
+            size=lambda width: d_model, flops=lambda width: 2 * d_head * d_model,
+        ),
+        Stream(
+            f"attn_out.{layer}", (f"{group}.z",), constant=weights.output_bias, size=d_model
+        ),
+        Site(
+            f"blocks.{layer}.attn_out", f"blocks.{layer}.attn_out",
+            lambda inputs, where: inputs["attn_out"],
+            (Port("attn_out", f"attn_out.{layer}", frozenset({"attn_out"})),),
+            positions=True, stored=False, size=lambda width: d_model,
+        ),
+    ]  # fmt: skip
+
+
+def real_tokens(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+    """Which source positions hold a real token: bool [inputs, 1, 1, width]."""
+    tokens, lengths = inputs["tokens"], inputs["lengths"]
+    source = torch.arange(tokens.shape[1], device=tokens.device)
+    return (source < lengths[:, None])[:, None, None]

@@ -1,0 +1,66 @@
+"""The sites of an MLP layer, gated or not: each part reads the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from scrub.model.graph import Apply, Port, Site, Where
+from scrub.model.weights import ACTIVATIONS, MLP
+
+
+def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
+    """The parts of an MLP that reads a stream; its output last."""
+    stem = f"blocks.{layer}."
+    d_model, d_mlp = weights.pre.weight.shape
+    activate = ACTIVATIONS[weights.activation]
+    linear = weights.linear
+
+    def site(name: str, apply: Apply, *reads: str, size: int, flops: int = 0) -> Site:
+        ports = tuple(Port(read, stem + read, frozenset({"mlp_in"})) for read in reads)
+        if name == "mlp_in":
+            ports = (Port("mlp_in", stream, frozenset({"mlp_in"})),)
+        return Site(
+            stem + name,
+            stem + "mlp",
+            apply,
+            ports,
+            kind="mlp",
+            positions=True,
+            stored=name == "mlp",  # the other parts are large, and quickly made
+            flops=lambda width: flops,
+            size=lambda width: size,
+        )
+
+    def post(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        activated = activate(inputs["mlp_pre"])
+        return activated if linear is None else activated * inputs["mlp_pre_linear"]
+
+    parts = [
+        site("mlp_in", lambda inputs, where: inputs["mlp_in"], size=d_model),
+        site(
+            "mlp_normed", lambda inputs, where: weights.norm(inputs["mlp_in"]), "mlp_in",
+            size=d_model,
+        ),
+        site(
+            "mlp_pre", lambda inputs, where: weights.pre(inputs["mlp_normed"]), "mlp_normed",
+            size=d_mlp, flops=2 * d_model * d_mlp,
+        ),
+    ]  # fmt: skip
+    if linear is not None:
+        parts.append(
+            site(
+                "mlp_pre_linear", lambda inputs, where: linear(inputs["mlp_normed"]), "mlp_normed",
+                size=d_mlp, flops=2 * d_model * d_mlp,
+            )
+        )  # fmt: skip
+    factors = ("mlp_pre",) if linear is None else ("mlp_pre", "mlp_pre_linear")
+    return [
+        *parts,
+        site("mlp_post", post, *factors, size=d_mlp),
+        site(
+            "mlp", lambda inputs, where: weights.post(inputs["mlp_post"]), "mlp_post",
+            size=d_model, flops=2 * d_model * d_mlp,
+        ),
+    ]  # fmt: skip
