@@ -3,11 +3,12 @@
 `random_case(seed)` makes one, `random_hypotheses()` is the Hypothesis strategy of them. Hypotheses
 go up to four nodes deep and mix all that a path can do: ports, positions by column, by index and
 all, direct paths and paths through anything but a few sites, nodes with several routes and nodes
-with two parents, donors of other lengths and from another dataset.
+with two parents, summands of split sites, donors of other lengths and from another dataset.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,23 @@ from hypothesis import strategies as st
 
 import tiny_models
 from legality import (
+    SOURCES,
     Geometry,
+    Net,
     Trace,
     cells,
     component,
     kind,
-    layer_cells,
     overlap,
     ports_of,
     reachable,
     trace,
 )
-from scrub.data import Dataset, pad
+from scrub.data import Dataset, Rows, pad
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.samplers import Agree, Exact, Fixed, Sampler, Uncond
 from scrub.sites import ALL, Cell, Route, Sites, Through, anything, mlps, none
+from scrub.splits import Split, estimate, neurons, projection, source_positions
 
 ROWS = 10
 DEPTH = 4
@@ -60,14 +63,15 @@ def random_hypotheses() -> st.SearchStrategy[Case]:
 def random_case(seed: int, nodes: int = 8) -> Case:
     """The case of this number, with about `nodes` nodes at most; the same at every call."""
     rng = np.random.default_rng(seed)
-    name = str(rng.choice(list(tiny_models.SHAPES), p=[0.1, 0.2, 0.25, 0.15, 0.2, 0.1]))
+    pool = tiny_models.FAMILIES if rng.random() < 0.5 else tiny_models.GPT2S
+    name = str(rng.choice(list(pool)))
     data, twin = random_dataset(rng, "data"), random_dataset(rng, "twin")
-    geometry = Geometry(
-        tiny_models.SHAPES[name],
-        {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions},
-        tiny_models.WIDTH,
-    )
-    correspondence = Grower(rng, geometry, twin, nodes).grow()
+    columns = {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions}
+    shape = tiny_models.SHAPES[name]
+    splits = random_splits(rng, shape) if rng.random() < 0.35 else {}
+    net = Net(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
+    by_site = {site: split for site, (_, _, split) in splits.items()}
+    correspondence = Grower(rng, Geometry(net, columns), by_site, twin, nodes).grow()
     samples = int(rng.integers(3, 6))
     return Case(name, tiny_models.bridge(name), correspondence, data, samples, seed)
 
@@ -90,6 +94,64 @@ def random_dataset(rng: np.random.Generator, name: str) -> Dataset:
         columns={"two": at_a % 2, "three": rng.integers(0, 3, ROWS)},
         positions={"a": a, "b": b, "end": lengths - 1},
     )
+
+
+# Splits
+
+
+Made = tuple[str, tuple[str, ...], Split]
+"""A split with its kind and the names of its summands."""
+
+
+def random_splits(rng: np.random.Generator, shape: tiny_models.Shape) -> dict[str, Made]:
+    """Splits of one or two sites."""
+    sites = sorted({c.site for c in cells(Net(shape)) if kind(c) in SIZES})
+    likely = np.array([4.0 if site.endswith(LIKELY) else 1.0 for site in sites])
+    chosen = rng.choice(sites, int(rng.integers(1, 3)), replace=False, p=likely / likely.sum())
+    return {str(site): random_split(rng, shape, str(site)) for site in chosen}
+
+
+SIZES = {
+    **dict.fromkeys(("q", "k", "v", "z"), "d_head"),
+    **dict.fromkeys(("mlp_pre", "mlp_pre_linear", "mlp_post"), "d_mlp"),
+    **dict.fromkeys(("embed", "pos_embed", "result", "mlp", "mlp_in", "mlp_normed"), "d_model"),
+    **dict.fromkeys((f"{port}_{end}" for port in "qkv" for end in ("in", "normed")), "d_model"),
+    **dict.fromkeys(("logits_in", "logits_normed"), "d_model"),
+}
+"""Sites that can be split, and the name of the size of their last axis."""
+
+LIKELY = (".z", ".result", ".mlp", "embed", ".mlp_post")
+
+
+def random_split(rng: np.random.Generator, shape: tiny_models.Shape, site: str) -> Made:
+    size = getattr(shape, SIZES[site.split(".")[-1]])
+    kinds = ["projection", "estimate"]
+    kinds += ["neurons"] * (SIZES[site.split(".")[-1]] == "d_mlp") * 2
+    kinds += ["sources"] * site.endswith(".z") * 2
+    made = str(rng.choice(kinds))
+    match made:
+        case "projection":
+            basis, _ = np.linalg.qr(rng.normal(size=(size, 3)))
+            return made, ("one", "plane", "rest"), projection(one=basis[:, 0], plane=basis[:, 1:])
+        case "neurons":
+            numbers = rng.permutation(size)
+            split = neurons(few=numbers[:3].tolist(), half=numbers[3 : size // 2].tolist())
+            return made, ("few", "half", "rest"), split
+        case "estimate":
+            return made, ("phi", "rest"), estimate(random_estimate(rng, size))
+    return made, (*SOURCES, "rest"), source_positions()
+
+
+def random_estimate(rng: np.random.Generator, size: int) -> Callable[[Rows], np.ndarray]:
+    """An estimate from the token at each position that the data has, or from a row's feature."""
+    table = rng.normal(size=(tiny_models.VOCABULARY, size))
+    by_token = rng.random() < 0.6
+
+    def phi(rows: Rows) -> np.ndarray:
+        tokens = rows.data.inputs["tokens"][rows.index]
+        return table[tokens] if by_token else table[rows.feature("three")]
+
+    return phi
 
 
 # Trees
@@ -127,6 +189,7 @@ class Grower:
 
     rng: np.random.Generator
     geometry: Geometry
+    splits: Mapping[str, Split]
     twin: Dataset
     nodes: int
 
@@ -156,11 +219,19 @@ class Grower:
         at = ("end",) if self.chance(0.7) else self.positions(["a", "b", "end", 0, 2, ALL])
         if self.chance(0.7):
             return Route((Cell("logits"),), at)
-        shape = self.geometry.shape
-        last = [c for c in layer_cells(shape, shape.layers - 1) if kind(c) != "mask"]
-        sites = last + [c for c in cells(shape) if kind(c) == "mlp"]
-        (part,) = self.pick(sorted(set(map(kind, sites))))
-        return Route(tuple(self.pick([c for c in sites if kind(c) == part], 2)), at)
+        last = f"blocks.{self.geometry.net.shape.layers - 1}."
+        if self.chance(0.1):
+            return Route((Cell(f"{last}attn_out"),), at)
+        sites = [
+            cell
+            for cell in cells(self.geometry.net)
+            if cell.site.startswith(last) or kind(cell) in ("mlp", "logits_in")
+        ]
+        one = self.of_one_kind([c for c in sites if kind(c) != "mask"], writers=0.0)
+        return Route(tuple(one[:2]), at, split=self.split_of(one))
+
+    def split_of(self, claimed: list[Cell]) -> Split | None:
+        return self.splits[claimed[0].site] if claimed[0].part is not None else None
 
     def child(self, parent: Draft, number: int) -> Draft | None:
         """A child that fits beside its siblings; None if a few attempts find none."""
@@ -210,13 +281,18 @@ class Grower:
             where.pop(cell, None)
         if not where:
             return None
-        claimed = self.of_one_kind(list(where))
+        mine = [c for c in where if c.part is not None and evolve(c, part=None) in own]
+        claimed = self.of_one_kind(mine if mine and self.chance(0.6) else list(where))
+        if not claimed:
+            return None
         reached = np.logical_and.reduce([where[cell] for cell in claimed])
         specs: list[str | int] = ["a", "b", "end", 0, 1, 2, 4, ALL]
         # A mask is the same at every position, so it is only claimed as a whole.
         masks = kind(claimed[0]) == "mask"
         at = ALL if masks else self.positions([s for s in specs if self.fits(s, reached)])
-        return evolve(path, cells=tuple(claimed), at=at) if at else None
+        if not at:
+            return None
+        return evolve(path, cells=tuple(claimed), at=at, split=self.split_of(claimed))
 
     def fits(self, spec: str | int, reached: np.ndarray) -> bool:
         """Whether a position is reached in every row."""
@@ -242,22 +318,32 @@ class Grower:
         return tuple(self.pick(ports, 2 if self.chance(0.3) else 1))
 
     def through(self) -> Through:
-        components = sorted(set(map(component, cells(self.geometry.shape))))
+        components = sorted(set(map(component, cells(self.geometry.net))))
         inner = [c for c in components if kind(c) in ("z", "mlp")]
         some = Sites((Route(tuple(self.pick(inner, 3))),))
         options = [none, mlps, none.including(some), anything, anything.excluding(some)]
         return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
 
-    def of_one_kind(self, sites: list[Cell]) -> list[Cell]:
-        """Some of the sites: writers together, or else all of one part."""
-        inner = [c for c in sites if kind(c) in ("z", "mlp")]
-        embeddings = [c for c in sites if kind(c) in ("embed", "pos_embed")]
-        if inner and self.chance(0.5):
+    def of_one_kind(self, sites: list[Cell], writers: float = 0.35) -> list[Cell]:
+        """Some of the sites: summands, whole writers together, or else all of one name."""
+        parts = [c for c in sites if c.part is not None]
+        if parts and self.chance(0.5):
+            (one,) = self.pick(parts)
+            return self.pick([c for c in parts if (c.site, c.part) == (one.site, one.part)], 3)
+        whole = [c for c in sites if c.part is None]
+        split = [c for c in whole if c.site in self.splits]
+        if split and self.chance(0.3):
+            return self.pick([c for c in split if c.site == split[0].site], 2)
+        inner = [c for c in whole if kind(c) in ("z", "mlp")]
+        embeddings = [c for c in whole if kind(c) in ("embed", "pos_embed")]
+        if inner and self.chance(writers):
             return self.pick(inner, 3)
-        if embeddings and self.chance(0.4):
+        if embeddings and self.chance(writers):
             return self.pick(inner + embeddings, 3)
-        (part,) = self.pick(sorted(set(map(kind, sites))))
-        return self.pick([c for c in sites if kind(c) == part], 3)
+        if not whole:
+            return []
+        (part,) = self.pick(sorted(set(map(kind, whole))))
+        return self.pick([c for c in whole if kind(c) == part], 3)
 
     # Nodes
 

@@ -7,28 +7,39 @@ One hooked forward per node is enough in two kinds of tree:
   has one value in a node's frame. Ports that no path may leave by read what the frame has.
 - `straight`: all routes are direct and end at writers of the residual stream, so that a node's
   input streams are those of its frame plus what the writers differ by.
+
+Under grouped-query attention a bridge has no key of a query head to hook. So there the forwards are
+those of its twin, the same model with a key-value head of its own for every query head.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
+import math
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
+from torch.nn.functional import rms_norm
+from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb
 
-from legality import component, is_stream, kind, passes, ports_of
+import family_models
+import tiny_models
+from legality import component, is_stream, kind, passes, ports_of, writers
 from scrub.data import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis import Correspondence
 from scrub.sites import ALL, Cell, Route, none
+from scrub.splits import Coordinates, Estimate, SourcePositions, Split
 from scrub.tree import Occurrence, treeify
-
-PARTS = ("q_in", "k_in", "v_in", "q", "k", "v", "scores", "mask", "pattern", "z")
 
 
 @frozen(eq=False)
@@ -49,7 +60,18 @@ class Landing:
                 value[sample, position] = self.values[cell][sample, i]
         return value
 
+    def by_summand(self, value: Tensor, cell: Cell, whole: Tensor, summand: Summand) -> Tensor:
+        """The value with the summands that this route claims in the place of those of the whole."""
+        for part in self.values:
+            if part.part is not None and evolve(part, part=None) == cell:
+                value = value + self.on(summand(part, whole), part) - summand(part, whole)
+        return value
 
+
+Summand = Callable[[Cell, Tensor], Tensor]
+"""A summand of a site's value in some forward."""
+
+Change = Callable[[Cell, Tensor, Summand], Tensor]
 NodeRun = Callable[["Run", Cell, list[Landing]], Tensor]
 
 
@@ -58,28 +80,38 @@ class Run:
     """The bridge on the inputs of one node, with hooks for every site.
 
     Attributes:
+        shape: of the model.
+        splits: every summand that some node claims, with its split.
         plain: every site of the plain model in the order of the forward, [samples, width, …].
     """
 
     bridge: Any
+    shape: tiny_models.Shape
+    splits: dict[Cell, Split]
+    rows: Rows
     tokens: Tensor
     real: Tensor
     plain: dict[Cell, Tensor]
 
     @staticmethod
-    def of(bridge: Any, rows: Rows, width: int) -> Run:
+    def of(name: str, splits: dict[Cell, Split], rows: Rows, width: int) -> Run:
         tokens = torch.from_numpy(padded_tokens(rows.data, width)[rows.index])
         real = torch.from_numpy(np.arange(width) < rows.data.lengths[rows.index, None])
-        run = Run(bridge, tokens, real, {})
-        run.plain.update(run.forward(lambda cell, value: value))
+        run = Run(twin(name), tiny_models.SHAPES[name], splits, rows, tokens, real, {})
+        run.plain.update(run.forward(lambda cell, value, summand: value))
         return run
 
-    def forward(self, change: Callable[[Cell, Tensor], Tensor]) -> dict[Cell, Tensor]:
-        """A forward in which every site is changed as it is read; all sites as they then are."""
+    def forward(self, change: Change) -> dict[Cell, Tensor]:
+        """A forward in which every site is changed as it is read.
+
+        Returns: all sites as they then are, and the summands that nodes claim of them.
+        """
         seen: dict[Cell, Tensor] = {}
 
         def visit(cell: Cell, value: Tensor) -> Tensor:
-            seen[cell] = change(cell, value)
+            seen[cell] = change(cell, value, lambda part, whole: self.summand(part, whole, seen))
+            parts = [part for part in self.splits if evolve(part, part=None) == cell]
+            seen.update({part: self.summand(part, value, seen) for part in parts})
             return seen[cell]
 
         def one(site: str, value: Tensor, hook: Any) -> Tensor:
@@ -89,31 +121,48 @@ class Run:
             heads = [visit(Cell(site, h), v) for h, v in enumerate(value.unbind(axis))]
             return torch.stack(heads, axis)
 
+        def normed(site: str, fork: Any, source: Tensor, hook: Any, heads: int) -> Tensor:
+            """The bridge has no hook between the norm of a head's input and its q, k and v."""
+            (port,) = (p for p in "qkv" if hook.name.endswith(f"{p}_input"))
+            return by_head(f"{site}.{port}_normed", 2, fork(source, hook, heads), hook)
+
         def scores(site: str, value: Tensor, hook: Any) -> Tensor:
             """The hook shows masked scores: make them anew, and mask them with what is claimed."""
             masked = []
+            query, source = np.indices(value.shape[2:])
+            causal = (source <= query) & (query - source < (self.shape.window or math.inf))
             for head in range(value.shape[1]):
-                q, k = seen[Cell(f"{site}.q", head)], seen[Cell(f"{site}.k", head)]
+                q, k = self.rotated(seen[Cell(f"{site}.q", head)], seen[Cell(f"{site}.k", head)])
                 raw = torch.einsum("bqd,bkd->bqk", q, k) / q.shape[-1] ** 0.5
                 raw = visit(Cell(f"{site}.scores", head), raw)
                 mask = self.real[:, None].repeat(1, raw.shape[1], 1)
                 mask = visit(Cell(f"{site}.mask", head), mask)
-                masked.append(torch.where(mask.bool() & torch.ones_like(mask).tril(), raw, -1e30))
+                masked.append(torch.where(mask & torch.from_numpy(causal), raw, -math.inf))
             return torch.stack(masked, 1)
 
         hooks = [("embed.hook_out", partial(one, "embed"))]
-        hooks += [("pos_embed.hook_out", partial(one, "pos_embed"))]
-        for layer in range(len(self.bridge.blocks)):
+        if self.shape.positions:
+            hooks += [("pos_embed.hook_out", partial(one, "pos_embed"))]
+        for layer, module in enumerate(self.bridge.blocks):
             block, site = f"blocks.{layer}", f"blocks.{layer}.attn"
             for p in "qkv":
                 hooks += [(f"{site}.hook_{p}_input", partial(by_head, f"{site}.{p}_in", 2))]
-                hooks += [(f"{site}.{p}.hook_out", partial(by_head, f"{site}.{p}", 2))]
+                normed_by_itself = p != "v" and hasattr(module.attn, f"{p}_norm")
+                name, axis = (f"hook_{p}_normed", 1) if normed_by_itself else (f"{p}.hook_out", 2)
+                hooks += [(f"{site}.{name}", partial(by_head, f"{site}.{p}", axis))]
             hooks += [(f"{site}.hook_attn_scores", partial(scores, site))]
             hooks += [(f"{site}.hook_pattern", partial(by_head, f"{site}.pattern", 1))]
             hooks += [(f"{site}.o.hook_in", partial(by_head, f"{site}.z", 2))]
+            hooks += [(f"{site}.hook_result", partial(by_head, f"{site}.result", 2))]
+            hooks += [(f"{site}.hook_out", partial(one, f"{block}.attn_out"))]
             hooks += [(f"{block}.hook_mlp_in", partial(one, f"{block}.mlp_in"))]
-            hooks += [(f"{block}.mlp.hook_out", partial(one, f"{block}.mlp"))]
+            hooks += [(f"{block}.ln2.hook_out", partial(one, f"{block}.mlp_normed"))]
+            for name, part in MLP_HOOKS[self.shape.gated].items():
+                hooks += [(f"{block}.mlp.{name}", partial(one, f"{block}.{part}"))]
+            fork = type(module.attn)._fork_and_norm_per_head
+            module.attn._fork_and_norm_per_head = partial(normed, site, partial(fork, module.attn))
         hooks += [("ln_final.hook_in", partial(one, "logits_in"))]
+        hooks += [("ln_final.hook_out", partial(one, "logits_normed"))]
         hooks += [("unembed.hook_out", partial(one, "logits"))]
         with torch.no_grad(), split_inputs(self.bridge):
             self.bridge.run_with_hooks(
@@ -121,15 +170,100 @@ class Run:
             )
         return seen
 
+    def summand(self, cell: Cell, whole: Tensor, seen: dict[Cell, Tensor]) -> Tensor:
+        """A summand of a site's value, by its definition."""
+        split = self.splits[cell]
+        if cell.part == "rest":
+            names = {other.part for other in self.splits if other.site == cell.site}
+            names |= set() if isinstance(split, SourcePositions) else set(split.names)
+            others = [evolve(cell, part=name) for name in names - {"rest"}]
+            splits = self.splits | dict.fromkeys(others, split)
+            return whole - sum(evolve(self, splits=splits).summand(o, whole, seen) for o in others)
+        if isinstance(split, SourcePositions):
+            pattern, v = (seen[Cell(cell.site[:-1] + name, cell.head)] for name in ("pattern", "v"))
+            only = torch.arange(v.shape[1]) == int(cell.part or 0)
+            return torch.einsum("bqk,bkd->bqd", pattern * only, v)
+        if isinstance(split, Estimate):
+            phi = torch.as_tensor(split.function(self.rows))
+            phi = phi[:, : whole.shape[1]] if phi.ndim == 3 else phi[:, None]
+            return phi.expand(whole.shape).clone()
+        if isinstance(split, Coordinates):
+            numbers = list(split.sets[str(cell.part)])
+            part = torch.zeros_like(whole)
+            part[..., numbers] = whole[..., numbers]
+            return part
+        basis = torch.from_numpy(split.bases[str(cell.part)])
+        return torch.einsum("bqd,de,fe->bqf", whole, basis, basis)
+
+    def summand_of_plain(self, cell: Cell, whole: Tensor) -> Tensor:
+        return self.summand(cell, whole, self.plain)
+
+    def rotated(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """Query and key of one head, [samples, width, d_head], turned by their positions."""
+        if self.shape.positions:
+            return q, k
+        positions = torch.arange(q.shape[1])[None]
+        angles = self.bridge.rotary_emb.original_component(q, positions)
+        q, k = apply_rotary_pos_emb(q[:, None], k[:, None], *angles)
+        return q[:, 0], k[:, 0]
+
+
+MLP_HOOKS = {
+    False: {"in.hook_out": "mlp_pre", "out.hook_in": "mlp_post", "hook_out": "mlp"},
+    True: {
+        "gate.hook_out": "mlp_pre", "in.hook_out": "mlp_pre_linear", "out.hook_in": "mlp_post",
+        "hook_out": "mlp",
+    },
+}  # fmt: skip
+"""The bridge's hooks within an MLP, plain and gated, and the sites that they show."""
+
+
+@functools.cache
+def twin(name: str) -> Any:
+    """The bridge of a model whose heads all have keys and values of their own, in float64.
+
+    Also, RMSNorm and softmax are computed in float64, where Hugging Face takes float32.
+    """
+    bridge = tiny_models.bridge(name)
+    if bridge.cfg.n_key_value_heads in (None, bridge.cfg.n_heads):
+        return bridge
+    few: Any = tiny_models.hugging_face_model(name)
+    config = copy.deepcopy(few.config)
+    times = config.num_attention_heads // config.num_key_value_heads
+    config.num_key_value_heads = config.num_attention_heads
+    many = type(few)(config).to(torch.float64)
+    weights = few.state_dict()
+    for key, value in weights.items():
+        if "k_proj" in key or "v_proj" in key:
+            heads = value.unflatten(0, (-1, few.model.layers[0].self_attn.head_dim))
+            weights[key] = heads.repeat_interleave(times, dim=0).flatten(0, 1)
+    many.load_state_dict(weights)
+    with tempfile.TemporaryDirectory() as directory:
+        family_models.save(many, Path(directory))
+        bridge = family_models.boot(directory, torch.float64)
+    for module in bridge.modules():
+        if type(module).__name__.endswith("RMSNorm"):
+            module.forward = partial(rms_normed, module)
+    for block in bridge.blocks:
+        block.attn._masked_softmax = lambda scores, dtype: scores.softmax(-1).nan_to_num(0.0)
+    return bridge
+
+
+def rms_normed(module: Any, x: Tensor) -> Tensor:
+    return rms_norm(x, x.shape[-1:], module.weight, module.variance_epsilon)
+
 
 @contextmanager
 def split_inputs(bridge: Any) -> Iterator[None]:
-    """Give every head its own input streams for a while."""
-    bridge.set_use_split_qkv_input(True)
-    bridge.set_use_hook_mlp_in(True)
+    """Give every head its own input streams and its own output for a while."""
+    settings = ("set_use_split_qkv_input", "set_use_hook_mlp_in", "set_use_attn_result")
+    for setting in settings:
+        getattr(bridge, setting)(True)
     yield
-    bridge.set_use_split_qkv_input(False)
-    bridge.set_use_hook_mlp_in(False)
+    for setting in settings:
+        getattr(bridge, setting)(False)
+    for block in bridge.blocks:
+        block.attn.__dict__.pop("_fork_and_norm_per_head", None)
 
 
 # What a node makes of what lands in its frame
@@ -140,18 +274,23 @@ def same_way(run: Run, start: Cell, landings: list[Landing]) -> Tensor:
     if not landings:
         return run.plain[start]
     (way,) = {(landing.route.into, landing.route.through) for landing in landings}
-    into, route = way[0], landings[0].route
+    into, route, site = way[0], landings[0].route, evolve(start, part=None)
 
-    def change(cell: Cell, value: Tensor) -> Tensor:
+    def change(cell: Cell, value: Tensor, summand: Summand) -> Tensor:
         at_home = component(cell) == component(start)
-        if is_stream(cell):
-            closed = into is not None and not ports_of(cell) <= into
-            if closed if at_home else not passes(route, component(cell)):
-                value = run.plain[cell]
-        if cell == start or (at_home and into is not None and not ports_of(cell) <= into):
+        if kind(cell) == "attn_out" and not at_home:
             return value
+        closed = into is not None and not ports_of(cell) <= into
+        if is_stream(cell) and (closed if at_home else not passes(route, component(cell))):
+            value = run.plain[cell]
+        if at_home and closed:
+            return value
+        whole = value
         for landing in landings:
-            value = landing.on(value, cell)
+            if cell != site:
+                value = landing.on(value, cell)
+            if cell != site or start.part is None:
+                value = landing.by_summand(value, cell, whole, summand)
         return value
 
     return run.forward(change)[start]
@@ -159,17 +298,29 @@ def same_way(run: Run, start: Cell, landings: list[Landing]) -> Tensor:
 
 def straight(run: Run, start: Cell, landings: list[Landing]) -> Tensor:
     """A site of a node below which all routes are direct and end at writers."""
-    computed = {cell: number for number, cell in enumerate(run.plain)}
 
-    def change(cell: Cell, value: Tensor) -> Tensor:
-        if not is_stream(cell) or component(cell) != component(start):
-            return value
-        for landing in landings:
-            if landing.route.into is None or ports_of(cell) <= landing.route.into:
-                for writer in (w for w in landing.values if computed[w] < computed[cell]):
-                    old = run.plain[writer]
-                    value = value + write(run.bridge, writer, landing.on(old, writer) - old)
+    def change(cell: Cell, value: Tensor, summand: Summand) -> Tensor:
+        open_here = [
+            landing
+            for landing in landings
+            if landing.route.into is None or ports_of(cell) <= landing.route.into
+        ]
+        if is_stream(cell) and component(cell) == component(start):
+            read = [component(writer) for writer in writers(run.shape, cell)]
+            for landing in open_here:
+                claimed = {evolve(c, part=None) for c in landing.values}
+                for writer in (c for c in claimed if component(c) in read):
+                    value = value + write(run.bridge, writer, changed(landing, writer))
+        whole = value
+        for landing in open_here if cell == start else ():
+            value = landing.by_summand(value, cell, whole, summand)
         return value
+
+    def changed(landing: Landing, writer: Cell) -> Tensor:
+        """By how much a writer's value changes."""
+        old = run.plain[writer]
+        new = landing.by_summand(landing.on(old, writer), writer, old, run.summand_of_plain)
+        return new - old
 
     return run.forward(change)[start]
 
@@ -195,16 +346,22 @@ def fits_same_way(correspondence: Correspondence) -> bool:
 def fits_straight(correspondence: Correspondence) -> bool:
     """Whether `straight` is enough."""
     routes = [r for o in treeify(correspondence).walk()[1:] for r in o.routes]
-    writers = {"z", "mlp", "embed", "pos_embed"}
-    return all(r.through == none and {kind(c) for c in r.cells} <= writers for r in routes)
+    written = {"z", "result", "mlp", "embed", "pos_embed"}
+    return all(r.through == none and {kind(c) for c in r.cells} <= written for r in routes)
 
 
-def evaluate(
-    node_run: NodeRun, correspondence: Correspondence, draws: Draws, bridge: Any
-) -> Tensor:
-    """The root's value, [samples, positions, cells, …], by hooked forwards."""
+def evaluate(node_run: NodeRun, correspondence: Correspondence, draws: Draws, name: str) -> Tensor:
+    """The root's value of a tiny model, [samples, positions, cells, …], by hooked forwards."""
     drawn = [rows for d in draws.nodes.values() for rows in (d.own, d.other) if rows is not None]
     width = max(rows.data.width for rows in [draws.references, draws.baseline, *drawn])
+
+    splits = {
+        cell: route.split
+        for sites in correspondence.sites.values()
+        for route in sites.routes
+        for cell in route.cells
+        if route.split is not None
+    }
 
     def positions(route: Route, rows: Rows) -> Tensor:
         if route.at == ALL:
@@ -217,7 +374,7 @@ def evaluate(
         drawn = draws.nodes[occurrence.path]
         rows = drawn.own if occurrence.is_leaf else drawn.other
         assert rows is not None
-        run = Run.of(bridge, rows, width)
+        run = Run.of(name, splits, rows, width)
         landings = [
             Landing(route, brought, positions(route, rows))
             for child in occurrence.children

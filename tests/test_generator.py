@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ from generator import Case, random_case, random_hypotheses
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.hypothesis import Correspondence
-from scrub.reference import evaluate, gpt2
+from scrub.reference import evaluate, transformer
 from scrub.sites import Cell, Sites, anything, embeddings, heads, mlp, mlps, none, output
 from scrub.tree import Occurrence, treeify
 
@@ -61,15 +62,16 @@ class Reads:
     """Watches the evaluator, and remembers every value that a site has in a node's frame."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: dict[tuple[int, Cell], list[tuple[Tensor, gpt2.Frame]]] = defaultdict(list)
-        right = gpt2.read
+        self.seen: dict[tuple[int, Cell], list[Read]] = defaultdict(list)
+        right = transformer.read
 
-        def read(cell: Cell, frame: gpt2.Frame, paths: list) -> Tensor:
+        def read(cell: Cell, frame: transformer.Frame, paths: list) -> Tensor:
             value = right(cell, frame, paths)
-            self.seen[id(frame), cell].append((value, frame))  # the frame, so that its id stays
+            if paths:  # else it is read on the way to a plain value
+                self.seen[id(frame), cell].append((value, frame))  # the frame, so that its id stays
             return value
 
-        monkeypatch.setattr(gpt2, "read", read)
+        monkeypatch.setattr(transformer, "read", read)
 
     def two_values(self) -> bool:
         """Whether one site was read along two paths with different values."""
@@ -79,49 +81,124 @@ class Reads:
         return found
 
 
+Read = tuple[Tensor, transformer.Frame]
+
+LEAST = {
+    "moved": 0.8,
+    "anything": 0.25,
+    "excluding": 0.25,
+    "two values": 0.25,
+    "positions differ": 0.2,
+    "including": 0.1,
+    "ports": 0.25,
+    "inner sites": 0.25,
+    "several children": 0.25,
+    "several routes": 0.1,
+    "two parents": 0.03,
+    "four deep": 0.25,
+    "another dataset": 0.25,
+    "other roots": 0.15,
+    "families": 0.3,
+    "masks, patterns, scores": 0.1,
+    "summands": 0.1,
+    "a summand of the parent's own site": 0.02,
+    "below a summand": 0.02,
+}
+"""What the cases exercise, and the share of them that must at least."""
+
+
+def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
+    """What can be seen of a case without evaluating it."""
+    occurrences = tree.walk()
+    routes = [route for occurrence in occurrences[1:] for route in occurrence.routes]
+    claimed = [cell for route in routes for cell in route.cells]
+    links = [(above, below) for above in occurrences for below in above.children]
+    if positions_differ(tree, draws):
+        yield "positions differ"
+    if any(route.through.kinds == "anything" for route in routes):
+        yield "anything"
+    if any(route.through.never for route in routes):
+        yield "excluding"
+    if any(route.through.also for route in routes):
+        yield "including"
+    if any(route.into is not None for route in routes):
+        yield "ports"
+    if any(cell.head is not None and not cell.site.endswith("z") for cell in claimed):
+        yield "inner sites"
+    if any(len(occurrence.children) > 1 for occurrence in occurrences):
+        yield "several children"
+    if any(len(occurrence.routes) > 1 for occurrence in occurrences):
+        yield "several routes"
+    if any(len(node.parents) > 1 for node in case.correspondence.sites):
+        yield "two parents"
+    if max(len(occurrence.path) for occurrence in occurrences) == 4:
+        yield "four deep"
+    if any(node.own.data is not case.data for node in draws.nodes.values()):
+        yield "another dataset"
+    if tree.routes[0].cells[0].site != "logits":
+        yield "other roots"
+    if case.model_name in tiny_models.FAMILIES:
+        yield "families"
+    if any(legality.kind(cell) in ("mask", "pattern", "scores") for cell in claimed):
+        yield "masks, patterns, scores"
+    if any(cell.part is not None for cell in claimed):
+        yield "summands"
+    if any(
+        cell.part is not None and evolve(cell, part=None) in cells_of(above)
+        for above, below in links
+        for cell in cells_of(below)
+    ):
+        yield "a summand of the parent's own site"
+    if any(cell.part is not None for above, _ in links for cell in cells_of(above)):
+        yield "below a summand"
+
+
+def cells_of(occurrence: Occurrence) -> list[Cell]:
+    return [cell for route in occurrence.routes for cell in route.cells]
+
+
 def test_what_the_cases_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = Reads(monkeypatch)
     counts: dict[str, int] = defaultdict(int)
+    seconds = 0.0
     for seed in range(CASES):
         case = random_case(seed)
         tree = treeify(case.correspondence)
         draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
+        started = time.process_time()
         value = evaluate(case.correspondence, draws, case.bridge)
-        occurrences = tree.walk()
-        routes = [route for occurrence in occurrences[1:] for route in occurrence.routes]
+        seconds += time.process_time() - started
         counts["two values"] += reads.two_values()
         counts["moved"] += moves(case, tree, draws, value)
-        counts["positions differ"] += positions_differ(tree, draws)
-        counts["anything"] += any(route.through.kinds == "anything" for route in routes)
-        counts["excluding"] += any(route.through.never for route in routes)
-        counts["including"] += any(route.through.also for route in routes)
-        counts["ports"] += any(route.into is not None for route in routes)
-        counts["inner sites"] += any(cell.head is not None and not cell.site.endswith("z")
-                                     for route in routes for cell in route.cells)  # fmt: skip
-        counts["several children"] += any(len(o.children) > 1 for o in occurrences)
-        counts["several routes"] += any(len(o.routes) > 1 for o in occurrences)
-        counts["two parents"] += any(len(node.parents) > 1 for node in case.correspondence.sites)
-        counts["four deep"] += max(len(occurrence.path) for occurrence in occurrences) == 4
-        counts["another dataset"] += any(d.own.data is not case.data for d in draws.nodes.values())
-        counts["other roots"] += tree.routes[0].cells[0].site != "logits"
-    least = {
-        "moved": 0.8,
-        "anything": 0.25,
-        "excluding": 0.25,
-        "two values": 0.25,
-        "positions differ": 0.2,
-        "including": 0.1,
-        "ports": 0.25,
-        "inner sites": 0.25,
-        "several children": 0.25,
-        "several routes": 0.1,
-        "two parents": 0.03,
-        "four deep": 0.25,
-        "another dataset": 0.25,
-        "other roots": 0.15,
+        for what in exercised(case, tree, draws):
+            counts[what] += 1
+    shares = {what: counts[what] / CASES for what in LEAST}
+    assert all(shares[what] >= LEAST[what] for what in LEAST), shares
+    assert seconds / CASES < 0.1  # less than 0.05 on an idle machine
+
+
+def test_the_cases_know_every_family_site_port_and_split() -> None:
+    families, sites, roots, ports, parts = set(), set(), set(), set(), set()
+    for seed in range(CASES):
+        case = random_case(seed)
+        families.add(case.model_name)
+        for node, where in case.correspondence.sites.items():
+            for route in where.routes:
+                (sites if node.parents else roots).update(map(legality.kind, route.cells))
+                ports |= route.into or set()
+                kind = type(route.split).__name__
+                parts |= {(kind, "rest" if c.part == "rest" else "named") for c in route.cells}
+    assert families == set(tiny_models.SHAPES)
+    every = {
+        legality.kind(cell)
+        for shape in tiny_models.SHAPES.values()
+        for cell in legality.cells(legality.Net(shape))
     }
-    shares = {what: counts[what] / CASES for what in least}
-    assert all(shares[what] >= least[what] for what in least), shares
+    assert every - sites == {"logits", "attn_out"}
+    assert {"logits", "attn_out", "mlp", "q", "pattern"} <= roots
+    assert ports == {"q", "k", "v", "mask", "mlp_in", "logits_in", "attn_out"}
+    splits = ("Projection", "Coordinates", "Estimate", "SourcePositions")
+    assert parts >= {(split, part) for split in splits for part in ("named", "rest")}
 
 
 def test_a_seed_makes_one_case() -> None:
@@ -151,9 +228,8 @@ def test_the_strategy_makes_trees(case: Case) -> None:
 
 
 GEOMETRY = legality.Geometry(
-    tiny_models.SHAPES["2x2"],
+    legality.Net(tiny_models.SHAPES["2x2"]),
     {"a": np.array([0, 1]), "end": np.array([2, 4])},
-    tiny_models.WIDTH,
 )
 
 

@@ -285,7 +285,7 @@ def test_the_root_may_stand_for_any_site(part: str) -> None:
     which = Correspondence({root: heads([(1, 1), (1, 0)], part=part, at=("end", "a"))})
     draws = Draws(rows(PARENT), rows(PARENT), {("root",): NodeDraw(rows(DONOR))})
     found = evaluate(which, draws, bridge(NAME))
-    expected = hooked.evaluate(hooked.same_way, which, draws, bridge(NAME))
+    expected = hooked.evaluate(hooked.same_way, which, draws, NAME)
     assert found.shape[:3] == (len(PARENT), 2, 2)
     assert torch.allclose(found.double(), expected.double(), rtol=0, atol=1e-12)
 

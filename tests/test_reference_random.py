@@ -14,8 +14,10 @@ from generator import Case, random_case
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.hypothesis import Correspondence, InterpNode
-from scrub.reference import evaluate, gpt2, tree
+from scrub.reference import components, evaluate, transformer, tree
+from scrub.reference.modules import Modules
 from scrub.reference.path import Path
+from scrub.reference.summands import Summands
 from scrub.samplers import Exact, Uncond
 from scrub.sites import heads
 from scrub.tree import treeify
@@ -56,7 +58,7 @@ def test_all_exact_is_the_plain_model() -> None:
         (root,) = (node for node in case.correspondence.sites if not node.parents)
         alone = Correspondence({root: case.correspondence.sites[root]})
         draws = evolve(draws, nodes={("root",): NodeDraw(draws.references)})
-        expected = hooked.evaluate(hooked.same_way, alone, draws, case.bridge)
+        expected = hooked.evaluate(hooked.same_way, alone, draws, case.model_name)
         assert found.shape == expected.shape
         assert largest_difference(found, expected) <= 1e-9, seed
 
@@ -84,7 +86,7 @@ def key_by_query() -> Case:
 def known() -> list[Known]:
     """Random cases for which a hooked forward per node is enough, with what it gives."""
     cases = []
-    for case in [key_by_query(), *(random_case(s, nodes=2 + s % 3) for s in range(250))]:
+    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(300))]:
         draws = drawn(case)
         for fits, run in [
             (hooked.fits_same_way, hooked.same_way),
@@ -92,10 +94,19 @@ def known() -> list[Known]:
         ]:
             if len(draws.nodes) > 1 and fits(case.correspondence):
                 cases.append(
-                    (case, draws, hooked.evaluate(run, case.correspondence, draws, case.bridge))
+                    (case, draws, hooked.evaluate(run, case.correspondence, draws, case.model_name))
                 )
     assert len(cases) > 120
+    nested = [case for case, draws, _ in cases if max(map(len, draws.nodes)) > 2]
+    assert sum(case.bridge.cfg.n_key_value_heads is not None for case in nested) >= 6
+    assert sum(split(case) for case in nested) >= 6
     return cases
+
+
+def split(case: Case) -> bool:
+    return any(
+        route.split for sites in case.correspondence.sites.values() for route in sites.routes
+    )
 
 
 def disagreement(known: list[Known]) -> Case | None:
@@ -127,7 +138,7 @@ def one_frame(route: Any, rows: Rows, width: int, right: Any = tree.positions) -
     return right(route, rows, width)[:1].expand(len(rows), -1)
 
 
-def without_never(through: Any, component: Any, right: Any = gpt2.allows) -> bool:
+def without_never(through: Any, component: Any, right: Any = components.allows) -> bool:
     return right(evolve(through, never=()), component)
 
 
@@ -135,23 +146,46 @@ def not_landed(self: Path, value: Tensor, cell: Any) -> Tensor:
     return value
 
 
-def all_real(self: Any, cell: Any, right: Any = gpt2.Frame.plain) -> Tensor:
-    value = right(self, cell)
+def rest_is_all(self: Summands, site: str, part: str, *given: Any) -> Tensor:
+    return given[0] if part == "rest" else SUMMAND(self, site, part, *given)
+
+
+SUMMAND = Summands.summand
+
+
+def all_real(cell: Any, frame: Any, paths: Any, right: Any = transformer.from_inputs) -> Tensor:
+    value = right(cell, frame, paths)
     return torch.ones_like(value) if cell.site.endswith("mask") else value
+
+
+def unscaled(self: Modules, q: Tensor, k: Tensor) -> Tensor:
+    return self.rotated(q) @ self.rotated(k).transpose(1, 2)
+
+
+def other_kv_head(
+    self: Modules, layer: int, port: str, x: Tensor, head: int, right: Any = Modules.projected
+) -> Tensor:
+    return right(self, layer, port, x, head if port == "q" else self.heads - 1 - head)
 
 
 MUTANTS = {
     "every component is passed": (Path, "entering", through_all),
     "no component is passed": (Path, "entering", through_none),
     "ports restrict later components too": (Path, "entering", through_same_ports),
-    "excluding is ignored": (gpt2, "allows", without_never),
+    "excluding is ignored": (transformer, "allows", without_never),
     "paths leave by all ports": (Path, "leaves_by", lambda self, port: self.leaves),
     "paths end by any port": (Path, "ends_at", lambda self, cell, leads: cell in self.values),
     "values are dropped": (Path, "landed_on", not_landed),
     "positions are those of the first sample": (tree, "positions", one_frame),
     "internal nodes are computed on own": (NodeDraw, "frame", property(lambda self: self.own)),
-    "scores are not scaled": (gpt2, "scores", lambda q, k: q @ k.transpose(1, 2)),
-    "pads are not masked": (gpt2.Frame, "plain", all_real),
+    "scores are not scaled": (Modules, "scores", unscaled),
+    "pads are not masked": (transformer, "from_inputs", all_real),
+    "nothing rotates": (Modules, "rotated", lambda self, x: x),
+    "windows are ignored": (Modules, "window", lambda self, layer: None),
+    "key-value heads are mixed up": (Modules, "projected", other_kv_head),
+    "blocks are sequential": (Modules, "parallel", False),
+    "summands are left as they are": (Summands, "exchanged", lambda self, value, *more: value),
+    "the rest is the whole": (Summands, "summand", rest_is_all),
 }
 
 

@@ -1,4 +1,7 @@
-"""Tiny random GPT-2 models, each booted once, with weights so large that any error shows."""
+"""Tiny random models, each booted once, with weights so large that any error shows.
+
+GPT-2s of several shapes, and one model of every family (`family_models`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import tempfile
 from typing import Any
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
+
+import family_models
 
 VOCABULARY = 11
 WIDTH = 8
@@ -16,21 +21,49 @@ WIDTH = 8
 
 @frozen
 class Shape:
-    """How large a tiny model is."""
+    """How large a tiny model is, and which sites and edges it has.
+
+    Attributes:
+        positions: whether there is a site of learned positions.
+        parallel: whether an MLP does not read what the heads of its own layer write.
+        gated: whether MLPs are.
+        window: how many positions a query sees; None: all up to its own.
+    """
 
     layers: int
     heads: int
     d_model: int
+    d_head: int
+    d_mlp: int
+    positions: bool = True
+    parallel: bool = False
+    gated: bool = False
+    window: int | None = None
 
 
-SHAPES = {
-    "1x2": Shape(1, 2, 8),
-    "2x1": Shape(2, 1, 8),
-    "2x2": Shape(2, 2, 8),
-    "2x3": Shape(2, 3, 12),
-    "3x1": Shape(3, 1, 8),
-    "3x2": Shape(3, 2, 12),
+GPT2S = {
+    "1x2": Shape(1, 2, 8, 4, 32),
+    "2x1": Shape(2, 1, 8, 8, 32),
+    "2x2": Shape(2, 2, 8, 4, 32),
+    "2x3": Shape(2, 3, 12, 4, 48),
+    "3x1": Shape(3, 1, 8, 8, 32),
+    "3x2": Shape(3, 2, 12, 6, 48),
 }
+
+LLAMA = Shape(2, 4, 16, 4, 20, positions=False, gated=True)
+NEOX = Shape(2, 2, 16, 8, 24, positions=False)
+
+FAMILIES = {
+    "gpt2": Shape(2, 2, 8, 4, 32),
+    "neox": evolve(NEOX, parallel=True),
+    "neox-sequential": NEOX,
+    "llama": LLAMA,
+    "mistral": evolve(LLAMA, window=family_models.WINDOW),
+    "qwen2": LLAMA,
+    "qwen3": evolve(LLAMA, d_head=6),
+}
+
+SHAPES = GPT2S | FAMILIES
 
 
 def hugging_face_model(name: str) -> torch.nn.Module:
@@ -40,6 +73,8 @@ def hugging_face_model(name: str) -> torch.nn.Module:
     """
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    if name in FAMILIES:
+        return family_models.hugging_face_model(name)
     shape = SHAPES[name]
     config = GPT2Config(
         vocab_size=VOCABULARY,
@@ -51,7 +86,7 @@ def hugging_face_model(name: str) -> torch.nn.Module:
         eos_token_id=0,
     )
     model = GPT2LMHeadModel(config).eval()
-    generator = torch.Generator().manual_seed(sorted(SHAPES).index(name))
+    generator = torch.Generator().manual_seed(sorted(GPT2S).index(name))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             noise = 0.45 * torch.randn(parameter.shape, generator=generator)
@@ -67,6 +102,8 @@ def bridge(name: str) -> Any:
 
 def booted(name: str, dtype: torch.dtype) -> Any:
     """The model behind a TransformerBridge of its own."""
+    if name in FAMILIES:
+        return family_models.booted(name, dtype)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformer_lens.model_bridge import TransformerBridge
     from transformers.utils import logging

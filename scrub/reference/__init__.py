@@ -12,7 +12,7 @@ the residual stream (embeddings, heads, MLPs); heads, MLPs and the logits are *c
 read the stream through their *ports*.
 """
 
-from scrub.reference.gpt2 import evaluate
 from scrub.reference.graph import evaluate_graph
+from scrub.reference.transformer import evaluate
 
 __all__ = ["evaluate", "evaluate_graph"]

@@ -5,17 +5,18 @@ Every value is `[samples, width, …]` for one head; axis 1 has length 1 for a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
 
 from scrub.data import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis import Correspondence
-from scrub.model.graph import Graph, Port, Where
+from scrub.model.graph import Graph, Port, Site, Where
 from scrub.reference.path import Path
+from scrub.reference.summands import Summands, from_source
 from scrub.reference.tree import root_value
 from scrub.sites import Cell, Through
 
@@ -24,7 +25,7 @@ Component = tuple[str, int | None]
 
 def evaluate_graph(correspondence: Correspondence, draws: Draws, graph: Graph) -> Tensor:
     """The root's value on a graph, [samples, positions, cells, …]; see `root_value`."""
-    return root_value(correspondence, draws, GraphModel(graph))
+    return root_value(correspondence, draws, GraphModel(graph, Summands.of(correspondence)))
 
 
 @frozen(eq=False)
@@ -32,16 +33,24 @@ class GraphModel:
     """A graph, as a model whose nodes can be evaluated."""
 
     graph: Graph
+    summands: Summands
 
     def plain(self, rows: Rows, width: int) -> Frame:
         table = dict(rows.data.inputs) | {"lengths": rows.data.lengths}
         if "tokens" in table:
             table["tokens"] = padded_tokens(rows.data, width)
         inputs = {name: torch.tensor(values[rows.index]) for name, values in table.items()}
-        return Frame(self.graph, inputs, torch.arange(width).expand(len(rows), -1))
+        at = torch.arange(width).expand(len(rows), -1)
+        return Frame(self.graph, self.summands, rows, inputs, at)
 
     def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
-        return computed(cell, frame, paths)
+        site = evolve(cell, part=None)
+        whole = computed(site, frame, paths)
+        summands = summands_of(site, whole, frame, paths)
+        if cell.part is not None:
+            return summands(cell.part)
+        leads = leads_to(frame.graph, site)
+        return frame.summands.exchanged(whole, site, paths, leads, summands)
 
 
 @frozen(eq=False)
@@ -49,11 +58,14 @@ class Frame:
     """The inputs that a node is evaluated on.
 
     Attributes:
+        rows: the inputs.
         inputs: what the sites without ports read, by name, [samples, …].
         at: all positions, [samples, width].
     """
 
     graph: Graph
+    summands: Summands
+    rows: Rows
     inputs: Mapping[str, Tensor]
     at: Tensor
 
@@ -83,11 +95,27 @@ def arrived(cell: Cell, port: Port, frame: Frame, paths: list[Path]) -> Tensor:
 
 def read(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     """A site as its reader sees it: the child's value where a path ends, elsewhere computed."""
-    value = computed(cell, frame, paths)
+    whole, leads = computed(cell, frame, paths), leads_to(frame.graph, cell)
+    value = whole
     for path in paths:
-        if path.ends_at(cell, leads_to(frame.graph, cell)):
+        if path.ends_at(cell, leads):
             value = path.landed_on(value, cell)
-    return value
+    summands = summands_of(cell, whole, frame, paths)
+    return frame.summands.exchanged(value, cell, paths, leads, summands)
+
+
+def summands_of(
+    cell: Cell, whole: Tensor, frame: Frame, paths: list[Path]
+) -> Callable[[str], Tensor]:
+    """The summands of a site where these paths have come to it, by name."""
+
+    def beside(name: str) -> Tensor:
+        return read(Cell(f"{cell.site.rpartition('.')[0]}.{name}", cell.head), frame, paths)
+
+    def by_source(source: int) -> Tensor:
+        return from_source(source, beside("pattern"), beside("v"))
+
+    return lambda part: frame.summands.summand(cell.site, part, whole, frame.rows, by_source)
 
 
 def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
@@ -95,7 +123,7 @@ def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
     here = frame.graph.streams[name]
     parts = [stream(here.base, frame, leaving)] if here.base else []
     for writer in here.writers:
-        site = frame.graph.sites[writer]
+        site = output(frame.graph, writer)
         for cell in site.cells():
             through = [allows(frame.graph, path.route.through, cell) for path in leaving]
             entering = [path.entering(p) for path, p in zip(leaving, through, strict=True)]
@@ -106,6 +134,12 @@ def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
     if here.constant is not None:
         parts.append(here.constant)
     return sum(parts[1:], parts[0])
+
+
+def output(graph: Graph, writer: str) -> Site:
+    """What a writer writes, as a site of its own where the graph has one: a head's result."""
+    name = writer.removesuffix(".z") + ".result"
+    return graph.sites.get(name, graph.sites[writer])
 
 
 def heads_of(cell: Cell) -> Tensor:

@@ -38,7 +38,7 @@ class Path:
         return self.leaves and (self.ports is None or port in self.ports)
 
     def ends_at(self, cell: Cell, leads_to: Set[str]) -> bool:
-        """Whether it ends at a site that it has come to.
+        """Whether it ends at a site, or at a summand of it, that it has come to.
 
         A site depends on some ports of its component, `leads_to`; who claims it claims what comes
         by all of them.

@@ -1,0 +1,100 @@
+"""The components of a transformer, and which way a path may go through them: names, no values."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+
+from scrub.reference.path import Path
+from scrub.sites import Cell, Through
+
+READERS = {
+    "q_in": "q", "k_in": "k", "v_in": "v", "mlp_in": "mlp_in", "logits_in": "logits_in",
+    "attn_out": "attn_out",
+}  # fmt: skip
+"""Sites that are sums of writers, and the port that each belongs to."""
+
+HEAD = frozenset({"q", "k", "v", "mask"})
+
+LEADS_TO: dict[str, frozenset[str]] = {
+    **{reader: frozenset({port}) for reader, port in READERS.items()},
+    **{f"{port}_normed": frozenset({port}) for port in ("q", "k", "v")},
+    **{port: frozenset({port}) for port in HEAD},
+    "scores": frozenset({"q", "k"}),
+    "pattern": frozenset({"q", "k", "mask"}),
+    "z": HEAD,
+    "result": HEAD,
+    **{
+        site: frozenset({"mlp_in"})
+        for site in ("mlp_normed", "mlp_pre", "mlp_pre_linear", "mlp_post", "mlp")
+    },
+    "logits_normed": frozenset({"logits_in"}),
+    "logits": frozenset({"logits_in"}),
+    "embed": frozenset(),
+    "pos_embed": frozenset(),
+}
+"""The ports of its component that a site depends on."""
+
+Component = tuple[str, int | None]
+"""What a path passes through as a whole: ("blocks.1.attn", head), ("blocks.1.mlp", None), …"""
+
+
+@functools.cache
+def kind_of(cell: Cell) -> str:
+    """The last part of a site's name: q_in, z, mlp, logits, …"""
+    return cell.site.rpartition(".")[2]
+
+
+@functools.cache
+def layer_of(cell: Cell) -> float:
+    """The number of a site's layer; the embeddings stand before all layers, the logits behind."""
+    match cell.site.split("."):
+        case ["blocks", layer, *_]:
+            return int(layer)
+        case ["logits" | "logits_in" | "logits_normed"]:
+            return math.inf
+    return -math.inf
+
+
+@functools.cache
+def component_of(cell: Cell) -> Component:
+    """The component that a site belongs to."""
+    stem, _, kind = cell.site.rpartition(".")
+    if cell.head is not None:
+        return stem, cell.head
+    for name in ("mlp", "logits"):
+        if kind.startswith(name):
+            return f"{stem}.{name}".removeprefix("."), None
+    return cell.site, None
+
+
+def allows(through: Through, component: Component) -> bool:
+    """Whether a path may pass through a head or an MLP."""
+    kinds = {"none": False, "mlps": component[0].endswith(".mlp"), "anything": True}
+    also = component in map(component_of, through.also)
+    never = component in map(component_of, through.never)
+    return (kinds[through.kinds] or also) and not never
+
+
+def still_open(paths: Iterable[Path], cell: Cell) -> list[Path]:
+    """The paths that can still end behind a site that they have come to.
+
+    This decides what an evaluation costs, not what it gives: a path that cannot end any more
+    changes nothing.
+    """
+    here = component_of(cell)
+
+    def may_end(path: Path) -> bool:
+        mine = here in map(component_of, path.values)
+        return mine or (path.leaves and any(order(end) < order(cell) for end in path.values))
+
+    return [path for path in paths if may_end(path)]
+
+
+@functools.cache
+def order(cell: Cell) -> float:
+    """Components in the order in which they are computed; heads of one layer are level."""
+    if component_of(cell)[0].endswith((".mlp", ".attn_out")):
+        return layer_of(cell) + 0.5
+    return layer_of(cell)

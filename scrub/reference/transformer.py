@@ -1,0 +1,202 @@
+"""The recursion over the sites of a transformer, on the modules of its TransformerBridge.
+
+Every value is `[samples, width, …]`: at all positions of a node's frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from attrs import evolve, field, frozen
+from torch import Tensor
+
+from scrub.data import Rows, padded_tokens
+from scrub.draw import Draws
+from scrub.hypothesis import Correspondence
+from scrub.reference.components import (
+    LEADS_TO,
+    READERS,
+    allows,
+    component_of,
+    kind_of,
+    layer_of,
+    still_open,
+)
+from scrub.reference.modules import Modules
+from scrub.reference.path import Path
+from scrub.reference.summands import Summands, from_source
+from scrub.reference.tree import root_value
+from scrub.sites import Cell
+
+
+def evaluate(correspondence: Correspondence, draws: Draws, bridge: Any) -> Tensor:
+    """The root's value on a transformer, [samples, positions, cells, …]; see `root_value`."""
+    model = Transformer(Modules(bridge), Summands.of(correspondence))
+    return root_value(correspondence, draws, model)
+
+
+@frozen(eq=False)
+class Transformer:
+    """A TransformerBridge, as a model whose nodes can be evaluated."""
+
+    modules: Modules
+    summands: Summands
+
+    def plain(self, rows: Rows, width: int) -> Frame:
+        tokens = torch.tensor(padded_tokens(rows.data, width)[rows.index])
+        lengths = torch.tensor(rows.data.lengths[rows.index])
+        real = torch.arange(width) < lengths[:, None]
+        return Frame(self.modules, self.summands, rows, tokens, real)
+
+    def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+        site = evolve(cell, part=None)
+        whole = computed(site, frame, paths)
+        summands = summands_of(site, whole, frame, paths)
+        if cell.part is not None:
+            return summands(cell.part)
+        return frame.summands.exchanged(whole, site, paths, LEADS_TO[kind_of(site)], summands)
+
+
+@frozen(eq=False)
+class Frame:
+    """The inputs that a node is evaluated on.
+
+    Attributes:
+        rows: the inputs.
+        tokens: token ids, [samples, width].
+        real: which positions hold a token and no pad, bool [samples, width].
+        plain: the sites of the plain model that have been computed so far.
+    """
+
+    modules: Modules
+    summands: Summands
+    rows: Rows
+    tokens: Tensor
+    real: Tensor
+    plain: dict[Cell, Tensor] = field(factory=dict)
+
+    @property
+    def width(self) -> int:
+        return self.tokens.shape[1]
+
+
+def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
+    """A site computed from its inputs, where these paths have come to it and not ended.
+
+    Where no path is open it is plain. A frame has one plain value of a site, so that is kept.
+    """
+    paths = still_open(paths, cell)
+    if paths:
+        return from_inputs(cell, frame, paths)
+    if cell not in frame.plain:
+        frame.plain[cell] = from_inputs(cell, frame, [])
+    return frame.plain[cell]
+
+
+def from_inputs(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+    """One step of the model: a site as a function of the sites that it reads."""
+    kind, modules = kind_of(cell), frame.modules
+
+    def input_(name: str) -> Tensor:
+        return read(Cell(cell.site.removesuffix(kind) + name, cell.head), frame, paths)
+
+    match kind:
+        case "embed":
+            return modules.embed(frame.tokens)
+        case "pos_embed":
+            return modules.pos_embed(frame.width).expand(len(frame.tokens), -1, -1)
+        case "mask":
+            return frame.real[:, None].expand(-1, frame.width, -1)
+        case "logits_normed":
+            return modules.logits_normed(input_("logits_in"))
+        case "logits":
+            return modules.logits(input_("logits_normed"))
+    if kind in READERS:
+        return stream(cell, frame, paths)
+
+    layer, head = int(layer_of(cell)), cell.head or 0
+    match kind:
+        case "q_normed" | "k_normed" | "v_normed":
+            return modules.normed(layer, "ln1", input_(kind.removesuffix("_normed") + "_in"))
+        case "q" | "k" | "v":
+            return modules.projected(layer, kind, input_(f"{kind}_normed"), head)
+        case "scores":
+            return modules.scores(input_("q"), input_("k"))
+        case "pattern":
+            return modules.pattern(layer, input_("scores"), input_("mask"))
+        case "z":
+            return input_("pattern") @ input_("v")
+        case "result":
+            return modules.result(layer, input_("z"), head)
+        case "mlp_normed":
+            return modules.normed(layer, "ln2", input_("mlp_in"))
+        case "mlp_pre":
+            return modules.mlp_pre(layer, input_("mlp_normed"))
+        case "mlp_pre_linear":
+            return modules.mlp_pre_linear(layer, input_("mlp_normed"))
+        case "mlp_post":
+            post = modules.activation(layer, input_("mlp_pre"))
+            return post * input_("mlp_pre_linear") if modules.gated else post
+        case "mlp":
+            return modules.mlp(layer, input_("mlp_post"))
+    raise ValueError(f'A transformer has no site "{cell.site}".')
+
+
+def read(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+    """A site as its reader sees it: the child's value where a path ends, elsewhere computed.
+
+    Law: where a path ends, what lies behind the site does not matter.
+    """
+    whole, leads_to = computed(cell, frame, paths), LEADS_TO[kind_of(cell)]
+    value = whole
+    for path in paths:
+        if path.ends_at(cell, leads_to):
+            value = path.landed_on(value, cell)
+    summands = summands_of(cell, whole, frame, paths)
+    return frame.summands.exchanged(value, cell, paths, leads_to, summands)
+
+
+def summands_of(
+    cell: Cell, whole: Tensor, frame: Frame, paths: list[Path]
+) -> Callable[[str], Tensor]:
+    """The summands of a site where these paths have come to it, by name."""
+
+    def beside(name: str) -> Tensor:
+        return read(Cell(cell.site.removesuffix(kind_of(cell)) + name, cell.head), frame, paths)
+
+    def by_source(source: int) -> Tensor:
+        return from_source(source, beside("pattern"), beside("v"))
+
+    return lambda part: frame.summands.summand(cell.site, part, whole, frame.rows, by_source)
+
+
+def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:
+    """The residual stream as a port reads it: the sum of all that was written before.
+
+    `attn_out` is the sum of what the heads of its layer write, in the same way.
+    """
+    kind, here, modules = kind_of(reader), layer_of(reader), frame.modules
+    leaving = [path for path in paths if path.leaves_by(READERS[kind])]
+
+    def written(writer: Cell) -> Tensor:
+        component = component_of(writer)
+        entering = [path.entering(allows(path.route.through, component)) for path in leaving]
+        return read(writer, frame, entering)
+
+    def by_heads(layer: int) -> Tensor:
+        results = [Cell(f"blocks.{layer}.attn.result", head) for head in range(modules.heads)]
+        return sum(map(written, results)) + modules.output_bias(layer)
+
+    if kind == "attn_out":
+        return by_heads(int(here))
+    value = written(Cell("embed"))
+    if modules.learned_positions:
+        value = value + written(Cell("pos_embed"))
+    for layer in range(len(modules.blocks)):
+        if layer < here or (layer == here and kind == "mlp_in" and not modules.parallel):
+            value = value + by_heads(layer)
+        if layer < here:
+            value = value + written(Cell(f"blocks.{layer}.mlp"))
+    return value
