@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scrub.errors import UserError
+from scrub.errors import NoClaimError, Problem, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from scrub.run import Options, Prepared, Session
+    from scrub.options import Options
+    from scrub.prepare import Prepared
+    from scrub.results import Result
 
 AS_EXPECTED, UNEXPECTED, BAD_INPUT, OUR_FAULT, NO_CLAIM = 0, 1, 2, 3, 5
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def _reporting(command: Callable[..., int]) -> Callable[..., None]:
@@ -32,10 +36,15 @@ def _reporting(command: Callable[..., int]) -> Callable[..., None]:
         except UserError as error:
             for problem in error.problems:
                 click.echo(f"error: {problem}", err=True)
-            code = BAD_INPUT
+            code = NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
+        except click.ClickException:
+            raise
         except (KeyboardInterrupt, click.Abort):
             click.echo("interrupted", err=True)
-            code = 130
+            code = INTERRUPTED
+        except BrokenPipeError:  # nobody reads on, as in `scrub check … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = BROKEN_PIPE
         except Exception:  # a bug of ours: show it whole
             traceback.print_exc()
             click.echo("This is a fault of scrub, not of your file. Please report it.", err=True)
@@ -48,14 +57,26 @@ def _reporting(command: Callable[..., int]) -> Callable[..., None]:
 MODEL = click.option(
     "--model", metavar="NAME|DIR", help="Use this model instead of the one the file names."
 )
-KEYWORD = click.option("-k", "keyword", default="", metavar="EXPR", help="Only claims named so.")
-SEED = click.option("--seed", default=0, show_default=True, type=int)
+KEYWORD = click.option(
+    "-k",
+    "keyword",
+    default="",
+    metavar="EXPR",
+    help='Only claims whose names match: "position and not absolute".',
+)
+SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="scrub")
 def main() -> None:
     """Test mechanistic-interpretability claims by causal scrubbing."""
+    # Before torch is imported: threads that spin while they wait take four times as long where
+    # another process wants the cores (27 s against 7 s for ioi_claim3.py on two busy cores).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a "≥" must not break a pipe that takes ASCII
+            stream.reconfigure(errors="replace")
 
 
 @main.command("test")
@@ -106,34 +127,46 @@ def test_command(
     **chosen: Any,
 ) -> int:  # fmt: skip
     """Scrub the claims of hypothesis files and judge them."""
+    if quiet and verbose:
+        raise click.UsageError("-q and -v exclude each other.")
     _check_outputs(json_file, save_run)
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
-    if not claims:
-        click.echo(f"No claim found in {' '.join(targets)}.", err=True)
-        return NO_CLAIM
-    from scrub.record import save
+    from scrub.options import check_device
+    from scrub.pipeline import scrub_claim
+    from scrub.prepare import Session, load_models, prepare
     from scrub.report import show, write_json
-    from scrub.run import Session, check_device, prepare, test
 
     options = _options(alone=verbose, **chosen)
     check_device(options.device)
     session = Session()
     prepared = prepare(claims, session, options)
-    for claim in prepared if by else ():
-        claim.data.feature(by)  # type: ignore[arg-type]  # refuses an unknown column before we run
+    if by:
+        _check_column(by, prepared)
     results = []
-    with _progress(prepared, options.samples, quiet=quiet) as advance:
-        for claim in prepared:
-            result = test(claim, session, options, advance(claim.name))
-            results.append(result)
-            if save_run:
-                save(result, save_run)
-    if json_file:
-        write_json(results, options.seed, json_file)
+    interrupted = False
+    try:
+        with _Progress(prepared, options.samples, quiet=quiet) as progress:
+            progress.says("loading the model")
+            load_models(prepared, session, options)
+            for claim in prepared:
+                progress.says(claim.name)
+                result = scrub_claim(claim, session, options, progress.advance)
+                if save_run:
+                    _save(result, _folder(save_run, claim, prepared))
+                results.append(result)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        interrupted = True
     if not quiet:
         show(results, _console(), verbose=verbose, by=by)
+    if json_file:
+        write_json(results, options.seed, json_file, partial=interrupted)
+    if interrupted:
+        click.echo(f"interrupted: {len(results)} of {len(prepared)} claims finished", err=True)
+        return INTERRUPTED
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
 
 
@@ -144,13 +177,12 @@ def test_command(
 @_reporting
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
-    _, prepared = _prepared(targets, model, keyword)
-    if not prepared:
-        click.echo(f"No claim found in {' '.join(targets)}.", err=True)
-        return NO_CLAIM
-    for claim in prepared:
+    for claim in _prepared(targets, model, keyword):
         nodes = len(claim.tree.walk())
-        click.echo(f"{claim.name}: legal ({nodes} nodes, {claim.model.name}, {claim.data!r})")
+        click.echo(
+            f"{claim.name}: legal ({nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}, "
+            f"data: {claim.data.name})"
+        )
     return AS_EXPECTED
 
 
@@ -162,17 +194,18 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
 @_reporting
 def plan_command(target: str, model: str | None, samples: int, keyword: str, verbose: bool) -> int:
-    """Show the tree, what would run and what it would cost, without running it."""
-    _, prepared = _prepared((target,), model, keyword)
-    if not prepared:
-        click.echo(f"No claim found in {target}.", err=True)
-        return NO_CLAIM
+    """Show the tree, what would run and its cost, without running it."""
+    prepared = _prepared((target,), model, keyword)
+    from rich.markup import escape
+
     from scrub.show import cost_line, plan_table, tree_picture
 
     console = _console()
     for claim in prepared:
         graph, width = claim.model.graph, claim.data.width
-        console.print(f"[bold]{claim.name}[/]: {claim.claim.belief}", highlight=False)
+        console.print(
+            f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
+        )
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
             console.print(plan_table(claim.tree, graph, width), highlight=False)
@@ -190,11 +223,10 @@ def plan_command(target: str, model: str | None, samples: int, keyword: str, ver
 @SEED
 @_reporting
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
-    """Show what a claim swaps: every node's own and other input, changed tokens marked."""
-    _, prepared = _prepared((target,), model, "")
-    if not prepared:
-        click.echo(f"No claim found in {target}.", err=True)
-        return NO_CLAIM
+    """Show what a claim swaps: each node's inputs, changed tokens marked."""
+    prepared = _prepared((target,), model, "")
+    from rich.markup import escape
+
     from scrub.draw import draw
     from scrub.show import swaps
 
@@ -205,43 +237,74 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        _console().print(f"[bold]{claim.name}[/]: {claim.claim.belief}", highlight=False)
+        _console().print(
+            f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
+        )
         _console().print(swaps(claim.tree, draws, 0), highlight=False)
     return AS_EXPECTED
 
 
-def _prepared(
-    targets: tuple[str, ...], model: str | None, keyword: str
-) -> tuple[Session, list[Prepared]]:
+def _prepared(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
-    from scrub.run import Session, prepare
+    from scrub.prepare import Session, prepare
 
-    session = Session()
-    return session, prepare(claims, session, _options(model=model))
+    return prepare(claims, Session(), _options(model=model))
 
 
 def _options(max_memory: int | None = None, **chosen: Any) -> Options:
-    from scrub.run import Options
+    from scrub.options import Options
 
-    memory = {} if max_memory is None else {"memory": max_memory}
+    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
     return Options(**chosen, **memory)
 
 
 def _check_outputs(json_file: Path | None, save_run: Path | None) -> None:
     """Refuse outputs that cannot be written, before anything runs."""
+    problems: list[str] = []
     if json_file is not None:
         folder = json_file.parent
         if not folder.is_dir():
-            raise UserError(f"--json {json_file}: there is no folder {folder}. Create it first.")
-        writable = json_file if json_file.exists() else folder
-        if json_file.is_dir() or not os.access(writable, os.W_OK):
-            raise UserError(f"--json {json_file}: cannot be written. Give another file.")
+            problems.append(f"--json {json_file}: there is no folder {folder}. Create it first.")
+        elif json_file.is_dir():
+            problems.append(f"--json {json_file}: this is a folder. Give a file.")
+        elif not os.access(json_file if json_file.exists() else folder, os.W_OK):
+            problems.append(f"--json {json_file}: cannot be written. Give another file.")
     if save_run is not None:
-        existing = next(path for path in (save_run, *save_run.absolute().parents) if path.exists())
-        if not os.access(existing, os.W_OK):
-            raise UserError(f"--save-run {save_run}: cannot be written. Give another folder.")
+        above = (save_run.absolute(), *save_run.absolute().parents)
+        existing = next(path for path in above if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            problems.append(f"--save-run {save_run}: cannot be written. Give another folder.")
+    if problems:
+        raise UserError(*problems)
+
+
+def _check_column(by: str, claims: list[Prepared]) -> None:
+    """Refuse an unknown column before anything runs."""
+    problems: list[Problem] = []
+    for claim in claims:
+        try:
+            claim.data.feature(by)
+        except UserError as error:
+            problems += error.at(file=claim.file, claim=claim.claim.name).problems
+    if problems:
+        raise UserError(*problems)
+
+
+def _folder(directory: Path, claim: Prepared, claims: list[Prepared]) -> Path:
+    """Where a claim's record goes: one folder a file, if two files have claims of one name."""
+    same = [other for other in claims if other.claim.name == claim.claim.name]
+    return directory / Path(claim.file).stem if len(same) > 1 else directory
+
+
+def _save(result: Result, folder: Path) -> None:
+    from scrub.record import save
+
+    try:
+        save(result, folder)
+    except OSError as error:
+        raise UserError(f"--save-run: {folder} cannot be written: {error.strerror}.") from error
 
 
 def _console() -> Console:
@@ -251,7 +314,7 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=120, no_color=True)
 
 
-class _progress:
+class _Progress:
     """A progress bar with the time left, on a terminal; silence in a pipe."""
 
     def __init__(self, claims: list[Prepared], samples: int, *, quiet: bool) -> None:
@@ -259,7 +322,7 @@ class _progress:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:,} of {task.total:,} references"),
             TimeRemainingColumn(),
@@ -269,13 +332,16 @@ class _progress:
         )
         self._task = self._bar.add_task("", total=samples * len(claims))
 
-    def __enter__(self) -> Callable[[str], Callable[[int], None]]:
+    def __enter__(self) -> _Progress:
         self._bar.start()
-        return self._claim
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def _claim(self, name: str) -> Callable[[int], None]:
-        self._bar.update(self._task, description=name)
-        return lambda samples: self._bar.advance(self._task, samples)
+    def says(self, text: str) -> None:
+        """What is being done."""
+        self._bar.update(self._task, description=text, refresh=True)
+
+    def advance(self, samples: int) -> None:
+        self._bar.advance(self._task, samples)

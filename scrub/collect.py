@@ -13,12 +13,8 @@ from types import ModuleType
 
 from attrs import frozen
 
-from scrub.errors import Problem, UserError, did_you_mean, in_words, line_of
+from scrub.errors import NoClaimError, Problem, UserError, did_you_mean, in_words, line_of
 from scrub.hypothesis import Claim
-
-
-class NoClaimError(UserError):
-    """Nothing is wrong, but there is no claim to look at."""
 
 
 @frozen(eq=False)
@@ -110,6 +106,8 @@ def selector(keyword: str) -> Callable[[str], bool]:
     Raises:
         UserError: it is no such expression.
     """
+    if not keyword.strip():
+        return lambda name: True
     words: dict[str, str] = {}
     source = ""
     for part in re.findall(r"[()]|[^\s()]+", keyword):
@@ -119,10 +117,10 @@ def selector(keyword: str) -> Callable[[str], bool]:
         source += f" {part}"
     allowed = (ast.Expression, ast.BoolOp, ast.UnaryOp, ast.Name, ast.boolop, ast.Not, ast.Load)
     try:
-        tree = ast.parse(source.strip() or "True", mode="eval")
+        tree = ast.parse(source.strip(), mode="eval")
     except SyntaxError:
         tree = None
-    if tree is None or (words and not all(isinstance(node, allowed) for node in ast.walk(tree))):
+    if tree is None or not all(isinstance(node, allowed) for node in ast.walk(tree)):
         raise UserError(
             f'-k "{keyword}" is not an expression. '
             'Join words by and, or, not: -k "position and not absolute".'
@@ -157,30 +155,34 @@ def load(file: Path) -> ModuleType:
     except UserError as error:
         raise error.at(file=_place(error, file)) from error
     except SyntaxError as error:
-        here = error.filename if error.filename and Path(error.filename) != file else file
+        there = Path(error.filename or file)  # a module that it imports, perhaps
+        here = file if there.resolve() == file.resolve() else there
         place = f"{here}:{error.lineno}" if error.lineno else str(here)
         raise UserError(Problem(f"Syntax error: {error.msg}.", file=place)) from error
     except ImportError as error:
-        what = f"{in_words(error)}, while loading it."
-        raise UserError(Problem(what, _import_hint(error), file=_place(error, file))) from error
+        raise UserError(_import_problem(error, _place(error, file))) from error
     except SystemExit as error:
         fix = "A hypothesis file declares claims; scrub runs them."
-        raise UserError(Problem("It exits while loading.", fix, file=_place(error, file))) from error
+        raise UserError(
+            Problem("It exits while loading.", fix, file=_place(error, file))
+        ) from error
     except Exception as error:  # whatever the user's file raises while it loads
-        what = f"{in_words(error)}, while loading it."
+        what = f"Loading it failed: {in_words(error)}."
         raise UserError(Problem(what, file=_place(error, file))) from error
     finally:
         sys.path.remove(folder)
     return module
 
 
-def _import_hint(error: ImportError) -> str:
+def _import_problem(error: ImportError, place: str) -> Problem:
     import scrub
 
-    missing = re.match(r"cannot import name '(\w+)' from 'scrub'", str(error))
+    missing = re.match(r"cannot import name '(\w+)' from 'scrub' ", str(error))
     if missing:
-        return did_you_mean(missing[1], scrub.__all__)
-    return "Install it, or put it beside the file." if error.name else ""
+        hint = did_you_mean(missing[1], scrub.__all__)
+        return Problem(f'There is no "{missing[1]}" in scrub.', hint, file=place)
+    hint = "Install it, or put it beside the file." if error.name else ""
+    return Problem(f"Loading it failed: {in_words(error)}.", hint, file=place)
 
 
 def _place(error: BaseException, file: Path) -> str:

@@ -48,6 +48,10 @@ class UserError(Exception):
         )
 
 
+class NoClaimError(UserError):
+    """Nothing is wrong with the input, but there is no claim in it to look at."""
+
+
 @frozen
 class Problems:
     """A list of problems that grows while the input is read, and is raised once at the end."""
@@ -58,6 +62,10 @@ class Problems:
         problem = Problem(what, fix, node=node, claim=claim)
         if problem not in self.found:
             self.found.append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Add problems that are made already."""
+        self.found.extend(p for p in problems if p not in self.found)
 
     def refuse(self) -> None:
         """Raise `UserError` with everything found, if anything was."""

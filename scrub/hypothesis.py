@@ -112,6 +112,11 @@ def claim(
 
     The function's name is the claim's name, and its docstring's first line what is believed.
     """
+    if expect is not None and not isinstance(expect, Expectation):
+        raise UserError(
+            f"expect= is of type {type(expect).__name__}. "
+            "Give supported(above=…), refuted(below=…) or inconclusive(above=…)."
+        )
 
     def decorate(build: Callable[[Any], Correspondence]) -> Claim:
         lines = (build.__doc__ or "").strip().splitlines()

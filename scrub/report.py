@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from scrub.errors import UserError
@@ -30,8 +31,8 @@ def table(results: Sequence[Result]) -> Table:
     for name in ("original", "scrubbed", "baseline"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column(f"recovered [{CONFIDENCE:.0%} interval]", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
-    shown.add_column("expected", no_wrap=True)
+    for name in ("belief", "verdict", "expected"):
+        shown.add_column(name, no_wrap=True)
     shown.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         numbers = result.numbers
@@ -41,8 +42,9 @@ def table(results: Sequence[Result]) -> Table:
             result.claim.name,
             *(f"{m.mean():.3f}" for m in (numbers.original, numbers.scrubbed, numbers.baseline)),
             interval(result.recovered),
+            belief(result.expect),
             f"[{colour}]{verdict}[/]" if result.expect else verdict,
-            expected(result.expect),
+            result.expect.verdict if result.expect else "–",
             f"{result.seconds:.1f}",
         )
     return shown
@@ -57,16 +59,12 @@ def interval(found: Interval) -> str:
     return f"{found.mean:.3f} \\[{found.low:.3f}, {found.high:.3f}]"
 
 
-def expected(expect: Expectation | None) -> str:
-    """ "supported ≥ 0.70": the verdict expected, of which belief."""
+def belief(expect: Expectation | None) -> str:
+    """ "≥ 0.7, ≤ 1.2": the bounds on the loss recovered of which a verdict is given."""
     if expect is None:
         return "–"
-    bounds = []
-    if expect.low is not None:
-        bounds.append(f"≥ {expect.low:g}")
-    if expect.high is not None:
-        bounds.append(f"≤ {expect.high:g}")
-    return f"{expect.verdict} ({' and '.join(bounds)})"
+    bounds = (("≥", expect.low), ("≤", expect.high))
+    return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
 
 
 def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str | None) -> None:
@@ -75,20 +73,23 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
         first = group[0]
         direction = {True: ", higher is better", False: ", lower is better", None: ""}
         console.print(
-            f"[bold]{first.file}[/] on {first.model}: mean {first.metric.name}"
+            f"[bold]{escape(first.file)}[/] on {escape(first.model)}: mean "
+            f"{escape(first.metric.name)}"
             f"{direction[first.metric.higher_is_better]}, {first.samples:,} references, "
             f"seed {first.seed}",
             highlight=False,
         )
         console.print(table(group), highlight=False)
         for result in group:
-            for note in result.judgement.notes:
-                console.print(f"{result.claim.name}: {note}.", highlight=False)
-        if verbose:
-            for result in group:
+            for note in notes(result):
+                console.print(f"{result.claim.name}: {escape(note)}.", highlight=False)
+        for result in group:
+            if verbose:
+                console.print(f"\n[bold]{result.claim.name}[/], node by node", highlight=False)
                 console.print(nodes(result), highlight=False)
-        if by:
-            for result in group:
+            if by:
+                title = f"\n[bold]{result.claim.name}[/] by {escape(by)}"
+                console.print(title, highlight=False)
                 console.print(breakdown(result, by), highlight=False)
         console.print()
     unexpected = [result for result in results if not result.passed]
@@ -102,6 +103,16 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
         console.print(f"{count}, nothing was expected", highlight=False)
 
 
+def notes(result: Result) -> list[str]:
+    """What the table does not say."""
+    pads = [
+        f'node "{node.name}" read padding {node.pads_read:,} times, at positions past a row\'s end'
+        for node in result.nodes
+        if node.pads_read
+    ]
+    return [*result.judgement.notes, *pads]
+
+
 def _grouped(results: Sequence[Result]) -> list[list[Result]]:
     """Results that share a heading: file, model, metric and number of references."""
     groups: dict[tuple[object, ...], list[Result]] = {}
@@ -113,30 +124,26 @@ def _grouped(results: Sequence[Result]) -> list[list[Result]]:
 
 def nodes(result: Result) -> Table:
     """One row a node (-v): what it stands for, what it drew, what its scrub alone costs."""
-    shown = Table(title=result.claim.name, title_justify="left", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     shown.add_column("node")
-    shown.add_column("sites", overflow="fold")
-    shown.add_column("sampler, other inputs")
-    shown.add_column("distinct donors", justify="right")
-    shown.add_column("changed", justify="right")
-    shown.add_column("recovered alone")
+    shown.add_column("stands for", overflow="fold")
+    shown.add_column("input drawn")
+    shown.add_column("distinct", justify="right")
+    shown.add_column("swapped", justify="right")
+    shown.add_column("recovered alone", no_wrap=True)
     for node in result.nodes:
+        drawn = [("own", node.sampler, node.donors_distinct)]
+        if node.other:
+            drawn.append(("other", node.other, node.other_distinct))
         shown.add_row(
-            "  " * (len(node.path) - 1) + node.name,
-            node.sites,
-            node.sampler + (f", {node.other}" if node.other else ""),
-            _distinct(node),
+            "  " * (len(node.path) - 1) + escape(node.name),
+            escape(node.sites),
+            "\n".join(f"{which} {escape(sampler)}" for which, sampler, _ in drawn),
+            "\n".join(f"{distinct:,.0f}" for _, _, distinct in drawn),
             f"{node.donors_changed:.0%}",
             interval(node.alone) if node.alone else "–",
         )
-        if node.pads_read:
-            shown.add_row("", f"padding was read {node.pads_read:,} times", "", "", "", "")
     return shown
-
-
-def _distinct(node: NodeResult) -> str:
-    own = f"{node.donors_distinct:.0f}"
-    return own if math.isnan(node.other_distinct) else f"{own}, {node.other_distinct:.0f}"
 
 
 def breakdown(result: Result, column: str) -> Table:
@@ -146,9 +153,10 @@ def breakdown(result: Result, column: str) -> Table:
         UserError: the data has no such column.
     """
     values = result.draws.references.feature(column)
-    shown = Table(title=f"{result.claim.name} by {column}", title_justify="left", box=None)
-    for name in (column, "references", "original", "scrubbed", "baseline", "recovered"):
-        shown.add_column(name, justify="right" if name != column else "left")
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column(escape(column), overflow="fold")
+    for name in ("references", "original", "scrubbed", "baseline", "recovered"):
+        shown.add_column(name, justify="right", no_wrap=True)
     numbers = result.numbers
     for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v)):
         here = values == value
@@ -158,7 +166,7 @@ def breakdown(result: Result, column: str) -> Table:
         gap = baseline - original
         recovered = f"{(baseline - scrubbed) / gap:.3f}" if gap else "undefined"
         figures = (f"{figure:.3f}" for figure in (original, scrubbed, baseline))
-        shown.add_row(str(value), str(int(here.sum())), *figures, recovered)
+        shown.add_row(escape(str(value)), f"{here.sum():,}", *figures, recovered)
     return shown
 
 
@@ -175,21 +183,35 @@ def summary_frame(results: Sequence[Result]) -> pd.DataFrame:
             "recovered": result.recovered.mean,
             "low": result.recovered.low,
             "high": result.recovered.high,
+            "belief": belief(result.expect),
             "verdict": result.judgement.verdict,
-            "expected": expected(result.expect),
+            "expected": result.expect.verdict if result.expect else None,
             "seconds": result.seconds,
         }
         for result in results
     )
 
 
-def as_json(results: Sequence[Result], seed: int) -> dict[str, Any]:
-    """The results file (schema scrub.results/1). What is undefined is null, with a reason."""
-    return {"schema": SCHEMA, "seed": seed, "results": [_result(result) for result in results]}
+def as_json(results: Sequence[Result], seed: int, *, partial: bool = False) -> dict[str, Any]:
+    """The results file (schema scrub.results/1). What is undefined is null, with a reason.
+
+    Args:
+        partial: the run was interrupted, and these are the claims that were finished.
+    """
+    found: dict[str, Any] = {"schema": SCHEMA, "seed": seed}
+    if partial:
+        found["partial"] = True
+    return found | {"results": [_result(result) for result in results]}
 
 
 def _result(result: Result) -> dict[str, Any]:
-    numbers, recovered = result.numbers, result.recovered
+    numbers, recovered, expect = result.numbers, result.recovered, result.expect
+    means = {
+        "original": _finite(numbers.original.mean()),
+        "scrubbed": _finite(numbers.scrubbed.mean()),
+        "baseline": _finite(numbers.baseline.mean()),
+    }
+    infinite = "the metric is not finite everywhere"
     return {
         "kind": "scrub",
         "file": result.file,
@@ -201,55 +223,58 @@ def _result(result: Result) -> dict[str, Any]:
             "name": result.metric.name,
             "higher_is_better": result.metric.higher_is_better,
         },
-        "loss": {
-            "original": _finite(numbers.original.mean()),
-            "scrubbed": _finite(numbers.scrubbed.mean()),
-            "baseline": _finite(numbers.baseline.mean()),
-        },
-        "recovered": {
-            "mean": _finite(recovered.mean),
-            "low": _finite(recovered.low),
-            "high": _finite(recovered.high),
-            "confidence": recovered.confidence,
-            "reason": recovered.reason or None,
-        },
+        "loss": means | {"reason": infinite if None in means.values() else None},
+        "recovered": _interval(recovered) | {"confidence": recovered.confidence},
         "verdict": result.judgement.verdict,
-        "expected": result.expect.verdict if result.expect else None,
+        "expected": expect.verdict if expect else None,
         "bounds": {
-            "above": result.expect.low if result.expect else None,
-            "below": result.expect.high if result.expect else None,
+            "above": expect.low if expect else None,
+            "below": expect.high if expect else None,
         },
+        "reason": None if expect else "the file expects no verdict",
         "passed": result.passed,
-        "notes": list(result.judgement.notes),
+        "notes": notes(result),
         "seconds": round(result.seconds, 3),
         "data": {"name": result.draws.references.data.name, "sha256": result.data_sha256},
-        "nodes": [
-            {
-                "name": node.name,
-                "path": list(node.path),
-                "donors_distinct": node.donors_distinct,
-                "donors_changed": node.donors_changed,
-                "other_distinct": _finite(node.other_distinct),
-                "pads_read": node.pads_read,
-                "recovered_alone": _finite(node.alone.mean) if node.alone else None,
-            }
-            for node in result.nodes
-        ],
+        "nodes": [_node(node) for node in result.nodes],
     }
+
+
+def _node(node: NodeResult) -> dict[str, Any]:
+    """A leaf has no other inputs; only -v scrubs a node alone: what there is not is left out."""
+    found: dict[str, Any] = {
+        "name": node.name,
+        "path": list(node.path),
+        "donors_distinct": node.donors_distinct,
+        "donors_changed": node.donors_changed,
+        "pads_read": node.pads_read,
+    }
+    if node.other:
+        found["other_distinct"] = node.other_distinct
+    if node.alone:
+        found["recovered_alone"] = _interval(node.alone)
+    return found
+
+
+def _interval(found: Interval) -> dict[str, Any]:
+    ends = {"mean": found.mean, "low": found.low, "high": found.high}
+    numbers = {name: _finite(value) for name, value in ends.items()}
+    return numbers | {"reason": found.reason or None}
 
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def write_json(results: Sequence[Result], seed: int, path: Path) -> None:
+def write_json(results: Sequence[Result], seed: int, path: Path, *, partial: bool = False) -> None:
     """Write the results file.
 
     Raises:
         UserError: the file cannot be written.
     """
-    text = json.dumps(as_json(results, seed), indent=1, ensure_ascii=False)
+    found = as_json(results, seed, partial=partial)
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+        raise UserError(f"--json {path}: cannot be written: {error.strerror}.") from error

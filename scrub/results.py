@@ -57,7 +57,7 @@ class Numbered:
     baseline: Numbers
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Result:
     """Everything that a test of one claim found out."""
 
@@ -123,6 +123,14 @@ class Result:
                 "recovered_alone": node.alone.mean if node.alone else float("nan"),
             }
             for node in self.nodes
+        )
+
+    def __repr__(self) -> str:
+        found = self.recovered
+        verdict = f", {self.judgement.verdict}" if self.judgement.verdict else ""
+        return (
+            f"Result({self.claim.name}: recovered {found.mean:.3f} "
+            f"[{found.low:.3f}, {found.high:.3f}]{verdict}, {self.samples:,} references)"
         )
 
     def _repr_html_(self) -> str:

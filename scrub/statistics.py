@@ -27,6 +27,11 @@ RESAMPLES = 2_000
 OVERSHOOT = 1.2
 """Recovered above this is flagged (design §3.9): the scrub does better than the model."""
 
+NOT_TOLD = (
+    "the baseline is not told from the original, so no bounded interval is honest "
+    "(more samples may help)"
+)
+
 Numbers = Float[np.ndarray, " samples"]
 
 
@@ -79,14 +84,11 @@ def loss_recovered(
         return Interval(math.nan, -math.inf, math.inf, reason=undefined)
     mean = float((baseline - scrubbed).mean() / gap.mean())
     if not _told_from_zero(gap, confidence):
-        reason = (
-            "the baseline is not told from the original, so no bounded interval is honest "
-            "(more samples may help)"
-        )
-        return Interval(mean, -math.inf, math.inf, reason=reason)
+        return Interval(mean, -math.inf, math.inf, reason=NOT_TOLD)
 
     def ratio(saved: np.ndarray, gap: np.ndarray, axis: int = -1) -> np.ndarray:
-        return saved.mean(axis=axis) / gap.mean(axis=axis)
+        with np.errstate(divide="ignore", invalid="ignore"):  # answered below
+            return saved.mean(axis=axis) / gap.mean(axis=axis)
 
     if np.ptp(gap) == 0 and np.ptp(baseline - scrubbed) == 0:
         return Interval(mean, mean, mean)
@@ -101,6 +103,8 @@ def loss_recovered(
         batch=250,
         rng=np.random.default_rng(seed),
     ).confidence_interval
+    if not (np.isfinite(found.low) and np.isfinite(found.high)):  # a resample without a gap
+        return Interval(mean, -math.inf, math.inf, reason=NOT_TOLD)
     return Interval(mean, float(found.low), float(found.high))
 
 
@@ -146,5 +150,8 @@ def _to_settle(interval: Interval, bounds: list[float], samples: int) -> int | N
     if not math.isfinite(half) or distance == 0 or math.isnan(distance):
         return None
     total = samples * (half / distance) ** 2
-    more = math.ceil(total * 1.1) - samples
-    return max(more, math.ceil(samples / 10)) if total < 1e9 else None
+    if total >= 1e9:
+        return None
+    more = max(math.ceil(total * 1.1) - samples, math.ceil(samples / 10))
+    step = 10 ** max(0, len(str(more)) - 2)  # two digits are all that the estimate is good for
+    return math.ceil(more / step) * step

@@ -1,0 +1,294 @@
+"""Loss recovered, its interval and the verdict: laws, and how often the interval is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import evolve
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from scrub import statistics
+from scrub.errors import UserError
+from scrub.hypothesis import Expectation, inconclusive, refuted, supported
+from scrub.statistics import Interval, judge, loss_recovered
+
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+Estimator = Callable[..., Interval]
+
+numbers = st.floats(-2, 2, allow_nan=False, width=32)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def drawn(seed: int, size: int = 60, gap: float = 4.0) -> Sample:
+    """Original, scrubbed and baseline, all correlated within a reference."""
+    rng = np.random.default_rng(seed)
+    difficulty = rng.gamma(2.0, 1.0, size)
+    original = difficulty + rng.normal(0, 0.3, size)
+    baseline = original + gap * rng.gamma(2.0, 0.5, size)
+    scrubbed = original + 0.4 * (baseline - original) + rng.normal(0, 0.5, size)
+    return original, scrubbed, baseline
+
+
+def ends(interval: Interval) -> tuple[float, float, float]:
+    return interval.mean, interval.low, interval.high
+
+
+# Loss recovered
+
+
+def test_the_definition() -> None:
+    original, scrubbed, baseline = (np.array(x, float) for x in ([1, 3], [2, 5], [6, 8]))
+    assert loss_recovered(original, scrubbed, baseline, seed=0).mean == (7 - 3.5) / (7 - 2)
+
+
+@given(seed=seeds, scale=st.floats(0.01, 100), shift=st.floats(-10, 10))
+@settings(deadline=None, max_examples=15)
+def test_scale_shift_and_sign_of_the_metric_change_nothing(
+    seed: int, scale: float, shift: float
+) -> None:
+    sample = drawn(seed)
+    plain = ends(loss_recovered(*sample, seed=seed))
+    for factor in (scale, -scale):
+        other = loss_recovered(*(factor * m + shift for m in sample), seed=seed)
+        assert ends(other) == pytest.approx(plain, rel=1e-6, abs=1e-8)
+
+
+@given(seed=seeds)
+@settings(deadline=None, max_examples=15)
+def test_the_interval_holds_the_mean_and_is_the_same_for_the_same_seed(seed: int) -> None:
+    sample = drawn(seed)
+    found = loss_recovered(*sample, seed=seed)
+    assert found.low < found.mean < found.high
+    assert found.confidence == 0.95
+    assert loss_recovered(*sample, seed=seed) == found
+    assert ends(loss_recovered(*sample, seed=seed + 1)) != ends(found)
+    wider = loss_recovered(*sample, seed=seed, confidence=0.999)
+    assert wider.low < found.low < found.high < wider.high
+
+
+def test_the_extremes_are_exact() -> None:
+    original, _, baseline = drawn(0)
+    assert ends(loss_recovered(original, original, baseline, seed=0)) == (1, 1, 1)
+    assert ends(loss_recovered(original, baseline, baseline, seed=0)) == (0, 0, 0)
+    constant = loss_recovered(np.zeros(9), np.full(9, 0.25), np.ones(9), seed=0)
+    assert ends(constant) == (0.75, 0.75, 0.75)
+
+
+def test_references_are_paired() -> None:
+    """The mean does not care which numbers belong together, the interval does."""
+    original, scrubbed, baseline = drawn(1, size=200)
+    paired = loss_recovered(original, scrubbed, baseline, seed=0)
+    order = np.random.default_rng(0).permutation(200)
+    torn = loss_recovered(original, scrubbed[order], baseline, seed=0)
+    assert torn.mean == pytest.approx(paired.mean)
+    assert torn.half_width > 1.3 * paired.half_width
+
+
+@given(values=st.lists(numbers, min_size=2, max_size=30))
+@settings(deadline=None)
+def test_no_gap_is_undefined_and_never_0_or_1(values: list[float]) -> None:
+    original = np.array(values)
+    found = loss_recovered(original, original + 1, original[::-1].copy(), seed=0)
+    assert math.isnan(found.mean)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert found.reason == "baseline and original are equal, so loss recovered is undefined"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_metric_that_is_not_finite_is_undefined(bad: float, which: int) -> None:
+    sample = drawn(0)
+    sample[which][3] = bad
+    found = loss_recovered(*sample, seed=0)
+    assert math.isnan(found.mean)
+    assert found.reason == "the metric is not finite everywhere"
+
+
+@given(seed=seeds, gap=st.floats(-0.6, 0.6), size=st.integers(2, 40))
+@settings(deadline=None)
+def test_unbounded_where_fiellers_set_is(seed: int, gap: float, size: int) -> None:
+    """The set is bounded exactly where a t test tells the gap from zero."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.normal(gap, 1, size)
+    saved = gaps * 0.5 + rng.normal(0, 0.1, size)
+    told = stats.ttest_1samp(gaps, 0)
+    assume(abs(told.pvalue - 0.05) > 1e-9)
+    found = loss_recovered(np.zeros(size), gaps - saved, gaps, seed=0)
+    assert found.mean == pytest.approx(saved.mean() / gaps.mean())
+    if told.pvalue > 0.05:
+        assert (found.low, found.high) == (-math.inf, math.inf)
+        assert "not told from the original" in found.reason
+    else:
+        assert found.low <= found.high
+        assert math.isfinite(found.half_width) == (found.reason == "")
+
+
+def test_one_reference_has_no_interval() -> None:
+    found = loss_recovered(np.zeros(1), np.ones(1), np.full(1, 2.0), seed=0)
+    assert ends(found) == (0.5, -math.inf, math.inf)
+    assert found.reason
+
+
+def test_a_resample_without_a_gap_is_answered_and_warns_of_nothing(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """With a metric of 0s and 1s some resamples have no gap at all: their ratio is 0/0."""
+    baseline = np.array([1.0] * 6 + [0.0] * 4)
+    found = loss_recovered(np.zeros(10), baseline * 0.5, baseline, seed=0)
+    assert found.mean == 0.5
+    assert math.isfinite(found.half_width) or found.reason
+    assert not recwarn.list
+
+
+# Coverage: of 300 experiments, in how many does the interval hold the true value?
+
+
+def coverage(estimate: Estimator) -> float:
+    experiments, size, truth = 300, 80, 0.6
+    found = (estimate(*drawn(1000 + i, size), seed=i) for i in range(experiments))
+    return sum(interval.low <= truth <= interval.high for interval in found) / experiments
+
+
+def honest(share: float) -> bool:
+    """Within 3.5 standard errors of 95%; the percentile bootstrap of 80 is a point short."""
+    return 0.90 <= share <= 0.985
+
+
+@pytest.fixture
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 400)
+
+
+@pytest.mark.usefixtures("fewer_resamples")
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    assert honest(coverage(loss_recovered))
+
+
+def _too_narrow(*sample: Any, seed: int) -> Interval:
+    found = loss_recovered(*sample, seed=seed)
+    low, high = (found.mean + 0.6 * (end - found.mean) for end in (found.low, found.high))
+    return evolve(found, low=low, high=high)
+
+
+def _too_wide(original: Any, scrubbed: Any, baseline: Any, *, seed: int) -> Interval:
+    """What an unpaired bootstrap would do."""
+    order = np.random.default_rng(seed).permutation(len(original))
+    return loss_recovered(original, scrubbed[order], baseline, seed=seed)
+
+
+@pytest.mark.usefixtures("fewer_resamples")
+@pytest.mark.parametrize("mutant", [_too_narrow, _too_wide])
+def test_an_interval_that_lies_is_found_out(mutant: Estimator) -> None:
+    assert not honest(coverage(mutant))
+
+
+# The verdict
+
+
+@pytest.mark.parametrize(
+    ("expect", "low", "high", "verdict"),
+    [
+        (supported(above=0.7), 0.7, 0.9, "supported"),
+        (supported(above=0.7), 0.6999, 0.9, "inconclusive"),
+        (supported(above=0.7), 0.5, 0.7, "inconclusive"),
+        (supported(above=0.7), 0.5, 0.6999, "refuted"),
+        (supported(below=0.2), 0.0, 0.2, "supported"),
+        (supported(below=0.2), 0.1, 0.3, "inconclusive"),
+        (supported(below=0.2), 0.2001, 0.3, "refuted"),
+        (supported(above=0.7, below=1.2), 0.7, 1.2, "supported"),
+        (supported(above=0.7, below=1.2), 0.9, 1.3, "inconclusive"),
+        (supported(above=0.7, below=1.2), 0.5, 1.3, "inconclusive"),
+        (supported(above=0.7, below=1.2), 1.21, 1.3, "refuted"),
+        (supported(above=0.7, below=1.2), 0.1, 0.3, "refuted"),
+        (supported(above=0.7), -math.inf, math.inf, "inconclusive"),
+        (supported(above=0.7), math.nan, math.nan, "inconclusive"),
+        (supported(above=-math.inf), 0.1, 0.2, "supported"),
+    ],
+)
+def test_verdicts(expect: Expectation, low: float, high: float, verdict: str) -> None:
+    interval = Interval((low + high) / 2, low, high)
+    assert judge(interval, expect, 100).verdict == verdict
+
+
+intervals = st.tuples(numbers, numbers).map(lambda x: Interval(sum(x) / 2, min(x), max(x)))
+
+
+@given(interval=intervals, bound=numbers, other=numbers)
+def test_below_is_the_mirror_of_above(interval: Interval, bound: float, other: float) -> None:
+    mirrored = Interval(-interval.mean, -interval.high, -interval.low)
+    above, below = supported(above=bound), supported(below=-bound)
+    assert judge(interval, above, 50).verdict == judge(mirrored, below, 50).verdict
+    low, high = sorted((bound, other))
+    both, turned = supported(above=low, below=high), supported(above=-high, below=-low)
+    assert judge(interval, both, 50).verdict == judge(mirrored, turned, 50).verdict
+
+
+@given(interval=intervals, bound=numbers)
+def test_what_the_file_expects_never_enters_the_verdict(interval: Interval, bound: float) -> None:
+    expectations = (supported(above=bound), refuted(below=bound), inconclusive(above=bound))
+    judged = [judge(interval, expect, 50) for expect in expectations]
+    assert len({judgement.verdict for judgement in judged}) == 1
+    for expect, judgement in zip(expectations, judged, strict=True):
+        assert judgement.passed == (judgement.verdict == expect.verdict)
+
+
+def test_refuted_below_expects_the_verdict_refuted_of_at_least() -> None:
+    """Design §3.9: `refuted(below=0.7)` is about the belief "recovers at least 0.7"."""
+    expect = refuted(below=0.7)
+    assert judge(Interval(0.3, 0.2, 0.4), expect, 50).passed
+    assert not judge(Interval(0.8, 0.75, 0.9), expect, 50).passed
+    assert judge(Interval(0.8, 0.75, 0.9), refuted(above=0.7), 50).passed
+    assert judge(Interval(0.8, 0.75, 0.9), None, 50).passed
+
+
+@pytest.mark.parametrize("expectation", [supported, refuted, inconclusive])
+def test_bounds_that_make_no_sense(expectation: Callable[..., Expectation]) -> None:
+    with pytest.raises(UserError, match="needs a bound"):
+        expectation()
+
+
+def test_bounds_that_exclude_each_other() -> None:
+    with pytest.raises(UserError, match="exclude each other"):
+        supported(above=0.9, below=0.1)
+
+
+def test_overshoot_is_noted() -> None:
+    assert not judge(Interval(1.2, 1.1, 1.3), supported(above=0.7), 50).notes
+    (note,) = judge(Interval(1.21, 1.1, 1.3), supported(above=0.7), 50).notes
+    assert note == "overshoot: recovered is above 1.2"
+
+
+# How many more samples would settle it
+
+
+@given(interval=intervals, bound=numbers, samples=st.integers(10, 10_000))
+@settings(max_examples=300)
+def test_the_samples_asked_for_would_settle_it(
+    interval: Interval, bound: float, samples: int
+) -> None:
+    """Were the mean to stay where it is, the shrunken interval would clear the bound."""
+    judgement = judge(interval, supported(above=bound), samples)
+    if judgement.verdict != "inconclusive":
+        assert judgement.settle is None
+        return
+    if judgement.settle is None:
+        assert abs(interval.mean - bound) < interval.half_width / 300
+        return
+    half = interval.half_width * math.sqrt(samples / (samples + judgement.settle))
+    shrunk = Interval(interval.mean, interval.mean - half, interval.mean + half)
+    assert judge(shrunk, supported(above=bound), samples).verdict != "inconclusive"
+    assert judgement.notes[-1].startswith(f"about {judgement.settle:,} more samples")
+    assert len(str(judgement.settle).rstrip("0")) <= 2
+
+
+def test_about_as_many_as_the_square_root_law_says() -> None:
+    half_way = Interval(0.75, 0.65, 0.85)  # 0.05 from the bound, ±0.1: four times as many, and 10%
+    assert judge(half_way, supported(above=0.7), 100).settle == 340
+    assert judge(half_way, supported(above=0.75), 100).settle is None
+    assert judge(evolve(half_way, high=math.inf), supported(above=0.7), 100).settle is None
