@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         refuted,
         supported,
     )
+    from scrub.pipeline import run
     from scrub.results import Result
-    from scrub.run import run
     from scrub.samplers import Agree, Exact, Fixed, Uncond
     from scrub.sites import (
         anything,
@@ -27,23 +27,27 @@ if TYPE_CHECKING:
         heads,
         input_stream,
         mlp,
+        mlp_part,
         mlps,
         none,
         output,
         position_embedding,
         site,
+        summand,
         token_embedding,
     )
+    from scrub.splits import estimate, neurons, projection, source_positions
 
 _HOME = {
     "scrub.data": "Dataset Recipe Rows from_frame",
     "scrub.errors": "UserError",
     "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported",
     "scrub.results": "Result",
-    "scrub.run": "run",
+    "scrub.pipeline": "run",
     "scrub.samplers": "Agree Exact Fixed Uncond",
-    "scrub.sites": "anything embeddings heads input_stream mlp mlps none output position_embedding "
-    "site token_embedding",
+    "scrub.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output "
+    "position_embedding site summand token_embedding",
+    "scrub.splits": "estimate neurons projection source_positions",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -63,18 +67,24 @@ __all__ = [
     "anything",
     "claim",
     "embeddings",
+    "estimate",
     "from_frame",
     "heads",
     "inconclusive",
     "input_stream",
     "mlp",
+    "mlp_part",
     "mlps",
+    "neurons",
     "none",
     "output",
     "position_embedding",
+    "projection",
     "refuted",
     "run",
     "site",
+    "source_positions",
+    "summand",
     "supported",
     "token_embedding",
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 from attrs import evolve
 
-from scrub.data import Dataset
+from scrub.check_paths import check_paths
+from scrub.data import Dataset, Rows
 from scrub.draw import BASELINE, draw
-from scrub.errors import Problem, Problems, UserError, did_you_mean
+from scrub.errors import Problem, Problems, UserError, did_you_mean, in_words
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.metrics import Metric
 from scrub.model.graph import Graph
-from scrub.reach import Overlap, explore
-from scrub.samplers import Fixed
-from scrub.sites import ALL, Cell, Route, Spec, Through
+from scrub.samplers import Fixed, Sampler
+from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
+from scrub.specialise import specialise
+from scrub.splits import Coordinates, Projection, SourcePositions, Split
 from scrub.tree import Occurrence, treeify
 
 TRIAL = 64
@@ -24,28 +27,63 @@ def check(
 ) -> tuple[Problem, ...]:
     """Every problem of a hypothesis; () if it is legal.
 
-    Later questions are asked only where the earlier ones have sensible answers: tree, sites and
-    positions, then paths.
+    Later questions are asked only where the earlier ones have sensible answers: types, tree, sites
+    and positions, then paths.
     """
     problems = Problems()
-    _tree(correspondence, problems)
-    if problems.found:
-        return tuple(problems.found)
+    for question in (_types, _tree):
+        question(correspondence, problems)
+        if problems.found:
+            return tuple(problems.found)
     tree = treeify(correspondence)
     for node, sites in correspondence.sites.items():
         for route in sites.routes:
             _cells(node, route, graph, problems)
+    _splits(correspondence, graph, problems)
     _data(data, graph, problems)
     for dataset in _datasets(correspondence, data):
         for node, sites in correspondence.sites.items():
             for route in sites.routes:
                 _positions(node, route, dataset, graph, problems)
+    nowhere = {problem.node for problem in problems.found}
     _root(tree, metric, data, problems)
     _samplers(tree, data, problems)
-    if not problems.found:
-        for node in tree.walk():
-            _paths(node, graph, data, problems)
+    if not nowhere:
+        tree, graph = specialise(tree, graph)
+    for node in tree.walk():
+        below = tuple(child for child in node.children if child.node.name not in nowhere)
+        if node.node.name not in nowhere:
+            check_paths(evolve(node, children=below), graph, data, problems)
     return tuple(problems.found)
+
+
+def _types(correspondence: Correspondence, problems: Problems) -> None:
+    """What a slip of the pen puts in the wrong place."""
+    for node, sites in correspondence.sites.items():
+        if not isinstance(node, InterpNode):
+            problems.add(
+                f"A correspondence maps nodes to sites; {node!r} is a {type(node).__name__}.",
+                "Write {node: sites}, with node = InterpNode(…) or parent.child(…).",
+            )
+            continue
+        for parent in node.parents:
+            if not isinstance(parent, InterpNode):
+                problems.add(f"Its parent {parent!r} is not an InterpNode.", node=node.name)
+        if not isinstance(sites, Sites):
+            problems.add(
+                f"It stands for a {type(sites).__name__}.",
+                "Give sites: heads(…), mlp(…), embeddings(…), input_stream(…), output(…).",
+                node=node.name,
+            )
+        samplers = [(node.sampler, ""), (node.other, " of other inputs")]
+        for sampler, which in samplers:
+            if isinstance(sampler, type) or not callable(getattr(sampler, "draw", None)):
+                said = sampler.__name__ if isinstance(sampler, type) else repr(sampler)
+                problems.add(
+                    f"Its sampler{which} is {said}.",
+                    "Give a sampler, such as Exact(), Uncond() or Agree(feature).",
+                    node=node.name,
+                )
 
 
 def _tree(correspondence: Correspondence, problems: Problems) -> None:
@@ -114,6 +152,52 @@ def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
     return f'The model has no site "{cell.site}".', did_you_mean(cell.site, graph.sites)
 
 
+def _splits(correspondence: Correspondence, graph: Graph, problems: Problems) -> None:
+    """A site is split in one way, and only where it can be."""
+    known: dict[str, tuple[Split, str]] = {}
+    for node, sites in correspondence.sites.items():
+        for route in sites.routes:
+            split = route.split
+            for cell in route.cells if split is not None else ():
+                assert split is not None
+                first, by = known.setdefault(cell.site, (split, node.name))
+                if first != split:
+                    problems.add(
+                        f'{cell.site} is split by {split}, and by {first} for "{by}".',
+                        "A site has one split: name all its summands in one.",
+                        node=node.name,
+                    )
+                if isinstance(split, SourcePositions) and not cell.site.endswith(".attn.z"):
+                    problems.add(
+                        f"{cell.site} has no source positions.",
+                        "Split a head's z: heads(…) as it is.",
+                        node=node.name,
+                    )
+                problems.extend(_too_large(node, cell, split, graph))
+
+
+def _too_large(node: InterpNode, cell: Cell, split: Split, graph: Graph) -> list[Problem]:
+    """Directions and neurons that do not fit the site's last axis."""
+    if cell.site not in graph.sites:
+        return []
+    size = graph.sites[cell.site].size(graph.width or 1)
+    if isinstance(split, Projection):
+        wrong = [(name, len(basis)) for name, basis in split.bases.items() if len(basis) != size]
+        sentence = 'direction "{}" has {} entries'
+    elif isinstance(split, Coordinates):
+        wrong = [(name, max(n)) for name, n in split.sets.items() if n and max(n) >= size]
+        sentence = '"{}" names number {}'
+    else:
+        return []
+    return [
+        Problem(
+            f"{split}: {sentence.format(name, number)}; {cell.site} has {size} (from 0).",
+            node=node.name,
+        )
+        for name, number in wrong
+    ]
+
+
 def _data(data: Dataset, graph: Graph, problems: Problems) -> None:
     if graph.width is not None and data.width > graph.width:
         problems.add(
@@ -165,8 +249,8 @@ def _coinciding(node: InterpNode, specs: list[Spec], data: Dataset, problems: Pr
             if len(rows):
                 listed = ", ".join(map(str, rows[:3])) + (" …" if len(rows) > 3 else "")
                 problems.add(
-                    f'"{first}" and "{second}" are the same position in {len(rows)} rows of dataset '
-                    f'"{data.name}" (row {listed}), so it is not said which value stands there.',
+                    f'"{first}" and "{second}" are the same position in {len(rows)} rows of '
+                    f'dataset "{data.name}" (row {listed}): which value stands there is not said.',
                     "Leave one of them out, or take those rows out of the data.",
                     node=node.name,
                 )
@@ -194,9 +278,10 @@ def _root(tree: Occurrence, metric: Metric, data: Dataset, problems: Problems) -
                 did_you_mean(label, data.labels),
             )
     if metric.labels and (route.cells[0].site != "logits" or route.at == ALL or len(route.at) > 1):
+        at = "all positions" if route.at == ALL else ", ".join(map(str, route.at))
         problems.add(
             f'Metric "{metric.name}" reads logits at one position, and the root stands for '
-            f"{route.cells[0]} at {route.at if route.at == ALL else ', '.join(map(str, route.at))}.",
+            f"{route.cells[0]} at {at}.",
             'Use output(at="end"), or a metric of your own.',
             node=tree.node.name,
         )
@@ -204,120 +289,35 @@ def _root(tree: Occurrence, metric: Metric, data: Dataset, problems: Problems) -
 
 def _samplers(tree: Occurrence, data: Dataset, problems: Problems) -> None:
     """A trial draw, node by node, so that every sampler that fails is named."""
-    try:
-        draw(tree, data, samples=min(TRIAL, 4 * len(data)), seed=0)
-    except UserError as error:
-        for problem in error.problems:
-            problems.add(problem.what, problem.fix, node=problem.node)
 
+    def tried(node: Occurrence, sampler: Sampler, references: Rows) -> Rows:
+        """What it draws; the references, if it fails."""
+        lone = Occurrence(node.path, evolve(node.node, sampler=sampler), node.routes, ())
+        index = references.index.tolist()
+        try:
+            draws = draw(lone, references.data, samples=len(index), seed=0, references=index)
+        except UserError as error:
+            for problem in error.problems:
+                problems.add(problem.what, problem.fix, node=node.node.name)
+        except Exception as error:  # whatever the user's own sampler raises
+            name = type(sampler).__name__
+            problems.add(f"Sampler {name} failed: {in_words(error)}.", node=node.node.name)
+        else:
+            own = draws.nodes[node.path].own
+            if own.index.dtype.kind in "iu":
+                return own
+            problems.add(
+                f"Sampler {type(sampler).__name__} returned rows of type {own.index.dtype}.",
+                "Return references.at(row numbers), whole numbers.",
+                node=node.node.name,
+            )
+        return references
 
-def _paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) -> None:
-    """Every site and position that a child claims is reached, and no two children overlap."""
-    if node.is_leaf:
-        return
-    explored = explore(node, graph, data)
-    ports = {
-        p
-        for r in node.routes
-        for c in r.cells
-        for p in graph.outer_ports[graph.sites[c.site].group]
-    }
-    for child, below in enumerate(node.children):
-        for number, route in enumerate(below.routes):
-            unknown = sorted((route.into or frozenset()) - ports)
-            for port in unknown:
-                problems.add(
-                    f'"{node.node.name}" has no port "{port}".',
-                    did_you_mean(port, sorted(ports)),
-                    node=below.node.name,
-                )
-            if unknown:
-                continue
-            reached = explored.reached.get((child, number), {})
-            for cell in route.cells:
-                if cell not in reached:
-                    problems.add(
-                        *_no_path(node, below, number, cell, graph, data), node=below.node.name
-                    )
-            lost = [
-                spec
-                for spec in route.at
-                if reached and not any(spec in r for r in reached.values())
-            ]
-            for spec in lost if route.at != ALL else []:
-                problems.add(
-                    f'No path leads from "{node.node.name}" to position "{spec}" in any row.',
-                    "A path stays at its position unless it enters a head by k or v; "
-                    "causal heads read earlier positions only.",
-                    node=below.node.name,
-                )
-    for overlap in explored.overlaps:
-        problems.add(*_overlap(overlap, node), node=node.children[overlap.second].node.name)
+    def visit(node: Occurrence, reference: Rows) -> None:
+        own = tried(node, node.node.sampler, reference)
+        if not node.is_leaf:
+            tried(node, node.node.other, own)
+        for child in node.children:
+            visit(child, own)
 
-
-def _overlap(overlap: Overlap, node: Occurrence) -> tuple[str, str]:
-    """In words, with the narrowing that would make it legal."""
-    first = node.children[overlap.first].node.name
-    cells = ", ".join(map(str, overlap.cells))
-    if not overlap.through:
-        where = "" if overlap.at == ALL else f" at {', '.join(map(str, overlap.at))}"
-        return (
-            f'It and "{first}" both claim {cells}{where}, by the same port.',
-            "Give them different sites, positions or ports (into=).",
-        )
-    route = node.children[overlap.second].routes[overlap.route]
-    narrowed = evolve(route.through, never=())
-    excluded = [*route.through.never, *overlap.cells]
-    return (
-        f'Its path runs through {cells}, which "{first}" claims.',
-        f"Write through={narrowed}.excluding({', '.join(_spelled(c) for c in excluded)}).",
-    )
-
-
-def _spelled(cell: Cell) -> str:
-    """The cell as a user writes it."""
-    parts = cell.site.split(".")
-    if parts[0] == "blocks" and cell.head is not None:
-        return f"heads([({parts[1]}, {cell.head})])"
-    if parts[0] == "blocks" and parts[-1] == "mlp":
-        return f"mlp({parts[1]})"
-    return f'site("{cell.site}")'
-
-
-def _no_path(
-    node: Occurrence, child: Occurrence, number: int, cell: Cell, graph: Graph, data: Dataset
-) -> tuple[str, str]:
-    """Why a cell is not reached, and the nearest thing that would be."""
-    route = child.routes[number]
-    by = f" by {' or '.join(sorted(route.into))}" if route.into else ""
-    what = f'No path ({route.through}) leads from "{node.node.name}"{by} to {cell}.'
-
-    def works(**change: object) -> bool:
-        tried = evolve(route, **change)
-        lone = evolve(node, children=(evolve(child, routes=(tried,), children=()),))
-        return bool(explore(lone, graph, data).reached.get((0, 0)))
-
-    if works(cells=(cell,), through=Through("anything")):
-        return what, "through=anything has one."
-    if works(cells=(cell,), into=None):
-        return what, "Without into= there is one."
-    if works(cells=(cell,), at=ALL):
-        return what, "At other positions there is one: see at=."
-    near = next((other for other in _nearby(cell, graph) if works(cells=(other,))), None)
-    if near is not None:
-        return what, f"The nearest that it leads to is {near}."
-    return what, f'A child\'s sites must lie upstream of its parent "{node.node.name}".'
-
-
-def _nearby(cell: Cell, graph: Graph) -> list[Cell]:
-    """The same part of other layers, nearest first; for other graphs, all their sites."""
-    parts = cell.site.split(".")
-    if parts[0] != "blocks":
-        return [Cell(name) for name, site in reversed(graph.sites.items()) if site.heads is None]
-    layer = int(parts[1])
-    same = [
-        (abs(int(name.split(".")[1]) - layer), name)
-        for name in graph.sites
-        if name.startswith("blocks.") and name.split(".")[2:] == parts[2:]
-    ]
-    return [Cell(name, cell.head) for _, name in sorted(same)]
+    visit(tree, Rows(data, np.arange(min(TRIAL, 4 * len(data))) % len(data)))

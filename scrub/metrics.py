@@ -99,9 +99,7 @@ def _of(logits: Any, references: Rows, label: str) -> Any:
     return logits.gather(-1, index[:, None])[:, 0]
 
 
-def measure(
-    metric: Metric, value: Any, references: Rows, *, of_labels: bool = False
-) -> np.ndarray:
+def measure(metric: Metric, value: Any, references: Rows, *, of_labels: bool = False) -> np.ndarray:
     """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
 
     Args:

@@ -15,14 +15,14 @@ from scrub.tree import Occurrence
 
 @frozen
 class Reach:
-    """Positions at which a value is read: these, or (`before`) these and all that come earlier."""
+    """Positions at which a value is read: these, or (`before`) all that they attend to."""
 
     at: At
     before: bool = False
 
-    def includes(self, spec: Spec, data: Dataset) -> bool:
+    def includes(self, spec: Spec, data: Dataset, *, causal: bool) -> bool:
         """Whether a named position is among them, in some row."""
-        if self.at == ALL or spec in self.at:
+        if self.at == ALL or spec in self.at or (self.before and not causal):
             return True
         mine = data.position(spec)
         theirs = [data.position(other) for other in self.at]
@@ -99,7 +99,11 @@ def _note(
 ) -> None:
     claimed = {claim.child for claim in edge.claims}
     fitting = {
-        route: [s for s in _specs(walk.routes[route].at) if s is None or reach.includes(s, data)]
+        route: [
+            s
+            for s in _specs(walk.routes[route].at)
+            if s is None or reach.includes(s, data, causal=walk.graph.causal)
+        ]
         for route in routes
         if route[0] in claimed and edge.cell in walk.routes[route].cells
     }
@@ -130,14 +134,14 @@ def _goes_on(walk: Walk, cell: Cell, state: State, reach: Reach, data: Dataset) 
         for edge, here, routes in _edges(walk, *item):
             for route in routes:
                 claimed = any(claim.child == route[0] for claim in edge.claims)
-                if claimed and _fits(walk.routes[route].at, here, data):
+                if claimed and _fits(walk.routes[route].at, here, data, causal=walk.graph.causal):
                     return True
             waiting.append((edge.cell, edge.open, here))
     return False
 
 
-def _fits(at: At, reach: Reach, data: Dataset) -> bool:
-    return at == ALL or any(reach.includes(spec, data) for spec in at)
+def _fits(at: At, reach: Reach, data: Dataset, *, causal: bool) -> bool:
+    return at == ALL or any(reach.includes(spec, data, causal=causal) for spec in at)
 
 
 def _overlapping(

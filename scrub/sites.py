@@ -4,8 +4,10 @@ Everything here is a frozen value that speaks in names. Whether a model has them
 the correspondence is checked against its graph.
 
 Names of a transformer's sites (layer L, heads an axis where marked *):
-`embed`, `pos_embed`, `blocks.L.attn.{q_in,k_in,v_in,q,k,v,mask,scores,pattern,z}`*,
-`blocks.L.mlp_in`, `blocks.L.mlp`, `logits_in`, `logits`.
+`embed`, `pos_embed` (learned positions), `blocks.L.attn.{q_in,k_in,v_in}`* (the stream that a port
+reads), `.{q,k,v}_normed`*, `.{q,k,v}`* (before rotation), `.{mask,scores,pattern,z}`*, `.result`*
+(a head's output), `blocks.L.attn_out` (their sum), `blocks.L.mlp_{in,normed,pre,pre_linear,post}`
+(pre_linear where the MLP is gated), `blocks.L.mlp`, `logits_in`, `logits_normed`, `logits`.
 A head's output is a linear map of its `z`, so a node that stands for a head claims its `z`.
 """
 
@@ -171,7 +173,7 @@ def mlp(*layers: int, **path: Any) -> Sites:
 
 
 def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
-    """A part of the MLPs of these layers: pre, post, normed, pre_linear (gated). Path as in `Route`.
+    """A part of these layers' MLPs: normed, pre, pre_linear (gated), post. Path as in `Route`.
 
     Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
     """

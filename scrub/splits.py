@@ -133,7 +133,7 @@ def projection(**directions: Any) -> Projection:
 
 
 def neurons(**sets: Iterable[int]) -> Coordinates:
-    """Split on single neurons, by name: `summand(mlp_post(3), neurons(a=[7, 12]), "a")`.
+    """Single neurons of an MLP, by name: `summand(mlp_part("post", 3), neurons(a=[7, 12]), "a")`.
 
     Raises:
         UserError: a neuron stands in two sets.

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 from attrs import frozen
-from generator import Case
 from torch import Tensor
 
 import scrub.execute
 import scrub.plan
+from generator import Case
 from scrub.draw import Draws
 from scrub.model.bridge import graph_of
 from scrub.model.graph import Graph
@@ -152,7 +152,9 @@ def mutated(name: str) -> Engine:
     """The engine with that one line changed; the real one stays as it is."""
     module, line, changed = MUTANTS[name]
     kept = {part: sys.modules.pop(part) for part in PARTS}
-    packages = {part: getattr(importlib.import_module(_package(part)), _leaf(part)) for part in PARTS}
+    packages = {
+        part: getattr(importlib.import_module(_package(part)), _leaf(part)) for part in PARTS
+    }
     try:
         for part in PARTS:
             _load(part, (line, changed) if part == module else None)

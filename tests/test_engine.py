@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from attrs import evolve
-from generator import Case, random_case, random_hypotheses
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
 from engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated
+from generator import Case, random_case, random_hypotheses
 from scrub.draw import Draws, draw
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.model.plain import PlainCache

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ioi_parser import parsed, spelled
 from scrub.datasets.ioi_text import ENDINGS, SENTENCES
 
+from ioi_parser import parsed, spelled
 from scrub.data import Dataset, Recipe
 from scrub.datasets import ioi
 from scrub.errors import UserError

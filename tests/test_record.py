@@ -37,6 +37,7 @@ from scrub import (
     mlps,
     output,
     position_embedding,
+    run,
     token_embedding,
 )
 from scrub.collect import collect
@@ -45,7 +46,6 @@ from scrub.metrics import Metric, cross_entropy, custom, logit_diff, probability
 from scrub.model.model import EMBEDDED
 from scrub.model.tokenizer import save_word_level
 from scrub.record import save
-from scrub.run import run
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "tests" / "recompute.py"

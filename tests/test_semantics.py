@@ -47,10 +47,10 @@ def scrubbed(
 
     Engine and reference evaluator must agree before the answer is looked at.
     """
-    nodes = {
-        path: NodeDraw(at(*rows[0]), at(*rows[1])) if isinstance(rows[0], tuple) else NodeDraw(at(*rows))  # type: ignore[misc]
-        for path, rows in drawn.items()
-    }
+    nodes = {}
+    for path, rows in drawn.items():
+        own, other = rows if isinstance(rows[0], tuple) else (rows, None)
+        nodes[path] = NodeDraw(at(*own), None if other is None else at(*other))
     references = next(iter(nodes.values())).own
     draws = Draws(references, references, nodes)
     correspondence = Correspondence(sites)
@@ -203,7 +203,11 @@ def test_one_site_of_a_node_feeds_another_only_by_the_childs_through() -> None:
     top = root()
     both = top.child("a and b", Exact())
     child = both.child("x", Exact())
-    drawn = {("out",): ((0,), (0,)), ("out", "a and b"): ((0,), (1,)), ("out", "a and b", "x"): (2,)}
+    drawn = {
+        ("out",): ((0,), (0,)),
+        ("out", "a and b"): ((0,), (1,)),
+        ("out", "a and b", "x"): (2,),
+    }
     sites = {top: site("out"), both: site("a") | site("b"), child: site("x")}
     assert scrubbed(CHAIN, sites, drawn) == [1 + 200 + 3 * (100 + 20)]
     sites[child] = site("x", through=anything)
@@ -230,7 +234,7 @@ def test_the_root_scrubbed_and_the_root_exact() -> None:
 
 
 def test_a_wrong_donor_that_keeps_the_mean_is_seen_per_reference() -> None:
-    """An engine that gave `b` its other input from the sample beside it keeps the mean over samples."""
+    """An engine that gave `b` its other input from the sample beside it keeps the mean."""
     top = root()
     left = top.child("left", Exact())
     below = left.child("a", Exact())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
+from attrs import evolve
 from torch import Tensor
 
 from scrub.model.attention import attention
@@ -90,9 +92,18 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
     def logits(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
         return weights.unembedding(inputs["logits_normed"])
 
+    def columns(normed: Tensor, which: Tensor) -> Tensor:
+        weight = weights.unembedding.weight.T[which]  # [inputs, columns, d_model]
+        value = torch.einsum("npod,ncd->npoc", normed, weight)
+        bias = weights.unembedding.bias
+        return value if bias is None else value + bias[which][:, None, None]
+
     flops = 2 * d_model * outputs
     return [
         site("logits_in", lambda inputs, where: inputs["logits_in"], "logits_in", stream, d_model),
         site("logits_normed", normed, "logits_in", "logits_in", d_model),
-        site("logits", logits, "logits_normed", "logits_normed", outputs, flops),
+        evolve(
+            site("logits", logits, "logits_normed", "logits_normed", outputs, flops),
+            columns=columns,
+        ),
     ]

@@ -1,0 +1,188 @@
+"""Prepare claims: bind each to its model and its data, and check it. Nothing runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from attrs import evolve, field, frozen
+
+from scrub.check import check
+from scrub.collect import Collected
+from scrub.data import Dataset, Recipe
+from scrub.errors import Problem, UserError, in_words, line_of
+from scrub.hypothesis import Claim, Correspondence, InterpNode
+from scrub.metrics import Metric, as_metric
+from scrub.model.graph import Graph
+from scrub.model.model import Model, describe, embedded_names, load
+from scrub.model.plain import PlainCache
+from scrub.options import Options, check_options
+from scrub.tree import Tree, treeify
+
+
+@frozen(eq=False)
+class Prepared:
+    """A claim that passed its check: bound to a model (still without weights) and to data."""
+
+    file: str
+    claim: Claim
+    model: Model
+    data: Dataset
+    metric: Metric
+    tree: Tree
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}::{self.claim.name}" if self.file else self.claim.name
+
+
+@frozen(eq=False)
+class Session:
+    """What claims share: models, data and plain activations, each made once."""
+
+    _described: dict[Any, Model] = field(factory=dict)
+    _loaded: dict[Any, Model] = field(factory=dict)
+    _data: dict[Any, Dataset] = field(factory=dict)
+    _caches: dict[int, PlainCache] = field(factory=dict)
+
+    def describe(self, name: Any) -> Model:
+        key = id(name) if isinstance(name, Graph) else str(name)
+        if key not in self._described:
+            self._described[key] = describe(name)
+        return self._described[key]
+
+    def load(self, model: Model, dtype: torch.dtype, device: str) -> Model:
+        key = (id(model), dtype, device)
+        if key not in self._loaded:
+            self._loaded[key] = load(model, dtype=dtype, device=device)
+        return self._loaded[key]
+
+    def data(self, source: Any, model: Model) -> Dataset:
+        """A claim's data, made with the model's tokenizer; one table for one recipe."""
+        if not isinstance(source, Dataset | Recipe) and callable(source):
+            source = _theirs(source, model, doing="Making the data")
+        if isinstance(source, Dataset):
+            return source
+        if not isinstance(source, Recipe):
+            raise UserError(
+                f"data= is of type {type(source).__name__}. Give a Dataset, a recipe such as "
+                "ioi.prompts(1000), or a function of the model that returns one."
+            )
+        if model.tokenizer is None:
+            raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
+        key = (id(source), id(model))
+        if key not in self._data:
+            self._data[key] = _theirs(source.make, model.tokenizer, doing="Making the data")
+        return self._data[key]
+
+    def cache(self, graph: Graph) -> PlainCache:
+        return self._caches.setdefault(id(graph), PlainCache(graph))
+
+
+def prepare(claims: Sequence[Collected], session: Session, options: Options) -> list[Prepared]:
+    """Bind every claim to its model and data, and check it.
+
+    Raises:
+        UserError: with the problems of all claims.
+    """
+    check_options(options)
+    prepared: list[Prepared] = []
+    problems: list[Problem] = []
+    for item in claims:
+        try:
+            prepared.append(_prepare(item, session, options))
+        except UserError as error:
+            problems += error.at(file=item.file, claim=item.claim.name).problems
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    return prepared
+
+
+def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
+    claim = item.claim
+    name = options.model if options.model is not None else item.model
+    if name is None:
+        raise UserError(
+            "It does not say which model it is about. Set MODEL in the file, or give --model. "
+            f"Embedded: {', '.join(embedded_names())}."
+        )
+    model = session.describe(name)
+    data = session.data(claim.data, model)
+    correspondence = _bound(_build(claim, model), model)
+    if not callable(claim.metric) and not isinstance(claim.metric, Metric):
+        raise UserError(
+            f"metric= is of type {type(claim.metric).__name__}. "
+            "Give one of scrub.metrics, or a function (value, references) → one number a sample."
+        )
+    metric = as_metric(claim.metric)
+    problems = check(correspondence, model.graph, data, metric)
+    if problems:
+        raise UserError(*problems)
+    return Prepared(item.file, claim, model, data, metric, treeify(correspondence))
+
+
+def _build(claim: Claim, model: Model) -> Correspondence:
+    built = _theirs(claim.build, model, doing="Building it")
+    if not isinstance(built, Correspondence):
+        raise UserError(
+            f"It returns a {type(built).__name__}. A claim's function returns a Correspondence."
+        )
+    return built
+
+
+def _theirs(function: Callable[..., Any], *arguments: Any, doing: str) -> Any:
+    """Call a function of the user's file. What it raises is a UserError that says the line."""
+    try:
+        return function(*arguments)
+    except UserError:
+        raise
+    except Exception as error:  # whatever the user's function raises
+        line = line_in_file(error, function)
+        where = f" in line {line}" if line else ""
+        raise UserError(f"{doing} failed{where}: {in_words(error)}.") from error
+
+
+def line_in_file(error: Exception, function: Callable[..., Any]) -> int | None:
+    """The line by which an exception came through the file that a function stands in."""
+    code = getattr(function, "__code__", None)
+    return line_of(error, code.co_filename) if code else None
+
+
+def _bound(correspondence: Correspondence, model: Model) -> Correspondence:
+    """The same hypothesis with the recipes of its samplers made."""
+    made: dict[InterpNode, InterpNode] = {}
+
+    def bind(sampler: Any) -> Any:
+        binds = hasattr(sampler, "bind") and not isinstance(sampler, type)
+        return sampler.bind(model.tokenizer) if binds else sampler
+
+    def rebuilt(node: InterpNode) -> InterpNode:
+        if not isinstance(node, InterpNode):  # a slip of the user's, which the check names
+            return node
+        if node not in made:
+            made[node] = evolve(
+                node,
+                sampler=bind(node.sampler),
+                other=bind(node.other),
+                parents=tuple(rebuilt(parent) for parent in node.parents),
+            )
+        return made[node]
+
+    return Correspondence({rebuilt(node): sites for node, sites in correspondence.sites.items()})
+
+
+def load_models(prepared: Sequence[Prepared], session: Session, options: Options) -> None:
+    """Read the weights of every model before the first claim runs.
+
+    Raises:
+        UserError: with every model that cannot be loaded.
+    """
+    problems: list[Problem] = []
+    for item in {id(item.model): item for item in reversed(prepared)}.values():
+        try:
+            session.load(item.model, options.dtype, options.device)
+        except UserError as error:
+            problems += error.at(file=item.file).problems
+    if problems:
+        raise UserError(*problems)
