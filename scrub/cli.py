@@ -198,6 +198,7 @@ def plan_command(target: str, model: str | None, samples: int, keyword: str, ver
     prepared = _prepared((target,), model, keyword)
     from rich.markup import escape
 
+    from scrub.options import Options
     from scrub.show import cost_line, plan_table, tree_picture
 
     console = _console()
@@ -210,7 +211,9 @@ def plan_command(target: str, model: str | None, samples: int, keyword: str, ver
         if verbose:
             console.print(plan_table(claim.tree, graph, width), highlight=False)
         rows = min(len(claim.data), samples * (2 + 2 * len(claim.tree.walk())))
-        line = cost_line(claim.tree, graph, width, samples=samples, rows=rows)
+        line = cost_line(
+            claim.tree, graph, width, samples=samples, rows=rows, memory=Options().memory
+        )
         console.print(line, highlight=False)
         console.print()
     return AS_EXPECTED

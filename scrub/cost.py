@@ -6,10 +6,12 @@ use.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from scrub.model.graph import Graph, Site
-from scrub.model.plain import needed
+from scrub.model.plain import needed, reads
 from scrub.plan import last_uses
 from scrub.sites import ALL, At
 from scrub.steps import Plan, SiteStep, Step, StreamRead
@@ -24,20 +26,18 @@ class Cost:
         bytes: per sample, for the values of one chunk.
         row_flops: per distinct row, for the plain model.
         row_bytes: per distinct row, for the plain values that are kept.
+        forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
     """
 
     flops: int
     bytes: int
     row_flops: int
     row_bytes: int
+    forward_bytes: int
 
     def total_flops(self, samples: int, rows: int) -> int:
         """All of a run, at most."""
         return samples * self.flops + rows * self.row_flops
-
-    def total_bytes(self, samples: int, rows: int) -> int:
-        """All of a run in one chunk, at most."""
-        return samples * self.bytes + rows * self.row_bytes
 
 
 def cost(plan: Plan, width: int) -> Cost:
@@ -52,6 +52,7 @@ def cost(plan: Plan, width: int) -> Cost:
         bytes=graph.dtype.itemsize * (_peak(plan, width) + sum(size for _, size in roots)),
         row_flops=sum(rows),
         row_bytes=graph.dtype.itemsize * kept,
+        forward_bytes=graph.dtype.itemsize * _forward(graph, plan.plain, width),
     )
 
 
@@ -123,6 +124,21 @@ def _row(name: str, graph: Graph, width: int) -> int:
     return span * sum(
         graph.sites[name].write_flops * (graph.sites[name].heads or 1) for name in value.writers
     )
+
+
+def _forward(graph: Graph, names: Iterable[str], width: int) -> int:
+    """Most numbers that a plain forward pass holds at once for one row."""
+    order = needed(graph, names)
+    last = {read: name for name in order for read in reads(graph.values[name])}
+    live: dict[str, int] = {}
+    peak = 0
+    for name in order:
+        live[name] = _numbers(name, graph, width)
+        peak = max(peak, sum(live.values()) + live[name])
+        for read in reads(graph.values[name]):
+            if last[read] == name and read not in names:
+                live.pop(read, None)
+    return peak
 
 
 def _numbers(name: str, graph: Graph, width: int) -> int:

@@ -8,13 +8,14 @@ were made by the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from attrs import field, frozen
 from torch import Tensor
 
+from scrub.budget import Budget
 from scrub.data import Rows
 from scrub.draw import Draws
 from scrub.model.graph import Where
@@ -62,29 +63,37 @@ class Table:
 
 
 def execute(
-    plan: Plan, draws: Draws, cache: PlainCache, *, chunk: int, start: int = 0
+    plan: Plan, draws: Draws, cache: PlainCache, within: Budget, *, start: int = 0
 ) -> Iterator[Outputs]:
-    """Root values of the samples from `start` on, `chunk` samples at a time.
+    """Root values of the samples from `start` on, as many at a time as the budget says.
 
-    Laws: equals the reference evaluator; `chunk` and what the cache holds change no draw and
+    Laws: equals the reference evaluator; the budget and what the cache holds change no draw and
     nothing beyond rounding.
     """
     width = max(rows.data.width for rows in draws.rows())
-    for rows in _by_dataset(draws):
-        cache.fill(rows, width, plan.plain)
-    for first in range(start, len(draws.references), chunk):
-        samples = slice(first, min(first + chunk, len(draws.references)))
+    if within.keep:
+        for rows in by_dataset(draws.rows()):
+            cache.fill(rows, width, plan.plain, within.forward)
+    for first in range(start, len(draws.references), within.chunk):
+        samples = slice(first, min(first + within.chunk, len(draws.references)))
         inputs = {name: rows.at(rows.index[samples]) for name, rows in _inputs(draws).items()}
+        if not within.keep:
+            cache.empty()
+            for rows in by_dataset(inputs.values()):
+                cache.fill(rows, width, plan.plain, within.forward)
         with torch.no_grad():
             yield _Chunk(plan, cache, inputs, width).outputs(samples)
 
 
-def _by_dataset(draws: Draws) -> list[Rows]:
-    """All rows that were drawn, dataset by dataset."""
-    drawn: dict[int, list[Rows]] = {}
-    for rows in draws.rows():
-        drawn.setdefault(id(rows.data), []).append(rows)
-    return [parts[0].at(np.concatenate([p.index for p in parts])) for parts in drawn.values()]
+def by_dataset(drawn: Iterable[Rows]) -> list[Rows]:
+    """All distinct rows that were drawn, dataset by dataset."""
+    parts: dict[int, list[Rows]] = {}
+    for rows in drawn:
+        parts.setdefault(id(rows.data), []).append(rows)
+    return [
+        same[0].at(np.unique(np.concatenate([rows.index for rows in same])))
+        for same in parts.values()
+    ]
 
 
 def _inputs(draws: Draws) -> dict[Variable, Rows]:

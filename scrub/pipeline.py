@@ -15,19 +15,20 @@ import torch
 from attrs import evolve, fields
 from torch import Tensor
 
+from scrub.budget import Budget, budget
 from scrub.collect import Collected
 from scrub.cost import cost
 from scrub.data import Rows
 from scrub.draw import Draws, draw
 from scrub.errors import UserError, did_you_mean, in_words
-from scrub.execute import execute
+from scrub.execute import by_dataset, execute
 from scrub.hypothesis import Claim
 from scrub.metrics import Metric, measure
 from scrub.model.plain import PlainCache
 from scrub.options import Options, check_device
 from scrub.plan import plan
 from scrub.prepare import Prepared, Session, line_in_file, prepare
-from scrub.results import Numbered, Result, node_results
+from scrub.results import Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import CONFIDENCE, Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
@@ -66,17 +67,19 @@ def _scrubbed(prepared: Prepared, session: Session, options: Options, progress: 
     looks = _looks(options)
     confidence = 1 - (1 - CONFIDENCE) / len(looks)
     draws = draw(prepared.tree, prepared.data, samples=looks[0], seed=options.seed)
-    numbers = _measured(planned, draws, prepared, cache, options, progress)
+    within = _budget(planned, draws, session, options.memory)
+    numbers = _measured(planned, draws, prepared, cache, within, progress)
     recovered = _recovered(numbers, options.seed, confidence)
     for samples in looks[1:]:
         if options.precision is None or recovered.half_width <= options.precision:
             break
         draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
-        numbers = _measured(planned, draws, prepared, cache, options, progress, numbers)
+        within = _budget(planned, draws, session, options.memory)
+        numbers = _measured(planned, draws, prepared, cache, within, progress, numbers)
         recovered = _recovered(numbers, options.seed, confidence)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
-        alone = _alone(planned, prepared, cache, options, len(draws.references))
+        alone = _alone(planned, prepared, cache, within, draws, options.seed)
         nodes = tuple(evolve(node, alone=alone[node.path]) for node in nodes)
     return Result(
         file=prepared.file,
@@ -93,6 +96,7 @@ def _scrubbed(prepared: Prepared, session: Session, options: Options, progress: 
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
+        memory=Memory(options.memory, within.peak, session.grown()),
         seconds=time.perf_counter() - started,
     )
 
@@ -116,16 +120,14 @@ def _measured(
     draws: Draws,
     prepared: Prepared,
     cache: PlainCache,
-    options: Options,
+    within: Budget,
     progress: Progress,
     known: Numbered | None = None,
 ) -> Numbered:
     """The metric per reference, three times, for the samples that are not known yet."""
     done = 0 if known is None else len(known.original)
-    width = max(rows.data.width for rows in draws.rows())
-    chunk = max(1, options.memory // max(1, cost(planned, width).bytes))
     parts = [] if known is None else [known]
-    for output in execute(planned, draws, cache, chunk=chunk, start=done):
+    for output in execute(planned, draws, cache, within, start=done):
         references = draws.references.at(draws.references.index[output.samples])
         values = (output.original, output.scrubbed, output.baseline)
         parts.append(Numbered(*(_metric(planned, prepared.metric, v, references) for v in values)))
@@ -135,6 +137,26 @@ def _measured(
         scrubbed=np.concatenate([part.scrubbed for part in parts]),
         baseline=np.concatenate([part.baseline for part in parts]),
     )
+
+
+def _budget(planned: Plan, draws: Draws, session: Session, memory: int) -> Budget:
+    """What fits beside the plain values of earlier claims, or else without them."""
+
+    def fit(held: int) -> Budget:
+        return budget(
+            cost(planned, max(rows.data.width for rows in draws.rows())),
+            samples=len(draws.references),
+            rows=sum(len(rows) for rows in by_dataset(draws.rows())),
+            inputs=len(draws.rows()),
+            memory=memory,
+            held=held,
+        )
+
+    found = fit(session.held())
+    if not found.keep and session.held():
+        session.forget()
+        found = fit(0)
+    return found
 
 
 def _metric(planned: Plan, metric: Metric, value: Tensor, references: Rows) -> Numbers:
@@ -156,7 +178,12 @@ def _recovered(numbers: Numbered, seed: int, confidence: float = CONFIDENCE) -> 
 
 
 def _alone(
-    planned: Plan, prepared: Prepared, cache: PlainCache, options: Options, samples: int
+    planned: Plan,
+    prepared: Prepared,
+    cache: PlainCache,
+    within: Budget,
+    draws: Draws,
+    seed: int,
 ) -> dict[NamePath, Interval]:
     """Loss recovered with one node scrubbed and all others exact, on the same draws.
 
@@ -165,9 +192,9 @@ def _alone(
     found = {}
     for node in prepared.tree.walk():
         tree = _only(prepared.tree, node.path)
-        draws = draw(tree, prepared.data, samples=samples, seed=options.seed)
-        numbers = _measured(planned, draws, prepared, cache, options, lambda n: None)
-        found[node.path] = _recovered(numbers, options.seed)
+        drawn = draw(tree, prepared.data, samples=len(draws.references), seed=seed)
+        numbers = _measured(planned, drawn, prepared, cache, within, lambda n: None)
+        found[node.path] = _recovered(numbers, seed)
     return found
 
 

@@ -18,6 +18,7 @@ from scrub.model.graph import Graph
 from scrub.model.model import Model, describe, embedded_names, load
 from scrub.model.plain import PlainCache
 from scrub.options import Options, check_options
+from scrub.resident import Resident
 from scrub.tree import Tree, treeify
 
 
@@ -45,6 +46,7 @@ class Session:
     _loaded: dict[Any, Model] = field(factory=dict)
     _data: dict[Any, Dataset] = field(factory=dict)
     _caches: dict[int, PlainCache] = field(factory=dict)
+    _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
         key = id(name) if isinstance(name, Graph) else str(name)
@@ -56,6 +58,7 @@ class Session:
         key = (id(model), dtype, device)
         if key not in self._loaded:
             self._loaded[key] = load(model, dtype=dtype, device=device)
+            self._since.append(Resident.now())
         return self._loaded[key]
 
     def data(self, source: Any, model: Model) -> Dataset:
@@ -78,6 +81,19 @@ class Session:
 
     def cache(self, graph: Graph) -> PlainCache:
         return self._caches.setdefault(id(graph), PlainCache(graph))
+
+    def held(self) -> int:
+        """Bytes of plain values that are kept from earlier claims."""
+        return sum(cache.held() for cache in self._caches.values())
+
+    def forget(self) -> None:
+        """Let go of all plain values; they are computed again where they are asked for."""
+        for cache in self._caches.values():
+            cache.empty()
+
+    def grown(self) -> float:
+        """Bytes by which the process grew, at its peak, since the last model was loaded."""
+        return self._since[-1].grown()
 
 
 def prepare(claims: Sequence[Collected], session: Session, options: Options) -> list[Prepared]:

@@ -87,6 +87,7 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
             if verbose:
                 console.print(f"\n[bold]{result.claim.name}[/], node by node", highlight=False)
                 console.print(nodes(result), highlight=False)
+                console.print(memory_line(result), highlight=False)
             if by:
                 title = f"\n[bold]{result.claim.name}[/] by {escape(by)}"
                 console.print(title, highlight=False)
@@ -144,6 +145,21 @@ def nodes(result: Result) -> Table:
             interval(node.alone) if node.alone else "–",
         )
     return shown
+
+
+def memory_line(result: Result) -> str:
+    """What the run added to the process at its peak, since the model was loaded (-v)."""
+    memory = result.memory
+    known = not math.isnan(memory.measured)
+    measured = f"{_mb(memory.measured)} so far" if known else "nothing here"
+    return (
+        f"memory beyond the model: {_mb(memory.predicted)} predicted of {_mb(memory.allowed)} "
+        f"allowed; measured {measured}"
+    )
+
+
+def _mb(number: float) -> str:
+    return f"{number / 1e6:,.0f} MB"
 
 
 def breakdown(result: Result, column: str) -> Table:

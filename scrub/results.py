@@ -48,6 +48,15 @@ class NodeResult:
         return self.path[-1]
 
 
+@frozen
+class Memory:
+    """Bytes that a run added to the process at its peak: planned for, and measured (NaN: not)."""
+
+    allowed: int
+    predicted: int
+    measured: float
+
+
 @frozen(eq=False)
 class Numbered:
     """The metric per reference, three times: float64 [samples] each, paired."""
@@ -75,6 +84,7 @@ class Result:
     nodes: tuple[NodeResult, ...]
     draws: Draws
     data_sha256: str
+    memory: Memory
     seconds: float
 
     @property

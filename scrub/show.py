@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree as Picture
 
+from scrub.budget import budget
 from scrub.cost import cost
 from scrub.data import Rows
 from scrub.draw import Draws
@@ -118,13 +119,16 @@ def _step(step: Step) -> tuple[str, str, str]:
     return f"change of {step.stream}", "", at
 
 
-def cost_line(tree: Tree, graph: Graph, width: int, *, samples: int, rows: int) -> str:
+def cost_line(tree: Tree, graph: Graph, width: int, *, samples: int, rows: int, memory: int) -> str:
     """What a run would cost, at most."""
-    found = cost(plan(tree, graph), width)
-    flops, held = found.total_flops(samples, rows), found.total_bytes(samples, rows)
+    planned = plan(tree, graph)
+    found = cost(planned, width)
+    inputs = 2 + sum(2 - node.is_leaf for node in tree.walk())
+    within = budget(found, samples=samples, rows=rows, inputs=inputs, memory=memory)
     return (
-        f"At most {_si(flops)}FLOP and {_si(held)}B for {samples:,} references over {rows:,} rows "
-        f"(plain model: {_si(rows * found.row_flops)}FLOP of them, once per session)."
+        f"At most {_si(found.total_flops(samples, rows))}FLOP and {_si(within.peak)}B for "
+        f"{samples:,} references over {rows:,} rows (plain model: "
+        f"{_si(rows * found.row_flops)}FLOP of them, once per session)."
     )
 
 

@@ -18,6 +18,7 @@ import math
 import numpy as np
 from attrs import frozen
 from jaxtyping import Float
+from scipy import stats
 
 from scrub.hypothesis import Expectation, Verdict
 
@@ -74,8 +75,6 @@ def loss_recovered(
     confidence: float = CONFIDENCE,
 ) -> Interval:
     """Loss recovered with its interval, from numbers that are paired by reference."""
-    from scipy import stats
-
     gap = baseline - original
     undefined = "baseline and original are equal, so loss recovered is undefined"
     if not np.isfinite(gap).all() or not np.isfinite(scrubbed).all():
@@ -100,7 +99,7 @@ def loss_recovered(
         n_resamples=RESAMPLES,
         confidence_level=confidence,
         method="percentile",
-        batch=250,
+        batch=max(1, min(250, 1_000_000 // len(gap))),
         rng=np.random.default_rng(seed),
     ).confidence_interval
     if not (np.isfinite(found.low) and np.isfinite(found.high)):  # a resample without a gap
@@ -110,8 +109,6 @@ def loss_recovered(
 
 def _told_from_zero(gap: Numbers, confidence: float) -> bool:
     """Whether Fieller's condition holds: the mean differs from zero by a t test."""
-    from scipy import stats
-
     if len(gap) < 2:
         return False
     error = gap.std(ddof=1) / math.sqrt(len(gap))

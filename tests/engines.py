@@ -21,6 +21,7 @@ from torch import Tensor
 import scrub.execute
 import scrub.plan
 from generator import Case
+from scrub.budget import Budget
 from scrub.draw import Draws
 from scrub.model.bridge import graph_of
 from scrub.model.graph import Graph
@@ -58,7 +59,7 @@ class Engine:
     ) -> list[Any]:
         planned = self.plan(tree, graph)
         used = self.cache(planned.graph) if cache is None else cache
-        return list(self.execute(planned, draws, used, chunk=chunk))
+        return list(self.execute(planned, draws, used, within(chunk)))
 
     def scrub(self, case: Case, draws: Draws, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """The scrubbed root of a case: [samples, positions, cells, …]."""
@@ -66,6 +67,11 @@ class Engine:
             treeify(case.correspondence), draws, graph_of_case(case, dtype=dtype)
         )
         return output.scrubbed
+
+
+def within(chunk: int, *, keep: bool = True) -> Budget:
+    """A budget of so many samples at once."""
+    return Budget(chunk, keep, forward=3, peak=0)
 
 
 def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:

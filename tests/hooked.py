@@ -185,8 +185,10 @@ class Run:
             return torch.einsum("bqk,bkd->bqd", pattern * only, v)
         if isinstance(split, Estimate):
             phi = torch.as_tensor(split.function(self.rows))
-            phi = phi[:, : whole.shape[1]] if phi.ndim == 3 else phi[:, None]
-            return phi.expand(whole.shape).clone()
+            if phi.ndim == 2:
+                return phi[:, None].repeat(1, whole.shape[1], 1)
+            missing = whole.shape[1] - phi.shape[1]
+            return torch.nn.functional.pad(phi, (0, 0, 0, missing))
         if isinstance(split, Coordinates):
             numbers = list(split.sets[str(cell.part)])
             part = torch.zeros_like(whole)

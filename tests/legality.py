@@ -79,8 +79,8 @@ class Net:
 
     Attributes:
         splits: per split site its kind ("projection", "estimate", …) and the summands' names.
-        wide: whether paths go everywhere where they might: past a window, and to all that the rest
-            of a split may hold.
+        wide: whether paths go wherever they might: past a window, and from each summand per source
+            position to all positions.
     """
 
     shape: Shape
@@ -126,10 +126,9 @@ def inputs(net: Net, cell: Cell) -> tuple[Read, ...]:
     if split == "estimate" and cell.part != "rest":
         return ()
     if split == "sources":
-        others = [source for source in EVERYWHERE if str(source) not in names]
-        rest = EVERYWHERE if net.wide else tuple(others)
-        sources = rest if cell.part == "rest" else (int(cell.part or 0),)
-        return tuple((read, at and sources) for read, at in reads)
+        others = tuple(source for source in EVERYWHERE if str(source) not in names)
+        sources = others if cell.part == "rest" else (int(cell.part or 0),)
+        return tuple((read, at and (EVERYWHERE if net.wide else sources)) for read, at in reads)
     return reads
 
 
@@ -329,8 +328,12 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
     for start, at in starts(geometry, parent):
         trip = Trip(wide, start, at, route, frozenset(route.cells))
         reached = trip.reached()
-        arrivals |= {(start, *place): mask for place, mask in trip.arrivals(reached).items()}
-        ways |= {(start, *place): mask for place, mask in trip.on_the_way(reached).items()}
+        for masks, found_here in (
+            (arrivals, trip.arrivals(reached)),
+            (ways, trip.on_the_way(reached)),
+        ):
+            for place, mask in found_here.items():  # two routes may name one site of the parent
+                masks[start, *place] = masks.get((start, *place), False) | mask
     return Trace(arrivals, ways)
 
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
-from engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated
+from engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated, within
 from generator import Case, random_case, random_hypotheses
 from scrub.draw import Draws, draw
 from scrub.hypothesis import Correspondence, InterpNode
@@ -122,8 +122,8 @@ def test_chunks_and_cache_change_nothing(case: Case) -> None:
     planned = ENGINE.plan(tree, graph_of_case(case))
     warm = PlainCache(planned.graph)
     warm.fill(draws.baseline, max(rows.data.width for rows in draws.rows()), ["resid_pre.1"])
-    for chunk in (1, 2, 100):
-        outputs = ENGINE.execute(planned, draws, warm, chunk=chunk)
+    for budget in (within(1), within(2), within(100), within(2, keep=False)):
+        outputs = ENGINE.execute(planned, draws, warm, budget)
         assert difference(torch.cat([o.scrubbed for o in outputs]), whole) < TOLERANCE
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from engines import within
 from scrub.data import Dataset, Rows
 from scrub.draw import Draws, NodeDraw
 from scrub.execute import execute
@@ -55,7 +56,7 @@ def scrubbed(
     draws = Draws(references, references, nodes)
     correspondence = Correspondence(sites)
     planned = plan(treeify(correspondence), model)
-    (outputs,) = execute(planned, draws, PlainCache(model), chunk=100)
+    (outputs,) = execute(planned, draws, PlainCache(model), within(100))
     found = outputs.scrubbed[:, 0, 0]
     torch.testing.assert_close(
         found, evaluate_graph(correspondence, draws, model)[:, 0, 0], rtol=1e-12, atol=1e-12
@@ -308,7 +309,7 @@ def product(sites: Mapping[InterpNode, Sites], drawn: Mapping[NamePath, tuple[in
     }
     draws = Draws(row(0), row(0), nodes)
     planned = plan(treeify(Correspondence(sites)), SPLIT)
-    (outputs,) = execute(planned, draws, PlainCache(planned.graph), chunk=10)
+    (outputs,) = execute(planned, draws, PlainCache(planned.graph), within(10))
     return float(outputs.scrubbed)
 
 

@@ -43,10 +43,13 @@ class PlainCache:
     _datasets: dict[int, Dataset] = field(factory=dict)
     """Keeps the datasets alive, so that an identity stays theirs."""
 
-    def fill(self, rows: Rows, width: int, names: Iterable[str]) -> None:
+    def fill(
+        self, rows: Rows, width: int, names: Iterable[str], at_once: int = ROWS_AT_ONCE
+    ) -> None:
         """Compute and keep these stored sites and streams where these rows lack them.
 
-        What is kept already is not computed again: new sites of old rows start from it.
+        What is kept already is not computed again: new sites of old rows start from it. The
+        forward pass takes `at_once` rows.
         """
         self._datasets[id(rows.data)] = rows.data
         unknown = torch.full((len(rows.data),), -1, dtype=torch.int64)
@@ -55,13 +58,19 @@ class PlainCache:
         )
         inputs = model_inputs(rows.data, width)
         new = set(names) - set(table.values)
-        self._compute(table, rows.at(table.rows), 0, inputs, width, new)
+        self._compute(table, rows.at(table.rows), 0, inputs, width, new, at_once)
         wanted = np.unique(rows.index)
         missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
         used = len(table.rows)
-        self._compute(table, rows.at(missing), used, inputs, width, new | set(table.values))
+        every = new | set(table.values)
+        self._compute(table, rows.at(missing), used, inputs, width, every, at_once)
         table.rows = np.concatenate([table.rows, missing])
         table.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
+
+    def held(self) -> int:
+        """Bytes of all values that are kept."""
+        tables = self._tables.values()
+        return sum(value.nbytes for table in tables for value in table.values.values())
 
     def empty(self) -> None:
         """Forget all values."""
@@ -75,10 +84,11 @@ class PlainCache:
         inputs: dict[str, Tensor],
         width: int,
         names: set[str],
+        at_once: int,
     ) -> None:
         """Put these values of these rows into the slots from `first` on."""
-        for start in range(0, len(rows) if names else 0, ROWS_AT_ONCE):
-            batch = rows.at(rows.index[start : start + ROWS_AT_ONCE])
+        for start in range(0, len(rows) if names else 0, at_once):
+            batch = rows.at(rows.index[start : start + at_once])
             here = slice(first + start, first + start + len(batch))
             known = {
                 name: values[here] for name, values in table.values.items() if name not in names
