@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         supported,
     )
     from scrub.pipeline import run
+    from scrub.prepare import Session
     from scrub.results import Result
     from scrub.samplers import Agree, Exact, Fixed, Uncond
     from scrub.sites import (
@@ -44,6 +45,7 @@ _HOME = {
     "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported",
     "scrub.results": "Result",
     "scrub.pipeline": "run",
+    "scrub.prepare": "Session",
     "scrub.samplers": "Agree Exact Fixed Uncond",
     "scrub.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output "
     "position_embedding site summand token_embedding",
@@ -62,6 +64,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Rows",
+    "Session",
     "Uncond",
     "UserError",
     "anything",

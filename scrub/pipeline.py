@@ -204,13 +204,15 @@ def _only(tree: Occurrence, path: NamePath) -> Occurrence:
     return evolve(tree, node=node, children=tuple(_only(child, path) for child in tree.children))
 
 
-def run(claim: Claim, **options: Any) -> Result:
+def run(claim: Claim, *, session: Session | None = None, **options: Any) -> Result:
     """Test one claim from Python: `scrub.run(by_value, model="ioi-planted")`.
 
     The same numbers as `scrub test` gives on the command line.
 
     Args:
         claim: a function decorated with `@claim`.
+        session: keeps models, data and plain activations between calls, where one is given:
+            `session = scrub.Session()`.
         options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
 
     Raises:
@@ -227,7 +229,7 @@ def run(claim: Claim, **options: Any) -> Result:
             raise UserError(f'scrub.run has no option "{name}". {did_you_mean(name, known)}')
     chosen = Options(**options)
     check_device(chosen.device)
-    session = Session()
+    session = session or Session()
     scope = getattr(claim.build, "__globals__", {})
     model = claim.model if claim.model is not None else scope.get("MODEL")
     file = Path(scope.get("__file__", "")).name

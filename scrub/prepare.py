@@ -44,7 +44,8 @@ class Session:
 
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
-    _data: dict[Any, Dataset] = field(factory=dict)
+    _data: dict[Any, tuple[Recipe, Dataset]] = field(factory=dict)
+    """With the recipe, so that its identity stays its own."""
     _caches: dict[int, PlainCache] = field(factory=dict)
     _since: list[Resident] = field(factory=list)
 
@@ -76,8 +77,9 @@ class Session:
             raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
         key = (id(source), id(model))
         if key not in self._data:
-            self._data[key] = _theirs(source.make, model.tokenizer, doing="Making the data")
-        return self._data[key]
+            made = _theirs(source.make, model.tokenizer, doing="Making the data")
+            self._data[key] = (source, made)
+        return self._data[key][1]
 
     def cache(self, graph: Graph) -> PlainCache:
         return self._caches.setdefault(id(graph), PlainCache(graph))

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -17,9 +17,6 @@ from scrub.errors import UserError
 from scrub.hypothesis import Expectation
 from scrub.results import NodeResult, Result
 from scrub.statistics import CONFIDENCE, Interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA = "scrub.results/1"
 
@@ -184,28 +181,6 @@ def breakdown(result: Result, column: str) -> Table:
         figures = (f"{figure:.3f}" for figure in (original, scrubbed, baseline))
         shown.add_row(escape(str(value)), f"{here.sum():,}", *figures, recovered)
     return shown
-
-
-def summary_frame(results: Sequence[Result]) -> pd.DataFrame:
-    """The same table as a pandas frame."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "claim": result.claim.name,
-            "original": result.numbers.original.mean(),
-            "scrubbed": result.numbers.scrubbed.mean(),
-            "baseline": result.numbers.baseline.mean(),
-            "recovered": result.recovered.mean,
-            "low": result.recovered.low,
-            "high": result.recovered.high,
-            "belief": belief(result.expect),
-            "verdict": result.judgement.verdict,
-            "expected": result.expect.verdict if result.expect else None,
-            "seconds": result.seconds,
-        }
-        for result in results
-    )
 
 
 def as_json(results: Sequence[Result], seed: int, *, partial: bool = False) -> dict[str, Any]:

@@ -143,10 +143,28 @@ class Result:
             f"[{found.low:.3f}, {found.high:.3f}]{verdict}, {self.samples:,} references)"
         )
 
-    def _repr_html_(self) -> str:
-        from scrub.report import summary_frame
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row: the three means, loss recovered with its interval, and the verdict."""
+        import pandas as pd
 
-        return summary_frame([self])._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return pd.DataFrame(
+            {
+                "claim": self.claim.name,
+                "original": self.numbers.original.mean(),
+                "scrubbed": self.numbers.scrubbed.mean(),
+                "baseline": self.numbers.baseline.mean(),
+                "recovered": self.recovered.mean,
+                "low": self.recovered.low,
+                "high": self.recovered.high,
+                "verdict": self.judgement.verdict,
+                "expected": self.expect.verdict if self.expect else None,
+            },
+            index=[0],
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
 def describe_route(route: Route) -> str:

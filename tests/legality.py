@@ -328,17 +328,18 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
     for start, at in starts(geometry, parent):
         trip = Trip(wide, start, at, route, frozenset(route.cells))
         reached = trip.reached()
-        for masks, found_here in (
-            (arrivals, trip.arrivals(reached)),
-            (ways, trip.on_the_way(reached)),
-        ):
-            for place, mask in found_here.items():  # two routes may name one site of the parent
-                masks[start, *place] = masks.get((start, *place), False) | mask
+        arrivals |= {(start, *place): mask for place, mask in trip.arrivals(reached).items()}
+        ways |= {(start, *place): mask for place, mask in trip.on_the_way(reached).items()}
     return Trace(arrivals, ways)
 
 
 def starts(geometry: Geometry, parent: Iterable[Route]) -> list[tuple[Cell, np.ndarray]]:
-    return [(cell, geometry.mask(route)) for route in parent for cell in route.cells]
+    """The parent's sites, and the positions at which it stands for them by any of its routes."""
+    masks: dict[Cell, np.ndarray] = {}
+    for route in parent:
+        for cell in route.cells:
+            masks[cell] = masks.get(cell, False) | geometry.mask(route)
+    return list(masks.items())
 
 
 def overlap(one: Trace, other: Trace) -> bool:

@@ -14,10 +14,13 @@ from torch import Tensor
 
 import legality
 import tiny_models
+from engines import graph_of_case
 from generator import Case, random_case, random_hypotheses
+from scrub.check import check
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.hypothesis import Correspondence
+from scrub.metrics import custom
 from scrub.reference import evaluate, transformer
 from scrub.sites import Cell, Sites, anything, embeddings, heads, mlp, mlps, none, output
 from scrub.tree import Occurrence, treeify
@@ -199,6 +202,14 @@ def test_the_cases_know_every_family_site_port_and_split() -> None:
     assert ports == {"q", "k", "v", "mask", "mlp_in", "logits_in", "attn_out"}
     splits = ("Projection", "Coordinates", "Estimate", "SourcePositions")
     assert parts >= {(split, part) for split in splits for part in ("named", "rest")}
+
+
+def test_the_checker_finds_nothing_wrong() -> None:
+    metric = custom(lambda value, references: value.flatten(1).sum(dim=1))
+    for seed in range(CASES):
+        case = random_case(seed)
+        problems = check(case.correspondence, graph_of_case(case), case.data, metric)
+        assert not problems, (seed, problems)
 
 
 def test_a_seed_makes_one_case() -> None:

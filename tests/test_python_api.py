@@ -210,3 +210,13 @@ def test_an_illegal_claim_says_all_its_problems(sums: ModuleType) -> None:
         'test_python_api.py::two_slips · node "wrong": Dataset "bits" has no feature "ouut". '
         'The nearest is "out"; there are: x, x and y, out.',
     ]
+
+
+def test_a_session_keeps_models_and_changes_no_number(ioi: ModuleType) -> None:
+    session = scrub.Session()
+    first = scrub.run(ioi.by_value, samples=60, session=session)
+    again = scrub.run(ioi.by_value, samples=60, session=session)
+    alone = scrub.run(ioi.by_value, samples=60)
+    assert again.weights_sha256 == alone.weights_sha256
+    np.testing.assert_array_equal(again.numbers.scrubbed, first.numbers.scrubbed)
+    np.testing.assert_allclose(alone.numbers.scrubbed, first.numbers.scrubbed, atol=1e-4)

@@ -3,7 +3,7 @@
 The engine is held against this package. They share nothing but the hypothesis' values and the
 draws: ports, paths and positions are resolved here once more, by a recursion on the modules of a
 TransformerBridge (`evaluate`) or on the sites of a graph (`evaluate_graph`). A site is evaluated
-once for every path that leads to it, and nothing is remembered between two paths.
+once for every path that leads to it, and nothing is remembered between two paths but what is plain.
 
 The words: a *node* is evaluated in its *frame* (design §3.4): a leaf's own inputs, an internal
 node's other inputs. Its children's values *land* in that frame. A *path* is one route of a child
