@@ -130,7 +130,6 @@ class Graph:
 
     Attributes:
         values: sites and streams by name, in that order.
-        roots: what a correspondence's root usually stands for; for messages.
         width: most positions that the model takes; None where there is no such limit.
         causal: whether what is read everywhere is read only at and before one's own position.
     """
