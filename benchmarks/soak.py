@@ -36,8 +36,9 @@ def drawn(case: Case) -> Draws:
 
 
 def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Largest difference, relative to the largest expected value."""
-    return float((found - expected).abs().max() / expected.abs().max())
+    """Largest difference, relative to the largest expected value (absolute where all are 0)."""
+    largest = float(expected.abs().max())
+    return float((found - expected).abs().max()) / (largest or 1.0)
 
 
 def soak(start: int, cases: int) -> int:

@@ -35,9 +35,10 @@ def drawn(case: Case) -> tuple[Tree, Draws]:
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Largest difference, relative to the largest expected value."""
+    """Largest difference, relative to the largest expected value (absolute where all are 0)."""
     assert found.shape == expected.shape
-    return float((found.double() - expected.double()).abs().max() / expected.abs().max())
+    largest = float(expected.abs().max())
+    return float((found.double() - expected.double()).abs().max()) / (largest or 1.0)
 
 
 def resampled(case: Case, choose: Callable[[InterpNode], tuple[Sampler, Sampler]]) -> Case:
