@@ -31,10 +31,14 @@ LEADS_TO: dict[str, frozenset[str]] = {
     },
     "logits_normed": frozenset({"logits_in"}),
     "logits": frozenset({"logits_in"}),
-    "embed": frozenset(),
-    "pos_embed": frozenset(),
+    "embed": frozenset({"embed"}),
+    "pos_embed": frozenset({"pos_embed"}),
 }
-"""The ports of its component that a site depends on."""
+"""The ports of its component that a site depends on.
+
+An embedding reads nothing; a path comes to its summands by a port of its own name, so that one
+which must enter by q does not.
+"""
 
 Component = tuple[str, int | None]
 """What a path passes through as a whole: ("blocks.1.attn", head), ("blocks.1.mlp", None), …"""

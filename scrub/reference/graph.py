@@ -154,11 +154,12 @@ def component_of(graph: Graph, cell: Cell) -> Component:
 def leads_to(graph: Graph, cell: Cell) -> frozenset[str]:
     """The ports of its component that a site depends on.
 
-    A site that reads nothing (a mask) is itself what those who read it depend on.
+    A site that reads nothing (a mask) is itself what those who read it depend on; one that only
+    writes (an embedding) has a port of its own name.
     """
     own = graph.sites[cell.site].ports
     readers = [p for site in graph.sites.values() for p in site.ports if p.source == cell.site]
-    return frozenset().union(*(port.leads for port in own or readers))
+    return frozenset().union(*(port.leads for port in own or readers)) or frozenset({cell.site})
 
 
 def allows(graph: Graph, through: Through, cell: Cell) -> bool:
