@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from attrs import frozen
 
 from scrub.cost import Cost
@@ -45,21 +47,25 @@ def budget(
         UserError: one sample does not fit; says the least memory that would do.
     """
     room = int(memory * MARGIN)
-    all_rows = held + rows * cost.row_bytes
-    forward = max(1, min(ROWS_AT_ONCE, rows, room // 4 // max(cost.forward_bytes, 1)))
-    left = room - all_rows - forward * cost.forward_bytes
-    chunk = min(samples, left // max(cost.bytes, 1))
-    if chunk >= min(samples, FEW):
-        peak = all_rows + max(forward * cost.forward_bytes, chunk * cost.bytes)
-        return Budget(chunk, True, forward, peak)
-    each = inputs * cost.row_bytes + cost.bytes
-    chunk = min(samples, (room - forward * cost.forward_bytes) // each)
-    if chunk < 1:
-        least = int((each + cost.forward_bytes) / MARGIN) + 1
+    kept = held + rows * cost.row_bytes
+    left = room - kept
+    if left >= max(cost.forward_bytes, min(samples, FEW) * cost.bytes):
+        chunk = min(samples, left // max(cost.bytes, 1))
+        return _within(cost, chunk, rows, kept, left, keep=True)
+    each = inputs * cost.row_bytes
+    least = ceil((each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
+    if memory < least:
         raise UserError(
             f"--max-memory {memory:,} bytes is too little: one sample of this claim needs "
             f"{least:,}. Give at least --max-memory {least}."
         )
-    touched = min(rows, chunk * inputs) * cost.row_bytes
-    peak = touched + max(forward * cost.forward_bytes, chunk * cost.bytes)
-    return Budget(chunk, False, forward, peak)
+    chunk = max(1, min(samples, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
+    kept = min(rows, chunk * inputs) * cost.row_bytes
+    return _within(cost, chunk, rows, kept, room - kept, keep=False)
+
+
+def _within(cost: Cost, chunk: int, rows: int, kept: int, left: int, *, keep: bool) -> Budget:
+    """The budget of a chunk, with as large a forward pass as what is left beside it takes."""
+    forward = max(1, min(ROWS_AT_ONCE, rows, left // 2 // max(cost.forward_bytes, 1)))
+    peak = kept + max(forward * cost.forward_bytes, chunk * cost.bytes)
+    return Budget(chunk, keep, forward, peak)
