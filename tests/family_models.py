@@ -1,4 +1,7 @@
-"""Tiny random models of every supported family, with weights so large that any error shows."""
+"""Tiny random models of every supported family, with weights so large that any error shows.
+
+And what the tests of them share: their graphs, their inputs, and how far numbers may be apart.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from attrs import evolve
+from torch import Tensor
+
+from scrub.model.bridge import graph_of
+from scrub.model.graph import Graph, Site
+from scrub.model.weights import Weights
 
 VOCABULARY = 13
 WIDTH = 12
@@ -86,6 +95,11 @@ BUILDERS: dict[str, Callable[..., torch.nn.Module]] = {
 }
 
 FAMILIES: tuple[str, ...] = tuple(BUILDERS)
+LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3")
+EXACT = ("gpt2", "neox", "neox-sequential")
+"""Families that compute norms and softmax in the model's dtype."""
+
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 1e-1}
 
 
 def hugging_face_model(name: str) -> torch.nn.Module:
@@ -111,9 +125,9 @@ def _is_norm(key: str) -> bool:
 
 
 @functools.cache
-def bridge(name: str) -> Any:
-    """The same model behind a TransformerBridge, in float64."""
-    return booted(name, torch.float64)
+def bridge(name: str, dtype: torch.dtype = torch.float64) -> Any:
+    """The same model behind a TransformerBridge, booted once."""
+    return booted(name, dtype)
 
 
 def booted(name: str, dtype: torch.dtype) -> Any:
@@ -142,3 +156,54 @@ def save(model: Any, directory: Path) -> None:
     model.save_pretrained(directory)
     words = [f"word{number}" for number in range(VOCABULARY - 2)]
     save_word_level(directory, words, WIDTH)
+
+
+@functools.cache
+def graph(name: str, dtype: torch.dtype = torch.float64) -> Graph:
+    return graph_of(bridge(name, dtype))
+
+
+def tokens(rows: int = 3, width: int = WIDTH) -> Tensor:
+    return torch.randint(VOCABULARY, (rows, width), generator=torch.Generator().manual_seed(1))
+
+
+def off(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the largest expected value."""
+    assert found.shape == expected.shape
+    difference = (found.double() - expected.double()).abs().max() / expected.double().abs().max()
+    return float(difference)
+
+
+def limit(name: str, dtype: torch.dtype = torch.float64) -> float:
+    return 1e-9 if dtype == torch.float64 and name in EXACT else TOLERANCE[dtype]
+
+
+def facts(model: Graph) -> list[object]:
+    """All that is known of a graph besides its weights."""
+    known: list[object] = []
+    for value in model.values.values():
+        if isinstance(value, Site):
+            ports = [(p.name, p.source, p.leads, p.everywhere) for p in value.ports]
+            axes = (value.heads, value.shared, value.positions, value.stored, value.kind)
+            cost = (value.flops(7), value.write_flops, value.size(7))
+            known.append((value.name, value.group, ports, axes, cost))
+        else:
+            known.append((value.name, value.writers, value.base, value.size))
+    return known
+
+
+def blocks(weights: Weights, change: Callable[[Any], Any], *, attention: bool = True) -> Weights:
+    """The weights with every attention (or MLP) changed."""
+    part = "attention" if attention else "mlp"
+    return evolve(
+        weights,
+        blocks=tuple(evolve(b, **{part: change(getattr(b, part))}) for b in weights.blocks),
+    )
+
+
+def norms(weights: Weights, change: Callable[[Any], Any]) -> Weights:
+    def part(module: Any) -> Any:
+        return evolve(module, norm=change(module.norm))
+
+    changed = blocks(blocks(weights, part), part, attention=False)
+    return evolve(changed, norm_final=change(weights.norm_final))
