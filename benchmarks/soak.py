@@ -89,7 +89,7 @@ def mutants() -> int:
 
 def main() -> None:
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--mutants", action="store_true")
