@@ -104,7 +104,11 @@ def _numbers(result: Result) -> dict[str, float | str | None]:
 
 def _route(route: Route) -> dict[str, Any]:
     def cells(which: tuple[Cell, ...]) -> list[dict[str, Any]]:
-        return [{"site": cell.site, "head": cell.head} for cell in which]
+        return [
+            {"site": cell.site, "head": cell.head}
+            | ({} if cell.part is None else {"part": cell.part})
+            for cell in which
+        ]
 
     return {
         "sites": cells(route.cells),
@@ -115,7 +119,7 @@ def _route(route: Route) -> dict[str, Any]:
             "including": cells(route.through.also),
             "excluding": cells(route.through.never),
         },
-        "split": None,
+        "split": None if route.split is None else str(route.split),
     }
 
 
