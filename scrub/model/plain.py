@@ -56,11 +56,13 @@ class PlainCache:
         table = self._tables.setdefault(
             (id(rows.data), width), Table(np.empty(0, dtype=np.int64), unknown)
         )
-        inputs = model_inputs(rows.data, width)
         new = set(names) - set(table.values)
-        self._compute(table, rows.at(table.rows), 0, inputs, width, new, at_once)
         wanted = np.unique(rows.index)
         missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
+        if not new and not len(missing):
+            return
+        inputs = model_inputs(rows.data, width)
+        self._compute(table, rows.at(table.rows), 0, inputs, width, new, at_once)
         used = len(table.rows)
         every = new | set(table.values)
         self._compute(table, rows.at(missing), used, inputs, width, every, at_once)
