@@ -19,7 +19,7 @@ from scrub.budget import Budget
 from scrub.data import Rows
 from scrub.draw import Draws
 from scrub.model.graph import Where
-from scrub.model.plain import PlainCache, numbers, positions
+from scrub.model.plain import PlainCache, gather, numbers, positions
 from scrub.plan import last_uses
 from scrub.positions import add, place
 from scrub.sites import ALL, At, Cell
@@ -323,7 +323,7 @@ class _Chunk:
 
 
 def _at(value: Tensor, index: Tensor) -> Tensor:
-    return value[torch.arange(len(value), device=value.device)[:, None], index]
+    return gather(value, torch.arange(len(value), device=value.device), index)
 
 
 def _wide(value: Tensor, heads: int) -> Tensor:

@@ -119,13 +119,7 @@ class PlainCache:
         table = self._tables[id(rows.data), width]
         stored = table.values[name]
         slots = table.slots[torch.tensor(rows.index)].to(stored.device)
-        which = select(stored, heads)
-        if at is None:
-            taken = stored[slots]
-            return taken if which is None else taken[:, :, which]
-        if which is None:
-            return stored[slots[:, None], at]
-        return stored[slots[:, None, None], at[:, :, None], which]
+        return gather(stored, slots, at, select(stored, heads))
 
     def _recomputed(
         self, site: Site, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
@@ -202,6 +196,32 @@ def select(value: Tensor, heads: tuple[int | None, ...]) -> Tensor | None:
     if size == 1 or heads == tuple(range(size)):
         return None
     return torch.tensor(heads, device=value.device)
+
+
+def gather(
+    value: Tensor, first: Tensor, at: Tensor | None = None, heads: Tensor | None = None
+) -> Tensor:
+    """Entries of a value [slots, positions, heads, …]: [n, positions, heads, …].
+
+    One copy of whole blocks, which is many times faster than indexing by several tensors.
+
+    Args:
+        first: slot of each, int64 [n].
+        at: index of each position, int64 [n, positions]; None: all.
+        heads: which heads, int64 [heads]; None: all.
+    """
+    if heads is None:
+        if at is None:
+            return value.index_select(0, first)
+        blocks = first[:, None] * value.shape[1] + at
+        return _blocks(value.flatten(0, 1), blocks)
+    where = torch.arange(value.shape[1], device=value.device)[None] if at is None else at
+    blocks = (first[:, None] * value.shape[1] + where)[:, :, None] * value.shape[2] + heads
+    return _blocks(value.flatten(0, 2), blocks)
+
+
+def _blocks(value: Tensor, which: Tensor) -> Tensor:
+    return value.index_select(0, which.flatten()).unflatten(0, which.shape)
 
 
 def numbers(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
