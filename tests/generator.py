@@ -1,7 +1,7 @@
 """Random legal hypotheses about tiny random models, for property tests.
 
 `random_case(seed)` makes one, `random_hypotheses()` is the Hypothesis strategy of them. Hypotheses
-go up to four nodes deep and mix all that a path can do: ports, positions by column, by index and
+go up to five nodes deep and mix all that a path can do: ports, positions by column, by index and
 all, direct paths and paths through anything but a few sites, nodes with several routes and nodes
 with two parents, summands of split sites, donors of other lengths and from another dataset.
 """
@@ -36,7 +36,7 @@ from scrub.sites import ALL, Cell, Route, Sites, Through, anything, mlps, none
 from scrub.splits import Split, estimate, neurons, projection, source_positions
 
 ROWS = 10
-DEPTH = 4
+DEPTH = 5
 SHORTEST = 3
 
 
@@ -210,7 +210,7 @@ class Grower:
                 child = self.child(parent, len(drafts))
                 if child is not None:
                     drafts.append(child)
-                    growing += [child] if child.depth < DEPTH and self.chance(0.7) else []
+                    growing += [child] if child.depth < DEPTH and self.chance(0.8) else []
         if self.chance(0.3):
             self.share(drafts)
         return self.correspondence(drafts)

@@ -15,7 +15,7 @@ from torch import Tensor
 import legality
 import tiny_models
 from engines import graph_of_case
-from generator import Case, random_case, random_hypotheses
+from generator import DEPTH, Case, random_case, random_hypotheses
 from scrub.check import check
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
@@ -99,10 +99,12 @@ LEAST = {
     "several routes": 0.1,
     "two parents": 0.03,
     "four deep": 0.25,
+    "five deep": 0.1,
     "another dataset": 0.25,
     "other roots": 0.15,
     "families": 0.3,
-    "masks, patterns, scores": 0.1,
+    "masks": 0.1,
+    "patterns, scores": 0.1,
     "summands": 0.1,
     "a summand of the parent's own site": 0.02,
     "below a summand": 0.02,
@@ -134,16 +136,21 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "several routes"
     if any(len(node.parents) > 1 for node in case.correspondence.sites):
         yield "two parents"
-    if max(len(occurrence.path) for occurrence in occurrences) == 4:
+    depth = max(len(occurrence.path) for occurrence in occurrences)
+    if depth >= 4:
         yield "four deep"
+    if depth >= 5:
+        yield "five deep"
     if any(node.own.data is not case.data for node in draws.nodes.values()):
         yield "another dataset"
     if tree.routes[0].cells[0].site != "logits":
         yield "other roots"
     if case.model_name in tiny_models.FAMILIES:
         yield "families"
-    if any(legality.kind(cell) in ("mask", "pattern", "scores") for cell in claimed):
-        yield "masks, patterns, scores"
+    if any(legality.kind(cell) == "mask" for cell in claimed):
+        yield "masks"
+    if any(legality.kind(cell) in ("pattern", "scores") for cell in claimed):
+        yield "patterns, scores"
     if any(cell.part is not None for cell in claimed):
         yield "summands"
     if any(
@@ -225,7 +232,7 @@ def test_a_seed_makes_one_case() -> None:
 @given(random_hypotheses())
 def test_the_strategy_makes_trees(case: Case) -> None:
     tree = treeify(case.correspondence)
-    assert max(len(occurrence.path) for occurrence in tree.walk()) <= 4
+    assert max(len(occurrence.path) for occurrence in tree.walk()) <= DEPTH
     for occurrence in tree.walk():
         names = [child.path[-1] for child in occurrence.children]
         assert len(set(names)) == len(names)

@@ -10,18 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-import torch
 
-from engines import within
-from scrub.data import Dataset, Rows
-from scrub.draw import Draws, NodeDraw
-from scrub.execute import execute
+from by_hand import Drawn, root_value
+from scrub.data import Dataset
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.graph import Graph
-from scrub.model.plain import PlainCache
-from scrub.plan import plan
-from scrub.reference import evaluate_graph
 from scrub.samplers import Exact
 from scrub.sites import Sites, anything, none, site, summand
 from scrub.splits import estimate, neurons, projection
@@ -35,33 +29,11 @@ DATA = Dataset(
 )
 
 
-def at(*rows: int) -> Rows:
-    return Rows(DATA, np.array(rows))
-
-
 def scrubbed(
-    model: Graph,
-    sites: Mapping[InterpNode, Sites],
-    drawn: Mapping[NamePath, tuple[int, ...] | tuple[tuple[int, ...], tuple[int, ...]]],
+    model: Graph, sites: Mapping[InterpNode, Sites], drawn: Mapping[NamePath, Drawn]
 ) -> list[float]:
-    """The root per sample, on draws written by hand: rows for a leaf, (own, other) else.
-
-    Engine and reference evaluator must agree before the answer is looked at.
-    """
-    nodes = {}
-    for path, rows in drawn.items():
-        own, other = rows if isinstance(rows[0], tuple) else (rows, None)
-        nodes[path] = NodeDraw(at(*own), None if other is None else at(*other))
-    references = next(iter(nodes.values())).own
-    draws = Draws(references, references, nodes)
-    correspondence = Correspondence(sites)
-    planned = plan(treeify(correspondence), model)
-    (outputs,) = execute(planned, draws, PlainCache(model), within(100))
-    found = outputs.scrubbed[:, 0, 0]
-    torch.testing.assert_close(
-        found, evaluate_graph(correspondence, draws, model)[:, 0, 0], rtol=1e-12, atol=1e-12
-    )
-    return found.tolist()
+    """The root per sample, on rows of DATA."""
+    return root_value(model, DATA, sites, drawn)[:, 0, 0].tolist()
 
 
 def root(name: str = "out") -> InterpNode:
@@ -139,6 +111,19 @@ def test_other_inputs_of_one_node_share_a_draw_and_of_different_nodes_do_not() -
     assert value == [(2 * 1 + 2000) + 5 * (2 * 10 * 20)]
 
 
+def test_other_inputs_come_from_a_nodes_other_and_not_from_its_parents() -> None:
+    top = root()
+    left = top.child("left", Exact())
+    below = left.child("a", Exact())
+    value = scrubbed(
+        SUM,
+        {top: site("out"), left: site("b"), below: site("a")},
+        {("out",): ((0,), (1,)), ("out", "left"): ((2,), (3,)), ("out", "left", "a"): (0,)},
+    )
+    # y of b is row 3's: not that of its own row (2), of its parent's (0) or its parent's other (1).
+    assert value == [(2 * 1 + 2000) + 5 * (2 * 10 * 20)]
+
+
 def test_a_child_enters_by_one_port_only() -> None:
     square = graph(source("x"), node("out", lambda p, q: p + 3 * q, p="x", q="x"))
     top = root()
@@ -166,7 +151,7 @@ def test_the_direct_path_skips_the_sites_between() -> None:
     assert direct == [100 + 20 + 3 * 30]
 
 
-def test_a_path_goes_through_what_is_allowed_and_no_further() -> None:
+def test_a_path_goes_through_what_is_allowed_and_never_through_an_excluded_site() -> None:
     top = root()
     child = top.child("x", Exact())
     drawn = {("out",): ((0,), (1,)), ("out", "x"): (2,)}
@@ -274,6 +259,8 @@ def test_cached_values_of_one_sample_do_not_stand_in_for_anothers() -> None:
     b = [2 + 200, 2 + 2000, 20 + 2000, 20 + 200]
     c = [2 * 1 * 2, 2 * 1 * 2, 2 * 10 * 20, 2 * 10 * 20]
     assert value == [left + 5 * right for left, right in zip(b, c, strict=True)]
+    wrong = [2 + 200, 2 + 200, 20 + 2000, 20 + 2000]
+    assert np.mean(wrong) == np.mean(b)
 
 
 def test_a_graph_whose_node_reads_a_later_one_is_refused() -> None:
@@ -296,21 +283,9 @@ SPLIT = graph(
 """out = (2 x₀) · (2 x₁): halves of `a` from different inputs give a product of different rows."""
 
 
-def product(sites: Mapping[InterpNode, Sites], drawn: Mapping[NamePath, tuple[int, ...]]) -> float:
-    """SPLIT's root on VECTORS, one sample; every other input is row 0."""
-
-    def row(index: int) -> Rows:
-        return Rows(VECTORS, np.array([index]))
-
-    internal = {path[:-1] for path in drawn}
-    nodes = {
-        path: NodeDraw(row(own), row(other[0]) if path in internal else None)
-        for path, (own, *other) in drawn.items()
-    }
-    draws = Draws(row(0), row(0), nodes)
-    planned = plan(treeify(Correspondence(sites)), SPLIT)
-    (outputs,) = execute(planned, draws, PlainCache(planned.graph), within(10))
-    return float(outputs.scrubbed)
+def product(sites: Mapping[InterpNode, Sites], drawn: Mapping[NamePath, Drawn]) -> float:
+    """SPLIT's root on VECTORS, one sample."""
+    return root_value(SPLIT, VECTORS, sites, drawn).item()
 
 
 def test_halves_of_a_split_come_from_different_inputs() -> None:
@@ -322,7 +297,7 @@ def test_halves_of_a_split_come_from_different_inputs() -> None:
         left: summand(site("a"), first, "first"),
         right: summand(site("a"), first, "rest"),
     }
-    drawn = {("out",): (0, 0), ("out", "first"): (1,), ("out", "rest"): (2,)}
+    drawn = {("out",): ((0,), (0,)), ("out", "first"): (1,), ("out", "rest"): (2,)}
     assert product(claimed, drawn) == (2 * 10) * (2 * 200)
     del claimed[right], drawn["out", "rest"]
     assert product(claimed, drawn) == (2 * 10) * (2 * 2)
@@ -338,7 +313,7 @@ def test_what_feeds_a_split_site_feeds_its_summands() -> None:
         part: summand(site("a"), second, "second"),
         below: site("x"),
     }
-    drawn = {("out",): (0, 0), ("out", "second"): (0, 1), ("out", "second", "x"): (2,)}
+    drawn = {("out",): ((0,), (0,)), ("out", "second"): ((0,), (1,)), ("out", "second", "x"): (2,)}
     assert product(claimed, drawn) == (2 * 1) * (2 * 200)
 
 
@@ -349,7 +324,7 @@ def test_an_estimate_comes_from_its_own_row_and_the_rest_from_the_parents() -> N
     whole = top.child("a", Exact())
     guess = whole.child("phi", Exact())
     claimed = {top: site("out"), whole: site("a"), guess: summand(site("a"), phi, "phi")}
-    drawn = {("out",): (0, 0), ("out", "a"): (0, 1), ("out", "a", "phi"): (2,)}
+    drawn = {("out",): ((0,), (0,)), ("out", "a"): ((0,), (1,)), ("out", "a", "phi"): (2,)}
     assert product(claimed, drawn) == (100 + 10) * (2 * 20)
     # The other way round: the rest of row 2, with the estimate of the other row.
     claimed[guess] = summand(site("a"), phi, "rest")
