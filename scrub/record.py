@@ -7,7 +7,10 @@ One folder a claim. `run.json` says what stands where; `run.safetensors` holds t
 are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
 parent by which it enters (`into`; null: any) and the sites that it may pass through.
 `weights_sha256` is of the model's *.safetensors files, put together in order of name. `recovered`
-is computed from the metrics; its interval is a paired bootstrap over the samples.
+is computed from the metrics; its interval is a paired bootstrap over the samples. `splits` lists
+the split sites: how, and into which summands, "rest" being what the others leave. `recomputable`
+is false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ
+only its values are.
 
 Tensors (n samples, w positions, p named positions), by name:
     reference.tokens, baseline.tokens           [n, w]   right-padded
@@ -20,6 +23,12 @@ Tensors (n samples, w positions, p named positions), by name:
     node.I.R.parent.at                          [n, p]   the same in the parent's frame, where
                                                          the value lands
     metric.original, .scrubbed, .baseline       [n]
+    split.SITE.SUMMAND                          [size, dimensions]: of a projection, the orthonormal
+                                                         basis that it projects on
+    node.I.own.split.SITE.SUMMAND, node.I.other.split.SITE.SUMMAND
+                                                [n, w or 1, size]: φ of each input on which a
+                                                         node's sites or its children's summands
+                                                         are computed; 1: the same at every position
 An entry with `at` "all" has no positions: index goes to index.
 A leaf is computed on its own input; an internal node on its other input, with the children's
 values put in. Inputs that are no tokens are saved under their own names in the same way.
@@ -36,8 +45,10 @@ from typing import Any
 import numpy as np
 
 from scrub.data import Dataset, Rows, padded_tokens
+from scrub.draw import NodeDraw
 from scrub.results import Result, describe_sampler
 from scrub.sites import ALL, Cell, Route
+from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
 from scrub.tree import Occurrence
 
 SCHEMA = "scrub.run/1"
@@ -90,6 +101,7 @@ def _described(result: Result) -> dict[str, Any]:
             }
             for node in nodes
         ],
+        "splits": [_split(site, split, result.tree) for site, split in _splits(result.tree)],
         "recovered": _numbers(result),
         "versions": _versions(),
     }
@@ -123,6 +135,36 @@ def _route(route: Route) -> dict[str, Any]:
     }
 
 
+def _splits(tree: Occurrence) -> list[tuple[str, Split]]:
+    """The sites that are split, and how: a site has one split."""
+    routes = [route for node in tree.walk() for route in node.routes]
+    splits = {cell.site: route.split for route in routes for cell in route.cells if cell.part}
+    return sorted((site, split) for site, split in splits.items() if split is not None)
+
+
+def _split(site: str, split: Split, tree: Occurrence) -> dict[str, Any]:
+    found = {"site": site, "summands": list(split.names), "recomputable": True}
+    match split:
+        case Projection():
+            return found | {"kind": "projection"}
+        case Coordinates():
+            sets = {name: list(numbers) for name, numbers in split.sets.items()}
+            return found | {"kind": "coordinates", "sets": sets}
+        case Estimate():
+            function = getattr(split.function, "__qualname__", type(split.function).__qualname__)
+            return found | {"kind": "estimate", "function": function, "recomputable": False}
+        case SourcePositions():
+            claimed = {part for node in tree.walk() for part in _parts(node, site)} - {REST}
+            summands = [*sorted(claimed, key=int), REST]
+            return found | {"kind": "source positions", "summands": summands}
+
+
+def _parts(node: Occurrence, site: str) -> set[str]:
+    """The summands of a site that a node claims."""
+    cells = [cell for route in node.routes for cell in route.cells]
+    return {cell.part for cell in cells if cell.site == site and cell.part is not None}
+
+
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in ("scrub", "torch", "transformer_lens", "transformers", "numpy"):
@@ -147,9 +189,13 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
         other = draws.nodes[node.path].other
         if other is not None:
             found |= _node(f"node.{number}", node, other, "other", width)
+        found |= _estimates(f"node.{number}", node, draws.nodes[node.path], _splits(tree), width)
         if len(node.path) > 1:
             for i, route in enumerate(node.routes):
                 found |= _positions(f"node.{number}.{i}.parent", frames[node.path[:-1]], route)
+    for site, split in _splits(tree):
+        if isinstance(split, Projection):
+            found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}
     found["metric.original"] = result.numbers.original
     found["metric.scrubbed"] = result.numbers.scrubbed
     found["metric.baseline"] = result.numbers.baseline
@@ -161,6 +207,29 @@ def _node(name: str, node: Occurrence, rows: Rows, which: str, width: int) -> di
     for i, route in enumerate(node.routes):
         found |= _positions(f"{name}.{i}.{which}", rows, route)
     return found
+
+
+def _estimates(
+    name: str, node: Occurrence, drawn: NodeDraw, splits: list[tuple[str, Split]], width: int
+) -> dict[str, np.ndarray]:
+    """φ on the inputs of a node's frame, where the node or a child claims a summand."""
+    found: dict[str, np.ndarray] = {}
+    which = "own" if drawn.other is None else "other"
+    for site, split in splits:
+        if isinstance(split, Estimate) and any(_parts(n, site) for n in (node, *node.children)):
+            found[f"{name}.{which}.split.{site}.{split.name}"] = _estimated(
+                split, drawn.frame, width
+            )
+    return found
+
+
+def _estimated(split: Estimate, rows: Rows, width: int) -> np.ndarray:
+    """φ per sample, [samples, width or 1, size]; 0 at positions for which it has no value."""
+    distinct, which = np.unique(rows.index, return_inverse=True)
+    values = np.asarray(split.function(rows.at(distinct)))
+    values = values[:, None] if values.ndim == 2 else values[:, :width]
+    missing = width - values.shape[1] if values.shape[1] > 1 else 0
+    return np.pad(values, ((0, 0), (0, missing), (0, 0)))[which]
 
 
 def _inputs(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:

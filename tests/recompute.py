@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 BATCH, TOLERANCE = 64, 1e-3  # samples at a time; allowed deviation, of the largest number
+KNOWN = {"embed", "pos_embed", "q_in", "k_in", "v_in", "z", "mlp_in", "mlp", "logits"}  # sites
 
 
 class Frame:
@@ -27,6 +28,7 @@ class Frame:
 
     def __init__(self, model: GPT2LMHeadModel, run: dict[str, Tensor], name: str) -> None:
         self.model, self.core, self.real = model, model.transformer, run[f"{name}.mask"].bool()
+        self.run, self.name = run, name
         self.kept, hooks = {}, []  # by site, in the order in which the model computes them
 
         def keep(site: str, module: torch.nn.Module, incoming: bool = False) -> None:
@@ -54,15 +56,26 @@ class Frame:
     def part(self, site: str, head: int | None, value: Tensor) -> Tensor:
         return value.unflatten(-1, (self.heads, -1))[:, :, head] if site.endswith("z") else value
 
+    def summand(self, site: str, part: str | None, value: Tensor) -> Tensor:
+        """A summand of a site's value [n, w, size]: φ, a projection, or the rest of such."""
+        found = {}
+        for key, tensor in self.run.items():
+            owner, _, named = key.partition(f"split.{site}.")
+            if named and owner in ("", f"{self.name}."):
+                basis = tensor.to(value.dtype)
+                found[named] = basis.expand_as(value) if owner else value @ basis @ basis.T
+        return value - sum(found.values()) if part == "rest" else found.get(part, value)
+
     def stream(self, name: str, head: int | None, landings: list[tuple]) -> Tensor:
         """What is read by a port. Children claim some of what is written to it, or it itself."""
         total, port, written = self.kept[name], name.rpartition(".")[2], {}
         before = list(self.kept)[: list(self.kept).index(name)]
-        for site, of, into, value, at in landings:
+        for site, of, part, into, value, at in landings:
             claims = (site, of) == (name, head) or (site in before and not site.endswith("_in"))
             if claims and (into is None or {port, port.removesuffix("_in")} & set(into)):
-                written[site] = written.get(site, self.kept[site]).clone()
-                self.part(site, of, written[site])[self.row, at] = value
+                now, old = written.setdefault(site, self.kept[site].clone()), self.kept[site]
+                old = self.summand(site, part, self.part(site, of, old))[self.row, at]
+                self.part(site, of, now)[self.row, at] += value - old
         for site, value in written.items():
             change = value - self.kept[site]
             if site.endswith("z"):
@@ -87,17 +100,19 @@ class Frame:
 
 
 def node_values(model: GPT2LMHeadModel, tree: list[dict], node: dict, run: dict) -> list[tuple]:
-    """(site, head, ports, value [n, p, …], where it lands in the parent's frame [n, p]) of each."""
+    """Of each cell (site, head, summand, ports, value [n, p, …], where it lands above [n, p])."""
     name, which = f"node.{node['id']}", "own" if node["leaf"] else "other"
     frame, landings, found = Frame(model, run, f"{name}.{which}"), [], []
     for child in (entry for entry in tree if entry["parent"] == node["id"]):
         landings += node_values(model, tree, child, run)
     for i, route in enumerate(node["routes"]):
         here, lands = (run.get(f"{name}.{i}.{x}.at", frame.index) for x in (which, "parent"))
-        for site, head in ((cell["site"], cell["head"]) for cell in route["sites"]):
+        for cell in route["sites"]:
+            site, head, part = cell["site"], cell["head"], cell.get("part")
             plain = frame.part(site, head, frame.kept[site])
             value = plain if node["leaf"] else frame.changed(site, head, landings)
-            found.append((site, head, route["into"], value[frame.row, here], lands))
+            value = frame.summand(site, part, value)
+            found.append((site, head, part, route["into"], value[frame.row, here], lands))
     return found
 
 
@@ -113,15 +128,19 @@ def main(folder: Path, directory: Path) -> int:
     tensors, tree, metric = load_file(folder / "run.safetensors"), record["tree"], record["metric"]
     weights = b"".join(path.read_bytes() for path in sorted(directory.glob("*.safetensors")))
     routes = [route for node in tree for route in node["routes"]]
-    paths = [(r["through"]["base"], r["through"]["including"], r["split"]) for r in routes]
+    paths = [(r["through"]["base"], r["through"]["including"]) for r in routes]
     sites = [{cell["site"] for route in node["routes"] for cell in route["sites"]} for node in tree]
-    streams = [(s, sites[n["parent"]]) for n in tree[1:] for s in sites[n["id"]] if s[-3:] == "_in"]
+    families = [(sites[node["id"]], sites[node["parent"]]) for node in tree[1:]]
+    streams = [(site, up) for own, up in families for site in own if site.endswith("_in")]
     parts = {site.split(".")[-1] for site in set().union(*sites)}
+    splits = {split["site"]: split["kind"] for split in record["splits"]}
     obstacles = {
         "other weights": hashlib.sha256(weights).hexdigest() != record["model"]["weights_sha256"],
         "a metric of the user's own": not metric["recomputable"],
-        "paths that are not direct, or split": any(path != ("none", [], None) for path in paths),
-        "parts of heads": parts & {"q", "k", "v", "mask", "scores", "pattern"},
+        "paths that are not direct": any(path != ("none", []) for path in paths),
+        "parts of heads or MLPs": parts - KNOWN,
+        "such a split": {*splits.values()} - {"projection", "estimate"} or sites[0] & {*splits},
+        "summands of a parent's own": any(splits.keys() & own & up for own, up in families),
         "other sites' streams": any(not p.startswith(s[:-4]) for s, up in streams for p in up),
     }
     if any(obstacles.values()):
@@ -130,11 +149,11 @@ def main(folder: Path, directory: Path) -> int:
     dtype, batches = getattr(torch, record["model"]["dtype"]), []
     model = GPT2LMHeadModel.from_pretrained(directory).eval().to(dtype)
     for start in range(0, record["samples"], BATCH):
-        run = {name: tensor[start : start + BATCH] for name, tensor in tensors.items()}
-        frames = [(name, Frame(model, run, name)) for name in ("reference", "baseline")]
-        outputs = [frame.kept["logits"][frame.row, run[f"{name}.at"]] for name, frame in frames]
-        outputs.append(node_values(model, tree, tree[0], run)[0][3])
-        batches.append(torch.stack([measured(metric, value[:, 0], run) for value in outputs]))
+        batch = {x: t if x[:6] == "split." else t[start:][:BATCH] for x, t in tensors.items()}
+        frames = [(name, Frame(model, batch, name)) for name in ("reference", "baseline")]
+        outputs = [frame.kept["logits"][frame.row, batch[f"{name}.at"]] for name, frame in frames]
+        outputs.append(node_values(model, tree, tree[0], batch)[0][4])
+        batches.append(torch.stack([measured(metric, value[:, 0], batch) for value in outputs]))
     numbers = torch.cat(batches, dim=1)
     recorded = torch.stack([tensors[f"metric.{x}"] for x in ("original", "baseline", "scrubbed")])
     deviation = float((numbers - recorded).abs().max() / recorded.abs().max())

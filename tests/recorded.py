@@ -27,10 +27,12 @@ from scrub import (
     run,
     token_embedding,
 )
-from scrub.data import pad
+from scrub.data import Rows, pad
 from scrub.metrics import Metric, cross_entropy, logit_diff, probability_diff
 from scrub.model.tokenizer import save_word_level
 from scrub.record import save
+from scrub.sites import summand
+from scrub.splits import estimate, projection
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "tests" / "recompute.py"
@@ -160,6 +162,58 @@ def streams(_: Any) -> Correspondence:
     )
 
 
+def projected(_: Any) -> Correspondence:
+    """A direction, a plane and the rest of two heads; below the rest, a direction of an MLP."""
+    rng = np.random.default_rng(3)
+    basis, _ = np.linalg.qr(rng.normal(size=(6, 3)))
+    of_heads = projection(one=basis[:, 0], plane=basis[:, 1:])
+    of_mlp = projection(one=rng.normal(size=12))
+    late = heads([(2, 0), (2, 1)], at="end")
+    logits = InterpNode("logits", Exact(), other=Uncond())
+    one = logits.child("one", Agree("kind"))
+    plane = logits.child("plane", Uncond())
+    rest = logits.child("rest", Agree("kind"), other=Fixed(LONGER))
+    below = rest.child("below", Uncond())
+    return Correspondence(
+        {
+            logits: output(at="end"),
+            one: summand(late, of_heads, "one"),
+            plane: summand(late, of_heads, "plane"),
+            rest: summand(late, of_heads, "rest"),
+            below: summand(mlp(0, at=("early", "late"), into="v"), of_mlp, "one"),
+        }
+    )
+
+
+def by_token(rows: Rows) -> np.ndarray:
+    """An estimate of an MLP's output from the token that stands there."""
+    table = np.random.default_rng(4).normal(size=(2 + len(WORDS), 12))
+    return table[rows.data.inputs["tokens"][rows.index]]
+
+
+def by_kind(rows: Rows) -> np.ndarray:
+    """An estimate that is the same at every position of a row."""
+    table = np.random.default_rng(5).normal(size=(3, 12))
+    return table[rows.data.columns["kind"][rows.index]]
+
+
+def estimated(_: Any) -> Correspondence:
+    """φ of a leaf, the rest of a node that has a child, and the rest of that."""
+    first, second = estimate(by_token), estimate(by_kind, name="kind")
+    logits = InterpNode("logits", Exact(), other=Agree("kind"))
+    token = logits.child("token", Uncond())
+    rest = logits.child("rest", Agree("kind"), other=Uncond())
+    below = rest.child("below", Fixed(LONGER))
+    return Correspondence(
+        {
+            logits: output(at="end"),
+            token: summand(mlp(2, at="end"), first, "phi"),
+            rest: summand(mlp(1, at="end"), second, "rest"),
+            below: summand(mlp(0, at="end"), estimate(by_token), "rest"),
+        }
+    )
+
+
 def alone(_: Any) -> Correspondence:
     """A root without children is a leaf."""
     return Correspondence({InterpNode("logits", Agree("kind")): output(at="late")})
@@ -170,6 +224,8 @@ CLAIMS: dict[str, tuple[Build, Metric]] = {
     "everywhere": (everywhere, cross_entropy("right")),
     "routes": (routes, probability_diff("right", "wrong")),
     "streams": (streams, logit_diff("right", "wrong")),
+    "projected": (projected, logit_diff("right", "wrong")),
+    "estimated": (estimated, cross_entropy("right")),
     "alone": (alone, cross_entropy("wrong")),
 }
 

@@ -18,6 +18,8 @@ import recorded
 from recorded import SCRIPT, WORDS, alone, record_of
 from scrub import Correspondence, Exact, InterpNode, Uncond, heads, input_stream, mlps, output
 from scrub.metrics import cross_entropy, custom
+from scrub.sites import summand
+from scrub.splits import projection, source_positions
 
 model, folders = recorded.model, recorded.folders  # fixtures
 
@@ -141,6 +143,51 @@ def test_a_changed_description_is_found(
     assert check(edited(EDITS[name], folders["nested"], tmp_path / "changed"), model) == 1
 
 
+# Splits
+
+
+SPLIT_TENSORS = {
+    "projected": (
+        "split.blocks.2.attn.z.one",
+        "split.blocks.2.attn.z.plane",
+        "split.blocks.0.mlp.one",
+    ),
+    "estimated": (
+        "node.0.other.split.blocks.1.mlp.kind",
+        "node.0.other.split.blocks.2.mlp.phi",
+        "node.1.other.split.blocks.0.mlp.phi",
+        "node.1.other.split.blocks.1.mlp.kind",
+        "node.2.own.split.blocks.0.mlp.phi",
+        "node.3.own.split.blocks.2.mlp.phi",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "name"), [(claim, name) for claim, names in SPLIT_TENSORS.items() for name in names]
+)
+def test_a_changed_basis_or_estimate_is_found(
+    claim: str, name: str, folders: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folders[claim], tmp_path / "changed")
+    tensors = load_file(folder / "run.safetensors")
+    coordinates = -1 if claim == "estimated" else -2
+    tensors[name] = np.ascontiguousarray(np.roll(tensors[name], 1, axis=coordinates))
+    save_file(tensors, folder / "run.safetensors")
+    assert check(folder, model) == 1
+
+
+@pytest.mark.parametrize(("claim", "name"), [("projected", "one"), ("estimated", "token")])
+def test_another_summand_is_found(
+    claim: str, name: str, folders: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    def change(record: Record) -> None:
+        for cell in named(record, name)["sites"]:
+            cell["part"] = "rest"
+
+    assert check(edited(change, folders[claim], tmp_path / "changed"), model) == 1
+
+
 # The claims above use all of the script: leave out any of it, and some number is not recomputed
 
 LEFT_OUT = {
@@ -151,6 +198,10 @@ LEFT_OUT = {
     "other inputs": ('"own" if node["leaf"] else "other"', '"own"'),
     "where values land": ("value[frame.row, here], lands)", "value[frame.row, here], here)"),
     "where values are taken": ("value[frame.row, here]", "value[frame.row, lands]"),
+    "what a summand replaces": ("+= value - old", "+= value"),
+    "summands": ("found.get(part, value)", "value"),
+    "the rest": ('value - sum(found.values()) if part == "rest"', 'value if part == "rest"'),
+    "projections": ("value @ basis @ basis.T", "value"),
     "LayerNorm": ("block.mlp(block.ln_2(self.stream(", "block.mlp((self.stream("),
 }
 
@@ -204,11 +255,35 @@ def test_what_it_cannot_recompute_is_refused_in_words(
             }
         )
 
+    def by_source(_: Any) -> Correspondence:
+        logits = InterpNode("logits", Exact())
+        second = logits.child("second", Uncond())
+        late = heads([(2, 0)], at="end")
+        return Correspondence(
+            {logits: output(at="end"), second: summand(late, source_positions(), "1")}
+        )
+
+    def its_own(_: Any) -> Correspondence:
+        logits = InterpNode("logits", Exact())
+        late = logits.child("late", Exact())
+        direction = late.child("direction", Uncond())
+        late_heads = heads([(2, 0)], at="end")
+        one = projection(one=np.arange(6))
+        return Correspondence(
+            {
+                logits: output(at="end"),
+                late: late_heads,
+                direction: summand(late_heads, one, "one"),
+            }
+        )
+
     own = custom(lambda logits, references: logits[:, 3])
     for claim, why in (
         (("indirect", indirect, cross_entropy("right")), "paths that are not direct"),
         (("inside", inside, cross_entropy("right")), "parts of heads"),
         (("further", further, cross_entropy("right")), "other sites' streams"),
+        (("by_source", by_source, cross_entropy("right")), "such a split"),
+        (("its_own", its_own, cross_entropy("right")), "summands of a parent's own"),
         (("own", alone, own), "a metric of the user's own"),
     ):
         assert check(record_of(*claim, model, tmp_path), model) == 2
