@@ -214,7 +214,7 @@ DECLARED = {
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
         ': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: '
-        "ioi-planted, ioi-shortcut.",
+        "ioi-planted, ioi-shortcut, parens.",
     ),
 }
 
