@@ -8,7 +8,7 @@ were made by the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from attrs import field, frozen
 from torch import Tensor
 
 from scrub.budget import Budget
-from scrub.data import Rows
+from scrub.combinations import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
 from scrub.draw import Draws
 from scrub.model.graph import Where
 from scrub.model.plain import PlainCache, gather, numbers, positions
@@ -35,9 +35,6 @@ from scrub.steps import (
     Variable,
 )
 
-REFERENCE = Variable((), "own")
-BASELINE = Variable((), "other")
-
 
 @frozen(eq=False)
 class Outputs:
@@ -47,19 +44,6 @@ class Outputs:
     original: Tensor
     scrubbed: Tensor
     baseline: Tensor
-
-
-@frozen(eq=False)
-class Table:
-    """Samples grouped by what they drew: the distinct combinations of some inputs' rows.
-
-    Attributes:
-        member: combination of each sample, int64 [samples].
-        first: a sample of each combination, int64 [combinations].
-    """
-
-    member: np.ndarray
-    first: np.ndarray
 
 
 def execute(
@@ -76,33 +60,13 @@ def execute(
             cache.fill(rows, width, plan.plain, within.forward)
     for first in range(start, len(draws.references), within.chunk):
         samples = slice(first, min(first + within.chunk, len(draws.references)))
-        inputs = {name: rows.at(rows.index[samples]) for name, rows in _inputs(draws).items()}
+        inputs = drawn_inputs(draws, samples)
         if not within.keep:
-            cache.empty()
+            cache.store.empty()
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         with torch.no_grad():
-            yield _Chunk(plan, cache, inputs, width).outputs(samples)
-
-
-def by_dataset(drawn: Iterable[Rows]) -> list[Rows]:
-    """All distinct rows that were drawn, dataset by dataset."""
-    parts: dict[int, list[Rows]] = {}
-    for rows in drawn:
-        parts.setdefault(id(rows.data), []).append(rows)
-    return [
-        same[0].at(np.unique(np.concatenate([rows.index for rows in same])))
-        for same in parts.values()
-    ]
-
-
-def _inputs(draws: Draws) -> dict[Variable, Rows]:
-    found = {REFERENCE: draws.references, BASELINE: draws.baseline}
-    for path, node in draws.nodes.items():
-        found[Variable(path, "own")] = node.own
-        if node.other is not None:
-            found[Variable(path, "other")] = node.other
-    return found
+            yield _Chunk(plan, cache, Combinations(inputs), width).outputs(samples)
 
 
 @frozen(eq=False)
@@ -111,10 +75,9 @@ class _Chunk:
 
     plan: Plan
     cache: PlainCache
-    inputs: dict[Variable, Rows]
+    drawn: Combinations
     width: int
     values: dict[int, Tensor] = field(factory=dict)
-    tables: dict[frozenset[Variable], Table] = field(factory=dict)
 
     def outputs(self, samples: slice) -> Outputs:
         last = last_uses(self.plan)
@@ -133,33 +96,22 @@ class _Chunk:
         """The root's cells from one source (None: each from its own), for every sample."""
         result = self.plan.result
         cells = [self._result(cell, source or own, result.at) for cell, own in result.cells]
-        return torch.cat(cells, dim=2)
+        return cells[0] if len(cells) == 1 else torch.cat(cells, dim=2)
 
     def _result(self, cell: Cell, source: Source, at: At) -> Tensor:
         """One cell from one source, computed once per distinct value."""
-        table = self.table(self.needs(source))
+        table = self.drawn.of(self.needs(source))
         value = self.lookup(source, cell.site, (cell.head,), at, source.frame, table.first)
-        return value[torch.tensor(table.member)]
+        return self._expanded(value, table.member)
 
     def needs(self, source: Source) -> frozenset[Variable]:
         if source.step is None:
             return frozenset({source.frame})
         return self.plan.steps[source.step].needs
 
-    def table(self, needs: frozenset[Variable]) -> Table:
-        """The distinct combinations of the rows of these inputs, in this chunk."""
-        if needs not in self.tables:
-            code = np.zeros(len(self.inputs[REFERENCE]), dtype=np.int64)
-            for variable in sorted(needs):
-                rows = self.inputs[variable].index
-                code = np.unique(code * (rows.max() + 1) + rows, return_inverse=True)[1]
-            first = np.unique(code, return_index=True)[1]
-            self.tables[needs] = Table(code, first)
-        return self.tables[needs]
-
     def index(self, frame: Variable, name: str, at: At, samples: np.ndarray) -> Tensor:
         """Index of each position in the frame's input, for these samples: int64 [n, positions]."""
-        rows = self.inputs[frame].at(self.inputs[frame].index[samples])
+        rows = self.drawn.inputs[frame].at(self.drawn.inputs[frame].index[samples])
         if at == ALL:
             return positions(rows, self.plan.graph, name, self.width)
         columns = [rows.data.position(spec)[rows.index] for spec in at]
@@ -169,7 +121,7 @@ class _Chunk:
         self, frame: Variable, name: str, heads: tuple[int | None, ...], at: Tensor | None,
         samples: np.ndarray,
     ) -> Tensor:  # fmt: skip
-        rows = self.inputs[frame].at(self.inputs[frame].index[samples])
+        rows = self.drawn.inputs[frame].at(self.drawn.inputs[frame].index[samples])
         return self.cache.get(name, rows, self.width, at, heads)
 
     def lookup(
@@ -218,13 +170,16 @@ class _Chunk:
 
     def _of_step(self, number: int, samples: np.ndarray) -> Tensor:
         value = self.values[number]
-        table = self.table(self.plan.steps[number].needs)
+        table = self.drawn.of(self.plan.steps[number].needs)
         if samples is table.first:
             return value
-        return value[torch.tensor(table.member[samples])]
+        return self._expanded(value, table.member[samples])
+
+    def _expanded(self, value: Tensor, member: np.ndarray) -> Tensor:
+        return gather(value, torch.tensor(member, device=self.plan.graph.device))
 
     def _compute(self, step: Step) -> Tensor:
-        samples = self.table(step.needs).first
+        samples = self.drawn.of(step.needs).first
         return (
             self._stream(step, samples)
             if isinstance(step, StreamStep)

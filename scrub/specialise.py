@@ -76,7 +76,8 @@ def _with_results(stream: Stream, results: set[str]) -> Stream:
         result = name.removesuffix(".z") + ".result"
         return result if name.endswith(".attn.z") and result in results else name
 
-    return evolve(stream, writers=tuple(writer(name) for name in stream.writers))
+    writers = tuple(writer(name) for name in stream.writers)
+    return stream if writers == stream.writers else evolve(stream, writers=writers)
 
 
 def _as_writer(site: Site, results: set[str]) -> Site:
@@ -193,11 +194,13 @@ def _estimate(site: Site, graph: Graph, split: Estimate) -> Site:
 
     def from_rows(rows: Rows, width: int) -> Tensor:
         found = torch.as_tensor(np.asarray(split.function(rows))).to(graph.device, graph.dtype)
-        found = found[:, None] if found.dim() == 2 else found
         span = width if site.positions else 1
-        missing = span - found.shape[1] if found.shape[1] > 1 else 0
-        padded = torch.nn.functional.pad(found, (0, 0, 0, max(missing, 0)))[:, :span]
-        return padded[:, :, None].expand(-1, span, heads, -1)
+        if found.dim() == 2:
+            everywhere = found[:, None].expand(-1, span, -1)
+        else:
+            missing = max(span - found.shape[1], 0)
+            everywhere = torch.nn.functional.pad(found, (0, 0, 0, missing))[:, :span]
+        return everywhere[:, :, None].expand(-1, span, heads, -1)
 
     return evolve(_summand(site, "estimate", _sum, ()), from_rows=from_rows, stored=True)
 

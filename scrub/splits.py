@@ -71,7 +71,7 @@ class Estimate:
     Attributes:
         name: the summand's name.
         function: rows → their estimates, [rows, size], the same at every position, or
-            [rows, positions, size].
+            [rows, positions, size], zero beyond the positions that it gives.
     """
 
     name: str

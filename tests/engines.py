@@ -35,6 +35,7 @@ PARTS = (
     "scrub.lower",
     "scrub.plan",
     "scrub.model.plain",
+    "scrub.combinations",
     "scrub.execute",
 )
 """The modules of the engine, in the order in which they import each other."""

@@ -22,7 +22,7 @@ from scrub.tree import Tree, treeify
 
 TOLERANCE = 1e-9
 """Relative to the largest output, in float64 (design §3, laws)."""
-EXAMPLES = 300
+EXAMPLES = 1_000
 
 laws = settings(
     max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)

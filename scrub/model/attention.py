@@ -49,6 +49,7 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
                 ),
                 inside(f"{letter}_normed", letter),
                 size=lambda width: d_head, flops=lambda width: 2 * d_model * d_head,
+                scratch=lambda width, places: 0 if projection.bias is None else d_head,
             ),
         ]  # fmt: skip
 
@@ -79,6 +80,7 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
         return (z.flatten(2) @ weights.output[which].flatten(0, 1))[:, :, None]
 
     every = ("q", "k", "v", "mask")
+    turned = weights.rotary is not None
     return [
         *projected("q", weights.query),
         *projected("k", weights.key),
@@ -87,14 +89,16 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
         site(
             "scores", scores, inside("q", "q"), inside("k", "k", everywhere=True),
             size=lambda width: width, flops=lambda width: 2 * d_head * width, stored=False,
+            scratch=lambda width, places: width + d_head * (1 + turned) * (1 + width // places),
         ),
         site(
             "pattern", pattern, inside("scores", "q", "k"), inside("mask", "mask", everywhere=True),
-            size=lambda width: width,
+            size=lambda width: width, scratch=lambda width, places: width,
         ),
         site(
             "z", z, inside("pattern", "q", "k", "mask"), inside("v", "v", everywhere=True),
             size=lambda width: d_head, flops=lambda width: 2 * d_head * width,
+            scratch=lambda width, places: d_head * (1 + width // places),
             write=write, write_flops=2 * d_head * d_model,
         ),
         site(

@@ -17,7 +17,9 @@ def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
     activate = ACTIVATIONS[weights.activation]
     linear = weights.linear
 
-    def site(name: str, apply: Apply, *reads: str, size: int, flops: int = 0) -> Site:
+    def site(
+        name: str, apply: Apply, *reads: str, size: int, flops: int = 0, scratch: int = 0
+    ) -> Site:
         ports = tuple(Port(read, stem + read, frozenset({"mlp_in"})) for read in reads)
         if name == "mlp_in":
             ports = (Port("mlp_in", stream, frozenset({"mlp_in"})),)
@@ -31,6 +33,7 @@ def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
             stored=name == "mlp",  # the other parts are large, and quickly made
             flops=lambda width: flops,
             size=lambda width: size,
+            scratch=lambda width, places: scratch,
         )
 
     def post(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
@@ -45,7 +48,7 @@ def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
         ),
         site(
             "mlp_pre", lambda inputs, where: weights.pre(inputs["mlp_normed"]), "mlp_normed",
-            size=d_mlp, flops=2 * d_model * d_mlp,
+            size=d_mlp, flops=2 * d_model * d_mlp, scratch=0 if weights.pre.bias is None else d_mlp,
         ),
     ]  # fmt: skip
     if linear is not None:
@@ -58,9 +61,10 @@ def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
     factors = ("mlp_pre",) if linear is None else ("mlp_pre", "mlp_pre_linear")
     return [
         *parts,
-        site("mlp_post", post, *factors, size=d_mlp),
+        site("mlp_post", post, *factors, size=d_mlp, scratch=0 if linear is None else d_mlp),
         site(
             "mlp", lambda inputs, where: weights.post(inputs["mlp_post"]), "mlp_post",
             size=d_model, flops=2 * d_model * d_mlp,
+            scratch=0 if weights.post.bias is None else d_model,
         ),
     ]  # fmt: skip

@@ -77,6 +77,8 @@ class Site:
         flops: floating-point operations of `apply` per input, position and head, given the width.
         write_flops: the same for `write`.
         size: numbers in the value per input, position and head, given the width.
+        scratch: numbers that `apply` holds at once besides its inputs and the value, per input,
+            position and head, given the width and how many positions are computed.
         columns: for a site of one port that is linear up to the last axis: (what it reads,
             columns int64 [inputs, some]) → its value at those columns of the last axis.
         from_rows: for a site that is a function of the data's rows and not of what the model
@@ -96,6 +98,7 @@ class Site:
     flops: Callable[[int], int] = lambda width: 0
     write_flops: int = 0
     size: Callable[[int], int] = lambda width: 1
+    scratch: Callable[[int, int], int] = lambda width, places: 0
     columns: Callable[[Tensor, Tensor], Tensor] | None = None
     from_rows: Callable[[Rows, int], Tensor] | None = None
 

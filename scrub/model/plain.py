@@ -6,6 +6,7 @@ Every node, sample, claim and seed of a session shares one cache. A site that is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container, Iterable
 
 import numpy as np
@@ -21,27 +22,84 @@ ROWS_AT_ONCE = 64
 
 
 @define(eq=False)
+class Kept:
+    """Values of one site or stream: [slots, positions, heads, …], of which the first are filled."""
+
+    values: Tensor
+    filled: int = 0
+
+
+@define(eq=False)
 class Table:
-    """Stored values of some rows of a dataset: per site or stream [slots, positions, heads, …]."""
+    """Which rows of a dataset have a slot, and what is kept of them."""
 
     rows: np.ndarray
     """The row in each slot, int64 [slots]."""
     slots: Tensor
     """Slot of each row of the dataset, −1 where it has none; int64 [rows]."""
-    values: dict[str, Tensor] = field(factory=dict)
+    kept: dict[Site | Stream, Kept] = field(factory=dict)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Give a slot to each of these rows that has none."""
+        missing = rows[(self.slots[torch.tensor(rows)] < 0).numpy()]
+        used = len(self.rows)
+        self.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
+        self.rows = np.concatenate([self.rows, missing])
+
+    def filled(self, value: Site | Stream) -> int:
+        """How many slots have this value."""
+        return self.kept[value].filled if value in self.kept else 0
+
+    def put(self, value: Site | Stream, first: int, new: Tensor) -> None:
+        """Fill the slots from `first` on, which are the next ones."""
+        assert first == self.filled(value)
+        here = self.kept.get(value)
+        if here is None or len(here.values) < len(self.rows):
+            grown = torch.empty(len(self.rows), *new.shape[1:], dtype=new.dtype)
+            if here is not None:
+                grown[:first] = here.values[:first]
+            self.kept[value] = here = Kept(grown)
+        here.values[first : first + len(new)] = new
+        here.filled = first + len(new)
+
+
+@frozen(eq=False)
+class Store:
+    """The tables of a model, by dataset and width, on the host whatever device computes."""
+
+    tables: dict[tuple[int, int], Table] = field(factory=dict)
+    datasets: dict[int, Dataset] = field(factory=dict)
+    """Keeps the datasets alive, so that an identity stays theirs."""
+
+    def table(self, data: Dataset, width: int) -> Table:
+        self.datasets[id(data)] = data
+        if (id(data), width) not in self.tables:
+            unknown = torch.full((len(data),), -1, dtype=torch.int64)
+            self.tables[id(data), width] = Table(np.empty(0, dtype=np.int64), unknown)
+        return self.tables[id(data), width]
+
+    def held(self) -> int:
+        """Bytes of all values that are kept."""
+        kept = (here for table in self.tables.values() for here in table.kept.values())
+        return sum(here.values.nbytes for here in kept)
+
+    def empty(self) -> None:
+        """Forget all values."""
+        self.tables.clear()
 
 
 @frozen(eq=False)
 class PlainCache:
     """Plain values of a graph, by row.
 
+    A graph that was specialised to a hypothesis shares the store of the one that it comes from:
+    what is the same site or stream in both has the same plain value.
+
     Law: what is cached changes no value, only the work.
     """
 
     graph: Graph
-    _tables: dict[tuple[int, int], Table] = field(factory=dict)
-    _datasets: dict[int, Dataset] = field(factory=dict)
-    """Keeps the datasets alive, so that an identity stays theirs."""
+    store: Store = field(factory=Store)
 
     def fill(
         self, rows: Rows, width: int, names: Iterable[str], at_once: int = ROWS_AT_ONCE
@@ -51,58 +109,38 @@ class PlainCache:
         What is kept already is not computed again: new sites of old rows start from it. The
         forward pass takes `at_once` rows.
         """
-        self._datasets[id(rows.data)] = rows.data
-        unknown = torch.full((len(rows.data),), -1, dtype=torch.int64)
-        table = self._tables.setdefault(
-            (id(rows.data), width), Table(np.empty(0, dtype=np.int64), unknown)
-        )
-        new = set(names) - set(table.values)
-        wanted = np.unique(rows.index)
-        missing = wanted[(table.slots[torch.tensor(wanted)] < 0).numpy()]
-        if not new and not len(missing):
-            return
+        table = self.store.table(rows.data, width)
+        table.add(np.unique(rows.index))
         inputs = model_inputs(rows.data, width)
-        self._compute(table, rows.at(table.rows), 0, inputs, width, new, at_once)
-        used = len(table.rows)
-        every = new | set(table.values)
-        self._compute(table, rows.at(missing), used, inputs, width, every, at_once)
-        table.rows = np.concatenate([table.rows, missing])
-        table.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
+        behind = {name: table.filled(self.graph.values[name]) for name in names}
+        bounds = sorted({*behind.values(), len(table.rows)})
+        for start, end in itertools.pairwise(bounds):
+            lacking = {name for name, filled in behind.items() if filled <= start}
+            for first in range(start, end, at_once):
+                batch = rows.at(table.rows[first : min(first + at_once, end)])
+                self._add(table, first, batch, inputs, width, lacking)
 
-    def held(self) -> int:
-        """Bytes of all values that are kept."""
-        tables = self._tables.values()
-        return sum(value.nbytes for table in tables for value in table.values.values())
-
-    def empty(self) -> None:
-        """Forget all values."""
-        self._tables.clear()
-
-    def _compute(
+    def _add(
         self,
         table: Table,
-        rows: Rows,
         first: int,
+        batch: Rows,
         inputs: dict[str, Tensor],
         width: int,
         names: set[str],
-        at_once: int,
     ) -> None:
-        """Put these values of these rows into the slots from `first` on."""
-        for start in range(0, len(rows) if names else 0, at_once):
-            batch = rows.at(rows.index[start : start + at_once])
-            here = slice(first + start, first + start + len(batch))
-            known = {
-                name: values[here] for name, values in table.values.items() if name not in names
-            }
-            for name, value in self._forward(batch, inputs, width, names, known).items():
-                room = table.values.get(name)
-                if room is None or len(room) < first + len(rows):
-                    grown = value.new_empty(first + len(rows), *value.shape[1:])
-                    if room is not None:
-                        grown[: len(room)] = room
-                    table.values[name] = room = grown
-                room[here] = value
+        """Put these values of a few rows into the slots from `first` on."""
+        known = self._known(table, slice(first, first + len(batch)), names)
+        for name, value in self._forward(batch, inputs, width, names, known).items():
+            table.put(self.graph.values[name], first, value)
+
+    def _known(self, table: Table, here: slice, lacking: set[str]) -> dict[str, Tensor]:
+        """What these slots have already, for a forward pass to start from."""
+        return {
+            name: table.kept[value].values[here].to(self.graph.device)
+            for name, value in self.graph.values.items()
+            if name not in lacking and table.filled(value) >= here.stop
+        }
 
     def get(
         self, name: str, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
@@ -116,10 +154,11 @@ class PlainCache:
         value = self.graph.values[name]
         if isinstance(value, Site) and not value.stored:
             return self._recomputed(value, rows, width, at, heads)
-        table = self._tables[id(rows.data), width]
-        stored = table.values[name]
-        slots = table.slots[torch.tensor(rows.index)].to(stored.device)
-        return gather(stored, slots, at, select(stored, heads))
+        table = self.store.table(rows.data, width)
+        stored = table.kept[value].values
+        slots = table.slots[torch.tensor(rows.index)]
+        taken = gather(stored, slots, None if at is None else at.cpu(), select(stored, heads))
+        return taken.to(self.graph.device)
 
     def _recomputed(
         self, site: Site, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]

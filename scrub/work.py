@@ -1,0 +1,82 @@
+"""What a run will do, before it does: the operations and bytes of a plan on its draws.
+
+Who drew what is known without running the model, so that what samples share is counted once, as
+the executor computes it once.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from scrub.budget import Budget
+from scrub.combinations import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.cost import Once, cost, each_step, peak, put_together, read_root
+from scrub.draw import Draws
+from scrub.steps import Plan
+
+CHUNKS = 8
+"""Chunks that are looked at; the others are like them, since samples are drawn independently."""
+
+
+@frozen
+class Work:
+    """A run of a plan on its draws, with no plain values known before.
+
+    Attributes:
+        flops: operations of matrix products, without those of plain values that are kept.
+        plain_flops: operations for plain values that are kept.
+        peak: most bytes of tensors at once, the model's weights not counted.
+    """
+
+    flops: int
+    plain_flops: int
+    peak: int
+
+
+def work(plan: Plan, draws: Draws, within: Budget) -> Work:
+    """What it takes to run a plan on all of its draws."""
+    width = max(rows.data.width for rows in draws.rows())
+    static = cost(plan, width)
+    every, root = each_step(plan, width), read_root(plan, width)
+    samples = len(draws.references)
+    starts = range(0, samples, within.chunk)
+    looked = [
+        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), every, root)
+        for start in starts[:CHUNKS]
+    ]
+    share = samples / sum(chunk.samples for chunk in looked)
+    every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
+    kept = every_row if within.keep else max(chunk.rows for chunk in looked)
+    rows = every_row if within.keep else share * sum(chunk.rows for chunk in looked)
+    held = kept * static.row_bytes
+    return Work(
+        flops=round(share * sum(chunk.flops for chunk in looked)),
+        plain_flops=round(rows * static.row_flops),
+        peak=held + max(within.forward * static.forward_bytes, max(chunk.peak for chunk in looked)),
+    )
+
+
+@frozen
+class _Chunk:
+    """What one chunk takes besides plain values, and how many rows it draws."""
+
+    samples: int
+    rows: int
+    flops: int
+    peak: int
+
+
+def _chunk(plan: Plan, draws: Draws, samples: slice, every: list[Once], root: Once) -> _Chunk:
+    drawn = Combinations(drawn_inputs(draws, samples))
+    counts = [len(drawn.of(step.needs).first) for step in plan.steps]
+    flops = sum(once.flops * count for once, count in zip(every, counts, strict=True))
+    plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
+    size = samples.stop - samples.start
+    read = 3 * root.made * size + (root.made + root.besides) * max(plain)
+    last = max((counts[s.step] for _, s in plan.result.cells if s.step is not None), default=0)
+    return _Chunk(
+        samples=size,
+        rows=sum(len(rows) for rows in by_dataset(drawn.inputs.values())),
+        flops=flops + root.flops * (sum(plain) + put_together(plan) * last),
+        peak=max(peak(plan, every, counts, 0), read + root.made * last),
+    )
