@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.errors import NoClaimError, Problem, UserError
+from scrub.outputs import check_outputs
+from scrub.stopping import Terminated
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from scrub.options import Options
     from scrub.prepare import Prepared
-    from scrub.results import Result
+    from scrub.suite import Outcome
 
 AS_EXPECTED, UNEXPECTED, BAD_INPUT, OUR_FAULT, NO_CLAIM = 0, 1, 2, 3, 5
-INTERRUPTED, BROKEN_PIPE = 130, 141
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
 
 def _reporting(command: Callable[..., int]) -> Callable[..., None]:
@@ -39,8 +41,11 @@ def _reporting(command: Callable[..., int]) -> Callable[..., None]:
             code = NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
         except click.ClickException:
             raise
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("interrupted", err=True)
+        except Terminated as stopped:
+            click.echo(": ".join(filter(None, ("terminated", str(stopped)))), err=True)
+            code = TERMINATED
+        except (KeyboardInterrupt, click.Abort) as stopped:
+            click.echo(": ".join(filter(None, ("interrupted", str(stopped)))), err=True)
             code = INTERRUPTED
         except BrokenPipeError:  # nobody reads on, as in `scrub check … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,6 +68,13 @@ KEYWORD = click.option(
     default="",
     metavar="EXPR",
     help='Only claims whose names match: "position and not absolute".',
+)
+MEMORY = click.option(
+    "--max-memory",
+    type=click.IntRange(min=1),
+    default=2**30,
+    metavar="BYTES",
+    help="For values while computing.  [default: 1 GiB]",
 )
 SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 
@@ -97,13 +109,7 @@ def main() -> None:
 )
 @SEED
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option(
-    "--max-memory",
-    type=click.IntRange(min=1),
-    default=2**30,
-    metavar="BYTES",
-    help="For values while computing.  [default: 1 GiB]",
-)
+@MEMORY
 @click.option("--by", metavar="COLUMN", help="Break every figure down by a column of the data.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results here.")
 @click.option(
@@ -129,14 +135,15 @@ def test_command(
     """Scrub the claims of hypothesis files and judge them."""
     if quiet and verbose:
         raise click.UsageError("-q and -v exclude each other.")
-    _check_outputs(json_file, save_run)
+    check_outputs(json_file, save_run)
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
     from scrub.options import check_device
-    from scrub.pipeline import scrub_claim
-    from scrub.prepare import Session, load_models, prepare
-    from scrub.report import show, write_json
+    from scrub.prepare import Session, prepare
+    from scrub.progress import Progress
+    from scrub.report import show
+    from scrub.suite import partial_file, remove_partial, run_claims, write_finished
 
     options = _options(alone=verbose, **chosen)
     check_device(options.device)
@@ -144,30 +151,29 @@ def test_command(
     prepared = prepare(claims, session, options)
     if by:
         _check_column(by, prepared)
-    results = []
-    interrupted = False
-    try:
-        with _Progress(prepared, options.samples, quiet=quiet) as progress:
-            progress.says("loading the model")
-            load_models(prepared, session, options)
-            for claim in prepared:
-                progress.says(claim.name)
-                result = scrub_claim(claim, session, options, progress.advance)
-                if save_run:
-                    _save(result, _folder(save_run, claim, prepared))
-                results.append(result)
-    except KeyboardInterrupt:
-        if not results:
-            raise
-        interrupted = True
-    if not quiet:
+    progress = Progress(options.samples * len(prepared), quiet=quiet)
+    outcome = run_claims(
+        prepared, session, options, progress, json_file=json_file, save_run=save_run
+    )
+    results = outcome.results
+    if results and not quiet:
         show(results, _console(), verbose=verbose, by=by)
+    if outcome.stopped:
+        raise type(outcome.stopped)(_what_is_kept(outcome, len(prepared)))
     if json_file:
-        write_json(results, options.seed, json_file, partial=interrupted)
-    if interrupted:
-        click.echo(f"interrupted: {len(results)} of {len(prepared)} claims finished", err=True)
-        return INTERRUPTED
+        write_finished(results, options.seed, json_file)
+    remove_partial(partial_file(prepared, options, json_file))
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
+
+
+def _what_is_kept(outcome: Outcome, claims: int) -> str:
+    """What became of a run that was stopped; "" where it had computed nothing."""
+    if outcome.partial is not None:
+        return (
+            f"{len(outcome.results)} of {claims} claims finished; what was computed is in "
+            f"{outcome.partial}, and the same command resumes"
+        )
+    return f"{len(outcome.results)} of {claims} claims finished" if outcome.results else ""
 
 
 @main.command("check")
@@ -190,30 +196,27 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @click.argument("target", metavar="PATH[::CLAIM]")
 @MODEL
 @click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True)
+@SEED
+@MEMORY
 @KEYWORD
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
 @_reporting
-def plan_command(target: str, model: str | None, samples: int, keyword: str, verbose: bool) -> int:
+def plan_command(target: str, model: str | None, keyword: str, verbose: bool, **chosen: Any) -> int:
     """Show the tree, what would run and its cost, without running it."""
     prepared = _prepared((target,), model, keyword)
     from rich.markup import escape
 
-    from scrub.options import Options
     from scrub.show import cost_line, plan_table, tree_picture
 
     console = _console()
     for claim in prepared:
-        graph, width = claim.model.graph, claim.data.width
         console.print(
             f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
         )
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
-            console.print(plan_table(claim.tree, graph, width), highlight=False)
-        rows = min(len(claim.data), samples * (2 + 2 * len(claim.tree.walk())))
-        line = cost_line(
-            claim.tree, graph, width, samples=samples, rows=rows, memory=Options().memory
-        )
+            console.print(plan_table(claim), highlight=False)
+        line = cost_line(claim, _options(**chosen))
         console.print(line, highlight=False)
         console.print()
     return AS_EXPECTED
@@ -263,26 +266,6 @@ def _options(max_memory: int | None = None, **chosen: Any) -> Options:
     return Options(**chosen, **memory)
 
 
-def _check_outputs(json_file: Path | None, save_run: Path | None) -> None:
-    """Refuse outputs that cannot be written, before anything runs."""
-    problems: list[str] = []
-    if json_file is not None:
-        folder = json_file.parent
-        if not folder.is_dir():
-            problems.append(f"--json {json_file}: there is no folder {folder}. Create it first.")
-        elif json_file.is_dir():
-            problems.append(f"--json {json_file}: this is a folder. Give a file.")
-        elif not os.access(json_file if json_file.exists() else folder, os.W_OK):
-            problems.append(f"--json {json_file}: cannot be written. Give another file.")
-    if save_run is not None:
-        above = (save_run.absolute(), *save_run.absolute().parents)
-        existing = next(path for path in above if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            problems.append(f"--save-run {save_run}: cannot be written. Give another folder.")
-    if problems:
-        raise UserError(*problems)
-
-
 def _check_column(by: str, claims: list[Prepared]) -> None:
     """Refuse an unknown column before anything runs."""
     problems: list[Problem] = []
@@ -295,56 +278,8 @@ def _check_column(by: str, claims: list[Prepared]) -> None:
         raise UserError(*problems)
 
 
-def _folder(directory: Path, claim: Prepared, claims: list[Prepared]) -> Path:
-    """Where a claim's record goes: one folder a file, if two files have claims of one name."""
-    same = [other for other in claims if other.claim.name == claim.claim.name]
-    return directory / Path(claim.file).stem if len(same) > 1 else directory
-
-
-def _save(result: Result, folder: Path) -> None:
-    from scrub.record import save
-
-    try:
-        save(result, folder)
-    except OSError as error:
-        raise UserError(f"--save-run: {folder} cannot be written: {error.strerror}.") from error
-
-
 def _console() -> Console:
     """A terminal as wide as it is; a pipe gets 120 columns and no colour."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=120, no_color=True)
-
-
-class _Progress:
-    """A progress bar with the time left, on a terminal; silence in a pipe."""
-
-    def __init__(self, claims: list[Prepared], samples: int, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.completed:,} of {task.total:,} references"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=quiet or not sys.stderr.isatty(),
-        )
-        self._task = self._bar.add_task("", total=samples * len(claims))
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def says(self, text: str) -> None:
-        """What is being done."""
-        self._bar.update(self._task, description=text, refresh=True)
-
-    def advance(self, samples: int) -> None:
-        self._bar.advance(self._task, samples)

@@ -60,9 +60,15 @@ def cost(plan: Plan, width: int) -> Cost:
         flops=sum(step.flops for step in every) + (2 + put_together(plan)) * root.flops,
         bytes=peak(plan, every, [1] * len(every), 0) + 4 * root.made + root.besides,
         row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
-        row_bytes=size * sum(_numbers(name, graph, width) for name in plan.plain),
+        row_bytes=sum(row_bytes(plan, width).values()),
         forward_bytes=size * _forward(graph, plan.plain, width),
     )
+
+
+def row_bytes(plan: Plan, width: int) -> dict[str, int]:
+    """Bytes per row of each site and stream whose plain values are kept."""
+    size = plan.graph.dtype.itemsize
+    return {name: size * _numbers(name, plan.graph, width) for name in plan.plain}
 
 
 def each_step(plan: Plan, width: int) -> list[Once]:

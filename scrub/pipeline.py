@@ -5,25 +5,28 @@ collect → prepare (with check) → plan → draw → execute → metrics → s
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve, fields
+from attrs import evolve, fields, frozen
 from torch import Tensor
 
-from scrub.budget import Budget, budget
+from scrub.budget import Budget, fit
 from scrub.collect import Collected
-from scrub.cost import cost
 from scrub.data import Rows
-from scrub.draw import Draws, draw
+from scrub.draw import Draws, NodeDraw, draw
 from scrub.errors import UserError, did_you_mean, in_words
-from scrub.execute import by_dataset, execute
+from scrub.execute import execute
 from scrub.hypothesis import Claim
+from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
 from scrub.metrics import Metric, measure
+from scrub.model.model import Model
 from scrub.model.plain import PlainCache
 from scrub.options import Options, check_device
 from scrub.plan import plan
@@ -33,21 +36,79 @@ from scrub.samplers import Exact
 from scrub.statistics import CONFIDENCE, Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
 from scrub.tree import NamePath, Occurrence
+from scrub.work import work
 
 Progress = Callable[[int], None]
-"""Called with the number of samples that were finished."""
+"""Called after every chunk, with the number of the claim's samples that were finished."""
+UNKNOWN = Interval(math.nan, -math.inf, math.inf)
+"""Before anything is computed."""
+CHECKED = 8
+"""Samples of an earlier run that are computed again before the others are believed."""
 
 
 def scrub_claim(
-    prepared: Prepared, session: Session, options: Options, progress: Progress
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    progress: Progress,
+    known: SectionOf = nothing_known,
 ) -> Result:
     """Scrub a claim.
+
+    Args:
+        known: what is known already of a scrub's numbers, which is not computed again.
 
     Raises:
         UserError: the model cannot be loaded, or a sampler or metric of the user's fails.
     """
+    with _said_where(prepared):
+        return _scrubbed(prepared, session, options, progress, known)
+
+
+@frozen
+class Ahead:
+    """What is left to do of a claim.
+
+    Attributes:
+        name: the claim's name.
+        known: what is known of its numbers.
+        flops: operations for what is not known, the plain model's apart.
+        plain_flops: operations of the plain model, which claims on one model and data share.
+        shared: tells model and data apart.
+    """
+
+    name: str
+    known: Section
+    flops: int
+    plain_flops: int
+    shared: tuple[int, int]
+
+
+def ahead(prepared: Prepared, session: Session, options: Options, known: SectionOf) -> Ahead:
+    """Look at a claim without running it.
+
+    Raises:
+        UserError: a sampler of the user's fails.
+    """
+    with _said_where(prepared):
+        begun, draws, section = _begun(prepared, session, options, known)
+        left = 0 if section.finished else 1 - section.samples / options.samples
+        scrubs = 1 + len(prepared.tree.walk()) if options.alone else 1
+        found = work(begun.plan, draws, fit(begun.plan, draws, begun.cache, options.memory))
+        return Ahead(
+            name=prepared.claim.name,
+            known=section,
+            flops=round(left * found.flops * scrubs),
+            plain_flops=found.plain_flops if left else 0,
+            shared=(id(begun.model), id(prepared.data)),
+        )
+
+
+@contextmanager
+def _said_where(prepared: Prepared) -> Iterator[None]:
+    """Errors of the user's say in which claim, and where it can be told in which line."""
     try:
-        return _scrubbed(prepared, session, options, progress)
+        yield
     except UserError as error:
         raise error.at(file=prepared.file, claim=prepared.claim.name) from error
     except Exception as error:
@@ -58,34 +119,38 @@ def scrub_claim(
         raise problem.at(file=prepared.file, claim=prepared.claim.name) from error
 
 
-def _scrubbed(prepared: Prepared, session: Session, options: Options, progress: Progress) -> Result:
+def _scrubbed(
+    prepared: Prepared, session: Session, options: Options, progress: Progress, known: SectionOf
+) -> Result:
     """plan → draw → execute → metrics → statistics."""
-    model = session.load(prepared.model, options.dtype, options.device)
+    session.load(prepared.model, options.dtype, options.device)
     started = time.perf_counter()
-    planned = plan(prepared.tree, model.graph, columns=prepared.metric.of_labels is not None)
-    cache = session.cache(planned.graph)
+    begun, draws, section = _begun(prepared, session, options, known)
+    within = _budget(begun, draws, session, options.memory)
+    predicted = work(begun.plan, draws, within)
+    _check_known(begun, draws, within, section)
+    spent = section.seconds
+    progress(section.samples)
     looks = _looks(options)
     confidence = 1 - (1 - CONFIDENCE) / len(looks)
-    draws = draw(prepared.tree, prepared.data, samples=looks[0], seed=options.seed)
-    within = _budget(planned, draws, session, options.memory)
-    numbers = _measured(planned, draws, prepared, cache, within, progress)
-    recovered = _recovered(numbers, options.seed, confidence)
-    for samples in looks[1:]:
-        if options.precision is None or recovered.half_width <= options.precision:
+    numbers, recovered = section.first(0), UNKNOWN
+    for samples in looks:
+        if options.precision is not None and recovered.half_width <= options.precision:
             break
         draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
-        within = _budget(planned, draws, session, options.memory)
-        numbers = _measured(planned, draws, prepared, cache, within, progress, numbers)
+        within = _budget(begun, draws, session, options.memory)
+        numbers = _measured(begun, draws, within, progress, section)
         recovered = _recovered(numbers, options.seed, confidence)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
-        alone = _alone(planned, prepared, cache, within, draws, options.seed)
+        alone = _alone(begun, draws, within, options, known, progress)
         nodes = tuple(evolve(node, alone=alone[node.path]) for node in nodes)
+    section.finished = True
     return Result(
         file=prepared.file,
         claim=prepared.claim,
         model=prepared.model.name,
-        weights_sha256=model.sha256,
+        weights_sha256=begun.model.sha256,
         dtype=str(options.dtype).removeprefix("torch."),
         tree=prepared.tree,
         metric=prepared.metric,
@@ -96,9 +161,30 @@ def _scrubbed(prepared: Prepared, session: Session, options: Options, progress: 
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
-        memory=Memory(options.memory, within.peak, session.grown()),
-        seconds=time.perf_counter() - started,
+        memory=Memory(options.memory, predicted.peak, session.grown()),
+        seconds=spent + time.perf_counter() - started,
     )
+
+
+@frozen(eq=False)
+class _Begun:
+    """A claim that is planned on its model."""
+
+    prepared: Prepared
+    model: Model
+    plan: Plan
+    cache: PlainCache
+
+
+def _begun(
+    prepared: Prepared, session: Session, options: Options, known: SectionOf
+) -> tuple[_Begun, Draws, Section]:
+    """The plan, all draws that may be asked for, and what is known of their numbers."""
+    model = session.load(prepared.model, options.dtype, options.device)
+    planned = plan(prepared.tree, model.graph, columns=prepared.metric.of_labels is not None)
+    draws = draw(prepared.tree, prepared.data, samples=options.samples, seed=options.seed)
+    section = known(prepared, model, options, prepared.tree, draws)
+    return _Begun(prepared, model, planned, session.cache(model, planned.graph)), draws, section
 
 
 def _looks(options: Options) -> list[int]:
@@ -116,46 +202,63 @@ def _looks(options: Options) -> list[int]:
 
 
 def _measured(
-    planned: Plan,
-    draws: Draws,
-    prepared: Prepared,
-    cache: PlainCache,
-    within: Budget,
-    progress: Progress,
-    known: Numbered | None = None,
+    begun: _Begun, draws: Draws, within: Budget, progress: Progress, section: Section
 ) -> Numbered:
-    """The metric per reference, three times, for the samples that are not known yet."""
-    done = 0 if known is None else len(known.original)
-    parts = [] if known is None else [known]
-    for output in execute(planned, draws, cache, within, start=done):
-        references = draws.references.at(draws.references.index[output.samples])
-        values = (output.original, output.scrubbed, output.baseline)
-        parts.append(Numbered(*(_metric(planned, prepared.metric, v, references) for v in values)))
-        progress(len(references))
-    return Numbered(
-        original=np.concatenate([part.original for part in parts]),
-        scrubbed=np.concatenate([part.scrubbed for part in parts]),
-        baseline=np.concatenate([part.baseline for part in parts]),
-    )
+    """The metric per reference, three times. What is not known yet is added to the section."""
+    samples = len(draws.references)
+    if section.samples < samples:
+        started = time.perf_counter()
+        for output in execute(begun.plan, draws, begun.cache, within, start=section.samples):
+            references = draws.references.at(draws.references.index[output.samples])
+            values = (output.original, output.scrubbed, output.baseline)
+            metric = begun.prepared.metric
+            part = Numbered(*(_metric(begun.plan, metric, v, references) for v in values))
+            section.add(part, time.perf_counter() - started)
+            started = time.perf_counter()
+            progress(len(references))
+    return section.first(samples)
 
 
-def _budget(planned: Plan, draws: Draws, session: Session, memory: int) -> Budget:
+def _check_known(begun: _Begun, draws: Draws, within: Budget, section: Section) -> None:
+    """Compute a few samples again of what an earlier run left, and forget it if they differ.
+
+    The fingerprint does not see what a metric or a graph reads from elsewhere.
+    """
+    if not section.earlier:
+        return
+    section.earlier = False
+    apart = evolve(begun, cache=PlainCache(begun.plan.graph))  # leaves no trace in later batches
+    which = np.unique(np.linspace(0, section.samples - 1, CHECKED).astype(np.int64))
+    again = _measured(apart, _some(draws, which), within, lambda samples: None, Section())
+    before = section.first(section.samples)
+    for name in COLUMNS:
+        old, new = getattr(before, name)[which], getattr(again, name)
+        scale = np.abs(old[np.isfinite(old)]).max(initial=0.0)
+        within_rounding = scale * torch.finfo(begun.plan.graph.dtype).eps ** 0.5
+        if not np.allclose(old, new, rtol=0, atol=within_rounding, equal_nan=True):
+            section.forget()
+            return
+
+
+def _some(draws: Draws, which: np.ndarray) -> Draws:
+    """The draws of some samples."""
+
+    def of(rows: Rows) -> Rows:
+        return rows.at(rows.index[which])
+
+    nodes = {
+        path: NodeDraw(of(node.own), None if node.other is None else of(node.other))
+        for path, node in draws.nodes.items()
+    }
+    return Draws(of(draws.references), of(draws.baseline), nodes)
+
+
+def _budget(begun: _Begun, draws: Draws, session: Session, memory: int) -> Budget:
     """What fits beside the plain values of earlier claims, or else without them."""
-
-    def fit(held: int) -> Budget:
-        return budget(
-            cost(planned, max(rows.data.width for rows in draws.rows())),
-            samples=len(draws.references),
-            rows=sum(len(rows) for rows in by_dataset(draws.rows())),
-            inputs=len(draws.rows()),
-            memory=memory,
-            held=held,
-        )
-
-    found = fit(session.held())
+    found = fit(begun.plan, draws, begun.cache, memory)
     if not found.keep and session.held():
         session.forget()
-        found = fit(0)
+        found = fit(begun.plan, draws, begun.cache, memory)
     return found
 
 
@@ -178,23 +281,26 @@ def _recovered(numbers: Numbered, seed: int, confidence: float = CONFIDENCE) -> 
 
 
 def _alone(
-    planned: Plan,
-    prepared: Prepared,
-    cache: PlainCache,
-    within: Budget,
+    begun: _Begun,
     draws: Draws,
-    seed: int,
+    within: Budget,
+    options: Options,
+    known: SectionOf,
+    progress: Progress,
 ) -> dict[NamePath, Interval]:
     """Loss recovered with one node scrubbed and all others exact, on the same draws.
 
     The plan does not know samplers, so one plan serves them all.
     """
+    prepared = begun.prepared
     found = {}
     for node in prepared.tree.walk():
         tree = _only(prepared.tree, node.path)
-        drawn = draw(tree, prepared.data, samples=len(draws.references), seed=seed)
-        numbers = _measured(planned, drawn, prepared, cache, within, lambda n: None)
-        found[node.path] = _recovered(numbers, seed)
+        drawn = draw(tree, prepared.data, samples=len(draws.references), seed=options.seed)
+        section = known(prepared, begun.model, options, tree, drawn)
+        _check_known(begun, drawn, within, section)
+        numbers = _measured(begun, drawn, within, lambda samples: progress(0), section)
+        found[node.path] = _recovered(numbers, options.seed)
     return found
 
 

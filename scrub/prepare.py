@@ -16,7 +16,7 @@ from scrub.hypothesis import Claim, Correspondence, InterpNode
 from scrub.metrics import Metric, as_metric
 from scrub.model.graph import Graph
 from scrub.model.model import Model, describe, embedded_names, load
-from scrub.model.plain import PlainCache
+from scrub.model.plain import PlainCache, Store
 from scrub.options import Options, check_options
 from scrub.resident import Resident
 from scrub.tree import Tree, treeify
@@ -44,9 +44,9 @@ class Session:
 
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
-    _data: dict[Any, tuple[Recipe, Dataset]] = field(factory=dict)
-    """With the recipe, so that its identity stays its own."""
-    _caches: dict[int, PlainCache] = field(factory=dict)
+    _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
+    """With the recipe or function, so that its identity stays its own."""
+    _stores: dict[int, Store] = field(factory=dict)
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
@@ -63,9 +63,17 @@ class Session:
         return self._loaded[key]
 
     def data(self, source: Any, model: Model) -> Dataset:
-        """A claim's data, made with the model's tokenizer; one table for one recipe."""
-        if not isinstance(source, Dataset | Recipe) and callable(source):
-            source = _theirs(source, model, doing="Making the data")
+        """A claim's data, made once for a model: one table for one recipe, or one function."""
+        if isinstance(source, Dataset | Recipe) or not callable(source):
+            return self._made(source, model)
+        key = (id(source), id(model))
+        if key not in self._data:
+            given = _theirs(source, model, doing="Making the data")
+            self._data[key] = (source, self._made(given, model))
+        return self._data[key][1]
+
+    def _made(self, source: Any, model: Model) -> Dataset:
+        """A dataset as it is, or made of a recipe with the model's tokenizer."""
         if isinstance(source, Dataset):
             return source
         if not isinstance(source, Recipe):
@@ -81,17 +89,18 @@ class Session:
             self._data[key] = (source, made)
         return self._data[key][1]
 
-    def cache(self, graph: Graph) -> PlainCache:
-        return self._caches.setdefault(id(graph), PlainCache(graph))
+    def cache(self, model: Model, graph: Graph) -> PlainCache:
+        """Plain values of a model, for its graph as a hypothesis specialises it."""
+        return PlainCache(graph, self._stores.setdefault(id(model.graph), Store()))
 
     def held(self) -> int:
         """Bytes of plain values that are kept from earlier claims."""
-        return sum(cache.held() for cache in self._caches.values())
+        return sum(store.held() for store in self._stores.values())
 
     def forget(self) -> None:
         """Let go of all plain values; they are computed again where they are asked for."""
-        for cache in self._caches.values():
-            cache.empty()
+        for store in self._stores.values():
+            store.empty()
 
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""

@@ -80,7 +80,7 @@ def _described(result: Result) -> dict[str, Any]:
             "weights_sha256": result.weights_sha256,
             "dtype": result.dtype,
         },
-        "data": {"name": result.draws.references.data.name, "sha256": result.data_sha256},
+        "data": {"name": result.data_name, "sha256": result.data_sha256},
         "metric": {
             "name": result.metric.name,
             "kind": result.metric.kind,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scrub.errors import UserError
 from scrub.hypothesis import Expectation
 from scrub.results import NodeResult, Result
 from scrub.statistics import CONFIDENCE, Interval
@@ -76,6 +73,7 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
             f"seed {first.seed}",
             highlight=False,
         )
+        console.print(f"data: {escape(first.data_name)}", highlight=False)
         console.print(table(group), highlight=False)
         for result in group:
             for note in notes(result):
@@ -112,10 +110,10 @@ def notes(result: Result) -> list[str]:
 
 
 def _grouped(results: Sequence[Result]) -> list[list[Result]]:
-    """Results that share a heading: file, model, metric and number of references."""
+    """Results that share a heading: file, model, metric, data and number of references."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
-        key = (result.file, result.model, result.metric.name, result.samples)
+        key = (result.file, result.model, result.metric.name, result.samples, result.data_name)
         groups.setdefault(key, []).append(result)
     return list(groups.values())
 
@@ -183,16 +181,20 @@ def breakdown(result: Result, column: str) -> Table:
     return shown
 
 
-def as_json(results: Sequence[Result], seed: int, *, partial: bool = False) -> dict[str, Any]:
+def as_json(
+    results: Sequence[Result], seed: int, *, kept: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """The results file (schema scrub.results/1). What is undefined is null, with a reason.
 
     Args:
-        partial: the run was interrupted, and these are the claims that were finished.
+        kept: the run is not finished: these are the claims that are, and the numbers from which
+            it can go on (see `scrub.kept`). None for a finished run.
     """
     found: dict[str, Any] = {"schema": SCHEMA, "seed": seed}
-    if partial:
+    if kept is not None:
         found["partial"] = True
-    return found | {"results": [_result(result) for result in results]}
+    found["results"] = [_result(result) for result in results]
+    return found if kept is None else found | {"kept": list(kept)}
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -226,7 +228,7 @@ def _result(result: Result) -> dict[str, Any]:
         "passed": result.passed,
         "notes": notes(result),
         "seconds": round(result.seconds, 3),
-        "data": {"name": result.draws.references.data.name, "sha256": result.data_sha256},
+        "data": {"name": result.data_name, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
     }
 
@@ -255,17 +257,3 @@ def _interval(found: Interval) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def write_json(results: Sequence[Result], seed: int, path: Path, *, partial: bool = False) -> None:
-    """Write the results file.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    found = as_json(results, seed, partial=partial)
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--json {path}: cannot be written: {error.strerror}.") from error

@@ -96,6 +96,11 @@ class Result:
         return len(self.numbers.original)
 
     @property
+    def data_name(self) -> str:
+        """What the data is called: where it comes from."""
+        return self.draws.references.data.name
+
+    @property
     def passed(self) -> bool:
         """Whether the verdict is what the file expects (true where it expects nothing)."""
         return self.judgement.passed

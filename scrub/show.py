@@ -9,16 +9,19 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree as Picture
 
-from scrub.budget import budget
-from scrub.cost import cost
+from scrub.budget import fit
+from scrub.combinations import by_dataset
 from scrub.data import Rows
-from scrub.draw import Draws
-from scrub.model.graph import Graph
+from scrub.draw import Draws, draw
+from scrub.model.plain import PlainCache
+from scrub.options import Options
 from scrub.plan import plan
+from scrub.prepare import Prepared
 from scrub.results import describe_route, describe_sampler
 from scrub.sites import ALL, Route
-from scrub.steps import SiteStep, Step
+from scrub.steps import Plan, SiteStep, Step
 from scrub.tree import Occurrence, Tree
+from scrub.work import work
 
 
 def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
@@ -101,12 +104,12 @@ def tree_picture(tree: Tree) -> Picture:
     return grow(tree, Picture(label(tree)))
 
 
-def plan_table(tree: Tree, graph: Graph, width: int) -> Table:
+def plan_table(claim: Prepared) -> Table:
     """The steps of a plan, in order."""
     shown = Table(box=None, pad_edge=False)
     for name in ("step", "value", "heads", "positions", "in", "depends on"):
         shown.add_column(name, justify="right" if name == "step" else "left")
-    for number, step in enumerate(plan(tree, graph).steps):
+    for number, step in enumerate(_plan(claim).steps):
         needs = ", ".join(f"{v.path[-1]}.{v.which}" for v in sorted(step.needs))
         shown.add_row(str(number), *map(escape, (*_step(step), step.node[-1], needs)))
     return shown
@@ -119,17 +122,22 @@ def _step(step: Step) -> tuple[str, str, str]:
     return f"change of {step.stream}", "", at
 
 
-def cost_line(tree: Tree, graph: Graph, width: int, *, samples: int, rows: int, memory: int) -> str:
-    """What a run would cost, at most."""
-    planned = plan(tree, graph)
-    found = cost(planned, width)
-    inputs = 2 + sum(2 - node.is_leaf for node in tree.walk())
-    within = budget(found, samples=samples, rows=rows, inputs=inputs, memory=memory)
+def cost_line(claim: Prepared, options: Options) -> str:
+    """What a run will take, drawn as it would be."""
+    planned = _plan(claim)
+    draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
+    within = fit(planned, draws, PlainCache(planned.graph), options.memory)
+    found = work(planned, draws, within)
+    rows = sum(len(rows) for rows in by_dataset(draws.rows()))
     return (
-        f"At most {_si(found.total_flops(samples, rows))}FLOP and {_si(within.peak)}B for "
-        f"{samples:,} references over {rows:,} rows (plain model: "
-        f"{_si(rows * found.row_flops)}FLOP of them, once per session)."
+        f"{_si(found.flops + found.plain_flops)}FLOP and {_si(found.peak)}B for "
+        f"{options.samples:,} references, which draw {rows:,} rows (plain model: "
+        f"{_si(found.plain_flops)}FLOP of them, once per session)."
     )
+
+
+def _plan(claim: Prepared) -> Plan:
+    return plan(claim.tree, claim.model.graph, columns=claim.metric.of_labels is not None)
 
 
 def _si(number: float) -> str:

@@ -48,7 +48,7 @@ def work(plan: Plan, draws: Draws, within: Budget) -> Work:
     every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
     kept = every_row if within.keep else max(chunk.rows for chunk in looked)
     rows = every_row if within.keep else share * sum(chunk.rows for chunk in looked)
-    held = kept * static.row_bytes
+    held = max(kept * static.row_bytes, within.kept)
     return Work(
         flops=round(share * sum(chunk.flops for chunk in looked)),
         plain_flops=round(rows * static.row_flops),

@@ -7,7 +7,7 @@ Every node, sample, claim and seed of a session shares one cache. A site that is
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -133,6 +133,22 @@ class PlainCache:
         known = self._known(table, slice(first, first + len(batch)), names)
         for name, value in self._forward(batch, inputs, width, names, known).items():
             table.put(self.graph.values[name], first, value)
+
+    def held_after(self, drawn: Iterable[Rows], width: int, names: Mapping[str, int]) -> int:
+        """Bytes of all values that the store keeps once these rows are filled.
+
+        Args:
+            drawn: distinct rows, dataset by dataset.
+            names: sites and streams that are filled, with their bytes per row.
+        """
+        total = self.store.held()
+        for rows in drawn:
+            table = self.store.tables.get((id(rows.data), width))
+            union = len(rows) if table is None else len(np.union1d(rows.index, table.rows))
+            for name, size in names.items():
+                here = None if table is None else table.kept.get(self.graph.values[name])
+                total += union * size - (0 if here is None else here.values.nbytes)
+        return total
 
     def _known(self, table: Table, here: slice, lacking: set[str]) -> dict[str, Tensor]:
         """What these slots have already, for a forward pass to start from."""

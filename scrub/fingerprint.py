@@ -1,0 +1,182 @@
+"""What determines a claim's numbers, as one hash: numbers that were kept are good only under it.
+
+Hashed are the text of the hypothesis file and of the modules beside it that it imports; scrub's own
+code and the versions below it; the model's weights and configuration; the data with all columns;
+the tree; every row that was drawn (so the seed and the samplers); precision, dtype, kind of device.
+Not seen is what functions of the user's read by themselves (a metric that opens a file): for that
+the pipeline computes some of the kept samples again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import field, frozen
+
+from scrub.data import Dataset
+from scrub.draw import Draws
+from scrub.model.model import Model
+from scrub.options import Options
+from scrub.prepare import Prepared
+from scrub.sites import Cell, Route
+from scrub.splits import Coordinates, Projection
+from scrub.tree import Tree
+
+
+@frozen(eq=False)
+class Fingerprints:
+    """Makes the fingerprints of a run's claims.
+
+    Attributes:
+        sources: hash of each claim's source text by the claim's name, taken before anything runs:
+            a file that is edited meanwhile is not the one that was loaded.
+        code: hash of scrub itself.
+    """
+
+    sources: Mapping[str, str]
+    code: str
+    _datasets: dict[int, tuple[Dataset, str]] = field(factory=dict)
+    """With the dataset, so that its identity stays its own."""
+
+    @staticmethod
+    def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
+        sources = {item.name: _sources(item.claim.build) for item in claims}
+        return Fingerprints(sources, _own_code())
+
+    def of(
+        self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
+    ) -> str:
+        """The fingerprint of one scrub: this tree on these draws, for this claim's metric."""
+        metric = prepared.metric
+        said = {
+            "claim": prepared.name,
+            "sources": self.sources[prepared.name],
+            "code": self.code,
+            "model": [model.sha256, _model_files(model.directory)],
+            "data": self._dataset(prepared.data),
+            "metric": [metric.name, metric.kind, list(metric.labels)],
+            "tree": [[list(n.path), [_route(r) for r in n.routes]] for n in tree.walk()],
+            "draws": [[self._dataset(rows.data), _array(rows.index)] for rows in draws.rows()],
+            "seed": options.seed,
+            "precision": options.precision,
+            "dtype": [str(options.dtype), str(model.graph.dtype)],
+            "device": torch.device(options.device).type,
+        }
+        return _digest([repr(said).encode()])
+
+    def _dataset(self, data: Dataset) -> str:
+        if id(data) not in self._datasets:
+            self._datasets[id(data)] = (data, _table(data))
+        return self._datasets[id(data)][1]
+
+
+def _sources(function: Callable[..., Any]) -> str:
+    """Hash of the file that a function stands in, and of the user's modules that it imports."""
+    waiting = [sys.modules[function.__module__]]
+    texts: dict[str, str] = {}
+    while waiting:
+        module = waiting.pop()
+        file = str(module.__file__)
+        if file not in texts:
+            texts[file] = Path(file).read_text(encoding="utf-8")
+            waiting += [found for found in _imported(texts[file], module) if _is_users(found)]
+    return _digest(texts[file].encode() for file in sorted(texts))
+
+
+def _imported(text: str, module: ModuleType) -> Iterator[ModuleType]:
+    """The loaded modules that import statements anywhere in a module's text name."""
+    for statement in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            stem = "." * statement.level + (statement.module or "")
+            if statement.level:
+                stem = importlib.util.resolve_name(stem, module.__package__)
+            names = [stem, *(f"{stem}.{alias.name}" for alias in statement.names)]
+        yield from (sys.modules[name] for name in names if name in sys.modules)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module is a file of the user's: neither installed, nor of Python, nor scrub's."""
+    file = getattr(module, "__file__", None)
+    if file is None or not file.endswith(".py") or module.__name__.split(".")[0] == "scrub":
+        return False
+    path = Path(file)
+    if {"site-packages", "dist-packages"} & set(path.parts):
+        return False
+    return not path.is_relative_to(sysconfig.get_paths()["stdlib"])
+
+
+def _own_code() -> str:
+    """Hash of scrub's modules, and of the versions of what computes below it."""
+    versions = [f"{name} {version(name)}".encode() for name in ("torch", "numpy", "transformers")]
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return _digest([*versions, *(file.read_bytes() for file in files)])
+
+
+def _model_files(directory: Path | None) -> str:
+    """Hash of what lies beside the weights and changes the model: its configuration.
+
+    Weights that are not safetensors are in no other hash.
+    """
+    if directory is None:
+        return ""
+    files = sorted([*directory.glob("*.json"), *directory.glob("*.bin")])
+    return _digest(part for file in files for part in (file.name.encode(), file.read_bytes()))
+
+
+def _route(route: Route) -> list[Any]:
+    def cells(which: tuple[Cell, ...]) -> list[Any]:
+        return [[cell.site, cell.head, cell.part] for cell in which]
+
+    through = route.through
+    return [
+        cells(route.cells),
+        route.at,
+        None if route.into is None else sorted(route.into),
+        [through.kinds, cells(through.also), cells(through.never)],
+        _split(route.split),
+    ]
+
+
+def _split(split: object) -> list[Any]:
+    if isinstance(split, Projection):
+        return [str(split), {name: _array(basis) for name, basis in split.bases.items()}]
+    if isinstance(split, Coordinates):
+        return [str(split), {name: list(numbers) for name, numbers in split.sets.items()}]
+    return [str(split)]
+
+
+def _table(data: Dataset) -> str:
+    """Hash of everything in a dataset: metrics may read any column of it."""
+    tables = (data.inputs, data.columns, data.positions, data.labels)
+    arrays = [{name: _array(values) for name, values in table.items()} for table in tables]
+    said = repr((data.name, [sorted(table.items()) for table in arrays], _array(data.lengths)))
+    return _digest([said.encode(), repr(data.pieces).encode()])
+
+
+def _array(values: np.ndarray) -> str:
+    if values.dtype.hasobject:
+        return _digest([repr(values.tolist()).encode()])
+    head = f"{values.dtype.str} {values.shape}".encode()
+    return _digest([head, np.ascontiguousarray(values).tobytes()])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    """Hash of some byte strings, each of which ends where it ends."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(hashlib.sha256(part).digest())
+    return found.hexdigest()

@@ -1,0 +1,169 @@
+"""The numbers of a run that is not finished, kept so that the same command goes on from them.
+
+They stand in the partial results file (`"partial": true`) under "kept", one entry a scrub: the
+metric per reference, three times, for the samples that are done. Nothing else is kept: plan and
+draws are made again, which is cheap, and a claim that was finished needs no more than its numbers.
+An entry is found by its fingerprint (`scrub.fingerprint`) alone, so that a stale one is never used.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import define, field, frozen
+
+from scrub.draw import Draws
+from scrub.fingerprint import Fingerprints
+from scrub.model.model import Model
+from scrub.options import Options
+from scrub.prepare import Prepared
+from scrub.results import Numbered
+from scrub.tree import Tree
+
+COLUMNS = ("original", "scrubbed", "baseline")
+
+
+@define(eq=False)
+class Section:
+    """The numbers of one scrub, as far as they are known: those of its first samples.
+
+    Attributes:
+        claim: the claim's name, for people.
+        parts: in the order of samples; grows with each chunk.
+        seconds: spent on them.
+        finished: whether the claim needs no more of them.
+        earlier: whether they come from an earlier run and are still to be checked.
+        dropped: whether they were forgotten because they no longer held.
+    """
+
+    claim: str = ""
+    parts: list[Numbered] = field(factory=list)
+    seconds: float = 0.0
+    finished: bool = False
+    earlier: bool = False
+    dropped: bool = False
+
+    @property
+    def samples(self) -> int:
+        return sum(len(part.original) for part in self.parts)
+
+    def add(self, part: Numbered, seconds: float) -> None:
+        """The numbers of the samples that come next."""
+        self.parts.append(part)
+        self.seconds += seconds
+
+    def first(self, samples: int) -> Numbered:
+        """The numbers of the first samples, as many as are known."""
+        return Numbered(
+            *(
+                np.concatenate([np.empty(0), *(getattr(part, name) for part in self.parts)])[
+                    :samples
+                ]
+                for name in COLUMNS
+            )
+        )
+
+    def forget(self) -> None:
+        """Start anew: the numbers are not what is computed now."""
+        self.parts.clear()
+        self.seconds = 0.0
+        self.finished = False
+        self.dropped = True
+
+
+SectionOf = Callable[[Prepared, Model, Options, Tree, Draws], Section]
+"""What is known of the numbers of a tree on draws."""
+
+
+def nothing_known(*scrub: object) -> Section:
+    """For a run that keeps nothing beyond its end."""
+    return Section()
+
+
+@frozen(eq=False)
+class Kept:
+    """The numbers of a run's scrubs, those of an earlier run with them.
+
+    Attributes:
+        trouble: why an earlier file could not be read, as a sentence; "" if it could.
+    """
+
+    fingerprints: Fingerprints
+    sections: dict[str, Section] = field(factory=dict)
+    trouble: str = ""
+
+    @staticmethod
+    def read(path: Path, fingerprints: Fingerprints) -> Kept:
+        """What the file of an earlier run has; nothing, where it is complete or not there."""
+        if not path.is_file():
+            return Kept(fingerprints)
+        try:
+            text = path.read_text(encoding="utf-8")
+            found = json.loads(text) if text else {}
+            entries = found["kept"] if found.get("partial") else []
+            return Kept(fingerprints, {e["fingerprint"]: _section(e) for e in entries})
+        except OSError as error:
+            reason = str(error.strerror)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            reason = "it is damaged, or no results file"
+        return Kept(
+            fingerprints,
+            trouble=f"{path} cannot be resumed from: {reason}. Everything is computed anew.",
+        )
+
+    def section(
+        self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
+    ) -> Section:
+        """What is known of this scrub; an empty section, which is kept, where nothing is."""
+        fingerprint = self.fingerprints.of(prepared, model, options, tree, draws)
+        return self.sections.setdefault(fingerprint, Section(prepared.name))
+
+    @property
+    def samples(self) -> int:
+        """Samples that are known, of all scrubs together."""
+        return sum(section.samples for section in self.sections.values())
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The entries of the partial results file."""
+        known = {key: section for key, section in self.sections.items() if section.samples}
+        return [_entry(fingerprint, section) for fingerprint, section in known.items()]
+
+
+def _entry(fingerprint: str, section: Section) -> dict[str, Any]:
+    """Numbers as base64 of little-endian float64: every bit, and what JSON has no word for."""
+    numbers = section.first(section.samples)
+    raw = {name: getattr(numbers, name).astype("<f8").tobytes() for name in COLUMNS}
+    return {
+        "claim": section.claim,
+        "fingerprint": fingerprint,
+        "samples": section.samples,
+        "finished": section.finished,
+        "seconds": round(section.seconds, 3),
+        "sha256": _sha256(raw),
+        "float64": {name: base64.b64encode(values).decode() for name, values in raw.items()},
+    }
+
+
+def _section(entry: dict[str, Any]) -> Section:
+    """The opposite of `_entry`. Raises a ValueError if the numbers are damaged."""
+    raw = {name: base64.b64decode(entry["float64"][name], validate=True) for name in COLUMNS}
+    if _sha256(raw) != entry["sha256"]:
+        raise ValueError("the numbers are not those that were written")
+    numbers = Numbered(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
+    return Section(
+        entry["claim"],
+        [numbers],
+        seconds=float(entry["seconds"]),
+        finished=bool(entry["finished"]),
+        earlier=True,
+    )
+
+
+def _sha256(raw: dict[str, bytes]) -> str:
+    return hashlib.sha256(b"".join(raw[name] for name in COLUMNS)).hexdigest()

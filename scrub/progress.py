@@ -1,0 +1,45 @@
+"""How far a run is, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress:
+    """A progress bar with the time left, on a terminal; silence in a pipe."""
+
+    def __init__(self, references: int, *, quiet: bool) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} references"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._quiet = quiet
+        self._task = self._bar.add_task("", total=references)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def says(self, text: str) -> None:
+        """What is being done."""
+        self._bar.update(self._task, description=text, refresh=True)
+
+    def note(self, text: str) -> None:
+        """A line above the bar, which stays; nothing for an empty text, or where it is quiet."""
+        if text and not self._quiet:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def advance(self, samples: int) -> None:
+        self._bar.advance(self._task, samples)

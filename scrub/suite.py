@@ -1,0 +1,219 @@
+"""The claims of one command, one after the other: what is done is kept, and what is kept resumed.
+
+As long as a run is not finished, its results file says so (`"partial": true`) and holds the numbers
+from which the same command goes on. Without --json that file lies in `.scrub/` in the working
+directory, and goes when the run is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import define, frozen
+
+from scrub.duration import announcement, estimated_seconds
+from scrub.errors import UserError
+from scrub.fingerprint import Fingerprints
+from scrub.kept import Kept
+from scrub.options import Options
+from scrub.outputs import record_folder, save_record, write_whole
+from scrub.pipeline import Ahead, ahead, scrub_claim
+from scrub.prepare import Prepared, Session, load_models
+from scrub.progress import Progress
+from scrub.report import as_json
+from scrub.results import Result
+from scrub.stopping import nothing_stops, sigterm_stops
+
+FOLDER = Path(".scrub")
+BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
+"""Seconds after which the partial file is written anew: at the end of a claim, and of a chunk."""
+
+
+@frozen(eq=False)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        stopped: by what the run was stopped; None where it came to its end.
+        partial: the file that the same command goes on from, if the run was stopped; None where
+            nothing could be kept.
+    """
+
+    results: list[Result]
+    stopped: KeyboardInterrupt | None = None
+    partial: Path | None = None
+
+
+def run_claims(
+    claims: Sequence[Prepared],
+    session: Session,
+    options: Options,
+    progress: Progress,
+    *,
+    json_file: Path | None,
+    save_run: Path | None,
+) -> Outcome:
+    """Scrub all claims, but for what a partial file of the same command has already.
+
+    Raises:
+        UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
+            cannot be written. What was computed until then is kept.
+    """
+    file = partial_file(claims, options, json_file)
+    saving = _Saving(file, Kept.read(file, Fingerprints.of_claims(claims)), options.seed, [])
+    with sigterm_stops():
+        try:
+            with progress:
+                _run(claims, session, options, progress, saving, save_run)
+        except KeyboardInterrupt as stopped:
+            with nothing_stops():
+                return Outcome(saving.results, stopped, saving.now())
+        except Exception:
+            saving.now()
+            raise
+    return Outcome(saving.results)
+
+
+def _run(
+    claims: Sequence[Prepared],
+    session: Session,
+    options: Options,
+    progress: Progress,
+    saving: _Saving,
+    save_run: Path | None,
+) -> None:
+    progress.note(saving.kept.trouble)
+    progress.says("loading the model")
+    load_models(claims, session, options)
+    coming = [ahead(claim, session, options, saving.kept.section) for claim in claims]
+    progress.note(resuming(coming, options.samples))
+    progress.note(announced(coming, options))
+
+    def finished(samples: int) -> None:
+        progress.advance(samples)
+        saving.after(WITHIN_CLAIM)
+
+    for claim, before in zip(claims, coming, strict=True):
+        progress.says(claim.name)
+        result = scrub_claim(claim, session, options, finished, saving.kept.section)
+        if before.known.dropped:
+            progress.note(
+                f"{before.name}: what was computed before is not what is computed now, "
+                "so all of it was computed anew"
+            )
+        if save_run:
+            save_record(result, record_folder(save_run, claim, claims))
+        saving.results.append(result)
+        saving.after(BETWEEN_CLAIMS)
+
+
+@define(eq=False)
+class _Saving:
+    """The partial file, as far as it is written.
+
+    Attributes:
+        results: of the claims that are finished.
+        state: claims and samples that the file holds.
+        written: when, as `time.monotonic` counts.
+    """
+
+    file: Path
+    kept: Kept
+    seed: int
+    results: list[Result]
+    state: tuple[int, int] = (0, 0)
+    written: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        self.state = (0, self.kept.samples)
+        self.written = time.monotonic()
+
+    def after(self, seconds: float) -> None:
+        """Write the file if the last time is so long ago."""
+        if time.monotonic() - self.written >= seconds:
+            self.now()
+
+    def now(self) -> Path | None:
+        """Write the file if there is anything new; gives it, unless nothing could be kept."""
+        state = (len(self.results), self.kept.samples)
+        if state != self.state:
+            self.written = time.monotonic()
+            try:
+                if self.file.parent == FOLDER:
+                    FOLDER.mkdir(exist_ok=True)
+                    write_whole(FOLDER / ".gitignore", "*\n")
+                write_whole(self.file, _text(self.results, self.seed, self.kept))
+            except OSError:  # a full disk must not end a run that is otherwise well
+                return None
+            self.state = state
+        return self.file if self.kept.samples else None
+
+
+def partial_file(claims: Sequence[Prepared], options: Options, json_file: Path | None) -> Path:
+    """Where a run that is not finished leaves what it computed.
+
+    The file in `.scrub/` is called after the claims and what else tells one command from another;
+    whether what is in it still holds is another question, which fingerprints answer.
+    """
+    if json_file is not None and (json_file.is_file() or not json_file.exists()):
+        return json_file
+    command = ([claim.name for claim in claims], options.model, options.seed)
+    return FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
+
+
+def write_finished(results: Sequence[Result], seed: int, json_file: Path) -> None:
+    """Write the results file of a finished run.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        write_whole(json_file, _text(results, seed, None))
+    except OSError as error:
+        raise UserError(f"--json {json_file}: cannot be written: {error.strerror}.") from error
+
+
+def remove_partial(file: Path) -> None:
+    """Remove a partial file in `.scrub/`, and that folder if nothing else is in it."""
+    if file.parent != FOLDER or not FOLDER.is_dir():
+        return
+    try:
+        file.unlink(missing_ok=True)
+        if [path.name for path in FOLDER.iterdir()] == [".gitignore"]:
+            (FOLDER / ".gitignore").unlink()
+            FOLDER.rmdir()
+    except OSError:  # another run is at work there
+        return
+
+
+def _text(results: Sequence[Result], seed: int, kept: Kept | None) -> str:
+    found = as_json(results, seed, kept=None if kept is None else kept.as_json())
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def resuming(coming: Sequence[Ahead], samples: int) -> str:
+    """One line on what is not computed again; "" where there is nothing."""
+    whole = [item for item in coming if item.known.finished]
+    begun = [item for item in coming if item.known.samples and not item.known.finished]
+    parts = [f"{len(whole)} of {len(coming)} claims"] if whole else []
+    parts += [f"{i.known.samples:,} of {samples:,} references of {i.name}" for i in begun]
+    verb = "was" if len(whole) == len(parts) == 1 else "were"
+    return f"resuming: {' and '.join(parts)} {verb} computed before" if parts else ""
+
+
+def announced(coming: Sequence[Ahead], options: Options) -> str:
+    """One line on how long it will take; "" where that is not long.
+
+    The plain model's rows are computed once for all claims on one model and data.
+    """
+    rows: dict[tuple[int, int], int] = {}
+    for item in coming:
+        rows[item.shared] = max(item.plain_flops, rows.get(item.shared, 0))
+    flops = sum(item.flops for item in coming) + sum(rows.values())
+    seconds = estimated_seconds(flops, options.device, options.dtype)
+    left = sum(not item.known.finished for item in coming)
+    return announcement(seconds, left)
