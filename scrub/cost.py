@@ -6,15 +6,26 @@ flop counter does. Bytes are those of tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
 from scrub.model.graph import Graph, Port, Site
 from scrub.model.plain import needed, reads
 from scrub.plan import last_uses
+from scrub.ranges import Positions, Range
 from scrub.sites import ALL, At
-from scrub.steps import Patch, Plan, SiteRead, SiteStep, Source, Step, StreamRead, StreamStep
+from scrub.steps import (
+    Patch,
+    Plan,
+    SiteRead,
+    SiteStep,
+    Source,
+    Step,
+    StreamRead,
+    StreamStep,
+    Variable,
+)
 
 
 @frozen
@@ -71,9 +82,24 @@ def row_bytes(plan: Plan, width: int) -> dict[str, int]:
     return {name: size * _numbers(name, plan.graph, width) for name in plan.plain}
 
 
-def each_step(plan: Plan, width: int) -> list[Once]:
-    """The cost of every step of a plan, computed once."""
-    return [_StepCost(plan, width, step).once() for step in plan.steps]
+@frozen
+class Lengths:
+    """How many positions a range has.
+
+    Attributes:
+        longest: (range, frame, site or stream) → the most in any input: what memory is taken for.
+        computed: step at a range → how many are computed on average.
+    """
+
+    longest: Callable[[Range, Variable, str], int]
+    computed: Callable[[SiteStep], float]
+
+
+def each_step(plan: Plan, width: int, lengths: Lengths | None = None) -> list[Once]:
+    """The cost of every step of a plan, computed once; without lengths, at most."""
+    span = plan.graph.span
+    most = Lengths(lambda at, frame, name: span(name, width), lambda step: span(step.site, width))
+    return [_StepCost(plan, width, lengths or most, step).once() for step in plan.steps]
 
 
 def read_root(plan: Plan, width: int) -> Once:
@@ -120,6 +146,7 @@ class _StepCost:
 
     plan: Plan
     width: int
+    lengths: Lengths
     step: Step
 
     @property
@@ -138,7 +165,8 @@ class _StepCost:
         site = self.graph.sites[step.site]
         places = self._places(step.at, step.site)
         heads = 1 if site.shared else len(step.heads)
-        flops = places * heads * site.flops(self.width)
+        computed = self.lengths.computed(step) if isinstance(step.at, Range) else places
+        flops = round(computed * heads * site.flops(self.width))
         made = places * heads * site.size(self.width)
         besides = places * heads * site.scratch(self.width, places)
         for read in step.reads:
@@ -158,7 +186,7 @@ class _StepCost:
         return 0, 2 * numbers + self._copied(Source(step.frame, read.difference), step, numbers)
 
     def _read_site(self, read: SiteRead, step: SiteStep) -> tuple[int, int]:
-        at: At = ALL if read.everywhere else step.at
+        at: Positions = ALL if read.everywhere else step.at
         found = [
             self._lookup(piece.source, read.site, at, len(piece.heads), step)
             for piece in read.pieces
@@ -173,7 +201,9 @@ class _StepCost:
             numbers += self._size(read.site, at, len(step.heads))
         return flops, numbers
 
-    def _lookup(self, source: Source, site: str, at: At, heads: int, step: Step) -> tuple[int, int]:
+    def _lookup(
+        self, source: Source, site: str, at: Positions, heads: int, step: Step
+    ) -> tuple[int, int]:
         """Operations, and numbers copied, to read some heads of a site."""
         numbers = self._size(site, at, heads)
         places = self._places(at, site)
@@ -218,10 +248,12 @@ class _StepCost:
         flops = places * heads * site.write_flops + sum(flops for flops, _ in found)
         return flops, sum(held for _, held in found) + numbers + (written if site.write else 0)
 
-    def _places(self, at: At, name: str) -> int:
+    def _places(self, at: Positions, name: str) -> int:
+        if isinstance(at, Range):
+            return self.lengths.longest(at, self.step.frame, name)
         return _places(at, self.graph, name, self.width)
 
-    def _size(self, name: str, at: At, heads: int) -> int:
+    def _size(self, name: str, at: Positions, heads: int) -> int:
         site = self.graph.sites[name]
         return self._places(at, name) * (1 if site.shared else heads) * site.size(self.width)
 

@@ -22,6 +22,7 @@ from scrub.model.graph import Where
 from scrub.model.plain import PlainCache, gather, numbers, positions
 from scrub.plan import last_uses
 from scrub.positions import add, place
+from scrub.ranges import Positions, Range, bounds, buckets
 from scrub.sites import ALL, At, Cell
 from scrub.steps import (
     Patch,
@@ -109,13 +110,22 @@ class _Chunk:
             return frozenset({source.frame})
         return self.plan.steps[source.step].needs
 
-    def index(self, frame: Variable, name: str, at: At, samples: np.ndarray) -> Tensor:
+    def index(self, frame: Variable, name: str, at: Positions, samples: np.ndarray) -> Tensor:
         """Index of each position in the frame's input, for these samples: int64 [n, positions]."""
         rows = self.drawn.inputs[frame].at(self.drawn.inputs[frame].index[samples])
-        if at == ALL:
+        if isinstance(at, str):
             return positions(rows, self.plan.graph, name, self.width)
+        if isinstance(at, Range):
+            ends = self.bounds(frame, name, at)
+            steps = np.arange(1 + np.diff(ends).max())
+            index = np.minimum(ends[samples, :1] + steps, ends[samples, 1:])
+            return torch.tensor(index).to(self.plan.graph.device)
         columns = [rows.data.position(spec)[rows.index] for spec in at]
         return torch.tensor(np.stack(columns, axis=1)).to(self.plan.graph.device)
+
+    def bounds(self, frame: Variable, name: str, at: Range) -> np.ndarray:
+        """First and last index of a range in each sample's input: int64 [samples, 2]."""
+        return bounds(at, self.drawn.inputs[frame], self.plan.graph.span(name, self.width))
 
     def plain(
         self, frame: Variable, name: str, heads: tuple[int | None, ...], at: Tensor | None,
@@ -129,7 +139,7 @@ class _Chunk:
         source: Source,
         site: str,
         heads: tuple[int | None, ...],
-        at: At,
+        at: Positions,
         frame: Variable,
         samples: np.ndarray,
     ) -> Tensor:
@@ -155,7 +165,7 @@ class _Chunk:
         base = base.expand(-1, -1, value.shape[2], *base.shape[3:])
         return place(base, target, value, self.index(step.frame, site, step.at, samples))
 
-    def difference(self, step: int, at: At, samples: np.ndarray) -> Tensor:
+    def difference(self, step: int, at: Positions, samples: np.ndarray) -> Tensor:
         """What a stream step computed, at positions of its own frame: zero where it did not."""
         known = self.plan.steps[step]
         assert isinstance(known, StreamStep)
@@ -199,7 +209,34 @@ class _Chunk:
             numbers(step.heads, self.plan.graph),
             self.index(step.frame, step.site, step.at, samples),
         )
-        return self.plan.graph.sites[step.site].apply(inputs, where)
+        return self._applied(step, inputs, where, samples)
+
+    def _applied(
+        self, step: SiteStep, inputs: dict[str, Tensor], where: Where, samples: np.ndarray
+    ) -> Tensor:
+        """The site's value. Ranges of different lengths are computed apart."""
+        site = self.plan.graph.sites[step.site]
+        if not isinstance(step.at, Range):
+            return site.apply(inputs, where)
+        lengths = 1 + np.diff(self.bounds(step.frame, step.site, step.at))[samples, 0]
+        parts = buckets(lengths)
+        if len(parts) == 1 and parts[0][1] == where.at.shape[1]:
+            return site.apply(inputs, where)
+        whole = {port.name for port in site.ports if port.everywhere}
+        value = None
+        for part, length in parts:
+            rows = torch.tensor(part, device=where.at.device)
+            some = {
+                name: read[rows] if name in whole else read[rows, :length]
+                for name, read in inputs.items()
+            }
+            here = site.apply(some, Where(where.heads, where.at[rows, :length]))
+            if value is None:
+                value = here.new_empty(len(samples), where.at.shape[1], *here.shape[2:])
+            value[rows, :length] = here
+            value[rows, length:] = here[:, -1:]  # an index past the end is that of the end
+        assert value is not None
+        return value
 
     def _read_stream(self, read: StreamRead, step: SiteStep, samples: np.ndarray) -> Tensor:
         at = None if step.at == ALL else self.index(step.frame, step.site, step.at, samples)
@@ -209,7 +246,7 @@ class _Chunk:
         return plain + self.difference(read.difference, step.at, samples)
 
     def _read_site(self, read: SiteRead, step: SiteStep, samples: np.ndarray) -> Tensor:
-        at: At = ALL if read.everywhere else step.at
+        at: Positions = ALL if read.everywhere else step.at
         pieces = [
             self.lookup(piece.source, read.site, piece.heads, at, step.frame, samples)
             for piece in read.pieces
@@ -226,7 +263,13 @@ class _Chunk:
         return value
 
     def _patched(
-        self, value: Tensor, patch: Patch, site: str, at: At, step: SiteStep, samples: np.ndarray
+        self,
+        value: Tensor,
+        patch: Patch,
+        site: str,
+        at: Positions,
+        step: SiteStep,
+        samples: np.ndarray,
     ) -> Tensor:
         assert patch.at != ALL, "a whole site is a piece, not a patch"
         new = self.lookup(patch.source, site, patch.heads, patch.at, patch.source.frame, samples)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from scrub.lower import Builder
 from scrub.model.graph import Graph, Site
-from scrub.sites import ALL, At, Cell, Spec
-from scrub.specialise import specialise
+from scrub.ranges import Positions, narrowed, onwards, union, up_to
+from scrub.sites import ALL, Cell
+from scrub.specialise import PART, specialise
 from scrub.steps import (
     Patch,
     Piece,
@@ -43,7 +44,9 @@ def plan(tree: Tree, graph: Graph, *, columns: bool = False) -> Plan:
     result = _result(tree, builder)
     if columns:
         result = _without_last_site(result, builder)
-    steps = _needs(_positions(tuple(builder.steps), graph, result))
+    claimed = {cell.site for node in tree.walk() for route in node.routes for cell in route.cells}
+    narrowing = _Narrowing(graph, frozenset(name.partition(PART)[0] for name in claimed))
+    steps = _needs(_positions(tuple(builder.steps), narrowing, result))
     return Plan(graph, tree, steps, result, _plain(steps, graph, result))
 
 
@@ -71,111 +74,106 @@ def _without_last_site(result: Result, builder: Builder) -> Result:
     return Result(result.at, ((before, read.pieces[0].source),), readout=site.name)
 
 
-def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
-    return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
-
-
-def _both(first: At, second: At) -> At:
-    """Union of two sets of positions."""
-    if first == second:
-        return second
-    if first == ALL or second == ALL:
-        return ALL
-    return _ordered({*first, *second})
-
-
-def _fewer(demanded: At, touched: At) -> At:
-    """The smaller of two sets of positions, either of which is enough to compute.
-
-    Which of two named sets is smaller may differ by row, so the touched ones are taken only where
-    they are fewer whatever the row.
-    """
-    if demanded == ALL:
-        return touched
-    if touched != ALL and len(touched) < len(demanded):
-        return touched
-    return demanded
-
-
-def _positions(steps: tuple[Step, ...], graph: Graph, result: Result) -> tuple[Step, ...]:
-    touched: list[At] = []
+def _positions(steps: tuple[Step, ...], plan: _Narrowing, result: Result) -> tuple[Step, ...]:
+    touched: list[Positions] = []
     for step in steps:
-        touched.append(_touched(step, touched))
-    demand: dict[int, At] = {}
+        touched.append(plan.touched(step, touched))
+    demand: dict[int, Positions] = {}
 
-    def want(source: Source, at: At) -> None:
+    def want(source: Source, at: Positions) -> None:
         if source.step is not None:
-            demand[source.step] = _both(demand.get(source.step, at), at)
+            demand[source.step] = union(demand.get(source.step, at), at)
 
     for _, source in result.cells:
         want(source, result.at)
     computed = list(steps)
     for number in reversed(range(len(steps))):
         step = steps[number]
-        at: At = ALL
-        if graph.spread(step.site if isinstance(step, SiteStep) else step.stream):
-            at = _fewer(demand.get(number, ALL), touched[number])
+        at: Positions = ALL
+        if plan.graph.spread(step.site if isinstance(step, SiteStep) else step.stream):
+            at = narrowed(demand.get(number, ALL), touched[number])
         computed[number] = evolve(step, at=at)
-        for source, wanted in _wanted(computed[number]):
+        for source, wanted in plan.wanted(computed[number]):
             want(source, wanted)
     return tuple(computed)
 
 
-def _touched(step: Step, touched: list[At]) -> At:
-    """The positions at which scrubbing can have changed a step's value."""
-    if isinstance(step, StreamStep):
-        changed: list[At] = [_changed_by(patch, step.frame, touched) for patch in step.patches]
-        if step.base is not None:
-            changed.append(touched[step.base])
-    else:
-        changed = [at for read in step.reads for at in _changed_read(read, step.frame, touched)]
-    return functools.reduce(_both, changed)
+@frozen(eq=False)
+class _Narrowing:
+    """Where values change, and where they are asked for.
+
+    Attributes:
+        claimed: sites that a node of the tree claims.
+    """
+
+    graph: Graph
+    claimed: frozenset[str]
+
+    def touched(self, step: Step, touched: list[Positions]) -> Positions:
+        """The positions at which scrubbing can have changed a step's value."""
+        if isinstance(step, StreamStep):
+            changed: list[Positions] = []
+            changed.extend(_changed_by(patch, step.frame, touched) for patch in step.patches)
+            if step.base is not None:
+                changed.append(touched[step.base])
+        else:
+            changed = []
+            for read in step.reads:
+                changed += self._read(read, step, touched)
+        return functools.reduce(union, changed)
+
+    def _read(
+        self, read: SiteRead | StreamRead, step: SiteStep, touched: list[Positions]
+    ) -> list[Positions]:
+        if isinstance(read, StreamRead):
+            return [] if read.difference is None else [touched[read.difference]]
+        plain = Source(step.frame)
+        changed: list[Positions] = []
+        changed.extend(patch.at for patch in read.patches)
+        changed.extend(
+            _changed_by(p, step.frame, touched) for p in read.pieces if p.source != plain
+        )
+        if not read.everywhere:
+            return changed
+        return [onwards(at) if self._only_past(read, step) else ALL for at in changed]
+
+    def _only_past(self, read: SiteRead, step: SiteStep) -> bool:
+        """Whether a position sees nothing of what this port reads after it."""
+        (port,) = (port for port in self.graph.sites[step.site].ports if port.name == read.port)
+        return port.causal_by is not None and port.causal_by not in self.claimed
+
+    def wanted(self, step: Step) -> list[tuple[Source, Positions]]:
+        """What a step, computed at its positions, asks of others."""
+        wanted: list[tuple[Source, Positions]] = []
+        if isinstance(step, StreamStep):
+            if step.base is not None:
+                wanted.append((Source(step.frame, step.base), step.at))
+            for patch in step.patches:
+                wanted += _wanted_patch(patch, step.frame, step.at)
+            return wanted
+        for read in step.reads:
+            if isinstance(read, StreamRead):
+                if read.difference is not None:
+                    wanted.append((Source(step.frame, read.difference), step.at))
+                continue
+            here = step.at
+            if read.everywhere:
+                here = up_to(step.at) if self._only_past(read, step) else ALL
+            for piece in read.pieces:
+                wanted.append((piece.source, here if piece.source.frame == step.frame else ALL))
+            for patch in read.patches:
+                wanted += _wanted_patch(patch, step.frame, here)
+        return wanted
 
 
-def _changed_read(read: SiteRead | StreamRead, frame: Variable, touched: list[At]) -> list[At]:
-    if isinstance(read, StreamRead):
-        return [] if read.difference is None else [touched[read.difference]]
-    plain = Source(frame)
-    changed: list[At] = [_changed_by(p, frame, touched) for p in read.pieces if p.source != plain]
-    changed.extend(patch.at for patch in read.patches)
-    return _everywhere(changed) if read.everywhere else changed
-
-
-def _everywhere(changed: list[At]) -> list[At]:
-    """What a port that reads all positions hands on: a change anywhere reaches all of them."""
-    return [ALL] if changed else []
-
-
-def _changed_by(what: Patch | Piece, frame: Variable, touched: list[At]) -> At:
+def _changed_by(what: Patch | Piece, frame: Variable, touched: list[Positions]) -> Positions:
     """Where a value that is read in this frame can differ from plain."""
     if what.source.step is not None and what.source.frame == frame:
         return touched[what.source.step]
     return what.at if isinstance(what, Patch) else ALL
 
 
-def _wanted(step: Step) -> list[tuple[Source, At]]:
-    """What a step, computed at its positions, asks of others."""
-    wanted: list[tuple[Source, At]] = []
-    if isinstance(step, StreamStep):
-        if step.base is not None:
-            wanted.append((Source(step.frame, step.base), step.at))
-        for patch in step.patches:
-            wanted += _wanted_patch(patch, step.frame, step.at)
-        return wanted
-    for read in step.reads:
-        if isinstance(read, StreamRead):
-            if read.difference is not None:
-                wanted.append((Source(step.frame, read.difference), step.at))
-            continue
-        here = ALL if read.everywhere else step.at
-        for piece in read.pieces:
-            wanted.append((piece.source, here if piece.source.frame == step.frame else ALL))
-        for patch in read.patches:
-            wanted += _wanted_patch(patch, step.frame, here)
-    return wanted
-
-
-def _wanted_patch(patch: Patch, frame: Variable, here: At) -> list[tuple[Source, At]]:
+def _wanted_patch(patch: Patch, frame: Variable, here: Positions) -> list[tuple[Source, Positions]]:
     inside = patch.source.frame == frame
     landing = here if patch.at == ALL else patch.at
     return [(patch.source, here if inside else patch.at), (patch.over, landing)]
@@ -196,7 +194,17 @@ def _needs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 def sources(step: Step) -> list[Source]:
     """Everything that a step reads but the plain values of its own frame."""
-    return [source for source, _ in _wanted(step)]
+    if isinstance(step, StreamStep):
+        base = [] if step.base is None else [Source(step.frame, step.base)]
+        return base + [source for p in step.patches for source in (p.source, p.over)]
+    found: list[Source] = []
+    for read in step.reads:
+        if isinstance(read, StreamRead):
+            found += [] if read.difference is None else [Source(step.frame, read.difference)]
+        else:
+            found += [piece.source for piece in read.pieces]
+            found += [source for p in read.patches for source in (p.source, p.over)]
+    return found
 
 
 def last_uses(plan: Plan) -> dict[int, int]:

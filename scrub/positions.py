@@ -17,10 +17,14 @@ def place(
 
     Where two entries of `index` coincide, the first stands.
     """
-    for column in reversed(range(index.shape[1])):
-        here = _fitting(target == index[:, column : column + 1], base)
-        base = torch.where(here, value[:, column : column + 1], base)
-    return base
+    count = index.shape[1]
+    span = int(max(int(target.max()), int(index.max()))) + 1
+    entry = torch.arange(count, device=index.device).expand(len(index), count)
+    here = torch.full((len(index), span), count, device=index.device)
+    which = here.scatter_reduce(1, index, entry, "amin").gather(1, target)
+    rows = torch.arange(len(index), device=index.device)[:, None] * count
+    taken = value.flatten(0, 1)[rows + which.clamp(max=count - 1)]
+    return torch.where(_fitting(which < count, taken), taken, base)
 
 
 def add(

@@ -15,6 +15,7 @@ from scrub.data import Rows
 from scrub.draw import Draws, draw
 from scrub.model.plain import PlainCache
 from scrub.options import Options
+from scrub.picture import Box, boxes
 from scrub.plan import plan
 from scrub.prepare import Prepared
 from scrub.results import describe_route, describe_sampler
@@ -91,17 +92,17 @@ def _marked(piece: str, *, changed: bool, underlined: bool) -> str:
 def tree_picture(tree: Tree) -> Picture:
     """The tree of a hypothesis: nodes, samplers, sites and paths."""
 
-    def label(node: Occurrence) -> str:
-        other = "" if node.is_leaf else f", other inputs {describe_sampler(node.node.other)}"
-        sampler = describe_sampler(node.node.sampler)
-        return f"[bold]{escape(node.node.name)}[/]: {escape(_sites(node))}\n{sampler}{other}"
+    def label(box: Box) -> str:
+        swaps = escape(", ".join(box.swaps))
+        return f"[bold]{escape(box.title)}[/]: {escape(box.sites)}\n{swaps}"
 
-    def grow(node: Occurrence, picture: Picture) -> Picture:
-        for child in node.children:
+    def grow(box: Box, picture: Picture) -> Picture:
+        for child in box.children:
             grow(child, picture.add(label(child)))
         return picture
 
-    return grow(tree, Picture(label(tree)))
+    root = boxes(tree)
+    return grow(root, Picture(label(root)))
 
 
 def plan_table(claim: Prepared) -> Table:
@@ -116,7 +117,7 @@ def plan_table(claim: Prepared) -> Table:
 
 
 def _step(step: Step) -> tuple[str, str, str]:
-    at = ALL if step.at == ALL else ", ".join(map(str, step.at))
+    at = ", ".join(map(str, step.at)) if isinstance(step.at, tuple) else str(step.at)
     if isinstance(step, SiteStep):
         return step.site, ", ".join(str(h) for h in step.heads if h is not None), at
     return f"change of {step.stream}", "", at

@@ -19,6 +19,8 @@ from scrub.sites import Cell, Route
 from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
 from scrub.tree import Occurrence, Tree
 
+PART = "#"
+"""Between the name of a split site and that of its summand."""
 Parts = dict[str, tuple[Split, set[str]]]
 """Per split site its split, and the summands that are claimed."""
 
@@ -66,7 +68,7 @@ def _renamed(tree: Occurrence) -> Occurrence:
 
 
 def _name(site: str, part: str) -> str:
-    return f"{site}#{part}"
+    return f"{site}{PART}{part}"
 
 
 def _with_results(stream: Stream, results: set[str]) -> Stream:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from scrub.model.graph import Graph
 from scrub.paths import Routes, State
+from scrub.ranges import Positions
 from scrub.sites import ALL, At, Cell
 from scrub.tree import NamePath, Tree
 
@@ -90,7 +91,7 @@ class SiteStep:
     frame: Variable
     reads: tuple[SiteRead | StreamRead, ...]
     needs: frozenset[Variable] = frozenset()
-    at: At = ALL
+    at: Positions = ALL
 
 
 @frozen
@@ -104,7 +105,7 @@ class StreamStep:
     base: int | None
     patches: tuple[Patch, ...]
     needs: frozenset[Variable] = frozenset()
-    at: At = ALL
+    at: Positions = ALL
 
 
 Step = SiteStep | StreamStep

@@ -6,13 +6,15 @@ the executor computes it once.
 
 from __future__ import annotations
 
+import numpy as np
 from attrs import frozen
 
 from scrub.budget import Budget
 from scrub.combinations import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
-from scrub.cost import Once, cost, each_step, peak, put_together, read_root
+from scrub.cost import Lengths, Once, cost, each_step, peak, put_together, read_root
 from scrub.draw import Draws
-from scrub.steps import Plan
+from scrub.ranges import Range, bounds, buckets
+from scrub.steps import Plan, SiteStep, Variable
 
 CHUNKS = 8
 """Chunks that are looked at; the others are like them, since samples are drawn independently."""
@@ -37,11 +39,11 @@ def work(plan: Plan, draws: Draws, within: Budget) -> Work:
     """What it takes to run a plan on all of its draws."""
     width = max(rows.data.width for rows in draws.rows())
     static = cost(plan, width)
-    every, root = each_step(plan, width), read_root(plan, width)
+    root = read_root(plan, width)
     samples = len(draws.references)
     starts = range(0, samples, within.chunk)
     looked = [
-        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), every, root)
+        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), width, root)
         for start in starts[:CHUNKS]
     ]
     share = samples / sum(chunk.samples for chunk in looked)
@@ -66,8 +68,25 @@ class _Chunk:
     peak: int
 
 
-def _chunk(plan: Plan, draws: Draws, samples: slice, every: list[Once], root: Once) -> _Chunk:
+def _lengths(plan: Plan, drawn: Combinations, width: int) -> Lengths:
+    """How many positions the ranges of a chunk have."""
+
+    def of(at: Range, frame: Variable, name: str) -> np.ndarray:
+        ends = bounds(at, drawn.inputs[frame], plan.graph.span(name, width))
+        return 1 + ends[:, 1] - ends[:, 0]
+
+    def computed(step: SiteStep) -> float:
+        assert isinstance(step.at, Range)
+        mine = of(step.at, step.frame, step.site)
+        parts = buckets(mine[drawn.of(step.needs).first])
+        return sum(len(part) * length for part, length in parts) / sum(len(p) for p, _ in parts)
+
+    return Lengths(lambda at, frame, name: int(of(at, frame, name).max()), computed)
+
+
+def _chunk(plan: Plan, draws: Draws, samples: slice, width: int, root: Once) -> _Chunk:
     drawn = Combinations(drawn_inputs(draws, samples))
+    every = each_step(plan, width, _lengths(plan, drawn, width))
     counts = [len(drawn.of(step.needs).first) for step in plan.steps]
     flops = sum(once.flops * count for once, count in zip(every, counts, strict=True))
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]

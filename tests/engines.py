@@ -30,6 +30,7 @@ from scrub.tree import Tree, treeify
 
 PARTS = (
     "scrub.positions",
+    "scrub.ranges",
     "scrub.paths",
     "scrub.steps",
     "scrub.lower",
@@ -91,6 +92,16 @@ def _graph(name: str, dtype: torch.dtype) -> Graph:
 ENGINE = Engine(scrub.plan.plan, scrub.execute.execute, PlainCache)
 
 MUTANTS: dict[str, tuple[str, str, str]] = {
+    "a moved pattern sees only what lay before it": (
+        "scrub.plan",
+        "return port.causal_by is not None and port.causal_by not in self.claimed",
+        "return port.causal_by is not None",
+    ),
+    "changes do not reach later positions": (
+        "scrub.ranges",
+        "return ALL if isinstance(at, str) else _between(_range(at).first, ())",
+        "return at",
+    ),
     "wrong donor for other inputs": (
         "scrub.lower",
         'return Source(Variable(self.node.path, "other"))',
@@ -138,7 +149,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "keys and values change only where the query stands": (
         "scrub.plan",
-        "return [ALL] if changed else []",
+        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
         "return changed",
     ),
     "a child's value is added to what it replaces": (

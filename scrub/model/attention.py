@@ -27,8 +27,9 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
         axes: dict[str, object] = {"kind": "attention", "heads": heads, "positions": True} | more
         return Site(f"{group}.{name}", group, apply, ports, size=size, **axes)  # type: ignore[arg-type]
 
-    def inside(name: str, *leads: str, everywhere: bool = False) -> Port:
-        return Port(name, f"{group}.{name}", frozenset(leads), everywhere)
+    def inside(name: str, *leads: str, everywhere: bool = False, by: str | None = None) -> Port:
+        causal_by = f"{group}.{by}" if by and causal else None
+        return Port(name, f"{group}.{name}", frozenset(leads), everywhere, causal_by)
 
     def projected(letter: str, projection: Projection) -> list[Site]:
         shared = {"size": lambda width: d_model, "shared": True, "stored": False}
@@ -87,7 +88,7 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
         *projected("v", weights.value),
         site("mask", real_tokens, size=lambda width: width, shared=True, positions=False),
         site(
-            "scores", scores, inside("q", "q"), inside("k", "k", everywhere=True),
+            "scores", scores, inside("q", "q"), inside("k", "k", everywhere=True, by="scores"),
             size=lambda width: width, flops=lambda width: 2 * d_head * width, stored=False,
             scratch=lambda width, places: width + d_head * (1 + turned) * (1 + width // places),
         ),
@@ -96,7 +97,8 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
             size=lambda width: width, scratch=lambda width, places: width,
         ),
         site(
-            "z", z, inside("pattern", "q", "k", "mask"), inside("v", "v", everywhere=True),
+            "z", z, inside("pattern", "q", "k", "mask"),
+            inside("v", "v", everywhere=True, by="pattern"),
             size=lambda width: d_head, flops=lambda width: 2 * d_head * width,
             scratch=lambda width, places: d_head * (1 + width // places),
             write=write, write_flops=2 * d_head * d_model,

@@ -50,12 +50,15 @@ class Port:
         source: the site or stream that it reads.
         leads: the component's ports that this one leads to; its own name where it reads a stream.
         everywhere: whether it reads its source at all positions (keys, values), not only its own.
+        causal_by: the site that keeps a position from seeing what an everywhere port reads after
+            it, unless a node claims that site; None: everything is seen.
     """
 
     name: str
     source: str
     leads: frozenset[str]
     everywhere: bool = False
+    causal_by: str | None = None
 
 
 @frozen(eq=False)
