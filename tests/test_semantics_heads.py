@@ -324,6 +324,32 @@ def test_a_pattern_maps_source_positions_index_to_index() -> None:
     assert long == pytest.approx([4000, attended([1, 2, 3], [100, 200, 400]), alike])
 
 
+def test_a_moved_pattern_sees_what_lies_after_its_new_position() -> None:
+    """Row 0's pattern at its end, 2, lands at row 2's end, 1, and still looks at source 2."""
+    top = root()
+    head = top.child("head", Exact())
+    pattern = head.child("pattern", Exact())
+    token = head.child("token", Exact())
+    claimed = {
+        top: output(at="end"),
+        head: heads([(1, 0)], at="end"),
+        pattern: heads([(1, 0)], "pattern", at="end", into="pattern"),
+        token: token_embedding(at=0, into="v", through=anything),
+    }
+    drawn = {
+        ("out",): ((2,), (2,)),
+        ("out", "head"): ((2,), (2,)),
+        ("out", "head", "pattern"): (0,),
+        ("out", "head", "token"): (3,),
+    }
+    # With row 3's token at 0, the first layer's head 0 reads at 0, 1 and 2, the last not by itself:
+    below = [1000, attended([1, 1], [1000, 200]), attended([3, 1], [1000, 200])]
+    values = [own + read for own, read in zip([1000, 200, 400], below, strict=True)]
+    plain = attended([1, 1], [100, 200])
+    expected = [200, plain + attended([1, 2, 3], values), plain + attended([1, 1], [200, 350])]
+    assert scrubbed(claimed, drawn, two_heads(layers=2)) == close([expected])
+
+
 def test_a_query_below_a_pattern() -> None:
     """The values are row 0's, the keys row 3's, and the query is row 1's."""
     top = root()
