@@ -83,6 +83,8 @@ class Walk:
     graph: Graph
     node: Occurrence
     _found: dict[tuple[object, ...], bool] = field(factory=dict, init=False)
+    _writers: dict[tuple[str, Routes], list[CellEdge]] = field(factory=dict, init=False)
+    _entered: dict[tuple[Cell, Routes], State] = field(factory=dict, init=False)
 
     @cached_property
     def routes(self) -> dict[RouteId, Route]:
@@ -111,23 +113,27 @@ class Walk:
 
     def writers(self, stream: str, routes: Routes) -> list[CellEdge]:
         """The writers of one stream (not of those that it continues) that differ from plain."""
-        edges = []
-        for name in self.graph.streams[stream].writers:
-            for cell in self.graph.sites[name].cells():
-                edge = CellEdge(cell, self.enter(cell, routes), self._claims(cell, routes))
-                if edge.claims or edge.open:
-                    edges.append(edge)
-        return edges
+        if (stream, routes) not in self._writers:
+            cells = (
+                cell
+                for name in self.graph.streams[stream].writers
+                for cell in self.graph.sites[name].cells()
+            )
+            edges = [CellEdge(c, self.enter(c, routes), self._claims(c, routes)) for c in cells]
+            self._writers[stream, routes] = [edge for edge in edges if edge.claims or edge.open]
+        return self._writers[stream, routes]
 
     def enter(self, cell: Cell, routes: Routes) -> State:
         """The state in which routes that come along a stream find a writer."""
-        ports = self.graph.outer_ports[self.graph.sites[cell.site].group]
-        opens = {
-            Open(route, port, self.graph.passes(self.routes[route].through, cell))
-            for route in routes
-            for port in ports
-        }
-        return self._pruned(cell, opens)
+        if (cell, routes) not in self._entered:
+            ports = self.graph.outer_ports[self.graph.sites[cell.site].group]
+            opens = {
+                Open(route, port, self.graph.passes(self.routes[route].through, cell))
+                for route in routes
+                for port in ports
+            }
+            self._entered[cell, routes] = self._pruned(cell, opens)
+        return self._entered[cell, routes]
 
     def narrow(self, stream: str, routes: Routes) -> Routes:
         """The routes that still lead somewhere along a stream."""
