@@ -199,11 +199,27 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @SEED
 @MEMORY
 @KEYWORD
+@click.option(
+    "--svg",
+    "svg_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the tree of one claim here.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
 @_reporting
-def plan_command(target: str, model: str | None, keyword: str, verbose: bool, **chosen: Any) -> int:
+def plan_command(
+    target: str,
+    model: str | None,
+    keyword: str,
+    svg_file: Path | None,
+    verbose: bool,
+    **chosen: Any,
+) -> int:
     """Show the tree, what would run and its cost, without running it."""
     prepared = _prepared((target,), model, keyword)
+    if svg_file:
+        _draw(prepared, svg_file)
     from rich.markup import escape
 
     from scrub.show import cost_line, plan_table, tree_picture
@@ -220,6 +236,20 @@ def plan_command(target: str, model: str | None, keyword: str, verbose: bool, **
         console.print(line, highlight=False)
         console.print()
     return AS_EXPECTED
+
+
+def _draw(prepared: list[Prepared], file: Path) -> None:
+    """Draw the one claim's tree."""
+    if len(prepared) > 1:
+        names = ", ".join(claim.claim.name for claim in prepared)
+        raise UserError(
+            f"--svg draws one claim, and there are {len(prepared)}. Name one, as in "
+            f"{prepared[0].name}; there are: {names}."
+        )
+    from scrub.picture import save_svg
+
+    (claim,) = prepared
+    save_svg(claim.tree, f"{claim.claim.name}: {claim.claim.belief}", file)
 
 
 @main.command("show")
