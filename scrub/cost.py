@@ -69,7 +69,7 @@ def cost(plan: Plan, width: int) -> Cost:
     root = read_root(plan, width)
     return Cost(
         flops=sum(step.flops for step in every) + (2 + put_together(plan)) * root.flops,
-        bytes=peak(plan, every, [1] * len(every), 0) + 4 * root.made + root.besides,
+        bytes=peak(plan, every) + 4 * root.made + root.besides,
         row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
         row_bytes=sum(row_bytes(plan, width).values()),
         forward_bytes=size * _forward(graph, plan.plain, width),
@@ -82,24 +82,22 @@ def row_bytes(plan: Plan, width: int) -> dict[str, int]:
     return {name: size * _numbers(name, plan.graph, width) for name in plan.plain}
 
 
-@frozen
-class Lengths:
-    """How many positions a range has.
-
-    Attributes:
-        longest: (range, frame, site or stream) → the most in any input: what memory is taken for.
-        computed: step at a range → how many are computed on average.
-    """
-
-    longest: Callable[[Range, Variable, str], int]
-    computed: Callable[[SiteStep], float]
+Longest = Callable[[Range, Variable, str], int]
+"""(range, frame, site or stream) → how many positions the range has in some inputs, at most."""
 
 
-def each_step(plan: Plan, width: int, lengths: Lengths | None = None) -> list[Once]:
-    """The cost of every step of a plan, computed once; without lengths, at most."""
-    span = plan.graph.span
-    most = Lengths(lambda at, frame, name: span(name, width), lambda step: span(step.site, width))
-    return [_StepCost(plan, width, lengths or most, step).once() for step in plan.steps]
+def each_step(plan: Plan, width: int) -> list[Once]:
+    """The cost of every step of a plan, computed once, at most."""
+
+    def whole(at: Range, frame: Variable, name: str) -> int:
+        return plan.graph.span(name, width)
+
+    return [one_step(plan, width, step, whole) for step in plan.steps]
+
+
+def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> Once:
+    """The cost of one step of a plan, computed once for inputs whose ranges have these lengths."""
+    return _StepCost(plan, width, longest, step).once()
 
 
 def read_root(plan: Plan, width: int) -> Once:
@@ -120,23 +118,17 @@ def put_together(plan: Plan) -> bool:
     return any(step.at not in (ALL, plan.result.at) for step in steps)
 
 
-def peak(plan: Plan, every: list[Once], counts: list[int], held: int) -> int:
-    """Most bytes alive at once, where every step is computed for so many combinations.
-
-    A value is let go after its last use.
-
-    Args:
-        held: bytes that are alive all the time.
-    """
+def peak(plan: Plan, every: list[Once]) -> int:
+    """Most bytes alive at once. A value is let go after its last use."""
     last = last_uses(plan)
     ends: dict[int, list[int]] = {}
     for step, reader in last.items():
         ends.setdefault(reader, []).append(step)
-    live = most = held
-    for number, (once, count) in enumerate(zip(every, counts, strict=True)):
-        live += once.made * count
-        most = max(most, live + once.besides * count)
-        live -= sum(every[old].made * counts[old] for old in ends.get(number, ()))
+    live = most = 0
+    for number, once in enumerate(every):
+        live += once.made
+        most = max(most, live + once.besides)
+        live -= sum(every[old].made for old in ends.get(number, ()))
     return max(most, live)
 
 
@@ -146,7 +138,7 @@ class _StepCost:
 
     plan: Plan
     width: int
-    lengths: Lengths
+    longest: Longest
     step: Step
 
     @property
@@ -165,8 +157,7 @@ class _StepCost:
         site = self.graph.sites[step.site]
         places = self._places(step.at, step.site)
         heads = 1 if site.shared else len(step.heads)
-        computed = self.lengths.computed(step) if isinstance(step.at, Range) else places
-        flops = round(computed * heads * site.flops(self.width))
+        flops = places * heads * site.flops(self.width)
         made = places * heads * site.size(self.width)
         besides = places * heads * site.scratch(self.width, places)
         for read in step.reads:
@@ -250,7 +241,7 @@ class _StepCost:
 
     def _places(self, at: Positions, name: str) -> int:
         if isinstance(at, Range):
-            return self.lengths.longest(at, self.step.frame, name)
+            return self.longest(at, self.step.frame, name)
         return _places(at, self.graph, name, self.width)
 
     def _size(self, name: str, at: Positions, heads: int) -> int:

@@ -22,7 +22,7 @@ from scrub.model.graph import Where
 from scrub.model.plain import PlainCache, gather, numbers, positions
 from scrub.plan import last_uses
 from scrub.positions import add, place
-from scrub.ranges import Positions, Range, bounds, buckets
+from scrub.ranges import Positions, Range, alike, bounds
 from scrub.sites import ALL, At, Cell
 from scrub.steps import (
     Patch,
@@ -79,6 +79,7 @@ class _Chunk:
     drawn: Combinations
     width: int
     values: dict[int, Tensor] = field(factory=dict)
+    _ends: dict[tuple[Variable, int, Range], np.ndarray] = field(factory=dict)
 
     def outputs(self, samples: slice) -> Outputs:
         last = last_uses(self.plan)
@@ -111,21 +112,26 @@ class _Chunk:
         return self.plan.steps[source.step].needs
 
     def index(self, frame: Variable, name: str, at: Positions, samples: np.ndarray) -> Tensor:
-        """Index of each position in the frame's input, for these samples: int64 [n, positions]."""
+        """Index of each position in the frame's input, for these samples: int64 [n, positions].
+
+        Of a range as many as the longest has; past a shorter one's end that end again.
+        """
         rows = self.drawn.inputs[frame].at(self.drawn.inputs[frame].index[samples])
         if isinstance(at, str):
             return positions(rows, self.plan.graph, name, self.width)
         if isinstance(at, Range):
-            ends = self.bounds(frame, name, at)
-            steps = np.arange(1 + np.diff(ends).max())
-            index = np.minimum(ends[samples, :1] + steps, ends[samples, 1:])
+            ends = self.bounds(frame, name, at)[samples]
+            index = np.minimum(ends[:, :1] + np.arange(1 + np.diff(ends).max()), ends[:, 1:])
             return torch.tensor(index).to(self.plan.graph.device)
         columns = [rows.data.position(spec)[rows.index] for spec in at]
         return torch.tensor(np.stack(columns, axis=1)).to(self.plan.graph.device)
 
     def bounds(self, frame: Variable, name: str, at: Range) -> np.ndarray:
         """First and last index of a range in each sample's input: int64 [samples, 2]."""
-        return bounds(at, self.drawn.inputs[frame], self.plan.graph.span(name, self.width))
+        span = self.plan.graph.span(name, self.width)
+        if (frame, span, at) not in self._ends:
+            self._ends[frame, span, at] = bounds(at, self.drawn.inputs[frame], span)
+        return self._ends[frame, span, at]
 
     def plain(
         self, frame: Variable, name: str, heads: tuple[int | None, ...], at: Tensor | None,
@@ -153,33 +159,37 @@ class _Chunk:
             return self.plain(source.frame, site, heads, index, samples)
         step = self.plan.steps[source.step]
         assert isinstance(step, SiteStep)
-        value = self._of_step(source.step, samples)
+        known = None if step.at == ALL else self.index(step.frame, site, step.at, samples)
+        value = self._of_step(source.step, samples, known)
         if value.shape[2] > 1:
             value = value[:, :, [step.heads.index(head) for head in heads]]
-        if step.at == ALL:
+        if known is None:
             return value if index is None else _at(value, index)
         if step.at == at and frame == source.frame:
             return value
         target = self.index(frame, site, at, samples)
         base = self.plain(source.frame, site, heads, index, samples)
         base = base.expand(-1, -1, value.shape[2], *base.shape[3:])
-        return place(base, target, value, self.index(step.frame, site, step.at, samples))
+        return place(base, target, value, known)
 
     def difference(self, step: int, at: Positions, samples: np.ndarray) -> Tensor:
         """What a stream step computed, at positions of its own frame: zero where it did not."""
         known = self.plan.steps[step]
         assert isinstance(known, StreamStep)
-        value = self._of_step(step, samples)
+        where = self.index(known.frame, known.stream, known.at, samples)
+        value = self._of_step(step, samples, where)
         if known.at == at:
             return value
         target = self.index(known.frame, known.stream, at, samples)
         if known.at == ALL:
             return _at(value, target)
-        zero = value.new_zeros(*target.shape, *value.shape[2:])
-        return place(zero, target, value, self.index(known.frame, known.stream, known.at, samples))
+        return place(value.new_zeros(*target.shape, *value.shape[2:]), target, value, where)
 
-    def _of_step(self, number: int, samples: np.ndarray) -> Tensor:
+    def _of_step(self, number: int, samples: np.ndarray, known: Tensor | None) -> Tensor:
+        """What a step computed, for these samples, at the positions that it did."""
         value = self.values[number]
+        if known is not None and known.shape[1] < value.shape[1]:
+            value = value[:, : known.shape[1]]
         table = self.drawn.of(self.plan.steps[number].needs)
         if samples is table.first:
             return value
@@ -189,7 +199,27 @@ class _Chunk:
         return gather(value, torch.tensor(member, device=self.plan.graph.device))
 
     def _compute(self, step: Step) -> Tensor:
+        """A step's value for each combination. Ranges of different lengths are computed apart."""
         samples = self.drawn.of(step.needs).first
+        if not isinstance(step.at, Range):
+            return self._computed(step, samples)
+        name = step.site if isinstance(step, SiteStep) else step.stream
+        lengths = 1 + np.diff(self.bounds(step.frame, name, step.at)[samples])[:, 0]
+        parts = alike(lengths)
+        if len(parts) == 1:
+            return self._computed(step, samples)
+        value = None
+        for part in parts:
+            here = self._computed(step, samples[part])
+            rows, length = torch.tensor(part, device=here.device), here.shape[1]
+            if value is None:
+                value = here.new_empty(len(samples), lengths.max(), *here.shape[2:])
+            value[rows, :length] = here
+            value[rows, length:] = here[:, -1:]  # an index past the end is that of the end
+        assert value is not None
+        return value
+
+    def _computed(self, step: Step, samples: np.ndarray) -> Tensor:
         return (
             self._stream(step, samples)
             if isinstance(step, StreamStep)
@@ -209,34 +239,7 @@ class _Chunk:
             numbers(step.heads, self.plan.graph),
             self.index(step.frame, step.site, step.at, samples),
         )
-        return self._applied(step, inputs, where, samples)
-
-    def _applied(
-        self, step: SiteStep, inputs: dict[str, Tensor], where: Where, samples: np.ndarray
-    ) -> Tensor:
-        """The site's value. Ranges of different lengths are computed apart."""
-        site = self.plan.graph.sites[step.site]
-        if not isinstance(step.at, Range):
-            return site.apply(inputs, where)
-        lengths = 1 + np.diff(self.bounds(step.frame, step.site, step.at))[samples, 0]
-        parts = buckets(lengths)
-        if len(parts) == 1 and parts[0][1] == where.at.shape[1]:
-            return site.apply(inputs, where)
-        whole = {port.name for port in site.ports if port.everywhere}
-        value = None
-        for part, length in parts:
-            rows = torch.tensor(part, device=where.at.device)
-            some = {
-                name: read[rows] if name in whole else read[rows, :length]
-                for name, read in inputs.items()
-            }
-            here = site.apply(some, Where(where.heads, where.at[rows, :length]))
-            if value is None:
-                value = here.new_empty(len(samples), where.at.shape[1], *here.shape[2:])
-            value[rows, :length] = here
-            value[rows, length:] = here[:, -1:]  # an index past the end is that of the end
-        assert value is not None
-        return value
+        return self.plan.graph.sites[step.site].apply(inputs, where)
 
     def _read_stream(self, read: StreamRead, step: SiteStep, samples: np.ndarray) -> Tensor:
         at = None if step.at == ALL else self.index(step.frame, step.site, step.at, samples)

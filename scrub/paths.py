@@ -130,10 +130,26 @@ class Walk:
             opens = {
                 Open(route, port, self.graph.passes(self.routes[route].through, cell))
                 for route in routes
+                if self._may_enter(route, cell)
                 for port in ports
             }
             self._entered[cell, routes] = self._pruned(cell, opens)
         return self._entered[cell, routes]
+
+    def _may_enter(self, route: RouteId, cell: Cell) -> bool:
+        """Whether a route passes a component or ends in it: a quick way to leave most of them."""
+        ends = self._groups[route]
+        return self.graph.sites[cell.site].group in ends or self.graph.passes(
+            self.routes[route].through, cell
+        )
+
+    @cached_property
+    def _groups(self) -> dict[RouteId, frozenset[str]]:
+        """The components that each route ends in."""
+        return {
+            route: frozenset(self.graph.sites[cell.site].group for cell in ends.cells)
+            for route, ends in self.routes.items()
+        }
 
     def narrow(self, stream: str, routes: Routes) -> Routes:
         """The routes that still lead somewhere along a stream."""
@@ -198,7 +214,8 @@ class Walk:
         if key not in self._found:
             base = self.graph.streams[stream].base
             self._found[key] = (base is not None and self._leads_on(route, base)) or any(
-                cell in self.routes[route].cells or bool(self.enter(cell, frozenset({route})))
+                cell in self.routes[route].cells
+                or (self._may_enter(route, cell) and bool(self.enter(cell, frozenset({route}))))
                 for name in self.graph.streams[stream].writers
                 for cell in self.graph.sites[name].cells()
             )

@@ -101,15 +101,15 @@ def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
     return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
 
 
-BUCKETS = 8
-"""Parts that samples are sorted into by length, so that little is computed beyond their ends."""
-WORTH_SORTING = 64
-"""Fewer samples than this are computed at once."""
+TOGETHER = 32
+"""Samples that are computed at once though their lengths differ: fewer waste the machine."""
 
 
-def buckets(lengths: Int[np.ndarray, " n"]) -> list[tuple[Int[np.ndarray, " part"], int]]:
-    """Samples that are computed together, and to what length: the longest of each part."""
-    if len(lengths) < WORTH_SORTING or lengths.min() == lengths.max():
-        return [(np.arange(len(lengths)), int(lengths.max()))]
-    parts = np.array_split(np.argsort(lengths, kind="stable"), BUCKETS)
-    return [(part, int(lengths[part].max())) for part in parts]
+def alike(lengths: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " part"]]:
+    """Samples to compute together: those of one length, or of neighbouring ones if they are few."""
+    order = np.argsort(lengths, kind="stable")
+    cuts = [0]
+    for end in np.flatnonzero(np.diff(lengths[order])) + 1:
+        if end - cuts[-1] >= TOGETHER:
+            cuts.append(int(end))
+    return np.split(order, cuts[1:])

@@ -11,10 +11,10 @@ from attrs import frozen
 
 from scrub.budget import Budget
 from scrub.combinations import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
-from scrub.cost import Lengths, Once, cost, each_step, peak, put_together, read_root
+from scrub.cost import Longest, Once, cost, one_step, peak, put_together, read_root
 from scrub.draw import Draws
-from scrub.ranges import Range, bounds, buckets
-from scrub.steps import Plan, SiteStep, Variable
+from scrub.ranges import Range, alike, bounds
+from scrub.steps import Plan, SiteStep, Step, Variable
 
 CHUNKS = 8
 """Chunks that are looked at; the others are like them, since samples are drawn independently."""
@@ -68,34 +68,59 @@ class _Chunk:
     peak: int
 
 
-def _lengths(plan: Plan, drawn: Combinations, width: int) -> Lengths:
-    """How many positions the ranges of a chunk have."""
-
-    def of(at: Range, frame: Variable, name: str) -> np.ndarray:
-        ends = bounds(at, drawn.inputs[frame], plan.graph.span(name, width))
-        return 1 + ends[:, 1] - ends[:, 0]
-
-    def computed(step: SiteStep) -> float:
-        assert isinstance(step.at, Range)
-        mine = of(step.at, step.frame, step.site)
-        parts = buckets(mine[drawn.of(step.needs).first])
-        return sum(len(part) * length for part, length in parts) / sum(len(p) for p, _ in parts)
-
-    return Lengths(lambda at, frame, name: int(of(at, frame, name).max()), computed)
-
-
 def _chunk(plan: Plan, draws: Draws, samples: slice, width: int, root: Once) -> _Chunk:
     drawn = Combinations(drawn_inputs(draws, samples))
-    every = each_step(plan, width, _lengths(plan, drawn, width))
-    counts = [len(drawn.of(step.needs).first) for step in plan.steps]
-    flops = sum(once.flops * count for once, count in zip(every, counts, strict=True))
+    every = [_all_of(step, plan, drawn, width) for step in plan.steps]
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
     size = samples.stop - samples.start
     read = 3 * root.made * size + (root.made + root.besides) * max(plain)
-    last = max((counts[s.step] for _, s in plan.result.cells if s.step is not None), default=0)
+    scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
+    last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
     return _Chunk(
         samples=size,
         rows=sum(len(rows) for rows in by_dataset(drawn.inputs.values())),
-        flops=flops + root.flops * (sum(plain) + put_together(plan) * last),
-        peak=max(peak(plan, every, counts, 0), read + root.made * last),
+        flops=sum(s.flops for s in every) + root.flops * (sum(plain) + put_together(plan) * last),
+        peak=max(peak(plan, every), read + root.made * last),
     )
+
+
+def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int) -> Once:
+    """The cost of a step for all of its combinations, part by part as they are computed."""
+    samples = drawn.of(step.needs).first
+    if not isinstance(step.at, Range):
+        return _times(one_step(plan, width, step, _longest(plan, drawn, width, samples)), samples)
+    name = step.site if isinstance(step, SiteStep) else step.stream
+    lengths = _lengths(step.at, step.frame, name, plan, drawn, width)[samples]
+    parts = [samples[part] for part in alike(lengths)]
+    each = [
+        _times(one_step(plan, width, step, _longest(plan, drawn, width, part)), part)
+        for part in parts
+    ]
+    if len(parts) == 1:
+        return each[0]
+    whole = max(part.made // len(rows) for part, rows in zip(each, parts, strict=True))
+    return Once(
+        flops=sum(part.flops for part in each),
+        made=whole * len(samples),
+        besides=max(part.made + part.besides for part in each),
+    )
+
+
+def _times(once: Once, samples: np.ndarray) -> Once:
+    count = len(samples)
+    return Once(once.flops * count, once.made * count, once.besides * count)
+
+
+def _longest(plan: Plan, drawn: Combinations, width: int, samples: np.ndarray) -> Longest:
+    def of(at: Range, frame: Variable, name: str) -> int:
+        return int(_lengths(at, frame, name, plan, drawn, width)[samples].max())
+
+    return of
+
+
+def _lengths(
+    at: Range, frame: Variable, name: str, plan: Plan, drawn: Combinations, width: int
+) -> np.ndarray:
+    """How many positions a range has in every sample's input."""
+    ends = bounds(at, drawn.inputs[frame], plan.graph.span(name, width))
+    return 1 + ends[:, 1] - ends[:, 0]

@@ -209,10 +209,14 @@ class Graph:
 
 
 def add_up(values: Mapping[str, Site | Stream], **options: object) -> Graph:
-    """A graph whose values are in reading order already. Asserts that they are."""
+    """A graph whose values are in reading order already. Asserts that they are, and that a
+    component reads others along streams only."""
     seen: set[str] = set()
     for name, value in values.items():
         assert value.name == name
+        if isinstance(value, Site):
+            inner = [values[port.source] for port in value.ports]
+            assert all(v.group == value.group for v in inner if isinstance(v, Site)), name
         reads = (
             [port.source for port in value.ports]
             if isinstance(value, Site)
