@@ -32,6 +32,8 @@ class Budget:
         forward: rows in one plain forward pass.
         peak: bytes that the run holds at most, if no two samples shared a value.
         kept: bytes of all plain values that are kept, earlier claims' included.
+        together: samples that are computed at once even where different positions matter in them;
+            fewer waste the machine.
     """
 
     chunk: int
@@ -39,6 +41,7 @@ class Budget:
     forward: int
     peak: int
     kept: int = 0
+    together: int = 32
 
 
 def fit(plan: Plan, draws: Draws, cache: PlainCache, memory: int) -> Budget:

@@ -67,7 +67,7 @@ def execute(
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         with torch.no_grad():
-            yield _Chunk(plan, cache, Combinations(inputs), width).outputs(samples)
+            yield _Chunk(plan, cache, Combinations(inputs), width, within).outputs(samples)
 
 
 @frozen(eq=False)
@@ -78,6 +78,7 @@ class _Chunk:
     cache: PlainCache
     drawn: Combinations
     width: int
+    within: Budget
     values: dict[int, Tensor] = field(factory=dict)
     _ends: dict[tuple[Variable, int, Range], np.ndarray] = field(factory=dict)
 
@@ -205,7 +206,7 @@ class _Chunk:
             return self._computed(step, samples)
         name = step.site if isinstance(step, SiteStep) else step.stream
         lengths = 1 + np.diff(self.bounds(step.frame, name, step.at)[samples])[:, 0]
-        parts = alike(lengths)
+        parts = alike(lengths, self.within.together)
         if len(parts) == 1:
             return self._computed(step, samples)
         value = None

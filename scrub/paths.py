@@ -128,7 +128,7 @@ class Walk:
         if (cell, routes) not in self._entered:
             ports = self.graph.outer_ports[self.graph.sites[cell.site].group]
             opens = {
-                Open(route, port, self.graph.passes(self.routes[route].through, cell))
+                Open(route, port, self._passes(route, cell))
                 for route in routes
                 if self._may_enter(route, cell)
                 for port in ports
@@ -138,10 +138,10 @@ class Walk:
 
     def _may_enter(self, route: RouteId, cell: Cell) -> bool:
         """Whether a route passes a component or ends in it: a quick way to leave most of them."""
-        ends = self._groups[route]
-        return self.graph.sites[cell.site].group in ends or self.graph.passes(
-            self.routes[route].through, cell
-        )
+        return self.graph.sites[cell.site].group in self._groups[route] or self._passes(route, cell)
+
+    def _passes(self, route: RouteId, cell: Cell) -> bool:
+        return self.graph.passes(self.routes[route].through, cell)
 
     @cached_property
     def _groups(self) -> dict[RouteId, frozenset[str]]:

@@ -101,15 +101,13 @@ def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
     return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
 
 
-TOGETHER = 32
-"""Samples that are computed at once though their lengths differ: fewer waste the machine."""
-
-
-def alike(lengths: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " part"]]:
-    """Samples to compute together: those of one length, or of neighbouring ones if they are few."""
+def alike(lengths: Int[np.ndarray, " n"], together: int) -> list[Int[np.ndarray, " part"]]:
+    """Samples to compute together: those of one length, and of neighbouring ones where that is
+    fewer than `together`.
+    """
     order = np.argsort(lengths, kind="stable")
     cuts = [0]
     for end in np.flatnonzero(np.diff(lengths[order])) + 1:
-        if end - cuts[-1] >= TOGETHER:
+        if end - cuts[-1] >= together:
             cuts.append(int(end))
     return np.split(order, cuts[1:])

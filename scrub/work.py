@@ -43,7 +43,7 @@ def work(plan: Plan, draws: Draws, within: Budget) -> Work:
     samples = len(draws.references)
     starts = range(0, samples, within.chunk)
     looked = [
-        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), width, root)
+        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), width, root, within)
         for start in starts[:CHUNKS]
     ]
     share = samples / sum(chunk.samples for chunk in looked)
@@ -68,9 +68,11 @@ class _Chunk:
     peak: int
 
 
-def _chunk(plan: Plan, draws: Draws, samples: slice, width: int, root: Once) -> _Chunk:
+def _chunk(
+    plan: Plan, draws: Draws, samples: slice, width: int, root: Once, within: Budget
+) -> _Chunk:
     drawn = Combinations(drawn_inputs(draws, samples))
-    every = [_all_of(step, plan, drawn, width) for step in plan.steps]
+    every = [_all_of(step, plan, drawn, width, within.together) for step in plan.steps]
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
     size = samples.stop - samples.start
     read = 3 * root.made * size + (root.made + root.besides) * max(plain)
@@ -84,14 +86,14 @@ def _chunk(plan: Plan, draws: Draws, samples: slice, width: int, root: Once) -> 
     )
 
 
-def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int) -> Once:
+def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int, together: int) -> Once:
     """The cost of a step for all of its combinations, part by part as they are computed."""
     samples = drawn.of(step.needs).first
     if not isinstance(step.at, Range):
         return _times(one_step(plan, width, step, _longest(plan, drawn, width, samples)), samples)
     name = step.site if isinstance(step, SiteStep) else step.stream
     lengths = _lengths(step.at, step.frame, name, plan, drawn, width)[samples]
-    parts = [samples[part] for part in alike(lengths)]
+    parts = [samples[part] for part in alike(lengths, together)]
     each = [
         _times(one_step(plan, width, step, _longest(plan, drawn, width, part)), part)
         for part in parts

@@ -72,8 +72,8 @@ class Engine:
 
 
 def within(chunk: int, *, keep: bool = True) -> Budget:
-    """A budget of so many samples at once."""
-    return Budget(chunk, keep, forward=3, peak=0)
+    """A budget of so many samples at once, where ranges of different lengths are always apart."""
+    return Budget(chunk, keep, forward=3, peak=0, together=1)
 
 
 def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
@@ -102,6 +102,11 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "return ALL if isinstance(at, str) else _between(_range(at).first, ())",
         "return at",
     ),
+    "samples of one length come before longer ones": (
+        "scrub.execute",
+        "rows, length = torch.tensor(part, device=here.device), here.shape[1]",
+        "rows, length = torch.arange(len(part), device=here.device), here.shape[1]",
+    ),
     "wrong donor for other inputs": (
         "scrub.lower",
         'return Source(Variable(self.node.path, "other"))',
@@ -114,13 +119,13 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "paths may pass anything": (
         "scrub.paths",
-        "Open(route, port, self.graph.passes(self.routes[route].through, cell))",
-        "Open(route, port, True)",
+        "return self.graph.passes(self.routes[route].through, cell)",
+        "return True",
     ),
     "paths never pass anything": (
         "scrub.paths",
-        "Open(route, port, self.graph.passes(self.routes[route].through, cell))",
-        "Open(route, port, False)",
+        "return self.graph.passes(self.routes[route].through, cell)",
+        "return False",
     ),
     "memo key without the open paths' draws": (
         "scrub.plan",

@@ -210,7 +210,8 @@ class Graph:
 
 def add_up(values: Mapping[str, Site | Stream], **options: object) -> Graph:
     """A graph whose values are in reading order already. Asserts that they are, and that a
-    component reads others along streams only."""
+    component reads others along streams only.
+    """
     seen: set[str] = set()
     for name, value in values.items():
         assert value.name == name
