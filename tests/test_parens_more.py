@@ -13,7 +13,10 @@ from paren_models import random_balancer, random_strings
 from scrub.check import check
 from scrub.collect import collect
 from scrub.hypothesis import Correspondence
+from scrub.pipeline import run
 from scrub.reference import evaluate_graph
+from scrub.report import notes
+from scrub.results import Result
 from scrub.samplers import Uncond
 from scrub.sites import embeddings
 from test_parens_claims import CLAIMS, FOLDER, Balancer, difference
@@ -108,6 +111,22 @@ def test_the_lift_is_the_difference_of_what_is_recovered(directory: Path) -> Non
         assert more.low <= more.mean <= more.high or not np.isfinite(more.half_width)
     assert lift(nothing, nothing).mean == 0
     assert any(abs(lift(result, nothing).mean) > 0.01 for result in found.values())
+
+
+def test_of_many_nodes_that_read_padding_one_line_is_said(directory: Path) -> None:
+    def found(name: str) -> Result:
+        return run(CLAIMS[name], model=str(directory), samples=20)
+
+    leaves = found("exp_3a")
+    reading = [node for node in leaves.nodes if node.pads_read]
+    times = sum(node.pads_read for node in reading)
+    said = [note for note in notes(leaves) if "padding" in note]
+    assert len(reading) > 30
+    assert said == [
+        f"{len(reading)} nodes read padding, {times:,} times in all, at positions past a row's end"
+    ]
+    few = [note for note in notes(found("exp_2a")) if "padding" in note]
+    assert [note.split(" read ")[0] for note in few] == ['node "emb"', 'node "emb"']
 
 
 def test_parts_are_what_they_are_called(directory: Path) -> None:
