@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 
 import torch
-from attrs import frozen
-from parens_table import ROOT, cell, default_models, mean, results, rows
+from attrs import evolve, frozen
+from parens_table import ROOT, cell, default_models, mean, ratio, results, rows
 
 from scrub.results import Result
-from scrub.statistics import Interval, loss_recovered
+from scrub.statistics import Interval
 
 FILE = ROOT / "hypotheses" / "parens_more.py"
 NOTHING = "nothing"
@@ -41,8 +41,7 @@ def lift(result: Result, over: Result) -> Interval:
     """
     gained = over.numbers.scrubbed - result.numbers.scrubbed
     numbers = result.numbers
-    below = numbers.baseline - gained
-    return loss_recovered(numbers.original, below, numbers.baseline, seed=result.seed)
+    return ratio(evolve(numbers, scrubbed=numbers.baseline - gained), result.seed)
 
 
 def ranked(model: str, samples: int, seed: int) -> list[Ranked]:

@@ -18,12 +18,14 @@ from scipy import stats
 
 import scrub
 from scrub.collect import collect
-from scrub.results import Result
-from scrub.statistics import CONFIDENCE, RESAMPLES, Interval, loss_recovered
+from scrub.results import Numbered, Result
+from scrub.statistics import CONFIDENCE, Interval, loss_recovered
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [ROOT / "hypotheses" / name for name in ("parens.py", "parens_alt.py")]
 ORIGINAL = ROOT.parent / "shared" / "models" / "parens"
+
+RESAMPLES = 2_000
 
 Mask = np.ndarray
 """Which references are in a part: bool [samples]."""
@@ -68,12 +70,17 @@ def results(
 def recovered(result: Result, part: Mask) -> Interval:
     """Loss recovered over the references of a part."""
     numbers = result.numbers
-    three = (numbers.original[part], numbers.scrubbed[part], numbers.baseline[part])
-    return loss_recovered(*three, seed=result.seed)
+    columns = (numbers.original, numbers.scrubbed, numbers.baseline)
+    return ratio(Numbered(*(column[part] for column in columns)), result.seed)
+
+
+def ratio(numbers: Numbered, seed: int) -> Interval:
+    """Loss recovered of the losses of some references."""
+    return loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline, seed=seed)
 
 
 def mean(losses: np.ndarray, seed: int) -> Interval:
-    """Mean loss, with the same percentile bootstrap as the loss recovered."""
+    """Mean loss, with a percentile bootstrap (Efron & Tibshirani 1993, §13.3)."""
     middle = float(losses.mean())
     if np.ptp(losses) == 0:
         return Interval(middle, middle, middle)
