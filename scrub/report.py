@@ -16,6 +16,8 @@ from scrub.results import NodeResult, Result
 from scrub.statistics import CONFIDENCE, Interval
 
 SCHEMA = "scrub.results/1"
+MANY = 4
+"""Nodes of which a note names each; of more it says how many they are."""
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -101,12 +103,18 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
 
 def notes(result: Result) -> list[str]:
     """What the table does not say."""
-    pads = [
-        f'node "{node.name}" read padding {node.pads_read:,} times, at positions past a row\'s end'
-        for node in result.nodes
-        if node.pads_read
+    return [*result.judgement.notes, *_pads([node for node in result.nodes if node.pads_read])]
+
+
+def _pads(reading: Sequence[NodeResult]) -> list[str]:
+    """Nodes that read padding: each by its name, or where they are many their number."""
+    where = "at positions past a row's end"
+    if len(reading) > MANY:
+        times = sum(node.pads_read for node in reading)
+        return [f"{len(reading)} nodes read padding, {times:,} times in all, {where}"]
+    return [
+        f'node "{node.name}" read padding {node.pads_read:,} times, {where}' for node in reading
     ]
-    return [*result.judgement.notes, *pads]
 
 
 def _grouped(results: Sequence[Result]) -> list[list[Result]]:

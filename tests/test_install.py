@@ -82,11 +82,14 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
     package = {f"scrub/{name}" for name in files_of(ROOT / "scrub")}
     datasets = {f"scrub/datasets/{name}" for name in files_of(ROOT / "datasets")}
     assert names == package | datasets
-    for model in ("ioi-planted", "ioi-shortcut"):
-        for part in ("config.json", "model.safetensors", "roles.toml", "tokenizer.json"):
-            assert f"scrub/model/embedded/{model}/{part}" in names
+    weights = ("config.json", "model.safetensors")
+    parts = dict.fromkeys(
+        ("ioi-planted", "ioi-shortcut"), (*weights, "roles.toml", "tokenizer.json")
+    )
+    for model, files in {**parts, "parens": weights}.items():
+        assert {f"scrub/model/embedded/{model}/{file}" for file in files} <= names
     assert "scrub/model/roles/gpt2.toml" in names
-    assert "scrub/datasets/ioi.py" in names
+    assert {"scrub/datasets/ioi.py", "scrub/datasets/parens.py"} <= names
 
 
 def test_datasets_is_no_package_of_ours() -> None:
