@@ -35,7 +35,8 @@ from scrub.results import Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
-from scrub.tree import NamePath, Occurrence
+from scrub.tree import NamePath, Occurrence, Tree
+from scrub.vacuity import why_vacuous
 from scrub.work import work
 
 Progress = Callable[[int], None]
@@ -140,6 +141,7 @@ def _scrubbed(
         within = _budget(begun, draws, session, options.memory)
         numbers = _measured(begun, draws, within, progress, section)
         recovered = _recovered(numbers)
+    vacuous = _vacuous(begun, draws, numbers, session, options)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         alone = _alone(begun, draws, within, options, known, progress)
@@ -156,13 +158,27 @@ def _scrubbed(
         seed=options.seed,
         numbers=numbers,
         recovered=recovered,
-        judgement=judge(recovered, prepared.claim.expect, len(draws.references)),
+        judgement=judge(recovered, prepared.claim.expect, len(draws.references), vacuous),
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
     )
+
+
+def _vacuous(
+    begun: _Begun, draws: Draws, numbers: Numbered, session: Session, options: Options
+) -> str:
+    """Why the claim could not have failed; "" if it could have."""
+
+    def scrub(tree: Tree) -> tuple[Draws, Numbered]:
+        data, samples = begun.prepared.data, len(draws.references)
+        drawn = draw(tree, data, samples=samples, seed=options.seed)
+        within = _budget(begun, drawn, session, options.memory)
+        return drawn, _measured(begun, drawn, within, lambda samples: None, Section())
+
+    return why_vacuous(begun.prepared.tree, draws, numbers, begun.plan, begun.cache, scrub)
 
 
 @frozen(eq=False)

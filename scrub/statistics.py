@@ -104,13 +104,24 @@ def loss_recovered(
     return Interval(mean, low, high, confidence, widened=widened)
 
 
-def judge(interval: Interval, expect: Expectation | None, samples: int) -> Judgement:
-    """The verdict (design §3.9). What the file expects decides only whether it passed."""
-    notes = [interval.reason] if interval.reason else []
+def judge(
+    interval: Interval, expect: Expectation | None, samples: int, vacuous: str = ""
+) -> Judgement:
+    """The verdict (design §3.9). What the file expects decides only whether it passed.
+
+    Args:
+        vacuous: why the claim could not have failed (see `scrub.vacuity`); "" if it could have.
+    """
+    notes = [reason for reason in (vacuous, interval.reason) if reason]
     if interval.mean > OVERSHOOT:
         notes.append(f"overshoot: recovered is above {OVERSHOOT}")
     if expect is None:
         return Judgement(None, True, notes=tuple(notes))
+    if vacuous:
+        return Judgement("vacuous", expect.verdict == "vacuous", notes=tuple(notes))
+    if expect.low is None and expect.high is None:
+        notes.append("it could have failed, and the file gives no bound to judge it by")
+        return Judgement("inconclusive", False, notes=tuple(notes))
     low = -math.inf if expect.low is None else expect.low
     high = math.inf if expect.high is None else expect.high
     verdict: Verdict = "inconclusive"
