@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         inconclusive,
         refuted,
         supported,
+        vacuous,
     )
     from scrub.pipeline import run
     from scrub.prepare import Session
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 _HOME = {
     "scrub.data": "Dataset Recipe Rows from_frame",
     "scrub.errors": "UserError",
-    "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported",
+    "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported "
+    "vacuous",
     "scrub.results": "Result",
     "scrub.pipeline": "run",
     "scrub.prepare": "Session",
@@ -90,6 +92,7 @@ __all__ = [
     "summand",
     "supported",
     "token_embedding",
+    "vacuous",
 ]
 
 

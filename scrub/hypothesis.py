@@ -11,7 +11,7 @@ from scrub.errors import UserError
 from scrub.samplers import Sampler, Uncond
 from scrub.sites import Sites
 
-Verdict = Literal["supported", "refuted", "inconclusive"]
+Verdict = Literal["supported", "refuted", "inconclusive", "vacuous"]
 
 
 @frozen(eq=False)
@@ -82,6 +82,11 @@ def inconclusive(*, above: float | None = None, below: float | None = None) -> E
     return _bounded("inconclusive", above, below)
 
 
+def vacuous() -> Expectation:
+    """Expects that the claim cannot fail, whatever it recovers (see `scrub.vacuity`)."""
+    return Expectation("vacuous", None, None)
+
+
 @frozen(eq=False)
 class Claim:
     """A belief about a model that `scrub test` can put to the test.
@@ -115,7 +120,7 @@ def claim(
     if expect is not None and not isinstance(expect, Expectation):
         raise UserError(
             f"expect= is of type {type(expect).__name__}. "
-            "Give supported(above=…), refuted(below=…) or inconclusive(above=…)."
+            "Give supported(above=…), refuted(below=…), inconclusive(above=…) or vacuous()."
         )
 
     def decorate(build: Callable[[Any], Correspondence]) -> Claim:

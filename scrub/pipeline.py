@@ -33,9 +33,10 @@ from scrub.plan import plan
 from scrub.prepare import Prepared, Session, line_in_file, prepare
 from scrub.results import Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
-from scrub.statistics import CONFIDENCE, Interval, Numbers, judge, loss_recovered
+from scrub.statistics import Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
-from scrub.tree import NamePath, Occurrence
+from scrub.tree import NamePath, Occurrence, Tree
+from scrub.vacuity import why_vacuous
 from scrub.work import work
 
 Progress = Callable[[int], None]
@@ -132,7 +133,6 @@ def _scrubbed(
     spent = section.seconds
     progress(section.samples)
     looks = _looks(options)
-    confidence = 1 - (1 - CONFIDENCE) / len(looks)
     numbers, recovered = section.first(0), UNKNOWN
     for samples in looks:
         if options.precision is not None and recovered.half_width <= options.precision:
@@ -140,7 +140,8 @@ def _scrubbed(
         draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
         within = _budget(begun, draws, session, options.memory)
         numbers = _measured(begun, draws, within, progress, section)
-        recovered = _recovered(numbers, options.seed, confidence)
+        recovered = _recovered(numbers)
+    vacuous = _vacuous(begun, draws, numbers, session, options)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         alone = _alone(begun, draws, within, options, known, progress)
@@ -157,13 +158,27 @@ def _scrubbed(
         seed=options.seed,
         numbers=numbers,
         recovered=recovered,
-        judgement=judge(recovered, prepared.claim.expect, len(draws.references)),
+        judgement=judge(recovered, prepared.claim.expect, len(draws.references), vacuous),
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
     )
+
+
+def _vacuous(
+    begun: _Begun, draws: Draws, numbers: Numbered, session: Session, options: Options
+) -> str:
+    """Why the claim could not have failed; "" if it could have."""
+
+    def scrub(tree: Tree) -> tuple[Draws, Numbered]:
+        data, samples = begun.prepared.data, len(draws.references)
+        drawn = draw(tree, data, samples=samples, seed=options.seed)
+        within = _budget(begun, drawn, session, options.memory)
+        return drawn, _measured(begun, drawn, within, lambda samples: None, Section())
+
+    return why_vacuous(begun.prepared.tree, draws, numbers, begun.plan, begun.cache, scrub)
 
 
 @frozen(eq=False)
@@ -190,8 +205,9 @@ def _begun(
 def _looks(options: Options) -> list[int]:
     """The sample sizes at which the interval is looked at: with a precision, doubling ones.
 
-    Looking K times, each at confidence 1 − α/K, keeps the interval at which we stop honest
-    (Bonferroni).
+    What stops the run is the interval's width, which says next to nothing about whether it holds
+    the truth, so that each look is at full confidence (Chow & Robbins, Ann. Math. Statist. 36,
+    1965); docs/statistics.md has the coverage at the look at which runs stop.
     """
     if options.precision is None:
         return [options.samples]
@@ -274,10 +290,8 @@ def _metric(planned: Plan, metric: Metric, value: Tensor, references: Rows) -> N
     return measure(metric, columns(value, ids), references, of_labels=True)
 
 
-def _recovered(numbers: Numbered, seed: int, confidence: float = CONFIDENCE) -> Interval:
-    return loss_recovered(
-        numbers.original, numbers.scrubbed, numbers.baseline, seed=seed, confidence=confidence
-    )
+def _recovered(numbers: Numbered) -> Interval:
+    return loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
 
 
 def _alone(
@@ -300,7 +314,7 @@ def _alone(
         section = known(prepared, begun.model, options, tree, drawn)
         _check_known(begun, drawn, within, section)
         numbers = _measured(begun, drawn, within, lambda samples: progress(0), section)
-        found[node.path] = _recovered(numbers, options.seed)
+        found[node.path] = _recovered(numbers)
     return found
 
 

@@ -57,7 +57,7 @@ def interval(found: Interval) -> str:
 
 def belief(expect: Expectation | None) -> str:
     """ "≥ 0.7, ≤ 1.2": the bounds on the loss recovered of which a verdict is given."""
-    if expect is None:
+    if expect is None or expect.low is expect.high is None:
         return "–"
     bounds = (("≥", expect.low), ("≤", expect.high))
     return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)

@@ -1,14 +1,15 @@
 """From per-reference numbers to loss recovered, its interval and a verdict.
 
 Loss recovered = (baseline − scrubbed) / (baseline − original), each a mean over the same
-references, so it is a ratio of paired means. Its interval is the paired percentile bootstrap
-(Efron & Tibshirani 1993, §13.3) over references, with scipy: all three numbers of a reference are
-drawn together.
+references, so it is a ratio of paired means. What is estimated is its value in the population of
+all references, drawn uniformly from the data, and all draws of donors and of unrelated inputs. A
+row that is drawn twice as reference gets fresh donors, so the three numbers of a reference are
+independent of those of all others, however few rows there are, and the references are the units.
 
-The denominator. Where the baseline lies so near the original that their difference is not told from
-zero at the interval's confidence (the condition under which Fieller's 1954 set for a ratio is
-unbounded), no bounded interval is honest: ours is then (−∞, ∞), the verdict inconclusive, and the
-reason said. Where they are equal in every reference the ratio is undefined: NaN.
+The interval is `scrub.ratio`'s; docs/statistics.md says why that one, and how often it is right.
+Where the baseline lies so near the original that their difference is not told from zero, or where
+too few references differ from the rest, it is (−∞, ∞), the verdict inconclusive, and the reason
+said. Where they are equal in every reference the ratio is undefined: NaN.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ import math
 import numpy as np
 from attrs import frozen
 from jaxtyping import Float
-from scipy import stats
 
 from scrub.hypothesis import Expectation, Verdict
+from scrub.ratio import fieller_set, ratio_set, rule_of_three, told_from_zero
 
 CONFIDENCE = 0.95
-RESAMPLES = 2_000
-"""Bootstrap resamples: the error of a 95% bound from these is about 2% of the half-width."""
 OVERSHOOT = 1.2
 """Recovered above this is flagged (design §3.9): the scrub does better than the model."""
 
 NOT_TOLD = (
     "the baseline is not told from the original, so no bounded interval is honest "
+    "(more samples may help)"
+)
+TOO_FEW = (
+    "too few references differ from the rest for a bounded interval to be honest "
     "(more samples may help)"
 )
 
@@ -38,13 +41,19 @@ Numbers = Float[np.ndarray, " samples"]
 
 @frozen
 class Interval:
-    """An estimate with its confidence interval. Unbounded and undefined ends say why."""
+    """An estimate with its confidence interval. Unbounded and undefined ends say why.
+
+    Attributes:
+        widened: why an end stands further out than the references alone would put it; "" where
+            none does.
+    """
 
     mean: float
     low: float
     high: float
     confidence: float = CONFIDENCE
     reason: str = ""
+    widened: str = ""
 
     @property
     def half_width(self) -> float:
@@ -71,57 +80,48 @@ def loss_recovered(
     scrubbed: Numbers,
     baseline: Numbers,
     *,
-    seed: int,
     confidence: float = CONFIDENCE,
 ) -> Interval:
     """Loss recovered with its interval, from numbers that are paired by reference."""
-    gap = baseline - original
+    gap, saved = baseline - original, baseline - scrubbed
     undefined = "baseline and original are equal, so loss recovered is undefined"
     if not np.isfinite(gap).all() or not np.isfinite(scrubbed).all():
         return Interval(math.nan, -math.inf, math.inf, reason="the metric is not finite everywhere")
     if math.isclose(baseline.mean(), original.mean(), rel_tol=1e-12, abs_tol=1e-12):
         return Interval(math.nan, -math.inf, math.inf, reason=undefined)
-    mean = float((baseline - scrubbed).mean() / gap.mean())
-    if not _told_from_zero(gap, confidence):
-        return Interval(mean, -math.inf, math.inf, reason=NOT_TOLD)
-
-    def ratio(saved: np.ndarray, gap: np.ndarray, axis: int = -1) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):  # answered below
-            return saved.mean(axis=axis) / gap.mean(axis=axis)
-
-    if np.ptp(gap) == 0 and np.ptp(baseline - scrubbed) == 0:
-        return Interval(mean, mean, mean)
-    found = stats.bootstrap(
-        (baseline - scrubbed, gap),
-        ratio,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=confidence,
-        method="percentile",
-        batch=max(1, min(250, 1_000_000 // len(gap))),
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    if not (np.isfinite(found.low) and np.isfinite(found.high)):  # a resample without a gap
-        return Interval(mean, -math.inf, math.inf, reason=NOT_TOLD)
-    return Interval(mean, float(found.low), float(found.high))
+    mean = float(saved.mean() / gap.mean())
+    low, high = (float(end) for end in ratio_set(saved, gap, confidence))
+    if math.isinf(low):
+        reason = TOO_FEW if told_from_zero(gap, confidence) else NOT_TOLD
+        return Interval(mean, low, high, confidence, reason)
+    alone = fieller_set(saved, gap, confidence)
+    widened = ""
+    if low < alone[0] or high > alone[1]:
+        widened = (
+            f"the interval allows for failures too rare to show among {len(gap):,} references: "
+            f"±{float(rule_of_three(gap, confidence)):.2g} (rule of three)"
+        )
+    return Interval(mean, low, high, confidence, widened=widened)
 
 
-def _told_from_zero(gap: Numbers, confidence: float) -> bool:
-    """Whether Fieller's condition holds: the mean differs from zero by a t test."""
-    if len(gap) < 2:
-        return False
-    error = gap.std(ddof=1) / math.sqrt(len(gap))
-    return bool(abs(gap.mean()) > stats.t.ppf((1 + confidence) / 2, len(gap) - 1) * error)
+def judge(
+    interval: Interval, expect: Expectation | None, samples: int, vacuous: str = ""
+) -> Judgement:
+    """The verdict (design §3.9). What the file expects decides only whether it passed.
 
-
-def judge(interval: Interval, expect: Expectation | None, samples: int) -> Judgement:
-    """The verdict (design §3.9). What the file expects decides only whether it passed."""
-    notes = [interval.reason] if interval.reason else []
+    Args:
+        vacuous: why the claim could not have failed (see `scrub.vacuity`); "" if it could have.
+    """
+    notes = [reason for reason in (vacuous, interval.reason) if reason]
     if interval.mean > OVERSHOOT:
         notes.append(f"overshoot: recovered is above {OVERSHOOT}")
     if expect is None:
         return Judgement(None, True, notes=tuple(notes))
+    if vacuous:
+        return Judgement("vacuous", expect.verdict == "vacuous", notes=tuple(notes))
+    if expect.low is None and expect.high is None:
+        notes.append("it could have failed, and the file gives no bound to judge it by")
+        return Judgement("inconclusive", False, notes=tuple(notes))
     low = -math.inf if expect.low is None else expect.low
     high = math.inf if expect.high is None else expect.high
     verdict: Verdict = "inconclusive"
@@ -135,6 +135,8 @@ def judge(interval: Interval, expect: Expectation | None, samples: int) -> Judge
         settle = _to_settle(
             interval, [b for b in (expect.low, expect.high) if b is not None], samples
         )
+        if interval.widened:
+            notes.append(interval.widened)
         if settle:
             notes.append(f"about {settle:,} more samples would likely settle it")
     return Judgement(verdict, verdict == expect.verdict, settle, tuple(notes))

@@ -66,7 +66,7 @@ FILES = {
     "no_expectation.py": (
         "from scrub import claim\n@claim(data=1, metric=1, expect=0.7)\ndef f(model): ...\n",
         "no_expectation.py:2: expect= is of type float. Give supported(above=…), "
-        "refuted(below=…) or inconclusive(above=…).",
+        "refuted(below=…), inconclusive(above=…) or vacuous().",
     ),
     "notes.txt": (
         "claims",

@@ -1,0 +1,127 @@
+"""The confidence set of a ratio of two paired means, without resampling.
+
+At each ratio r the mean of `saved − r · gap` is zero if r is the truth, so the set is those r at
+which a test does not tell that mean from zero: Fieller's (1954) construction. It needs no
+approximation of the ratio's own distribution, and is unbounded where the denominator's sign is not
+certain. The test is Student's t with Hall's correction for skewness ("On the removal of skewness by
+transformation", J. R. Statist. Soc. B 54, 1992): its two critical values differ, because the t
+statistic of skewed numbers is skewed the other way. They are taken at the estimate and used for
+every r, as Hwang does with bootstrapped ones ("Fieller's problems and resampling techniques",
+Statistica Sinica 5, 1995).
+
+No test sees failures that are rarer than one in n. So the set also holds whatever a failure that n
+references did not show could do: the rule of three (Hanley & Lippman-Hand, JAMA 249, 1983). Its one
+assumption: such a failure costs about as much as the baseline's failures do, the mean size of the
+gaps weighted by their size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+Array = np.ndarray
+
+
+def ratio_set(
+    saved: Float[Array, "*others samples"], gap: Float[Array, "*others samples"], confidence: float
+) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
+    """Ends of the confidence set of mean(saved) / mean(gap), from pairs that are i.i.d.
+
+    Laws: swapping the signs of both, or scaling both, changes nothing; scaling `saved` scales the
+    ends, but for the rule of three. (−∞, ∞) where a test cannot bound it on both sides.
+    """
+    low, high = fieller_set(saved, gap, confidence)
+    estimate, unseen = saved.mean(-1) / gap.mean(-1), rule_of_three(gap, confidence)
+    return np.minimum(low, estimate - unseen), np.maximum(high, estimate + unseen)
+
+
+def fieller_set(
+    saved: Float[Array, "*others samples"], gap: Float[Array, "*others samples"], confidence: float
+) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
+    """Fieller's set with Hall's critical values, where it is bounded on both sides."""
+    low, high = critical_values(saved, gap, confidence)
+    ends = _crossing(saved, gap, high, -1), _crossing(saved, gap, low, 1)
+    bounded = np.isfinite(ends[0]) & np.isfinite(ends[1])
+    return np.where(bounded, ends[0], -math.inf), np.where(bounded, ends[1], math.inf)
+
+
+def critical_values(
+    saved: Float[Array, "*others samples"], gap: Float[Array, "*others samples"], confidence: float
+) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
+    """Between which values the t statistic of `saved − r · gap` lies at the true ratio r.
+
+    The statistic is that of the numbers turned so that the mean gap is positive.
+    """
+    samples, gap_mean = saved.shape[-1], gap.mean(-1)
+    rest = saved - (saved.mean(-1) / gap_mean)[..., None] * gap
+    rest = rest * np.sign(gap_mean)[..., None]
+    second, third = (rest**2).mean(-1), (rest**3).mean(-1)
+    scale = (saved**2).mean(-1) + (gap**2).mean(-1)
+    flat = second <= 1e-24 * scale  # nothing but rounding is left
+    skewness = np.where(flat, 0.0, third / np.where(flat, 1.0, second) ** 1.5)
+    quantile = float(stats.t.ppf((1 + confidence) / 2, samples - 1))
+    bend = skewness / math.sqrt(samples)
+    return _halls(-quantile, bend), _halls(quantile, bend)
+
+
+def _halls(quantile: float, bend: Array) -> Array:
+    """The value of t that Hall's transformations take to `quantile`: the nearer of the two.
+
+    They are t + b(2t² + 1)/6 + b²t³/27 and (exp(ct) − 1)/c + b/6 with c = 2b/3: alike for small b.
+    The second is closer to exact intervals for 3 to 10 failures; for fewer it has no value.
+
+    Args:
+        bend: b, the skewness over the root of the number of samples.
+    """
+    straight = np.abs(bend) < 1e-6
+    b = np.where(straight, 1.0, bend)
+    aim = quantile - b / 6
+    cubic = (np.cbrt(1 + b * aim) - 1) * 3 / b
+    inner = 1 + 2 * b / 3 * aim
+    exponential = np.log(np.maximum(inner, 1e-300)) * 3 / (2 * b)
+    bent = np.where(np.abs(exponential) < np.abs(cubic), exponential, cubic)
+    return np.where(straight, quantile, bent)
+
+
+def _crossing(saved: Array, gap: Array, critical: Array, side: int) -> Array:
+    """Where t(r) = (mean saved − r · mean gap) / its standard error comes to a critical value.
+
+    Args:
+        side: −1 for the end below the estimate, 1 for the one above.
+
+    Returns:
+        NaN where it never does: the gap itself is not told from zero.
+    """
+    samples = saved.shape[-1]
+    s, g = saved.mean(-1), gap.mean(-1)
+    unit = critical**2 / (samples * max(samples - 1, 1))
+    s0, g0 = saved - s[..., None], gap - g[..., None]
+    a = g**2 - unit * (g0**2).sum(-1)
+    b = s * g - unit * (s0 * g0).sum(-1)
+    c = s**2 - unit * (s0**2).sum(-1)
+    told = a > 0
+    root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
+    return np.where(told, (b + side * root) / np.where(told, a, 1.0), math.nan)
+
+
+def told_from_zero(gap: Float[Array, "*others samples"], confidence: float) -> Array:
+    """Whether a t test tells the mean gap from zero: Fieller's condition, without skewness."""
+    samples = gap.shape[-1]
+    if samples < 2:
+        return np.zeros(gap.shape[:-1], bool)
+    error = gap.std(-1, ddof=1) / math.sqrt(samples)
+    return np.abs(gap.mean(-1)) > stats.t.ppf((1 + confidence) / 2, samples - 1) * error
+
+
+def rule_of_three(gap: Float[Array, "*others samples"], confidence: float) -> Array:
+    """What failures that no reference showed may change of the ratio.
+
+    n references without a failure allow a rate of 1 − (α/2)^(1/n), about 3.7 / n at 95%.
+    """
+    rate = 1 - ((1 - confidence) / 2) ** (1 / gap.shape[-1])
+    cost = (gap**2).mean(-1) / np.abs(gap).mean(-1)
+    return rate * cost / np.abs(gap.mean(-1))
