@@ -23,8 +23,8 @@ from scrub.tree import NamePath
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import validity
-from validating.claims import ROOT, Part, Planted, correspondence
-from validating.falsehoods import REFUTABLE, UNREFUTABLE, Told, falsehoods
+from validating.claims import ROOT, Part, Planted, Told, correspondence
+from validating.falsehoods import REFUTABLE, UNREFUTABLE, falsehoods
 from validating.population import Operation, Wiring, recovered
 from validating.trial import BOUND, Counts, Tried, put_to_test, tried
 from validating.wired_graphs import graph_of, wired_graph

@@ -50,6 +50,20 @@ class Part:
         return evolve(self, children=self.children[:number] + kept + self.children[number + 1 :])
 
 
+@frozen
+class Told:
+    """A claim, before it is tested.
+
+    Attributes:
+        kind: "true", or the mistake.
+        what: which node is wrong, and what is said of it.
+    """
+
+    kind: str
+    what: str
+    part: Part
+
+
 @frozen(eq=False)
 class Planted:
     """A model whose algorithm is known, and what a claim about it may get wrong.
@@ -62,7 +76,7 @@ class Planted:
         elsewhere: (parent, child) → what else the child could be said to stand for: the kind of
             the mistake, and the sites.
         idle: sites that may be claimed below the root and are known to do nothing.
-        untrue: claims that are true of another model, and not of this one.
+        also: claims that are tested as they are.
         exact: a claim → its loss recovered in the whole population, where it can be enumerated.
     """
 
@@ -75,7 +89,7 @@ class Planted:
     features: tuple[str, ...]
     elsewhere: Callable[[Part, Part], Iterable[tuple[str, Sites]]]
     idle: tuple[Sites, ...] = ()
-    untrue: tuple[Part, ...] = ()
+    also: tuple[Told, ...] = ()
     exact: Callable[[Part], float] | None = None
 
     def claim(self, part: Part, bound: float) -> Claim:

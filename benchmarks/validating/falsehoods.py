@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 
 from scrub.samplers import Agree, Sampler
-from validating.claims import Part, Planted, coarser
+from validating.claims import Part, Planted, Told, coarser
 
 REFUTABLE = ("node", "feature", "coarser", "port", "position", "missing")
 """Mistakes that a scrub can show, unless what they get wrong does not matter in the data."""
@@ -24,23 +24,8 @@ MEANING = {
     "position": "it is said to stand at another position (in graphs: another input)",
     "missing": "it is left out",
     "finer": "it is said to carry one more feature: that permits fewer swaps than the truth does",
-    "model": "it is true of another model",
     "idle": "a site that does nothing is said to carry a feature: any swap of it is harmless",
 }
-
-
-@frozen
-class Told:
-    """A claim, before it is tested.
-
-    Attributes:
-        kind: "true", or the mistake.
-        what: which node is wrong, and what is said of it.
-    """
-
-    kind: str
-    what: str
-    part: Part
 
 
 def falsehoods(planted: Planted, truth: Part, kind: str) -> list[list[Told]]:

@@ -11,6 +11,7 @@ from validating.trial import BOUND, FULL, KNOWN, Tried
 
 PLANTED = ("graphs", "transformers")
 """The groups in which claims are true by construction."""
+AS_THEY_ARE = ("true", "model", "published")
 SUPPORTED, REFUTED = "supported", "refuted"
 VERDICTS = (SUPPORTED, REFUTED, "inconclusive", "vacuous")
 
@@ -53,9 +54,9 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
         _held([one for one in wrong if one.error == 0 and one.truth != "1"]),
         "## Trained models\n",
         TRAINED_MEANS,
-        _listed([one for one in rest if one.kind in ("true", "model")]),
-        "And mistakes in the claims of the first list:\n",
-        _by([one for one in rest if one.kind not in ("true", "model")], "group", "kind", "truth"),
+        _listed([one for one in rest if one.kind in AS_THEY_ARE]),
+        "And mistakes in the claims about `ioi-planted`:\n",
+        _by([one for one in rest if one.kind not in AS_THEY_ARE], "group", "kind", "truth"),
     ]
     return "\n".join(parts)
 
@@ -90,10 +91,10 @@ bound* if {FULL.large:,} samples do not tell (within {KNOWN:.0f} standard errors
 """
 
 TRAINED_MEANS = """
-The embedded models, with the claims of `hypotheses/` and mistakes in them. Nothing here is true by
-construction: `ioi-planted` was trained to do what the claims say ("true"), `ioi-shortcut` to do
-something else ("model": the same claims), and nobody told `parens` what to do ("true" is what was
-published about another model).
+The embedded models, with claims of `hypotheses/`. Nothing here is true by construction.
+`ioi-planted` was trained to do what the claims say ("true": they, and the same told less far), and
+`ioi-shortcut` to do something else ("model": the same claims). Nobody told `parens` what to do
+("published": of another model).
 """
 
 

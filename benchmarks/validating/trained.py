@@ -1,7 +1,8 @@
-"""The embedded models, and their claims as they stand in `hypotheses/`.
+"""The embedded models, and claims as they stand in `hypotheses/`.
 
 `ioi-planted` was trained to do what they say, `ioi-shortcut` to do something else, and nobody told
-`parens` what to do. So no claim here is true by construction.
+`parens` what to do. So no claim here is true by construction, and mistakes are only made in those
+about the first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from attrs import evolve
 
 from scrub.collect import Collected, collect
 from scrub.prepare import Session
-from validating.claims import Planted, part_of, with_coarser
+from validating.claims import Planted, Told, part_of, with_coarser
 from validating.moves import elsewhere
 
 HYPOTHESES = Path(__file__).resolve().parents[2] / "hypotheses"
@@ -32,15 +33,19 @@ def ioi_planted(session: Session, random: np.random.Generator) -> Planted:
 def ioi_shortcut(session: Session, random: np.random.Generator) -> Planted:
     """The same claims of the model that has the same behaviour, and none of the algorithm."""
     claims = _named("ioi_claim3.py", ["by_position", "whole_circuit"])
-    found = _planted(session, random, "ioi-shortcut", claims, ("io_is_first",))
-    return evolve(found, truths=(), untrue=found.truths)
+    return _as_they_are("model", _planted(session, random, "ioi-shortcut", claims, ()))
 
 
 def parens(session: Session, random: np.random.Generator) -> Planted:
-    """The published claims about another paren balancer, said of ours."""
-    claims = _named("parens.py", ["exp_1a", "exp_1b", "exp_2a"])
-    features = ("count", "horizon", "count_open", "starts_open", "p_if_open", "length", "balanced")
-    return _planted(session, random, "parens", claims, features)
+    """What was published about another paren balancer, said of ours."""
+    claims = _named("parens.py", ["exp_1a", "exp_1b"])
+    return _as_they_are("published", _planted(session, random, "parens", claims, ()))
+
+
+def _as_they_are(kind: str, planted: Planted) -> Planted:
+    """The same, without saying that its claims are true."""
+    also = tuple(Told(kind, "", part) for part in planted.truths)
+    return evolve(planted, truths=(), also=also)
 
 
 def _named(file: str, names: Sequence[str]) -> list[Collected]:

@@ -13,8 +13,8 @@ from scrub.collect import Collected
 from scrub.errors import UserError
 from scrub.options import Options
 from scrub.prepare import Prepared, Session, prepare
-from validating.claims import Part, Planted, pruned
-from validating.falsehoods import REFUTABLE, UNREFUTABLE, Told, chosen, falsehoods
+from validating.claims import Part, Planted, Told, pruned
+from validating.falsehoods import REFUTABLE, UNREFUTABLE, chosen, falsehoods
 from validating.population import Population, sampled
 
 BOUND = 0.9
@@ -44,7 +44,7 @@ class Counts:
         true: claims of one model that are true; fewer where it has fewer.
         false: claims of one model with a mistake that a scrub may show.
         beyond: claims of one model with a mistake that no scrub can show.
-        trained: false claims of every kind about each trained model.
+        trained: false claims of every kind about a trained model.
         large: samples that stand in for a population which cannot be enumerated.
     """
 
@@ -145,8 +145,7 @@ def _told(
     for part in _true(planted, counts.true, random):
         seen.add(part)
         yield Told("true", "", part)
-    for part in planted.untrue:
-        yield Told("model", "true of another model", part)
+    yield from planted.also
     if planted.truths:
         for false in _false(planted, counts, random, fresh):
             seen.add(false.part)
