@@ -22,6 +22,7 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
     wrong = [one for one in tried if one.group in PLANTED and one.kind != "true"]
     rest = [one for one in tried if one.group not in PLANTED]
     shown = [one for one in wrong if one.truth == "below the bound"]
+    mistaken = [one for one in rest if one.kind not in AS_THEY_ARE]
     doubtful = [one for one in wrong if one.truth == "at the bound"]
     parts = [
         _introduction(command, seconds, len(tried)),
@@ -38,11 +39,14 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
         REFUTABLE_MEANS,
         "## True claims\n",
         _by(right, "group"),
+        f"The lowest population among them is {min(one.population for one in right):.4f}.\n",
         "## False claims, by mistake\n",
         "\n".join(f"- *{kind}*: {meaning}." for kind, meaning in MEANING.items()) + "\n",
         "Those whose population lies below the bound:\n",
         _by(shown, "group", "kind"),
-        "And those whose population does not:\n",
+        "The same by what they recover in truth:\n",
+        _by(shown, "band"),
+        "And those whose population does not lie below the bound:\n",
         _by([one for one in wrong if one not in shown], "group", "kind", "truth"),
         "## Which false claims survive, and why\n",
         _reasons(wrong),
@@ -56,7 +60,9 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
         TRAINED_MEANS,
         _listed([one for one in rest if one.kind in AS_THEY_ARE]),
         "And mistakes in the claims about `ioi-planted`:\n",
-        _by([one for one in rest if one.kind not in AS_THEY_ARE], "group", "kind", "truth"),
+        _by(mistaken, "kind", "truth"),
+        SURVIVING_MEANS,
+        _listed([one for one in _survivors(mistaken) if one.kind not in UNREFUTABLE]),
     ]
     return "\n".join(parts)
 
@@ -64,7 +70,7 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
 def _introduction(command: str, seconds: float, claims: int) -> str:
     return f"""# How often is the verdict right?
 
-`{command}` makes this page ({seconds / 60:.0f} minutes on one core): {claims:,} claims, all
+`{command}` makes this page ({seconds / 60:.1f} minutes of one core): {claims:,} claims, all
 generated from a seed, each tested at the default settings ({SAMPLES:,} references) against the
 bound {BOUND}, which was written down with its reason before the first run
 (`benchmarks/validating/trial.py`).
@@ -95,6 +101,10 @@ The embedded models, with claims of `hypotheses/`. Nothing here is true by const
 `ioi-planted` was trained to do what the claims say ("true": they, and the same told less far), and
 `ioi-shortcut` to do something else ("model": the same claims). Nobody told `parens` what to do
 ("published": of another model).
+"""
+
+SURVIVING_MEANS = """
+Those that survive, but for *finer*:
 """
 
 
@@ -151,7 +161,7 @@ def _by(part: Sequence[Tried], *names: str) -> str:
         [*key, *_counted([o for o in part if tuple(str(getattr(o, n)) for n in names) == key])]
         for key in keys
     ]
-    heading = {"truth": "population", "kind": "mistake"}
+    heading = {"truth": "population", "band": "population", "kind": "mistake"}
     names = tuple(heading.get(name, name) for name in names)
     return markdown([*names, "claims", *VERDICTS], rows) if rows else "None.\n"
 

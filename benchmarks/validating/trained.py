@@ -33,18 +33,22 @@ def ioi_planted(session: Session, random: np.random.Generator) -> Planted:
 def ioi_shortcut(session: Session, random: np.random.Generator) -> Planted:
     """The same claims of the model that has the same behaviour, and none of the algorithm."""
     claims = _named("ioi_claim3.py", ["by_position", "whole_circuit"])
-    return _as_they_are("model", _planted(session, random, "ioi-shortcut", claims, ()))
+    planted = _planted(session, random, "ioi-shortcut", claims, ())
+    return _as_they_are("model", planted, claims)
 
 
 def parens(session: Session, random: np.random.Generator) -> Planted:
     """What was published about another paren balancer, said of ours."""
     claims = _named("parens.py", ["exp_1a", "exp_1b"])
-    return _as_they_are("published", _planted(session, random, "parens", claims, ()))
+    planted = _planted(session, random, "parens", claims, ())
+    return _as_they_are("published", planted, claims)
 
 
-def _as_they_are(kind: str, planted: Planted) -> Planted:
+def _as_they_are(kind: str, planted: Planted, claims: Sequence[Collected]) -> Planted:
     """The same, without saying that its claims are true."""
-    also = tuple(Told(kind, "", part) for part in planted.truths)
+    also = tuple(
+        Told(kind, item.claim.name, part) for item, part in zip(claims, planted.truths, strict=True)
+    )
     return evolve(planted, truths=(), also=also)
 
 

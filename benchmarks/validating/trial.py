@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -83,6 +85,15 @@ class Tried:
     verdict: str
 
     @property
+    def band(self) -> str:
+        """Between which of a few numbers the population lies."""
+        edges = [-math.inf, 0.3, 0.6, 0.8, 0.85, BOUND, math.inf]
+        above = bisect.bisect_right(edges, self.population)
+        return f"{edges[above - 1]} to {edges[above]}".replace("-inf to", "below").replace(
+            " to inf", " and above"
+        )
+
+    @property
     def held(self) -> bool:
         """Whether the interval holds the population."""
         return self.low - 1e-9 <= self.population <= self.high + 1e-9
@@ -144,7 +155,7 @@ def _told(
 
     for part in _true(planted, counts.true, random):
         seen.add(part)
-        yield Told("true", "", part)
+        yield Told("true", f"{len(list(part.walk()))} nodes", part)
     yield from planted.also
     if planted.truths:
         for false in _false(planted, counts, random, fresh):
