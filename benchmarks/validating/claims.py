@@ -1,0 +1,158 @@
+"""A claim as a tree that can be changed in one place, and the models that claims are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from scrub.data import Dataset
+from scrub.hypothesis import Claim, Correspondence, InterpNode, supported
+from scrub.metrics import Metric
+from scrub.samplers import Agree, Exact, Sampler, Uncond
+from scrub.sites import Sites
+from scrub.tree import Occurrence, treeify
+
+ROOT = Exact()
+"""A root's sampler: the metric is that of the reference itself."""
+
+Place = tuple[int, ...]
+"""A part of a tree: the numbers of the children on the way from the root."""
+
+
+@frozen
+class Part:
+    """A node of an interpretation, what it stands for, and the nodes below it."""
+
+    name: str
+    sampler: Sampler
+    sites: Sites
+    children: tuple[Part, ...] = ()
+    other: Sampler = field(factory=Uncond)
+
+    def walk(self, place: Place = ()) -> Iterator[tuple[Place, Part]]:
+        """This part and all below it, parents first."""
+        yield place, self
+        for number, child in enumerate(self.children):
+            yield from child.walk((*place, number))
+
+    def at(self, place: Place) -> Part:
+        """The part at this place."""
+        return self.children[place[0]].at(place[1:]) if place else self
+
+    def put(self, place: Place, part: Part | None) -> Part:
+        """The tree with another part at this place; None: without what was there."""
+        number, *rest = place
+        below = self.children[number].put(tuple(rest), part) if rest else part
+        kept = (below,) if below is not None else ()
+        return evolve(self, children=self.children[:number] + kept + self.children[number + 1 :])
+
+
+@frozen
+class Told:
+    """A claim, before it is tested.
+
+    Attributes:
+        kind: "true", or the mistake.
+        what: which node is wrong, and what is said of it.
+    """
+
+    kind: str
+    what: str
+    part: Part
+
+
+@frozen(eq=False)
+class Planted:
+    """A model whose algorithm is known, and what a claim about it may get wrong.
+
+    Attributes:
+        group: what the results are reported under.
+        model: a graph, or the name of an embedded model.
+        truths: claims that are true, each whole: down to where its story ends.
+        features: columns that a claim may name.
+        elsewhere: (parent, child) → what else the child could be said to stand for: the kind of
+            the mistake, and the sites.
+        idle: sites that may be claimed below the root and are known to do nothing.
+        also: claims that are tested as they are.
+        exact: a claim → its loss recovered in the whole population, where it can be enumerated.
+    """
+
+    group: str
+    name: str
+    model: Any
+    data: Dataset
+    metric: Metric
+    truths: tuple[Part, ...]
+    features: tuple[str, ...]
+    elsewhere: Callable[[Part, Part], Iterable[tuple[str, Sites]]]
+    idle: tuple[Sites, ...] = ()
+    also: tuple[Told, ...] = ()
+    exact: Callable[[Part], float] | None = None
+
+    def claim(self, part: Part, bound: float) -> Claim:
+        """The belief that this recovers at least the bound."""
+        written = correspondence(part)
+        return Claim(
+            name=self.name,
+            build=lambda model: written,
+            data=self.data,
+            metric=self.metric,
+            expect=supported(above=bound),
+            model=self.model,
+        )
+
+
+def correspondence(root: Part) -> Correspondence:
+    """The tree as a user would hand it in."""
+    sites: dict[InterpNode, Sites] = {}
+
+    def add(part: Part, parents: tuple[InterpNode, ...]) -> None:
+        node = InterpNode(part.name, part.sampler, other=part.other, parents=parents)
+        sites[node] = part.sites
+        for child in part.children:
+            add(child, (node,))
+
+    add(root, ())
+    return Correspondence(sites)
+
+
+def part_of(written: Correspondence) -> Part:
+    """The tree of a user's correspondence."""
+
+    def convert(occurrence: Occurrence) -> Part:
+        node = occurrence.node
+        below = tuple(convert(child) for child in occurrence.children)
+        return Part(node.name, node.sampler, Sites(occurrence.routes), below, node.other)
+
+    return convert(treeify(written))
+
+
+def pruned(part: Part, random: np.random.Generator, *, root: bool = True) -> Part:
+    """The same story, told less far: any node that agrees on a feature may become a leaf.
+
+    What is below the root stays, and so does what is below a node that is `Exact`: as a leaf it
+    would say nothing.
+    """
+    if not root and isinstance(part.sampler, Agree) and random.random() < 0.4:
+        return evolve(part, children=())
+    return evolve(part, children=tuple(pruned(c, random, root=False) for c in part.children))
+
+
+def coarser(feature: str) -> str:
+    """The name of the column in which values of a feature are merged."""
+    return f"{feature}, merged"
+
+
+def with_coarser(data: Dataset, features: Sequence[str], random: np.random.Generator) -> Dataset:
+    """The dataset, with a column for each feature in which its values are merged two by two.
+
+    Which two is left to chance; of a feature with two values nothing is left.
+    """
+    columns = {}
+    for feature in features:
+        _, codes = np.unique(data.feature(feature), return_inverse=True)
+        columns[coarser(feature)] = random.permutation(codes.max() + 1)[codes] // 2
+    return data.with_columns(**columns)
