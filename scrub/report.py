@@ -109,6 +109,14 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
                 console.print(title, highlight=False)
                 console.print(breakdown(result, by), highlight=False)
         console.print()
+    corrected = [result.corrected for result in results if result.corrected]
+    if corrected:
+        console.print(
+            f"Verdicts hold together with {CONFIDENCE:.0%} confidence (Bonferroni): each is read "
+            f"off an interval of {corrected[0].confidence:.4g}; shown are those of "
+            f"{CONFIDENCE:g}.",
+            highlight=False,
+        )
     unexpected = [result for result in results if not result.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
     if unexpected:
@@ -270,6 +278,7 @@ def _result(result: Result) -> dict[str, Any]:
             }
             for other in result.others
         ],
+        "corrected": _corrected(result.corrected),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": {
@@ -283,6 +292,13 @@ def _result(result: Result) -> dict[str, Any]:
         "data": {"name": result.data_name, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
     }
+
+
+def _corrected(found: Interval | None) -> dict[str, Any] | None:
+    """The interval that the verdict was read off; None where that is "recovered"."""
+    if found is None:
+        return None
+    return _interval(found) | {"confidence": found.confidence, "method": "Bonferroni"}
 
 
 def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:

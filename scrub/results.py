@@ -11,7 +11,7 @@ from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
 from scrub.sites import ALL, Route
-from scrub.statistics import Interval, Judgement, Numbers, loss_recovered
+from scrub.statistics import CONFIDENCE, Interval, Judgement, Numbers, loss_recovered
 from scrub.tree import NamePath, Occurrence, Tree
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ class Numbered:
         named = {"original": here.original, "scrubbed": here.scrubbed, "baseline": here.baseline}
         return {n: float(v.mean()) if len(v) else float("nan") for n, v in named.items()}
 
-    def recovered(self) -> Interval:
+    def recovered(self, confidence: float = CONFIDENCE) -> Interval:
         """Loss recovered, on the references on which the metric is defined."""
         here = self.where(self.defined)
-        return loss_recovered(here.original, here.scrubbed, here.baseline)
+        return loss_recovered(here.original, here.scrubbed, here.baseline, confidence=confidence)
 
 
 @frozen(eq=False)
@@ -98,7 +98,13 @@ class Measured:
 
 @frozen(eq=False, repr=False)
 class Result:
-    """Everything that a test of one claim found out."""
+    """Everything that a test of one claim found out.
+
+    Attributes:
+        others: of metrics that decide nothing.
+        corrected: the interval that the verdict was read off, where several claims were judged in
+            one run (see `scrub.together`); else None, and it was `recovered`.
+    """
 
     file: str
     claim: Claim
@@ -117,6 +123,7 @@ class Result:
     memory: Memory
     seconds: float
     others: tuple[Measured, ...] = ()
+    corrected: Interval | None = None
 
     @property
     def expect(self) -> Expectation | None:
