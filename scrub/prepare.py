@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen, has
 
 from scrub.check import check
 from scrub.collect import Collected
@@ -113,6 +113,11 @@ class Session:
         for store in self._stores.values():
             store.empty()
 
+    def forget_generated(self) -> None:
+        """Let go of the plain values of generated inputs, which belong to one claim."""
+        for store in self._stores.values():
+            store.forget_generated()
+
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
@@ -147,7 +152,7 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
         )
     model = session.describe(name)
     data = session.data(claim.data, model)
-    correspondence = _bound(_build(claim, model), model)
+    correspondence = _bound(_build(claim, model), model, session)
     metric, *others = _metrics(claim.metric)
     problems = check(correspondence, model.graph, data, metric, *others)
     if problems:
@@ -197,13 +202,22 @@ def line_in_file(error: Exception, function: Callable[..., Any]) -> int | None:
     return line_of(error, code.co_filename) if code else None
 
 
-def _bound(correspondence: Correspondence, model: Model) -> Correspondence:
-    """The same hypothesis with the recipes of its samplers made."""
+def _bound(correspondence: Correspondence, model: Model, session: Session) -> Correspondence:
+    """The same hypothesis with the recipes of its samplers made, each once in a session.
+
+    A sampler that needs the model's tokenizer has a method `bind(tokenizer)`.
+    """
     made: dict[InterpNode, InterpNode] = {}
 
     def bind(sampler: Any) -> Any:
-        binds = hasattr(sampler, "bind") and not isinstance(sampler, type)
-        return sampler.bind(model.tokenizer) if binds else sampler
+        if isinstance(sampler, type):
+            return sampler
+        if has(type(sampler)):
+            held = {f.alias: getattr(sampler, f.name) for f in fields(type(sampler)) if f.init}
+            recipes = {name: value for name, value in held.items() if isinstance(value, Recipe)}
+            tables = {name: session.data(recipe, model) for name, recipe in recipes.items()}
+            sampler = evolve(sampler, **tables) if tables else sampler
+        return sampler.bind(model.tokenizer) if hasattr(sampler, "bind") else sampler
 
     def rebuilt(node: InterpNode) -> InterpNode:
         if not isinstance(node, InterpNode):  # a slip of the user's, which the check names
