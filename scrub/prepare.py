@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from attrs import evolve, field, fields, frozen, has
+from attrs import evolve, field, frozen
 
 from scrub.check import check
 from scrub.collect import Collected
@@ -19,6 +19,7 @@ from scrub.model.model import Model, describe, embedded_names, load
 from scrub.model.plain import PlainCache, Store
 from scrub.options import Options, check_options
 from scrub.resident import Resident
+from scrub.samplers.binding import bound
 from scrub.tree import Tree, treeify
 
 
@@ -203,21 +204,11 @@ def line_in_file(error: Exception, function: Callable[..., Any]) -> int | None:
 
 
 def _bound(correspondence: Correspondence, model: Model, session: Session) -> Correspondence:
-    """The same hypothesis with the recipes of its samplers made, each once in a session.
-
-    A sampler that needs the model's tokenizer has a method `bind(tokenizer)`.
-    """
+    """The same hypothesis with the recipes of its samplers made, each once in a session."""
     made: dict[InterpNode, InterpNode] = {}
 
     def bind(sampler: Any) -> Any:
-        if isinstance(sampler, type):
-            return sampler
-        if has(type(sampler)):
-            held = {f.alias: getattr(sampler, f.name) for f in fields(type(sampler)) if f.init}
-            recipes = {name: value for name, value in held.items() if isinstance(value, Recipe)}
-            tables = {name: session.data(recipe, model) for name, recipe in recipes.items()}
-            sampler = evolve(sampler, **tables) if tables else sampler
-        return sampler.bind(model.tokenizer) if hasattr(sampler, "bind") else sampler
+        return bound(sampler, lambda recipe: session.data(recipe, model), model.tokenizer)
 
     def rebuilt(node: InterpNode) -> InterpNode:
         if not isinstance(node, InterpNode):  # a slip of the user's, which the check names

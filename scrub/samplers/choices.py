@@ -135,12 +135,14 @@ def classes(references: Rows, features: Sequence[str]) -> tuple[np.ndarray, np.n
 
 
 def _numbered(columns: list[np.ndarray], rows: int) -> np.ndarray:
+    """One number for each combination of values, in order of appearance; missing is a value."""
     import pandas as pd
 
-    if not columns:
-        return np.zeros(rows, dtype=np.int64)
-    frame = pd.DataFrame(dict(enumerate(columns)))
-    return frame.groupby(list(frame), sort=False, dropna=False).ngroup().to_numpy()
+    numbers = np.zeros(rows, dtype=np.int64)
+    for column in columns:
+        values, _ = pd.factorize(column, use_na_sentinel=False)
+        numbers, _ = pd.factorize(numbers * (values.max() + 1) + values)
+    return numbers
 
 
 def _nothing_to_choose(
