@@ -10,6 +10,7 @@ from attrs import frozen
 from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
+from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Route
 from scrub.statistics import CONFIDENCE, Interval, Judgement, Numbers, loss_recovered
 from scrub.tree import NamePath, Occurrence, Tree
@@ -245,14 +246,6 @@ def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
         return [found, *below]
 
     return tuple(visit(tree, draws.references.index, None))
-
-
-def describe_sampler(sampler: object) -> str:
-    """A sampler as its file writes it."""
-    features = getattr(sampler, "features", None)
-    if features is not None:
-        return f"{type(sampler).__name__}({', '.join(features)})"
-    return type(sampler).__name__
 
 
 def _pads(route: Route, drawn: NodeDraw, parent: NodeDraw | None) -> int:
