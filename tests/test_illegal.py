@@ -209,7 +209,7 @@ DECLARED = {
     "no_metric": (
         'claim(data=DATA, metric="logit_diff")',
         ": metric= is of type str. Give one of scrub.metrics, or a function (value, references) → "
-        "one number a sample.",
+        "one number a sample; or several in a list.",
     ),
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
