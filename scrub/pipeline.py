@@ -66,6 +66,28 @@ def scrub_claim(
         return _scrubbed(prepared, session, options, progress, known)
 
 
+def numbers_of(
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    progress: Progress,
+    known: SectionOf = nothing_known,
+) -> Numbered:
+    """The numbers of a claim, or of a variant of it, and no more: `evolve(prepared, tree=…)`.
+
+    Nodes that keep their names keep their draws, so that variants are paired by reference.
+
+    Raises:
+        UserError: the variant does not fit into the memory, or a sampler or metric of the user's
+            fails.
+    """
+    with _said_where(prepared):
+        begun, draws, section = _begun(prepared, session, options, known)
+        within = _budget(begun, draws, session, options.memory)
+        _check_known(begun, draws, within, section)
+        return _measured(begun, draws, within, progress, section)
+
+
 @frozen
 class Ahead:
     """What is left to do of a claim.

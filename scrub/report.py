@@ -225,7 +225,7 @@ def _result(result: Result) -> dict[str, Any]:
             "higher_is_better": result.metric.higher_is_better,
         },
         "loss": means | {"reason": infinite if None in means.values() else None},
-        "recovered": _interval(recovered) | {"confidence": recovered.confidence},
+        "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": {
@@ -253,11 +253,11 @@ def _node(node: NodeResult) -> dict[str, Any]:
     if node.other:
         found["other_distinct"] = node.other_distinct
     if node.alone:
-        found["recovered_alone"] = _interval(node.alone)
+        found["recovered_alone"] = interval_as_json(node.alone)
     return found
 
 
-def _interval(found: Interval) -> dict[str, Any]:
+def interval_as_json(found: Interval) -> dict[str, Any]:
     ends = {"mean": found.mean, "low": found.low, "high": found.high}
     numbers = {name: _finite(value) for name, value in ends.items()}
     return numbers | {"reason": found.reason or None}

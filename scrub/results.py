@@ -17,6 +17,8 @@ from scrub.tree import NamePath, Occurrence, Tree
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.diagnostics.run import Diagnosis
+
 
 @frozen
 class NodeResult:
@@ -86,6 +88,7 @@ class Result:
     data_sha256: str
     memory: Memory
     seconds: float
+    diagnosis: Diagnosis | None = None
 
     @property
     def expect(self) -> Expectation | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from attrs import define, frozen
 
+from scrub.diagnostics.report import diagnoses_as_json
+from scrub.diagnostics.run import NOTHING, Asked, Watch, diagnose
 from scrub.duration import announcement, estimated_seconds
 from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
@@ -56,8 +58,9 @@ def run_claims(
     *,
     json_file: Path | None,
     save_run: Path | None,
+    asked: Asked = NOTHING,
 ) -> Outcome:
-    """Scrub all claims, but for what a partial file of the same command has already.
+    """Scrub and diagnose all claims, but for what a partial file of the same command has already.
 
     Raises:
         UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
@@ -68,7 +71,7 @@ def run_claims(
     with sigterm_stops():
         try:
             with progress:
-                _run(claims, session, options, progress, saving, save_run)
+                _run(claims, session, options, progress, saving, save_run, asked)
         except KeyboardInterrupt as stopped:
             with nothing_stops():
                 return Outcome(saving.results, stopped, saving.now())
@@ -85,6 +88,7 @@ def _run(
     progress: Progress,
     saving: _Saving,
     save_run: Path | None,
+    asked: Asked,
 ) -> None:
     progress.note(saving.kept.trouble)
     progress.says("loading the model")
@@ -97,6 +101,7 @@ def _run(
         progress.advance(samples)
         saving.after(WITHIN_CLAIM)
 
+    watch = Watch(progress.says, progress.expects, finished)
     for claim, before in zip(claims, coming, strict=True):
         progress.says(claim.name)
         result = scrub_claim(claim, session, options, finished, saving.kept.section)
@@ -108,6 +113,9 @@ def _run(
         if save_run:
             save_record(result, record_folder(save_run, claim, claims))
         saving.results.append(result)
+        saving.results[-1] = diagnose(
+            result, claim, session, options, asked, watch, saving.kept.section
+        )
         saving.after(BETWEEN_CLAIMS)
 
 
@@ -192,6 +200,8 @@ def remove_partial(file: Path) -> None:
 
 def _text(results: Sequence[Result], seed: int, kept: Kept | None) -> str:
     found = as_json(results, seed, kept=None if kept is None else kept.as_json())
+    for entry, result in zip(found["results"], results, strict=True):
+        entry |= diagnoses_as_json(result)
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

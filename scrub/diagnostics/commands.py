@@ -1,0 +1,121 @@
+"""The command `scrub explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.commands import (
+    AS_EXPECTED,
+    MEMORY,
+    MODEL,
+    SAMPLES,
+    SEED,
+    options_of,
+    reporting,
+    terminal,
+    what_is_kept,
+)
+from scrub.errors import UserError
+from scrub.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scrub.diagnostics.run import Asked
+    from scrub.options import Options
+    from scrub.prepare import Prepared, Session
+    from scrub.results import Result
+
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it here.")
+
+
+@click.command("explain")
+@click.argument("target", metavar="PATH::CLAIM")
+@MODEL
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How many of the references that lose most to show as text.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw what is lost from the root down here (.svg, .png or .pdf).",
+)
+@JSON
+@reporting
+def explain_command(
+    target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
+) -> int:
+    """Blame: which swap of a claim, and which path, loses how much."""
+    check_outputs(json_file, None)
+    if plot:
+        from scrub.diagnostics.waterfall import check_plot
+
+        check_plot(plot)
+    from scrub.collect import collect
+
+    claims = collect((target,))
+    if plot and len(claims) > 1:
+        names = ", ".join(item.claim.name for item in claims)
+        raise UserError(
+            f"--plot draws one claim, and there are {len(claims)}. Name one, as in "
+            f"{claims[0].name}; there are: {names}."
+        )
+    from scrub.diagnostics.run import Asked
+    from scrub.prepare import Session, prepare
+
+    options, session = options_of(**chosen), Session()
+    prepared = prepare(claims, session, options)
+    results = _run(prepared, session, options, Asked(blame=True, worst=rows), json_file)
+    from scrub.diagnostics.report import show_blame
+    from scrub.report import show
+
+    console = terminal()
+    show(results, console, verbose=False, by=None)
+    for result in results:
+        console.print()
+        show_blame(result, console)
+    if plot:
+        from scrub.diagnostics.waterfall import save_waterfall
+
+        ((result, found),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
+        assert found is not None
+        save_waterfall(result.tree, found, f"{result.claim.name}: {result.claim.belief}", plot)
+    return AS_EXPECTED
+
+
+def _run(
+    claims: Sequence[Prepared],
+    session: Session,
+    options: Options,
+    asked: Asked,
+    json_file: Path | None,
+) -> list[Result]:
+    """The results of a run that came to its end; what a stopped one computed is kept."""
+    from scrub.options import check_device
+    from scrub.progress import Progress
+    from scrub.suite import partial_file, remove_partial, run_claims, write_finished
+
+    check_device(options.device)
+    progress = Progress(options.samples * len(claims), quiet=False)
+    outcome = run_claims(
+        claims, session, options, progress, json_file=json_file, save_run=None, asked=asked
+    )
+    if outcome.stopped:
+        raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))
+    if json_file:
+        write_finished(outcome.results, options.seed, json_file)
+    remove_partial(partial_file(claims, options, json_file))
+    return outcome.results

@@ -1,0 +1,125 @@
+"""Diagnoses as tables for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from scrub.diagnostics.blame import Blame, Lost, LostOnPath
+from scrub.report import interval, interval_as_json
+from scrub.results import Result, describe_route, describe_sampler
+from scrub.show import swaps
+from scrub.tree import Tree
+
+
+def show_blame(result: Result, console: Console) -> None:
+    """What each swap loses, and the swaps of the samples that lose most."""
+    found = result.diagnosis.blame if result.diagnosis else None
+    if found is None:
+        return
+    console.print(
+        f"[bold]{escape(result.claim.name)}[/]: {escape(result.claim.belief)}", highlight=False
+    )
+    if not found.swaps:
+        console.print("It swaps nothing: every sampler is Exact.\n", highlight=False)
+        return
+    console.print(
+        f"It loses {interval(found.total)} of baseline − original. By its swaps, in the same unit:",
+        highlight=False,
+    )
+    console.print(blame_table(result.tree, found), highlight=False)
+    for sample in found.worst:
+        numbers = result.numbers
+        row = result.draws.references.index[sample]
+        console.print(
+            f"\nsample {sample} (row {row}): original {numbers.original[sample]:.3f}, "
+            f"scrubbed {numbers.scrubbed[sample]:.3f}, baseline {numbers.baseline[sample]:.3f}",
+            highlight=False,
+        )
+        console.print(swaps(result.tree, result.draws, sample), highlight=False)
+    console.print()
+
+
+def blame_table(tree: Tree, found: Blame) -> Table:
+    """One row a swap, in order from the root; below it one row a path, where there are several."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("node", overflow="fold")
+    shown.add_column("draws", overflow="fold")
+    for name in ("lost alone", "lost last"):
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("lost in order → recovered", no_wrap=True)
+    left = 1.0
+    for loss in found.swaps:
+        left -= loss.step.mean
+        name, draws = swap_in_words(tree, loss)
+        indent = "  " * (len(loss.swap.path) - 1)
+        shown.add_row(
+            escape(indent + name),
+            escape(draws),
+            interval(loss.alone),
+            interval(loss.last),
+            f"{loss.step.mean:.3f} → {left:.3f}",
+        )
+        for path in loss.paths:
+            words = f"{indent}  · {describe_route(path.route)}"
+            shown.add_row(escape(words), "", interval(path.alone), interval(path.last), "")
+    return shown
+
+
+def swap_in_words(tree: Tree, loss: Lost) -> tuple[str, str]:
+    """ "name movers", "other Uncond"."""
+    (node,) = (node.node for node in tree.walk() if node.path == loss.swap.path)
+    if loss.swap.which == "other":
+        return node.name, f"other {describe_sampler(node.other)}"
+    return node.name, describe_sampler(node.sampler)
+
+
+def diagnoses_as_json(result: Result) -> dict[str, Any]:
+    """The fields that diagnoses add to a result. What was not asked for is left out."""
+    found: dict[str, Any] = {}
+    if result.diagnosis and result.diagnosis.blame:
+        found["blame"] = _blame(result, result.diagnosis.blame)
+    return found
+
+
+def _blame(result: Result, found: Blame) -> dict[str, Any]:
+    return {
+        "lost": interval_as_json(found.total),
+        "swaps": [_lost(result.tree, loss) for loss in found.swaps],
+        "worst": [_sample(result, sample) for sample in found.worst],
+    }
+
+
+def _lost(tree: Tree, loss: Lost) -> dict[str, Any]:
+    (node,) = (node.node for node in tree.walk() if node.path == loss.swap.path)
+    return {
+        "node": list(loss.swap.path),
+        "swap": loss.swap.which,
+        "sampler": describe_sampler(node.sampler if loss.swap.which == "own" else node.other),
+        "alone": interval_as_json(loss.alone),
+        "last": interval_as_json(loss.last),
+        "in_order": interval_as_json(loss.step),
+        "paths": [_on_path(path) for path in loss.paths],
+    }
+
+
+def _on_path(path: LostOnPath) -> dict[str, Any]:
+    return {
+        "path": describe_route(path.route),
+        "alone": interval_as_json(path.alone),
+        "last": interval_as_json(path.last),
+    }
+
+
+def _sample(result: Result, sample: int) -> dict[str, Any]:
+    rows, numbers = result.draws.references, result.numbers
+    row = int(rows.index[sample])
+    figures = {
+        name: float(value) if np.isfinite(value := getattr(numbers, name)[sample]) else None
+        for name in ("original", "scrubbed", "baseline")
+    }
+    return {"sample": sample, "row": row, "text": rows.data.text(row), **figures}
