@@ -18,6 +18,7 @@ from attrs import evolve, fields, frozen
 from torch import Tensor
 
 from scrub.budget import Budget, fit
+from scrub.cancellation import cancellation
 from scrub.collect import Collected
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
@@ -184,6 +185,7 @@ def _scrubbed(
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
+        cancellation=cancellation(numbers, options.seed),
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
     )

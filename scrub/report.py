@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scrub.cancellation import Cancellation, in_words
 from scrub.hypothesis import Expectation
 from scrub.results import NodeResult, Result
 from scrub.statistics import CONFIDENCE, Interval
@@ -78,6 +79,8 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
         console.print(f"data: {escape(first.data_name)}", highlight=False)
         console.print(table(group), highlight=False)
         for result in group:
+            line = in_words(result.cancellation, interval(result.cancellation.recovered))
+            console.print(f"{result.claim.name}: {line}.", highlight=False)
             for note in notes(result):
                 console.print(f"{result.claim.name}: {escape(note)}.", highlight=False)
         for result in group:
@@ -226,6 +229,7 @@ def _result(result: Result) -> dict[str, Any]:
         },
         "loss": means | {"reason": infinite if None in means.values() else None},
         "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
+        "per_reference": _per_reference(result.cancellation),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": {
@@ -238,6 +242,15 @@ def _result(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "data": {"name": result.data_name, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
+    }
+
+
+def _per_reference(found: Cancellation) -> dict[str, Any]:
+    """Recovered per reference, and what of the error cancels in the mean (null: see reason)."""
+    return {
+        "recovered": interval_as_json(found.recovered),
+        "cancelled": _finite(found.cancelled),
+        "reason": found.reason or None,
     }
 
 

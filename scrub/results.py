@@ -17,6 +17,7 @@ from scrub.tree import NamePath, Occurrence, Tree
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.cancellation import Cancellation
     from scrub.diagnostics.run import Diagnosis
 
 
@@ -86,6 +87,7 @@ class Result:
     nodes: tuple[NodeResult, ...]
     draws: Draws
     data_sha256: str
+    cancellation: Cancellation
     memory: Memory
     seconds: float
     diagnosis: Diagnosis | None = None

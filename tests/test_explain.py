@@ -52,9 +52,15 @@ def test_results_file_and_picture_of_a_transformers_claim(tmp_path: Path) -> Non
     words = "".join(ElementTree.parse(plot).getroot().itertext())
     for part in ("the model", "S-inhibition: Agree(io)", "the claim", "recovered"):
         assert part in words
-    before = plot.read_bytes()
-    inside("explain", *arguments)
-    assert plot.read_bytes() == before
+
+
+def test_the_same_picture_for_the_same_numbers_in_each_format(tmp_path: Path) -> None:
+    for kind, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        plots = [tmp_path / f"{number}.{kind}" for number in range(2)]
+        for plot in plots:
+            assert inside("explain", f"{SUMS}::by_hand", "--samples", "9", "--plot", plot).code == 0
+        assert plots[0].read_bytes() == plots[1].read_bytes()
+        assert plots[0].read_bytes().startswith(start)
 
 
 def test_bad_input(tmp_path: Path) -> None:
