@@ -24,7 +24,7 @@ from scrub.commands import (
     terminal,
     what_is_kept,
 )
-from scrub.diagnostics.commands import explain_command
+from scrub.diagnostics.commands import compare_command, explain_command
 from scrub.errors import Problem, UserError
 from scrub.outputs import check_outputs
 
@@ -230,3 +230,4 @@ def _check_column(by: str, claims: list[Prepared]) -> None:
 
 
 main.add_command(explain_command)
+main.add_command(compare_command)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from attrs import define, frozen
 
@@ -33,6 +35,8 @@ from scrub.stopping import nothing_stops, sigterm_stops
 FOLDER = Path(".scrub")
 BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
 """Seconds after which the partial file is written anew: at the end of a claim, and of a chunk."""
+MORE: Mapping[str, Any] = MappingProxyType({})
+"""What a results file says beside its results: nothing."""
 
 
 @frozen(eq=False)
@@ -173,14 +177,16 @@ def partial_file(claims: Sequence[Prepared], options: Options, json_file: Path |
     return FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
 
 
-def write_finished(results: Sequence[Result], seed: int, json_file: Path) -> None:
-    """Write the results file of a finished run.
+def write_finished(
+    results: Sequence[Result], seed: int, json_file: Path, more: Mapping[str, Any] = MORE
+) -> None:
+    """Write the results file of a finished run, with `more` beside the results.
 
     Raises:
         UserError: it cannot be written.
     """
     try:
-        write_whole(json_file, _text(results, seed, None))
+        write_whole(json_file, _text(results, seed, None, more))
     except OSError as error:
         raise UserError(f"--json {json_file}: cannot be written: {error.strerror}.") from error
 
@@ -198,10 +204,13 @@ def remove_partial(file: Path) -> None:
         return
 
 
-def _text(results: Sequence[Result], seed: int, kept: Kept | None) -> str:
+def _text(
+    results: Sequence[Result], seed: int, kept: Kept | None, more: Mapping[str, Any] = MORE
+) -> str:
     found = as_json(results, seed, kept=None if kept is None else kept.as_json())
     for entry, result in zip(found["results"], results, strict=True):
         entry |= diagnoses_as_json(result)
+    found |= more
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The command `scrub explain`."""
+"""The commands `scrub explain` and `scrub compare`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from scrub.errors import UserError
 from scrub.outputs import check_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from scrub.collect import Collected
     from scrub.diagnostics.run import Asked
     from scrub.options import Options
     from scrub.prepare import Prepared, Session
@@ -96,14 +97,99 @@ def explain_command(
     return AS_EXPECTED
 
 
+@click.command("compare")
+@click.argument("first", metavar="PATH[::CLAIM]")
+@click.argument("second", metavar="[PATH[::CLAIM]]", required=False)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|DIR",
+    help="The model of both; or give it twice: the first's and the second's.",
+)
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+@JSON
+@reporting
+def compare_command(
+    first: str, second: str | None, models: tuple[str, ...], json_file: Path | None, **chosen: Any
+) -> int:
+    """Compare two claims, two files or two models on common random numbers."""
+    if len(models) > 2:
+        raise click.UsageError(f"--model is given {len(models)} times. Two sides take two.")
+    if second is None and len(models) < 2:
+        raise click.UsageError("Give a second claim or file, or --model twice.")
+    check_outputs(json_file, None)
+    from attrs import evolve
+
+    from scrub.collect import collect, named
+    from scrub.prepare import Session, prepare
+
+    targets = [target.partition("::") for target in (first, second or first)]
+    files = {path: collect((path,)) for path in dict.fromkeys(path for path, _, _ in targets)}
+    pairs = paired(*(named(files[path], name, path) for path, _, name in targets))
+    options, session = options_of(**chosen), Session()
+    sides = [
+        prepare(claims, session, evolve(options, model=model))
+        for claims, model in zip(
+            zip(*pairs, strict=True), (models * 2)[:2] or (None, None), strict=True
+        )
+    ]
+    from scrub.diagnostics.comparison import compare
+    from scrub.diagnostics.report import comparisons_as_json, show_comparisons
+    from scrub.diagnostics.run import NOTHING
+
+    def found(results: Sequence[Result]) -> dict[str, Any]:
+        return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}
+
+    both = [*sides[0], *sides[1]]
+    options = evolve(options, model=models)
+    results = _run(both, session, options, NOTHING, json_file, found)
+    show_comparisons([compare(*pair) for pair in _halves(results)], terminal())
+    return AS_EXPECTED
+
+
+def _halves(results: Sequence[Result]) -> list[tuple[Result, Result]]:
+    half = len(results) // 2
+    return list(zip(results[:half], results[half:], strict=True))
+
+
+def paired(
+    first: Sequence[Collected], second: Sequence[Collected]
+) -> list[tuple[Collected, Collected]]:
+    """Which claims to compare: the one with the one, or else those of the same name.
+
+    Raises:
+        UserError: no claim of the first has the name of one of the second.
+    """
+    if len(first) == len(second) == 1:
+        return [(first[0], second[0])]
+    there = {item.claim.name: item for item in second}
+    pairs = [(item, there[item.claim.name]) for item in first if item.claim.name in there]
+    if not pairs:
+        names = [", ".join(item.claim.name for item in side) for side in (first, second)]
+        raise UserError(
+            "No claim of the first has the name of one of the second. Name one of each, as "
+            f"FILE::CLAIM; there are: {names[0]}; and: {names[1]}."
+        )
+    return pairs
+
+
 def _run(
     claims: Sequence[Prepared],
     session: Session,
     options: Options,
     asked: Asked,
     json_file: Path | None,
+    more: Callable[[Sequence[Result]], dict[str, Any]] = lambda results: {},
 ) -> list[Result]:
-    """The results of a run that came to its end; what a stopped one computed is kept."""
+    """The results of a run that came to its end; what a stopped one computed is kept.
+
+    Args:
+        more: what the results file says beside the results.
+    """
     from scrub.options import check_device
     from scrub.progress import Progress
     from scrub.suite import partial_file, remove_partial, run_claims, write_finished
@@ -116,6 +202,6 @@ def _run(
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))
     if json_file:
-        write_finished(outcome.results, options.seed, json_file)
+        write_finished(outcome.results, options.seed, json_file, more(outcome.results))
     remove_partial(partial_file(claims, options, json_file))
     return outcome.results

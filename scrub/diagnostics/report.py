@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath
+from scrub.diagnostics.comparison import Comparison
 from scrub.report import interval, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
@@ -76,6 +78,53 @@ def swap_in_words(tree: Tree, loss: Lost) -> tuple[str, str]:
     if loss.swap.which == "other":
         return node.name, f"other {describe_sampler(node.other)}"
     return node.name, describe_sampler(node.sampler)
+
+
+def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
+    """One row a pair: what each recovers, and the difference."""
+    one = found[0]
+    for which, result in (("first", one.first), ("second", one.second)):
+        console.print(
+            f"{which}: {escape(result.file)} on {escape(result.model)}, mean "
+            f"{escape(result.metric.name)}, data: {escape(result.data_name)}",
+            highlight=False,
+        )
+    same = "the same references" if one.paired else "references of their own (different data)"
+    console.print(
+        f"{one.first.samples:,} references, {same}, seed {one.first.seed}", highlight=False
+    )
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("claim", overflow="fold")
+    for name in ("first recovers", "second recovers", "first − second"):
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("", no_wrap=True)
+    for pair in found:
+        names = dict.fromkeys((pair.first.claim.name, pair.second.claim.name))
+        shown.add_row(
+            escape(" − ".join(names)),
+            interval(pair.first.recovered),
+            interval(pair.second.recovered),
+            interval(pair.difference),
+            pair.words,
+        )
+    console.print(shown, highlight=False)
+    for pair in found:
+        if pair.difference.reason:
+            names = " − ".join(dict.fromkeys((pair.first.claim.name, pair.second.claim.name)))
+            console.print(f"{escape(names)}: {pair.difference.reason}.", highlight=False)
+
+
+def comparisons_as_json(found: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """One entry a pair. Results are told by their number in the file."""
+    return [
+        {
+            "first": number,
+            "second": number + len(found),
+            "difference": interval_as_json(pair.difference),
+            "paired": pair.paired,
+        }
+        for number, pair in enumerate(found)
+    ]
 
 
 def diagnoses_as_json(result: Result) -> dict[str, Any]:
