@@ -65,6 +65,12 @@ def main() -> None:
     metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
 )
+@click.option(
+    "--nulls",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Random components in place of the claim's own, N times.  [default: 20 where cheap]",
+)
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
@@ -74,6 +80,7 @@ def test_command(
     json_file: Path | None,
     save_run: Path | None,
     by: str | None,
+    nulls: int | None,
     quiet: bool,
     verbose: bool,
     keyword: str,
@@ -86,6 +93,8 @@ def test_command(
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
+    from scrub.diagnostics.report import show_diagnosis
+    from scrub.diagnostics.run import Asked
     from scrub.options import check_device
     from scrub.prepare import Session, prepare
     from scrub.progress import Progress
@@ -100,11 +109,17 @@ def test_command(
         _check_column(by, prepared)
     progress = Progress(options.samples * len(prepared), quiet=quiet)
     outcome = run_claims(
-        prepared, session, options, progress, json_file=json_file, save_run=save_run
+        prepared,
+        session,
+        options,
+        progress,
+        json_file=json_file,
+        save_run=save_run,
+        asked=Asked(nulls=nulls),
     )
     results = outcome.results
     if results and not quiet:
-        show(results, terminal(), verbose=verbose, by=by)
+        show(results, terminal(), verbose=verbose, by=by, below=show_diagnosis)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
     if json_file:

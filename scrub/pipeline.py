@@ -36,9 +36,9 @@ from scrub.results import Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
-from scrub.tree import NamePath, Occurrence, Tree
+from scrub.tree import NamePath, Occurrence
 from scrub.vacuity import why_vacuous
-from scrub.work import work
+from scrub.work import Work, work
 
 Progress = Callable[[int], None]
 """Called after every chunk, with the number of the claim's samples that were finished."""
@@ -99,6 +99,7 @@ class Ahead:
         flops: operations for what is not known, the plain model's apart.
         plain_flops: operations of the plain model, which claims on one model and data share.
         shared: tells model and data apart.
+        cost: of scrubbing the claim once, whatever is known.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Ahead:
     flops: int
     plain_flops: int
     shared: tuple[int, int]
+    cost: Work
 
 
 def ahead(prepared: Prepared, session: Session, options: Options, known: SectionOf) -> Ahead:
@@ -125,6 +127,7 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
             flops=round(left * found.flops * scrubs),
             plain_flops=found.plain_flops if left else 0,
             shared=(id(begun.model), id(prepared.data)),
+            cost=found,
         )
 
 

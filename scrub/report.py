@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,19 @@ def belief(expect: Expectation | None) -> str:
     return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
 
 
-def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str | None) -> None:
-    """The report on the terminal: one table at the end, and what needs saying below it."""
+def show(
+    results: Sequence[Result],
+    console: Console,
+    *,
+    verbose: bool,
+    by: str | None,
+    below: Callable[[Result, Console], None] = lambda result, console: None,
+) -> None:
+    """The report on the terminal: one table at the end, and what needs saying below it.
+
+    Args:
+        below: prints what else is to be said of a claim.
+    """
     for group in _grouped(results):
         first = group[0]
         direction = {True: ", higher is better", False: ", lower is better", None: ""}
@@ -83,6 +94,7 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
             console.print(f"{result.claim.name}: {line}.", highlight=False)
             for note in notes(result):
                 console.print(f"{result.claim.name}: {escape(note)}.", highlight=False)
+            below(result, console)
         for result in group:
             if verbose:
                 console.print(f"\n[bold]{result.claim.name}[/], node by node", highlight=False)

@@ -118,7 +118,7 @@ def _run(
             save_record(result, record_folder(save_run, claim, claims))
         saving.results.append(result)
         saving.results[-1] = diagnose(
-            result, claim, session, options, asked, watch, saving.kept.section
+            result, claim, session, options, asked, watch, saving.kept.section, before.cost
         )
         saving.after(BETWEEN_CLAIMS)
 

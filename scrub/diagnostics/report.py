@@ -12,7 +12,9 @@ from rich.table import Table
 
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath
 from scrub.diagnostics.comparison import Comparison
-from scrub.report import interval, interval_as_json
+from scrub.diagnostics.nulls import Nulls
+from scrub.hypothesis import Expectation
+from scrub.report import belief, interval, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
 from scrub.tree import Tree
@@ -80,6 +82,30 @@ def swap_in_words(tree: Tree, loss: Lost) -> tuple[str, str]:
     return node.name, describe_sampler(node.sampler)
 
 
+def show_diagnosis(result: Result, console: Console) -> None:
+    """What was found out beyond a claim's score."""
+    found = result.diagnosis
+    if found and found.nulls:
+        words = nulls_in_words(found.nulls, result.expect)
+        console.print(f"{result.claim.name}: {escape(words)}.", highlight=False)
+
+
+def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
+    """One sentence on where the score lies among the nulls'."""
+    if not found.recovered:
+        return f"no nulls: {found.reason}"
+    count = len(found.recovered)
+    fewer = " (there are no more)" if count < found.asked else ""
+    share = found.share
+    passing = "" if found.passing is None else f"; {found.passing} are {belief(expect)}"
+    return (
+        f"{found.as_high} of {count} nulls{fewer} recover as much or more, {share.mean:.0%} "
+        f"[{share.low:.0%}, {share.high:.0%}]. They have {found.pools} instead, and recover "
+        f"{min(found.recovered):.3f} to {max(found.recovered):.3f}, median "
+        f"{np.median(found.recovered):.3f}{passing}"
+    )
+
+
 def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
     """One row a pair: what each recovers, and the difference."""
     one = found[0]
@@ -130,9 +156,24 @@ def comparisons_as_json(found: Sequence[Comparison]) -> list[dict[str, Any]]:
 def diagnoses_as_json(result: Result) -> dict[str, Any]:
     """The fields that diagnoses add to a result. What was not asked for is left out."""
     found: dict[str, Any] = {}
+    if result.diagnosis and result.diagnosis.nulls:
+        found["nulls"] = _nulls(result.diagnosis.nulls)
     if result.diagnosis and result.diagnosis.blame:
         found["blame"] = _blame(result, result.diagnosis.blame)
     return found
+
+
+def _nulls(found: Nulls) -> dict[str, Any]:
+    share = {name: getattr(found.share, name) for name in ("mean", "low", "high")}
+    return {
+        "asked": found.asked,
+        "recovered": list(found.recovered),
+        "as_high": found.as_high,
+        "share": share if found.recovered else None,
+        "passing": found.passing,
+        "pools": found.pools,
+        "reason": found.reason or None,
+    }
 
 
 def _blame(result: Result, found: Blame) -> dict[str, Any]:

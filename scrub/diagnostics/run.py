@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from attrs import evolve, frozen
 
-from scrub.diagnostics.blame import Blame, blame
+from scrub.diagnostics.blame import Blame, Scrubbed, blame
+from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
 from scrub.pipeline import numbers_of
@@ -14,6 +16,7 @@ from scrub.prepare import Prepared, Session
 from scrub.results import Result
 from scrub.statistics import Numbers
 from scrub.tree import Tree
+from scrub.work import Work
 
 WORST = 3
 """Samples that lose most, of which blame shows the swaps."""
@@ -24,10 +27,12 @@ class Asked:
     """Which diagnoses a run is asked for, beside those that cost nothing.
 
     Attributes:
+        nulls: how many nulls to scrub; None: as many as usual, where they are cheap.
         blame: what each swap loses, and the samples that lose most.
         worst: how many of these samples.
     """
 
+    nulls: int | None = 0
     blame: bool = False
     worst: int = WORST
 
@@ -39,6 +44,7 @@ NOTHING = Asked()
 class Diagnosis:
     """What was found out beyond a claim's score; None: not asked for."""
 
+    nulls: Nulls | None = None
     blame: Blame | None = None
 
 
@@ -68,10 +74,12 @@ def diagnose(
     asked: Asked,
     watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
+    cost: Work | None = None,
 ) -> Result:
     """The same result with the diagnoses that are asked for.
 
     Args:
+        cost: of scrubbing the claim; None: nothing is cheap.
         known: what is known already of a variant's numbers, which is not computed again.
 
     Raises:
@@ -88,6 +96,11 @@ def diagnose(
             for variant in variants
         ]
 
+    if asked.nulls is None and cost is not None and cheap(cost):
+        usual = _nulls(result, prepared, NULLS, scrubbed, watch)
+        found = evolve(found, nulls=usual if usual.recovered else None)
+    elif asked.nulls:
+        found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
     if asked.blame:
         watch.says(f"{prepared.name}: which swaps lose what")
         found = evolve(
@@ -104,3 +117,24 @@ def diagnose(
             ),
         )
     return evolve(result, diagnosis=found)
+
+
+def cheap(cost: Work) -> bool:
+    """Whether the usual number of nulls takes no more operations than the claim's run itself.
+
+    A null costs one scrub, and no plain values, which it shares with the claim.
+    """
+    return NULLS * cost.flops <= cost.flops + cost.plain_flops
+
+
+def _nulls(
+    result: Result, prepared: Prepared, most: int, scrubbed: Scrubbed, watch: Watch
+) -> Nulls:
+    graph, numbers = prepared.model.graph, result.numbers
+    watch.says(f"{prepared.name}: random components in place of its own")
+    rng = np.random.default_rng(result.seed)
+    trees = list(nulls(result.tree, graph, prepared.data, most, rng))
+    gap = (numbers.baseline - numbers.original).mean()
+    recovered = [float((numbers.baseline - v).mean() / gap) for v in scrubbed(trees)]
+    there = pools(result.tree, graph)
+    return judged(recovered, result.recovered.mean, result.expect, most, there)
