@@ -71,6 +71,11 @@ def main() -> None:
     metavar="N",
     help="Random components in place of the claim's own, N times.  [default: 20 where cheap]",
 )
+@click.option(
+    "--diagnose",
+    is_flag=True,
+    help="Also under other conventions, with coarser and finer features, and nulls.",
+)
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
@@ -81,6 +86,7 @@ def test_command(
     save_run: Path | None,
     by: str | None,
     nulls: int | None,
+    diagnose: bool,
     quiet: bool,
     verbose: bool,
     keyword: str,
@@ -93,6 +99,7 @@ def test_command(
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
+    from scrub.diagnostics.nulls import NULLS
     from scrub.diagnostics.report import show_diagnosis
     from scrub.diagnostics.run import Asked
     from scrub.options import check_device
@@ -115,7 +122,7 @@ def test_command(
         progress,
         json_file=json_file,
         save_run=save_run,
-        asked=Asked(nulls=nulls),
+        asked=Asked(nulls=NULLS if diagnose and nulls is None else nulls, wider=diagnose),
     )
     results = outcome.results
     if results and not quiet:

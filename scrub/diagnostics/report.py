@@ -10,14 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scrub.diagnostics.blame import Blame, Lost, LostOnPath
+from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
 from scrub.diagnostics.comparison import Comparison
+from scrub.diagnostics.conventions import Convention
 from scrub.diagnostics.nulls import Nulls
+from scrub.diagnostics.specificity import Tried
 from scrub.hypothesis import Expectation
 from scrub.report import belief, interval, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
 from scrub.tree import Tree
+
+SHOWN = 5
+"""Further columns in the table of specificity; the results file has them all."""
 
 
 def show_blame(result: Result, console: Console) -> None:
@@ -59,7 +64,7 @@ def blame_table(tree: Tree, found: Blame) -> Table:
     left = 1.0
     for loss in found.swaps:
         left -= loss.step.mean
-        name, draws = swap_in_words(tree, loss)
+        name, draws = swap_in_words(tree, loss.swap)
         indent = "  " * (len(loss.swap.path) - 1)
         shown.add_row(
             escape(indent + name),
@@ -74,10 +79,10 @@ def blame_table(tree: Tree, found: Blame) -> Table:
     return shown
 
 
-def swap_in_words(tree: Tree, loss: Lost) -> tuple[str, str]:
+def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
     """ "name movers", "other Uncond"."""
-    (node,) = (node.node for node in tree.walk() if node.path == loss.swap.path)
-    if loss.swap.which == "other":
+    (node,) = (node.node for node in tree.walk() if node.path == swap.path)
+    if swap.which == "other":
         return node.name, f"other {describe_sampler(node.other)}"
     return node.name, describe_sampler(node.sampler)
 
@@ -88,6 +93,53 @@ def show_diagnosis(result: Result, console: Console) -> None:
     if found and found.nulls:
         words = nulls_in_words(found.nulls, result.expect)
         console.print(f"{result.claim.name}: {escape(words)}.", highlight=False)
+    if found and found.conventions is not None:
+        console.print(f"\n[bold]{result.claim.name}[/] under other conventions", highlight=False)
+        console.print(conventions_table(found.conventions), highlight=False)
+        turned = [one for one in found.conventions if one.turns]
+        if turned:
+            words = ", ".join(f"{one.verdict} with {one.name}" for one in turned)
+            console.print(
+                f"{result.claim.name}: its verdict hangs on a convention: {escape(words)}.",
+                style="yellow",
+                highlight=False,
+            )
+    if found and found.specificity is not None:
+        console.print(f"\n[bold]{result.claim.name}[/], how specific it is", highlight=False)
+        console.print(specificity_table(found.specificity), highlight=False)
+
+
+def conventions_table(found: Sequence[Convention]) -> Table:
+    """One row a convention that is not the claim's own."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("convention", "recovered", "verdict"):
+        shown.add_column(name, overflow="fold")
+    for one in found:
+        if one.recovered is None:
+            shown.add_row(escape(one.name), "–", escape(f"illegal: {one.problem}"))
+        else:
+            shown.add_row(escape(one.name), interval(one.recovered), one.verdict or "–")
+    return shown
+
+
+def specificity_table(found: Sequence[Tried]) -> Table:
+    """One row a change of a sampler; of further columns the `SHOWN` that recover most."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("node", "draws", "recovered", "lower by", "which says"):
+        shown.add_column(name, overflow="fold")
+    columns = [one for one in found if one.control is not None]
+    for one in found:
+        if one in columns[SHOWN:]:
+            continue
+        name = one.swap.path[-1] + (", other inputs" if one.swap.which == "other" else "")
+        says = one.finding
+        if one.control is not None:
+            says += f" ({one.control.mean:.3f} if shuffled)"
+        figures = interval(one.recovered), interval(one.lowers)
+        shown.add_row(escape(name), escape(one.words), *figures, says)
+    if columns[SHOWN:]:
+        shown.add_row("", f"… {len(columns) - SHOWN} more columns", "", "", "")
+    return shown
 
 
 def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
@@ -158,6 +210,10 @@ def diagnoses_as_json(result: Result) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if result.diagnosis and result.diagnosis.nulls:
         found["nulls"] = _nulls(result.diagnosis.nulls)
+    if result.diagnosis and result.diagnosis.conventions is not None:
+        found["conventions"] = [_convention(one) for one in result.diagnosis.conventions]
+    if result.diagnosis and result.diagnosis.specificity is not None:
+        found["specificity"] = [_tried(result.tree, one) for one in result.diagnosis.specificity]
     if result.diagnosis and result.diagnosis.blame:
         found["blame"] = _blame(result, result.diagnosis.blame)
     return found
@@ -173,6 +229,30 @@ def _nulls(found: Nulls) -> dict[str, Any]:
         "passing": found.passing,
         "pools": found.pools,
         "reason": found.reason or None,
+    }
+
+
+def _convention(one: Convention) -> dict[str, Any]:
+    return {
+        "convention": one.name,
+        "recovered": None if one.recovered is None else interval_as_json(one.recovered),
+        "verdict": one.verdict,
+        "turns": one.turns,
+        "reason": f"illegal: {one.problem}" if one.problem else None,
+    }
+
+
+def _tried(tree: Tree, one: Tried) -> dict[str, Any]:
+    return {
+        "node": list(one.swap.path),
+        "swap": one.swap.which,
+        "sampler": swap_in_words(tree, one.swap)[1].removeprefix("other "),
+        "kind": one.kind,
+        "change": one.words,
+        "recovered": interval_as_json(one.recovered),
+        "lower_by": interval_as_json(one.lowers),
+        "finding": one.finding,
+        "recovered_shuffled": None if one.control is None else interval_as_json(one.control),
     }
 
 

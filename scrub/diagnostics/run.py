@@ -8,13 +8,16 @@ import numpy as np
 from attrs import evolve, frozen
 
 from scrub.diagnostics.blame import Blame, Scrubbed, blame
+from scrub.diagnostics.conventions import Convention, Variant, conventions
 from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
+from scrub.diagnostics.shares import share
+from scrub.diagnostics.specificity import Change, Tried, changes, further
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
 from scrub.pipeline import numbers_of
 from scrub.prepare import Prepared, Session
 from scrub.results import Result
-from scrub.statistics import Numbers
+from scrub.statistics import Interval, Numbers, judge
 from scrub.tree import Tree
 from scrub.work import Work
 
@@ -27,12 +30,14 @@ class Asked:
     """Which diagnoses a run is asked for, beside those that cost nothing.
 
     Attributes:
+        wider: also the claim's score under other conventions, and of coarser and finer features.
         nulls: how many nulls to scrub; None: as many as usual, where they are cheap.
         blame: what each swap loses, and the samples that lose most.
         worst: how many of these samples.
     """
 
     nulls: int | None = 0
+    wider: bool = False
     blame: bool = False
     worst: int = WORST
 
@@ -45,6 +50,8 @@ class Diagnosis:
     """What was found out beyond a claim's score; None: not asked for."""
 
     nulls: Nulls | None = None
+    conventions: tuple[Convention, ...] | None = None
+    specificity: tuple[Tried, ...] | None = None
     blame: Blame | None = None
 
 
@@ -101,6 +108,12 @@ def diagnose(
         found = evolve(found, nulls=usual if usual.recovered else None)
     elif asked.nulls:
         found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
+    if asked.wider:
+        found = evolve(
+            found,
+            conventions=_conventions(result, prepared, scrubbed, watch),
+            specificity=_specificity(result, prepared, scrubbed, watch),
+        )
     if asked.blame:
         watch.says(f"{prepared.name}: which swaps lose what")
         found = evolve(
@@ -138,3 +151,51 @@ def _nulls(
     recovered = [float((numbers.baseline - v).mean() / gap) for v in scrubbed(trees)]
     there = pools(result.tree, graph)
     return judged(recovered, result.recovered.mean, result.expect, most, there)
+
+
+def _conventions(
+    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
+) -> tuple[Convention, ...]:
+    watch.says(f"{prepared.name}: under other conventions")
+    variants = conventions(result.tree, prepared.model.graph, prepared.data)
+    values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
+
+    def of(variant: Variant) -> Convention:
+        if variant.tree is None:
+            return Convention(variant.name, None, None, False, variant.problem)
+        recovered = _recovered(next(values), result)
+        verdict = judge(recovered, result.expect, result.samples).verdict
+        return Convention(variant.name, recovered, verdict, verdict != result.judgement.verdict)
+
+    return tuple(map(of, variants))
+
+
+def _specificity(
+    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
+) -> tuple[Tried, ...]:
+    """Each `Agree` coarser, shuffled and finer; by single columns, where being finer wins."""
+    watch.says(f"{prepared.name}: with coarser and finer features")
+
+    made = changes(result.tree, result.seed)
+    values = scrubbed([change.tree for change in made])
+    found = [_tried(change, v, result) for change, v in zip(made, values, strict=True)]
+    missing = [one.swap for one in found if one.kind == "finer" and one.lowers.high < 0]
+    more = [c for swap in missing for c in further(result.tree, swap, prepared.data, result.seed)]
+    values = scrubbed([change.tree for change in more])
+    controls = scrubbed([change.control for change in more if change.control is not None])
+    wins = []
+    for change, with_it, shuffled in zip(more, values, controls, strict=True):
+        if share(shuffled - with_it, result.numbers, result.seed).low > 0:
+            one = _tried(change, with_it, result)
+            wins.append(evolve(one, control=_recovered(shuffled, result)))
+    return tuple(found + sorted(wins, key=lambda one: -one.recovered.mean))
+
+
+def _tried(change: Change, values: Numbers, result: Result) -> Tried:
+    lowers = share(values - result.numbers.scrubbed, result.numbers, result.seed)
+    recovered = _recovered(values, result)
+    return Tried(change.swap, change.kind, change.words, recovered, lowers)
+
+
+def _recovered(values: Numbers, result: Result) -> Interval:
+    return share(result.numbers.baseline - values, result.numbers, result.seed)

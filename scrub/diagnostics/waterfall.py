@@ -59,7 +59,7 @@ def waterfall(tree: Tree, found: Blame, heading: str) -> Figure:
     left = 1 - np.cumsum([0.0, *(step.mean for step in steps)])
     names = [
         "the model",
-        *(": ".join(swap_in_words(tree, loss)) for loss in found.swaps),
+        *(": ".join(swap_in_words(tree, loss.swap)) for loss in found.swaps),
         "the claim",
     ]
     figure = Figure(figsize=(8, 1.2 + 0.35 * len(names)), layout="constrained")
