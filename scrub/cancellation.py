@@ -40,11 +40,11 @@ class Cancellation:
     reason: str = ""
 
 
-def cancellation(numbers: Numbered, seed: int) -> Cancellation:
+def cancellation(numbers: Numbered) -> Cancellation:
     """Recovered per reference, and the share of the error that cancels."""
     error = numbers.scrubbed - numbers.original
     gap = numbers.baseline - numbers.original
-    recovered = loss_recovered(np.zeros(len(gap)), np.abs(error), np.abs(gap), seed=seed)
+    recovered = loss_recovered(np.zeros(len(gap)), np.abs(error), np.abs(gap))
     if not np.isfinite(error).all():
         return Cancellation(recovered, math.nan, "the metric is not finite everywhere")
     largest = max(np.abs(numbers.original).max(), np.abs(numbers.scrubbed).max())

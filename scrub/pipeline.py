@@ -36,7 +36,7 @@ from scrub.results import Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge, loss_recovered
 from scrub.steps import Plan
-from scrub.tree import NamePath, Occurrence
+from scrub.tree import NamePath, Occurrence, Tree
 from scrub.vacuity import why_vacuous
 from scrub.work import Work, work
 
@@ -188,7 +188,7 @@ def _scrubbed(
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
-        cancellation=cancellation(numbers, options.seed),
+        cancellation=cancellation(numbers),
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
     )

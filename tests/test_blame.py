@@ -138,7 +138,7 @@ def test_swaps_that_back_each_other_up() -> None:
     a = shares(result, lambda a, b: a)
     assert means(left.alone, left.last, left.step) == pytest.approx([0, a, 0], abs=1e-12)
     assert means(right.alone, right.last, right.step) == pytest.approx([0, a, a], abs=1e-12)
-    assert left.alone == Interval(0, 0, 0)
+    assert left.alone.low < 0 < left.alone.high  # 100 references do not rule out rare failures
 
 
 def test_other_inputs_are_a_swap_of_their_own() -> None:

@@ -19,7 +19,7 @@ BASELINE = ORIGINAL + np.array([4.0, 6, 4, 6])
 
 
 def found(error: list[float]) -> Cancellation:
-    return cancellation(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE), seed=0)
+    return cancellation(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE))
 
 
 def by_hand(measure: object = cancellation) -> None:
@@ -31,7 +31,7 @@ def by_hand(measure: object = cancellation) -> None:
         (5.0, 5.0, 5.0, 5.0): (0.0, 0.0),
     }
     for error, expected in errors.items():
-        here = measure(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE), 0)  # type: ignore[operator]
+        here = measure(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE))  # type: ignore[operator]
         assert (here.recovered.mean, here.cancelled) == pytest.approx(expected)
 
 
@@ -41,7 +41,7 @@ def test_by_hand() -> None:
 
 def test_a_claim_that_passes_in_the_mean_alone() -> None:
     numbers = Numbered(ORIGINAL, ORIGINAL + np.array([5.0, -5, 5, -5]), BASELINE)
-    recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline, seed=0)
+    recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
     assert recovered.mean == 1
     assert found([5.0, -5, 5, -5]).recovered.mean == 0
 
@@ -55,7 +55,7 @@ def test_undefined_is_said() -> None:
     assert math.isnan(infinite.cancelled)
     assert math.isnan(infinite.recovered.mean)
     assert infinite.reason == "the metric is not finite everywhere"
-    still = cancellation(Numbered(ORIGINAL, ORIGINAL + 1, ORIGINAL), 0)
+    still = cancellation(Numbered(ORIGINAL, ORIGINAL + 1, ORIGINAL))
     assert math.isnan(still.recovered.mean)
 
 
@@ -68,23 +68,23 @@ def test_bounds(original: np.ndarray, scrubbed: np.ndarray, gap: np.ndarray) -> 
     """With the baseline on one side, recovered per reference is at most recovered."""
     for side in (1, -1):
         here = Numbered(original, scrubbed, original + side * gap)
-        mean = loss_recovered(here.original, here.scrubbed, here.baseline, seed=0).mean
-        measured = cancellation(here, 0)
+        mean = loss_recovered(here.original, here.scrubbed, here.baseline).mean
+        measured = cancellation(here)
         assert measured.recovered.mean <= min(mean, 1) + 1e-9
         assert math.isnan(measured.cancelled) or 0 <= measured.cancelled <= 1
         if (scrubbed >= original).all() and side == 1:
             assert measured.recovered.mean == pytest.approx(mean, abs=1e-9)
 
 
-def _by_medians(numbers: Numbered, seed: int) -> Cancellation:
-    right = cancellation(numbers, seed)
+def _by_medians(numbers: Numbered) -> Cancellation:
+    right = cancellation(numbers)
     error = numbers.scrubbed - numbers.original
     return Cancellation(right.recovered, 1 - abs(np.median(error)) / np.abs(error).mean())
 
 
-def _signed(numbers: Numbered, seed: int) -> Cancellation:
-    recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline, seed=seed)
-    return Cancellation(recovered, cancellation(numbers, seed).cancelled)
+def _signed(numbers: Numbered) -> Cancellation:
+    recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
+    return Cancellation(recovered, cancellation(numbers).cancelled)
 
 
 @pytest.mark.parametrize("mutant", [_by_medians, _signed])

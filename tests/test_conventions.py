@@ -288,7 +288,7 @@ def _anything(self: Shuffled, references: Any, randomness: Any) -> Any:
 def _keeps(change: Any, values: Any, result: Any) -> Any:
     from scrub.diagnostics.shares import share
 
-    none = share(0 * values, result.numbers, 0)
+    none = share(0 * values, result.numbers)
     return Tried(change.swap, change.kind, change.words, none, none)
 
 

@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from scrub.data import Dataset
 from scrub.diagnostics.parts import divided, parts
-from scrub.diagnostics.shares import lost, share
+from scrub.diagnostics.shares import share
 from scrub.model.graph import Graph
 from scrub.results import Numbered
 from scrub.samplers import Exact
@@ -27,6 +27,10 @@ from scrub.tree import NamePath, Tree
 
 Scrubbed = Callable[[Sequence[Tree]], list[Numbers]]
 """Variants of a claim → of each the metric of its root per reference, float64 [samples]."""
+
+
+NOTHING = Interval(0.0, 0.0, 0.0)
+"""What a claim loses that swaps nothing, by the law that all `Exact` is the plain model."""
 
 
 @frozen(order=True)
@@ -115,7 +119,6 @@ def blame(
     *,
     graph: Graph,
     data: Dataset,
-    seed: int,
     most: int,
 ) -> Blame:
     """Lay the blame for what a claim loses.
@@ -141,16 +144,16 @@ def blame(
     losses = tuple(
         Lost(
             swap,
-            alone=share(known[alone] - numbers.original, numbers, seed),
-            last=share(numbers.scrubbed - known[without], numbers, seed),
-            step=share(known[after] - known[before], numbers, seed),
+            alone=share(known[alone] - numbers.original, numbers),
+            last=share(numbers.scrubbed - known[without], numbers),
+            step=share(known[after] - known[before], numbers),
         )
         for swap, (alone, without, before, after) in zip(made, orders, strict=True)
     )
     pieces = [parts(tree, swap.path, graph, data) if swap.which == "own" else () for swap in made]
-    by_path = _by_path(tree, losses, pieces, numbers, scrubbed, seed)
+    by_path = _by_path(tree, losses, pieces, numbers, scrubbed)
     return Blame(
-        total=lost(numbers, seed),
+        total=share(numbers.scrubbed - numbers.original, numbers) if made else NOTHING,
         swaps=tuple(evolve(loss, paths=by_path[loss.swap]) for loss in losses),
         worst=worst(numbers, rows, most),
     )
@@ -162,7 +165,6 @@ def _by_path(
     pieces: list[tuple[Route, ...]],
     numbers: Numbered,
     scrubbed: Scrubbed,
-    seed: int,
 ) -> dict[Swap, tuple[LostOnPath, ...]]:
     """What each swap loses by each of its leaf's paths."""
     variants: list[Tree] = []
@@ -178,8 +180,8 @@ def _by_path(
         alone, without = next(values), next(values)
         return LostOnPath(
             piece,
-            alone=share(alone - numbers.original, numbers, seed),
-            last=share(numbers.scrubbed - without, numbers, seed),
+            alone=share(alone - numbers.original, numbers),
+            last=share(numbers.scrubbed - without, numbers),
         )
 
     return {

@@ -243,7 +243,7 @@ def judged(
     exact = stats.binomtest(as_high, len(recovered)).proportion_ci(CONFIDENCE)
     share = Interval(as_high / len(recovered), float(exact.low), float(exact.high))
     passing = None
-    if expect is not None:
+    if expect is not None and (expect.low, expect.high) != (None, None):
         low = -math.inf if expect.low is None else expect.low
         high = math.inf if expect.high is None else expect.high
         passing = sum(low <= null <= high for null in recovered)

@@ -125,7 +125,6 @@ def diagnose(
                 scrubbed,
                 graph=prepared.model.graph,
                 data=prepared.data,
-                seed=options.seed,
                 most=asked.worst,
             ),
         )
@@ -159,13 +158,16 @@ def _conventions(
     watch.says(f"{prepared.name}: under other conventions")
     variants = conventions(result.tree, prepared.model.graph, prepared.data)
     values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
+    expect = result.expect
+    bounded = expect is not None and (expect.low, expect.high) != (None, None)
 
     def of(variant: Variant) -> Convention:
         if variant.tree is None:
             return Convention(variant.name, None, None, False, variant.problem)
         recovered = _recovered(next(values), result)
-        verdict = judge(recovered, result.expect, result.samples).verdict
-        return Convention(variant.name, recovered, verdict, verdict != result.judgement.verdict)
+        verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
+        turns = bounded and verdict != result.judgement.verdict != "vacuous"
+        return Convention(variant.name, recovered, verdict, turns)
 
     return tuple(map(of, variants))
 
@@ -185,17 +187,17 @@ def _specificity(
     controls = scrubbed([change.control for change in more if change.control is not None])
     wins = []
     for change, with_it, shuffled in zip(more, values, controls, strict=True):
-        if share(shuffled - with_it, result.numbers, result.seed).low > 0:
+        if share(shuffled - with_it, result.numbers).low > 0:
             one = _tried(change, with_it, result)
             wins.append(evolve(one, control=_recovered(shuffled, result)))
     return tuple(found + sorted(wins, key=lambda one: -one.recovered.mean))
 
 
 def _tried(change: Change, values: Numbers, result: Result) -> Tried:
-    lowers = share(values - result.numbers.scrubbed, result.numbers, result.seed)
+    lowers = share(values - result.numbers.scrubbed, result.numbers)
     recovered = _recovered(values, result)
     return Tried(change.swap, change.kind, change.words, recovered, lowers)
 
 
 def _recovered(values: Numbers, result: Result) -> Interval:
-    return share(result.numbers.baseline - values, result.numbers, result.seed)
+    return share(result.numbers.baseline - values, result.numbers)

@@ -10,7 +10,7 @@ from scrub.results import Numbered
 from scrub.statistics import Interval, Numbers, loss_recovered
 
 
-def share(change: Numbers, numbers: Numbered, seed: int) -> Interval:
+def share(change: Numbers, numbers: Numbered) -> Interval:
     """mean(change) / mean(baseline − original), with the interval of loss recovered.
 
     0 where nothing changed; positive where the change is towards the baseline: a loss.
@@ -18,17 +18,4 @@ def share(change: Numbers, numbers: Numbered, seed: int) -> Interval:
     Args:
         change: difference of the metric between two scrubs, per reference, float64 [samples].
     """
-    found = loss_recovered(numbers.original, numbers.baseline - change, numbers.baseline, seed=seed)
-    unbounded = found.mean != found.mean or found.low == -float("inf")
-    if not unbounded and not change.any():  # exactly, whatever rounding the interval has
-        return Interval(0.0, 0.0, 0.0, confidence=found.confidence)
-    return found
-
-
-def lost(numbers: Numbered, seed: int, *, since: Numbers | None = None) -> Interval:
-    """What a scrub loses beyond an earlier one (default: beyond the model itself), as a share.
-
-    Law: `lost(numbers)` is 1 − loss recovered.
-    """
-    before = numbers.original if since is None else since
-    return share(numbers.scrubbed - before, numbers, seed)
+    return loss_recovered(numbers.original, numbers.baseline - change, numbers.baseline)
