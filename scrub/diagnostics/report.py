@@ -74,8 +74,10 @@ def blame_table(tree: Tree, found: Blame) -> Table:
             f"{loss.step.mean:.3f} → {left:.3f}",
         )
         for path in loss.paths:
-            words = f"{indent}  · {describe_route(path.route)}"
-            shown.add_row(escape(words), "", interval(path.alone), interval(path.last), "")
+            where, _, how = describe_route(path.route).partition(", ")
+            words = f"{indent}  · {where}"
+            figures = interval(path.alone), interval(path.last)
+            shown.add_row(escape(words), escape(how), *figures, "")
     return shown
 
 
