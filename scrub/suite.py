@@ -15,10 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from scrub.diagnostics.report import diagnoses_as_json
-from scrub.diagnostics.run import NOTHING, Asked, Watch, diagnose
+from scrub.diagnostics.run import NOTHING, Asked, Watch, diagnose, scrubs
 from scrub.duration import announcement, estimated_seconds
 from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
@@ -99,7 +99,11 @@ def _run(
     load_models(claims, session, options)
     coming = [ahead(claim, session, options, saving.kept.section) for claim in claims]
     progress.note(resuming(coming, options.samples))
-    progress.note(announced(coming, options))
+    diagnosed = [
+        evolve(item, flops=item.flops + scrubs(claim.tree, asked, item.cost) * item.cost.flops)
+        for item, claim in zip(coming, claims, strict=True)
+    ]
+    progress.note(announced(diagnosed, options))
 
     def finished(samples: int) -> None:
         progress.advance(samples)

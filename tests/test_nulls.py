@@ -34,7 +34,7 @@ from scrub import (
 from scrub.collect import Collected
 from scrub.diagnostics.legal import problems
 from scrub.diagnostics.nulls import Nulls, nulls, pools, substituted
-from scrub.diagnostics.run import Asked, cheap, diagnose
+from scrub.diagnostics.run import Asked, cheap, diagnose, scrubs
 from scrub.hypothesis import Claim
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
@@ -277,6 +277,16 @@ def test_cheap_is_at_most_double() -> None:
     assert cheap(Work(flops=10, plain_flops=190, peak=0))
     assert not cheap(Work(flops=10, plain_flops=189, peak=0))
     assert cheap(Work(flops=0, plain_flops=0, peak=0))
+
+
+def test_how_many_scrubs_are_announced() -> None:
+    dear, free = Work(flops=10, plain_flops=0, peak=0), Work(flops=0, plain_flops=0, peak=0)
+    made = treeify(only("b")(None))
+    assert scrubs(made, Asked(nulls=7), dear) == scrubs(made, Asked(nulls=7), free) == 7
+    assert scrubs(made, Asked(nulls=None), dear) == 0
+    assert scrubs(made, Asked(nulls=None), free) == 20
+    assert scrubs(made, Asked(blame=True), dear) == 3  # one swap: the root's other inputs
+    assert scrubs(made, Asked(wider=True), dear) == 6  # conventions; nothing agrees on a feature
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

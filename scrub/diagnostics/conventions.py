@@ -21,6 +21,9 @@ from scrub.sites import ALL, Cell, Route, Through
 from scrub.statistics import Interval
 from scrub.tree import Occurrence, Tree
 
+CONVENTIONS = 6
+"""How many conventions there are, the claim's own included."""
+
 
 @frozen(eq=False)
 class Variant:

@@ -60,7 +60,7 @@ def blame_table(tree: Tree, found: Blame) -> Table:
     shown.add_column("draws", overflow="fold")
     for name in ("lost alone", "lost last"):
         shown.add_column(name, no_wrap=True)
-    shown.add_column("lost in order → recovered", no_wrap=True)
+    shown.add_column("in order → recovered", no_wrap=True)
     left = 1.0
     for loss in found.swaps:
         left -= loss.step.mean

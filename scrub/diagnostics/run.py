@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from attrs import evolve, frozen
 
-from scrub.diagnostics.blame import Blame, Scrubbed, blame
-from scrub.diagnostics.conventions import Convention, Variant, conventions
+from scrub.diagnostics.blame import Blame, Scrubbed, blame, swaps
+from scrub.diagnostics.conventions import CONVENTIONS, Convention, Variant, conventions
 from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
 from scrub.diagnostics.shares import share
-from scrub.diagnostics.specificity import Change, Tried, changes, further
+from scrub.diagnostics.specificity import Change, Tried, agreeing, changes, further
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
 from scrub.pipeline import numbers_of
@@ -129,6 +129,14 @@ def diagnose(
             ),
         )
     return evolve(result, diagnosis=found)
+
+
+def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
+    """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
+    usual = NULLS if asked.nulls is None and cheap(cost) else 0
+    wider = CONVENTIONS + sum(2 + len(agree.features) for _, agree in agreeing(tree))
+    blamed = 3 * len(swaps(tree))
+    return (asked.nulls or usual) + asked.wider * wider + asked.blame * blamed
 
 
 def cheap(cost: Work) -> bool:
