@@ -12,7 +12,7 @@ import argparse
 
 import torch
 from attrs import evolve, frozen
-from parens_table import ROOT, cell, default_models, mean, ratio, results, rows
+from parens_table import ROOT, cell, default_models, mean, results, rows
 
 from scrub.results import Result
 from scrub.statistics import Interval
@@ -41,7 +41,7 @@ def lift(result: Result, over: Result) -> Interval:
     """
     gained = over.numbers.scrubbed - result.numbers.scrubbed
     numbers = result.numbers
-    return ratio(evolve(numbers, scrubbed=numbers.baseline - gained), result.seed)
+    return evolve(numbers, scrubbed=numbers.baseline - gained).recovered()
 
 
 def ranked(model: str, samples: int, seed: int) -> list[Ranked]:

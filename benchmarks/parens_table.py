@@ -3,7 +3,7 @@
     python benchmarks/parens_table.py [--model NAME|DIR]... [--samples N] [--seed K]
 
 Models: the embedded one, and the original where `../shared` is there. Intervals are at 95%,
-bootstrapped over the references of a part.
+over the references of a part.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from scipy import stats
 
 import scrub
 from scrub.collect import collect
-from scrub.results import Numbered, Result
-from scrub.statistics import CONFIDENCE, Interval, loss_recovered
+from scrub.results import Result
+from scrub.statistics import CONFIDENCE, Interval
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [ROOT / "hypotheses" / name for name in ("parens.py", "parens_alt.py")]
@@ -69,14 +69,7 @@ def results(
 
 def recovered(result: Result, part: Mask) -> Interval:
     """Loss recovered over the references of a part."""
-    numbers = result.numbers
-    columns = (numbers.original, numbers.scrubbed, numbers.baseline)
-    return ratio(Numbered(*(column[part] for column in columns)), result.seed)
-
-
-def ratio(numbers: Numbered, seed: int) -> Interval:
-    """Loss recovered of the losses of some references."""
-    return loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline, seed=seed)
+    return result.numbers.where(part).recovered()
 
 
 def mean(losses: np.ndarray, seed: int) -> Interval:

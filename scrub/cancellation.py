@@ -42,9 +42,12 @@ class Cancellation:
 
 def cancellation(numbers: Numbered) -> Cancellation:
     """Recovered per reference, and the share of the error that cancels."""
+    numbers = numbers.where(numbers.defined)
     error = numbers.scrubbed - numbers.original
     gap = numbers.baseline - numbers.original
     recovered = loss_recovered(np.zeros(len(gap)), np.abs(error), np.abs(gap))
+    if not len(error):
+        return Cancellation(recovered, math.nan, "the metric is undefined on every reference")
     if not np.isfinite(error).all():
         return Cancellation(recovered, math.nan, "the metric is not finite everywhere")
     largest = max(np.abs(numbers.original).max(), np.abs(numbers.scrubbed).max())

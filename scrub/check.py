@@ -10,7 +10,7 @@ from scrub.data import Dataset, Rows
 from scrub.draw import BASELINE, draw
 from scrub.errors import Problem, Problems, UserError, did_you_mean, in_words
 from scrub.hypothesis import Correspondence, InterpNode
-from scrub.metrics import Metric
+from scrub.metrics import OWN, Metric
 from scrub.model.graph import Graph
 from scrub.samplers import Fixed, Sampler
 from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
@@ -23,7 +23,7 @@ TRIAL = 64
 
 
 def check(
-    correspondence: Correspondence, graph: Graph, data: Dataset, metric: Metric
+    correspondence: Correspondence, graph: Graph, data: Dataset, *metrics: Metric
 ) -> tuple[Problem, ...]:
     """Every problem of a hypothesis; () if it is legal.
 
@@ -46,7 +46,9 @@ def check(
             for route in sites.routes:
                 _positions(node, route, dataset, graph, problems)
     nowhere = {problem.node for problem in problems.found}
-    _root(tree, metric, data, problems)
+    _root(tree, problems)
+    for metric in metrics:
+        _metric(metric, tree, data, problems)
     _samplers(tree, data, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
@@ -256,7 +258,7 @@ def _coinciding(node: InterpNode, specs: list[Spec], data: Dataset, problems: Pr
                 )
 
 
-def _root(tree: Occurrence, metric: Metric, data: Dataset, problems: Problems) -> None:
+def _root(tree: Occurrence, problems: Problems) -> None:
     route = tree.routes[0]
     kinds = {cell.site.rpartition(".")[2] for cell in route.cells}
     if len(tree.routes) > 1 or len(kinds) > 1:
@@ -271,13 +273,18 @@ def _root(tree: Occurrence, metric: Metric, data: Dataset, problems: Problems) -
             "Leave them out.",
             node=tree.node.name,
         )
+
+
+def _metric(metric: Metric, tree: Occurrence, data: Dataset, problems: Problems) -> None:
+    route = tree.routes[0]
     for label in metric.labels:
         if label not in data.labels:
             problems.add(
                 f'Metric "{metric.name}": dataset "{data.name}" has no label "{label}".',
                 did_you_mean(label, data.labels),
             )
-    if metric.labels and (route.cells[0].site != "logits" or route.at == ALL or len(route.at) > 1):
+    one_position = route.at != ALL and len(route.at) == 1
+    if metric.kind != OWN and (route.cells[0].site != "logits" or not one_position):
         at = "all positions" if route.at == ALL else ", ".join(map(str, route.at))
         problems.add(
             f'Metric "{metric.name}" reads logits at one position, and the root stands for '

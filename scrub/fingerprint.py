@@ -58,14 +58,13 @@ class Fingerprints:
         self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
     ) -> str:
         """The fingerprint of one scrub: this tree on these draws, for this claim's metric."""
-        metric = prepared.metric
         said = {
             "claim": prepared.name,
             "sources": self.sources[prepared.name],
             "code": self.code,
             "model": [model.sha256, _model_files(model.directory)],
             "data": self._dataset(prepared.data),
-            "metric": [metric.name, metric.kind, list(metric.labels)],
+            "metrics": [[m.name, m.kind, list(m.labels)] for m in prepared.metrics],
             "tree": [[list(n.path), [_route(r) for r in n.routes]] for n in tree.walk()],
             "draws": [[self._dataset(rows.data), _array(rows.index)] for rows in draws.rows()],
             "seed": options.seed,

@@ -95,7 +95,7 @@ class Claim:
         name: the function's name.
         build: model → `Correspondence`.
         data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
-        metric: see `scrub.metrics`.
+        metric: see `scrub.metrics`; of several, the first decides the verdict.
         expect: the verdict that the file expects; None where it expects nothing.
         model: overrides the file's MODEL.
         belief: the first line of the docstring.

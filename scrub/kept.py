@@ -35,7 +35,7 @@ class Section:
 
     Attributes:
         claim: the claim's name, for people.
-        parts: in the order of samples; grows with each chunk.
+        parts: in the order of samples, one `Numbered` a metric; grows with each chunk.
         seconds: spent on them.
         finished: whether the claim needs no more of them.
         earlier: whether they come from an earlier run and are still to be checked.
@@ -43,7 +43,7 @@ class Section:
     """
 
     claim: str = ""
-    parts: list[Numbered] = field(factory=list)
+    parts: list[tuple[Numbered, ...]] = field(factory=list)
     seconds: float = 0.0
     finished: bool = False
     earlier: bool = False
@@ -51,22 +51,18 @@ class Section:
 
     @property
     def samples(self) -> int:
-        return sum(len(part.original) for part in self.parts)
+        return sum(len(part[0].original) for part in self.parts)
 
-    def add(self, part: Numbered, seconds: float) -> None:
+    def add(self, part: tuple[Numbered, ...], seconds: float) -> None:
         """The numbers of the samples that come next."""
         self.parts.append(part)
         self.seconds += seconds
 
-    def first(self, samples: int) -> Numbered:
-        """The numbers of the first samples, as many as are known."""
-        return Numbered(
-            *(
-                np.concatenate([np.empty(0), *(getattr(part, name) for part in self.parts)])[
-                    :samples
-                ]
-                for name in COLUMNS
-            )
+    def first(self, samples: int) -> tuple[Numbered, ...]:
+        """The numbers of the first samples, as many as are known, metric by metric."""
+        return tuple(
+            Numbered(*(np.concatenate([getattr(n, c) for n in one])[:samples] for c in COLUMNS))
+            for one in zip(*self.parts, strict=True)
         )
 
     def forget(self) -> None:
@@ -137,33 +133,45 @@ class Kept:
 
 def _entry(fingerprint: str, section: Section) -> dict[str, Any]:
     """Numbers as base64 of little-endian float64: every bit, and what JSON has no word for."""
-    numbers = section.first(section.samples)
-    raw = {name: getattr(numbers, name).astype("<f8").tobytes() for name in COLUMNS}
+    metrics = [
+        {name: getattr(numbers, name).astype("<f8").tobytes() for name in COLUMNS}
+        for numbers in section.first(section.samples)
+    ]
     return {
         "claim": section.claim,
         "fingerprint": fingerprint,
         "samples": section.samples,
         "finished": section.finished,
         "seconds": round(section.seconds, 3),
-        "sha256": _sha256(raw),
-        "float64": {name: base64.b64encode(values).decode() for name, values in raw.items()},
+        "sha256": _sha256(metrics),
+        "float64": [
+            {name: base64.b64encode(values).decode() for name, values in raw.items()}
+            for raw in metrics
+        ],
     }
 
 
 def _section(entry: dict[str, Any]) -> Section:
     """The opposite of `_entry`. Raises a ValueError if the numbers are damaged."""
-    raw = {name: base64.b64decode(entry["float64"][name], validate=True) for name in COLUMNS}
-    if _sha256(raw) != entry["sha256"]:
+    metrics = [
+        {name: base64.b64decode(raw[name], validate=True) for name in COLUMNS}
+        for raw in entry["float64"]
+    ]
+    if _sha256(metrics) != entry["sha256"]:
         raise ValueError("the numbers are not those that were written")
-    numbers = Numbered(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
+    part = tuple(
+        Numbered(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
+        for raw in metrics
+    )
     return Section(
         entry["claim"],
-        [numbers],
+        [part],
         seconds=float(entry["seconds"]),
         finished=bool(entry["finished"]),
         earlier=True,
     )
 
 
-def _sha256(raw: dict[str, bytes]) -> str:
-    return hashlib.sha256(b"".join(raw[name] for name in COLUMNS)).hexdigest()
+def _sha256(metrics: list[dict[str, bytes]]) -> str:
+    raw = [metric[name] for metric in metrics for name in COLUMNS]
+    return hashlib.sha256(b"".join(raw)).hexdigest()

@@ -16,9 +16,10 @@ from scrub.data import Rows
 from scrub.errors import UserError
 
 OWN = "own"
-Function = Callable[[Any, Rows], Any]
+Function = Callable[..., Any]
 """(value [samples, …], references) → [samples]. Axes of length 1 for positions and cells are
-dropped: logits at one position come as [samples, vocabulary]."""
+dropped: logits at one position come as [samples, vocabulary]. A metric that compares gets the
+original's value as a third argument."""
 
 
 @frozen
@@ -29,10 +30,11 @@ class Metric:
         name: what reports call it.
         function: see `Function`.
         higher_is_better: None where the user did not say.
-        kind: "logit_diff", "cross_entropy", "probability_diff" or "own".
+        kind: "logit_diff", "cross_entropy", "probability_diff", "top_1", "kl" or "own".
         labels: label columns that it reads, checked before anything runs.
         of_labels: the same from nothing but the logits of those labels, [samples, labels], where
             that is enough; None where the metric needs them all.
+        compares: whether the function gets the original's value, too.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Metric:
     kind: str
     labels: tuple[str, ...] = ()
     of_labels: Callable[[Any], Any] | None = None
+    compares: bool = False
 
     @property
     def recomputable(self) -> bool:
@@ -82,6 +85,25 @@ def probability_diff(correct: str, wrong: str) -> Metric:
     )
 
 
+def top_1(label: str) -> Metric:
+    """1 where no logit is larger than the `label`'s, else 0; higher is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return _of(logits, references, label) >= logits.amax(-1)
+
+    return Metric(f"top-1 is {label}", function, True, "top_1", (label,))
+
+
+def kl() -> Metric:
+    """KL divergence from the original's distribution over tokens, in nats; lower is better."""
+
+    def function(logits: Any, references: Rows, original: Any) -> Any:
+        expected = original.log_softmax(-1)
+        return (expected.exp() * (expected - logits.log_softmax(-1))).sum(-1)
+
+    return Metric("KL from the original", function, False, "kl", compares=True)
+
+
 def custom(function: Function, *, higher_is_better: bool | None = None) -> Metric:
     """A metric of your own: (root's value [samples, …], references) → [samples]."""
     return Metric(getattr(function, "__name__", "metric"), function, higher_is_better, OWN)
@@ -99,22 +121,30 @@ def _of(logits: Any, references: Rows, label: str) -> Any:
     return logits.gather(-1, index[:, None])[:, 0]
 
 
-def measure(metric: Metric, value: Any, references: Rows, *, of_labels: bool = False) -> np.ndarray:
+def measure(
+    metric: Metric,
+    value: Any,
+    references: Rows,
+    original: Any = None,
+    *,
+    of_labels: bool = False,
+) -> np.ndarray:
     """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
 
     Args:
+        original: the original's value, for a metric that compares.
         of_labels: the value is that of the metric's labels alone, in their order.
 
     Raises:
         UserError: the user's function fails, or gives something other than one number a sample.
     """
-    for axis in (2, 1):
-        if value.shape[axis] == 1:
-            value = value.squeeze(axis)
+    value = _squeezed(value)
     try:
         if of_labels:
             assert metric.of_labels is not None
             measured = metric.of_labels(value)
+        elif metric.compares:
+            measured = metric.function(value, references, _squeezed(original))
         else:
             measured = metric.function(value, references)
     except UserError:
@@ -131,3 +161,11 @@ def measure(metric: Metric, value: Any, references: Rows, *, of_labels: bool = F
             f"{len(references)} samples. Give one number a sample."
         )
     return numbers
+
+
+def _squeezed(value: Any) -> Any:
+    """The value without its axes of length 1 for positions and cells."""
+    for axis in (2, 1):
+        if value.shape[axis] == 1:
+            value = value.squeeze(axis)
+    return value

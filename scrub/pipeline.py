@@ -23,7 +23,7 @@ from scrub.collect import Collected
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.errors import UserError, did_you_mean, in_words
-from scrub.execute import execute
+from scrub.execute import Outputs, execute
 from scrub.hypothesis import Claim
 from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
 from scrub.metrics import Metric, measure
@@ -32,9 +32,9 @@ from scrub.model.plain import PlainCache
 from scrub.options import Options, check_device
 from scrub.plan import plan
 from scrub.prepare import Prepared, Session, line_in_file, prepare
-from scrub.results import Memory, Numbered, Result, node_results
+from scrub.results import Measured, Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
-from scrub.statistics import Interval, Numbers, judge, loss_recovered
+from scrub.statistics import Interval, Numbers, judge
 from scrub.steps import Plan
 from scrub.tree import NamePath, Occurrence, Tree
 from scrub.vacuity import why_vacuous
@@ -76,6 +76,8 @@ def numbers_of(
 ) -> Numbered:
     """The numbers of a claim, or of a variant of it, and no more: `evolve(prepared, tree=…)`.
 
+    They are those of the metric that decides the verdict.
+
     Nodes that keep their names keep their draws, so that variants are paired by reference.
 
     Raises:
@@ -86,7 +88,7 @@ def numbers_of(
         begun, draws, section = _begun(prepared, session, options, known)
         within = _budget(begun, draws, session, options.memory)
         _check_known(begun, draws, within, section)
-        return _measured(begun, draws, within, progress, section)
+        return _measured(begun, draws, within, progress, section)[0]
 
 
 @frozen
@@ -159,15 +161,15 @@ def _scrubbed(
     spent = section.seconds
     progress(section.samples)
     looks = _looks(options)
-    numbers, recovered = section.first(0), UNKNOWN
+    measured, recovered = section.first(0), UNKNOWN
     for samples in looks:
         if options.precision is not None and recovered.half_width <= options.precision:
             break
         draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
         within = _budget(begun, draws, session, options.memory)
-        numbers = _measured(begun, draws, within, progress, section)
-        recovered = _recovered(numbers)
-    vacuous = _vacuous(begun, draws, numbers, session, options)
+        measured = _measured(begun, draws, within, progress, section)
+        recovered = measured[0].recovered()
+    vacuous = _vacuous(begun, draws, measured[0], session, options)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         alone = _alone(begun, draws, within, options, known, progress)
@@ -182,15 +184,19 @@ def _scrubbed(
         tree=prepared.tree,
         metric=prepared.metric,
         seed=options.seed,
-        numbers=numbers,
+        numbers=measured[0],
         recovered=recovered,
         judgement=judge(recovered, prepared.claim.expect, len(draws.references), vacuous),
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
-        cancellation=cancellation(numbers),
+        cancellation=cancellation(measured[0]),
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
+        others=tuple(
+            Measured(metric, numbers, numbers.recovered())
+            for metric, numbers in zip(prepared.others, measured[1:], strict=True)
+        ),
     )
 
 
@@ -203,7 +209,7 @@ def _vacuous(
         data, samples = begun.prepared.data, len(draws.references)
         drawn = draw(tree, data, samples=samples, seed=options.seed)
         within = _budget(begun, drawn, session, options.memory)
-        return drawn, _measured(begun, drawn, within, lambda samples: None, Section())
+        return drawn, _measured(begun, drawn, within, lambda samples: None, Section())[0]
 
     return why_vacuous(begun.prepared.tree, draws, numbers, begun.plan, begun.cache, scrub)
 
@@ -223,7 +229,7 @@ def _begun(
 ) -> tuple[_Begun, Draws, Section]:
     """The plan, all draws that may be asked for, and what is known of their numbers."""
     model = session.load(prepared.model, options.dtype, options.device)
-    planned = plan(prepared.tree, model.graph, columns=prepared.metric.of_labels is not None)
+    planned = plan(prepared.tree, model.graph, columns=prepared.of_labels)
     draws = draw(prepared.tree, prepared.data, samples=options.samples, seed=options.seed)
     section = known(prepared, model, options, prepared.tree, draws)
     return _Begun(prepared, model, planned, session.cache(model, planned.graph)), draws, section
@@ -246,16 +252,17 @@ def _looks(options: Options) -> list[int]:
 
 def _measured(
     begun: _Begun, draws: Draws, within: Budget, progress: Progress, section: Section
-) -> Numbered:
-    """The metric per reference, three times. What is not known yet is added to the section."""
+) -> tuple[Numbered, ...]:
+    """Each metric per reference, three times. What is not known yet is added to the section."""
     samples = len(draws.references)
     if section.samples < samples:
         started = time.perf_counter()
         for output in execute(begun.plan, draws, begun.cache, within, start=section.samples):
             references = draws.references.at(draws.references.index[output.samples])
-            values = (output.original, output.scrubbed, output.baseline)
-            metric = begun.prepared.metric
-            part = Numbered(*(_metric(begun.plan, metric, v, references) for v in values))
+            part = tuple(
+                _numbered(begun.plan, metric, output, references)
+                for metric in begun.prepared.metrics
+            )
             section.add(part, time.perf_counter() - started)
             started = time.perf_counter()
             progress(len(references))
@@ -274,8 +281,10 @@ def _check_known(begun: _Begun, draws: Draws, within: Budget, section: Section) 
     which = np.unique(np.linspace(0, section.samples - 1, CHECKED).astype(np.int64))
     again = _measured(apart, _some(draws, which), within, lambda samples: None, Section())
     before = section.first(section.samples)
-    for name in COLUMNS:
-        old, new = getattr(before, name)[which], getattr(again, name)
+    for kept, new_numbers, name in (
+        (*pair, name) for pair in zip(before, again, strict=True) for name in COLUMNS
+    ):
+        old, new = getattr(kept, name)[which], getattr(new_numbers, name)
         scale = np.abs(old[np.isfinite(old)]).max(initial=0.0)
         within_rounding = scale * torch.finfo(begun.plan.graph.dtype).eps ** 0.5
         if not np.allclose(old, new, rtol=0, atol=within_rounding, equal_nan=True):
@@ -305,20 +314,24 @@ def _budget(begun: _Begun, draws: Draws, session: Session, memory: int) -> Budge
     return found
 
 
-def _metric(planned: Plan, metric: Metric, value: Tensor, references: Rows) -> Numbers:
+def _numbered(planned: Plan, metric: Metric, output: Outputs, references: Rows) -> Numbered:
+    """A metric per reference, three times."""
+    values = (output.original, output.scrubbed, output.baseline)
+    return Numbered(*(_metric(planned, metric, v, references, output.original) for v in values))
+
+
+def _metric(
+    planned: Plan, metric: Metric, value: Tensor, references: Rows, original: Tensor
+) -> Numbers:
     """The metric per reference. Where it reads a few columns, the root is read out here."""
     readout = planned.result.readout
     if readout is None:
-        return measure(metric, value, references)
+        return measure(metric, value, references, original)
     columns = planned.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     ids = torch.tensor(np.stack(labels, axis=1)).to(value.device)
     return measure(metric, columns(value, ids), references, of_labels=True)
-
-
-def _recovered(numbers: Numbered) -> Interval:
-    return loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
 
 
 def _alone(
@@ -340,8 +353,8 @@ def _alone(
         drawn = draw(tree, prepared.data, samples=len(draws.references), seed=options.seed)
         section = known(prepared, begun.model, options, tree, drawn)
         _check_known(begun, drawn, within, section)
-        numbers = _measured(begun, drawn, within, lambda samples: progress(0), section)
-        found[node.path] = _recovered(numbers)
+        numbers, *_ = _measured(begun, drawn, within, lambda samples: progress(0), section)
+        found[node.path] = numbers.recovered()
     return found
 
 

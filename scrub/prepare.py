@@ -32,6 +32,17 @@ class Prepared:
     data: Dataset
     metric: Metric
     tree: Tree
+    others: tuple[Metric, ...] = ()
+    """Metrics that are reported beside the one that decides the verdict."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (self.metric, *self.others)
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether the metrics read nothing of the root but the columns of a few labels."""
+        return all(metric.of_labels is not None for metric in self.metrics)
 
     @property
     def name(self) -> str:
@@ -137,16 +148,26 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     model = session.describe(name)
     data = session.data(claim.data, model)
     correspondence = _bound(_build(claim, model), model)
-    if not callable(claim.metric) and not isinstance(claim.metric, Metric):
-        raise UserError(
-            f"metric= is of type {type(claim.metric).__name__}. "
-            "Give one of scrub.metrics, or a function (value, references) → one number a sample."
-        )
-    metric = as_metric(claim.metric)
-    problems = check(correspondence, model.graph, data, metric)
+    metric, *others = _metrics(claim.metric)
+    problems = check(correspondence, model.graph, data, metric, *others)
     if problems:
         raise UserError(*problems)
-    return Prepared(item.file, claim, model, data, metric, treeify(correspondence))
+    tree = treeify(correspondence)
+    return Prepared(item.file, claim, model, data, metric, tree, tuple(others))
+
+
+def _metrics(given: Any) -> list[Metric]:
+    """What metric= names: one, or several in a list."""
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if not several:
+        raise UserError("metric= is an empty list. Give at least one of scrub.metrics.")
+    for metric in several:
+        if not callable(metric) and not isinstance(metric, Metric):
+            raise UserError(
+                f"metric= is of type {type(metric).__name__}. Give one of scrub.metrics, or a "
+                "function (value, references) → one number a sample; or several in a list."
+            )
+    return [as_metric(metric) for metric in several]
 
 
 def _build(claim: Claim, model: Model) -> Correspondence:

@@ -23,6 +23,7 @@ Tensors (n samples, w positions, p named positions), by name:
     node.I.R.parent.at                          [n, p]   the same in the parent's frame, where
                                                          the value lands
     metric.original, .scrubbed, .baseline       [n]
+    other_metric.I.original, …                  [n]      I: its number in run.json's other_metrics
     split.SITE.SUMMAND                          [size, dimensions]: of a projection, the orthonormal
                                                          basis that it projects on
     node.I.own.split.SITE.SUMMAND, node.I.other.split.SITE.SUMMAND
@@ -46,6 +47,7 @@ import numpy as np
 
 from scrub.data import Dataset, Rows, padded_tokens
 from scrub.draw import NodeDraw
+from scrub.metrics import Metric
 from scrub.results import Result, describe_sampler
 from scrub.sites import ALL, Cell, Route
 from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
@@ -81,12 +83,8 @@ def _described(result: Result) -> dict[str, Any]:
             "dtype": result.dtype,
         },
         "data": {"name": result.data_name, "sha256": result.data_sha256},
-        "metric": {
-            "name": result.metric.name,
-            "kind": result.metric.kind,
-            "labels": list(result.metric.labels),
-            "recomputable": result.metric.recomputable,
-        },
+        "metric": _metric(result.metric),
+        "other_metrics": [_metric(other.metric) for other in result.others],
         "seed": result.seed,
         "samples": result.samples,
         "tree": [
@@ -104,6 +102,15 @@ def _described(result: Result) -> dict[str, Any]:
         "splits": [_split(site, split, result.tree) for site, split in _splits(result.tree)],
         "recovered": _numbers(result),
         "versions": _versions(),
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "kind": metric.kind,
+        "labels": list(metric.labels),
+        "recomputable": metric.recomputable,
     }
 
 
@@ -196,9 +203,11 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
     for site, split in _splits(tree):
         if isinstance(split, Projection):
             found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}
-    found["metric.original"] = result.numbers.original
-    found["metric.scrubbed"] = result.numbers.scrubbed
-    found["metric.baseline"] = result.numbers.baseline
+    measured = {f"other_metric.{i}": other.numbers for i, other in enumerate(result.others)}
+    for name, numbers in {"metric": result.numbers, **measured}.items():
+        found[f"{name}.original"] = numbers.original
+        found[f"{name}.scrubbed"] = numbers.scrubbed
+        found[f"{name}.baseline"] = numbers.baseline
     return found
 
 

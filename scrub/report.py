@@ -13,7 +13,8 @@ from rich.table import Table
 
 from scrub.cancellation import Cancellation, in_words
 from scrub.hypothesis import Expectation
-from scrub.results import NodeResult, Result
+from scrub.metrics import Metric
+from scrub.results import NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
 SCHEMA = "scrub.results/1"
@@ -32,18 +33,33 @@ def table(results: Sequence[Result]) -> Table:
         shown.add_column(name, no_wrap=True)
     shown.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
-        numbers = result.numbers
         verdict = result.judgement.verdict or "–"
         colour = "green" if result.passed else "red"
         shown.add_row(
             result.claim.name,
-            *(f"{m.mean():.3f}" for m in (numbers.original, numbers.scrubbed, numbers.baseline)),
+            *(f"{mean:.3f}" for mean in result.numbers.means.values()),
             interval(result.recovered),
             belief(result.expect),
             f"[{colour}]{verdict}[/]" if result.expect else verdict,
             result.expect.verdict if result.expect else "–",
             f"{result.seconds:.1f}",
         )
+    return shown
+
+
+def others(results: Sequence[Result]) -> Table:
+    """One row a claim and metric that decides no verdict."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("claim", overflow="fold")
+    shown.add_column("metric", overflow="fold")
+    for name in ("original", "scrubbed", "baseline"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column(f"recovered [{CONFIDENCE:.0%} interval]", no_wrap=True)
+    for result in results:
+        for other in result.others:
+            means = (f"{mean:.3f}" for mean in other.numbers.means.values())
+            name = escape(other.metric.name)
+            shown.add_row(result.claim.name, name, *means, interval(other.recovered))
     return shown
 
 
@@ -89,6 +105,9 @@ def show(
         )
         console.print(f"data: {escape(first.data_name)}", highlight=False)
         console.print(table(group), highlight=False)
+        if any(result.others for result in group):
+            console.print("\nbeside it, deciding nothing:", highlight=False)
+            console.print(others(group), highlight=False)
         for result in group:
             line = in_words(result.cancellation, interval(result.cancellation.recovered))
             console.print(f"{result.claim.name}: {line}.", highlight=False)
@@ -118,7 +137,17 @@ def show(
 
 def notes(result: Result) -> list[str]:
     """What the table does not say."""
-    return [*result.judgement.notes, *_pads([node for node in result.nodes if node.pads_read])]
+    first = _left_out(result.metric, result.numbers)
+    more = [
+        note
+        for other in result.others
+        for note in (
+            *_left_out(other.metric, other.numbers),
+            *([f"{other.metric.name}: {other.recovered.reason}"] if other.recovered.reason else []),
+        )
+    ]
+    pads = _pads([node for node in result.nodes if node.pads_read])
+    return [*result.judgement.notes, *first, *more, *pads]
 
 
 def _pads(reading: Sequence[NodeResult]) -> list[str]:
@@ -129,6 +158,17 @@ def _pads(reading: Sequence[NodeResult]) -> list[str]:
         return [f"{len(reading)} nodes read padding, {times:,} times in all, {where}"]
     return [
         f'node "{node.name}" read padding {node.pads_read:,} times, {where}' for node in reading
+    ]
+
+
+def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
+    """What there is to say of references on which a metric is not defined."""
+    missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
+    if not missing:
+        return []
+    return [
+        f"{metric.name} is NaN for {missing:,} of {samples:,} references whatever the model "
+        f"computes; the figures are of the other {samples - missing:,}"
     ]
 
 
@@ -194,9 +234,7 @@ def breakdown(result: Result, column: str) -> Table:
     numbers = result.numbers
     for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v)):
         here = values == value
-        original, scrubbed, baseline = (
-            float(m[here].mean()) for m in (numbers.original, numbers.scrubbed, numbers.baseline)
-        )
+        original, scrubbed, baseline = numbers.where(here).means.values()
         gap = baseline - original
         recovered = f"{(baseline - scrubbed) / gap:.3f}" if gap else "undefined"
         figures = (f"{figure:.3f}" for figure in (original, scrubbed, baseline))
@@ -221,13 +259,7 @@ def as_json(
 
 
 def _result(result: Result) -> dict[str, Any]:
-    numbers, recovered, expect = result.numbers, result.recovered, result.expect
-    means = {
-        "original": _finite(numbers.original.mean()),
-        "scrubbed": _finite(numbers.scrubbed.mean()),
-        "baseline": _finite(numbers.baseline.mean()),
-    }
-    infinite = "the metric is not finite everywhere"
+    recovered, expect = result.recovered, result.expect
     return {
         "kind": "scrub",
         "file": result.file,
@@ -239,8 +271,20 @@ def _result(result: Result) -> dict[str, Any]:
             "name": result.metric.name,
             "higher_is_better": result.metric.higher_is_better,
         },
-        "loss": means | {"reason": infinite if None in means.values() else None},
+        "loss": _loss(result.numbers, recovered),
         "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
+        "left_out": int((~result.numbers.defined).sum()),
+        "other_metrics": [
+            {
+                "name": other.metric.name,
+                "higher_is_better": other.metric.higher_is_better,
+                "loss": _loss(other.numbers, other.recovered),
+                "recovered": interval_as_json(other.recovered)
+                | {"confidence": other.recovered.confidence},
+                "left_out": int((~other.numbers.defined).sum()),
+            }
+            for other in result.others
+        ],
         "per_reference": _per_reference(result.cancellation),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
@@ -264,6 +308,11 @@ def _per_reference(found: Cancellation) -> dict[str, Any]:
         "cancelled": _finite(found.cancelled),
         "reason": found.reason or None,
     }
+
+
+def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:
+    means = {name: _finite(mean) for name, mean in numbers.means.items()}
+    return means | {"reason": recovered.reason if None in means.values() else None}
 
 
 def _node(node: NodeResult) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
 from scrub.sites import ALL, Route
-from scrub.statistics import Interval, Judgement, Numbers
+from scrub.statistics import Interval, Judgement, Numbers, loss_recovered
 from scrub.tree import NamePath, Occurrence, Tree
 
 if TYPE_CHECKING:
@@ -68,6 +68,36 @@ class Numbered:
     scrubbed: Numbers
     baseline: Numbers
 
+    @property
+    def defined(self) -> np.ndarray:
+        """Where the metric is defined: not NaN whatever the model computes. Bool [samples]."""
+        return ~(np.isnan(self.original) & np.isnan(self.scrubbed) & np.isnan(self.baseline))
+
+    def where(self, which: np.ndarray) -> Numbered:
+        """The numbers of some samples."""
+        return Numbered(self.original[which], self.scrubbed[which], self.baseline[which])
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Means of the three over the references on which the metric is defined."""
+        here = self.where(self.defined)
+        named = {"original": here.original, "scrubbed": here.scrubbed, "baseline": here.baseline}
+        return {n: float(v.mean()) if len(v) else float("nan") for n, v in named.items()}
+
+    def recovered(self) -> Interval:
+        """Loss recovered, on the references on which the metric is defined."""
+        here = self.where(self.defined)
+        return loss_recovered(here.original, here.scrubbed, here.baseline)
+
+
+@frozen(eq=False)
+class Measured:
+    """What another metric of a claim came to; it decides nothing."""
+
+    metric: Metric
+    numbers: Numbered
+    recovered: Interval
+
 
 @frozen(eq=False, repr=False)
 class Result:
@@ -90,6 +120,7 @@ class Result:
     cancellation: Cancellation
     memory: Memory
     seconds: float
+    others: tuple[Measured, ...] = ()
     diagnosis: Diagnosis | None = None
 
     @property
@@ -161,9 +192,7 @@ class Result:
         return pd.DataFrame(
             {
                 "claim": self.claim.name,
-                "original": self.numbers.original.mean(),
-                "scrubbed": self.numbers.scrubbed.mean(),
-                "baseline": self.numbers.baseline.mean(),
+                **self.numbers.means,
                 "recovered": self.recovered.mean,
                 "low": self.recovered.low,
                 "high": self.recovered.high,

@@ -138,7 +138,7 @@ def cost_line(claim: Prepared, options: Options) -> str:
 
 
 def _plan(claim: Prepared) -> Plan:
-    return plan(claim.tree, claim.model.graph, columns=claim.metric.of_labels is not None)
+    return plan(claim.tree, claim.model.graph, columns=claim.of_labels)
 
 
 def _si(number: float) -> str:

@@ -85,8 +85,8 @@ def loss_recovered(
     """Loss recovered with its interval, from numbers that are paired by reference."""
     gap, saved = baseline - original, baseline - scrubbed
     undefined = "baseline and original are equal, so loss recovered is undefined"
-    if not np.isfinite(gap).all() or not np.isfinite(scrubbed).all():
-        return Interval(math.nan, -math.inf, math.inf, reason="the metric is not finite everywhere")
+    if reason := _not_finite(original, scrubbed, baseline):
+        return Interval(math.nan, -math.inf, math.inf, reason=reason)
     if math.isclose(baseline.mean(), original.mean(), rel_tol=1e-12, abs_tol=1e-12):
         return Interval(math.nan, -math.inf, math.inf, reason=undefined)
     mean = float(saved.mean() / gap.mean())
@@ -102,6 +102,21 @@ def loss_recovered(
             f"±{float(rule_of_three(gap, confidence)):.2g} (rule of three)"
         )
     return Interval(mean, low, high, confidence, widened=widened)
+
+
+def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
+    """How many numbers are not finite, in words; "" if all are.
+
+    They are not left out: whether the metric is finite may hang on how well the model does.
+    """
+    if not len(original):
+        return "the metric is NaN for every reference"
+    named = (("original", original), ("scrubbed", scrubbed), ("baseline", baseline))
+    counts = [(name, int((~np.isfinite(values)).sum())) for name, values in named]
+    if not any(count for _, count in counts):
+        return ""
+    said = ", ".join(f"{name} {count:,}" for name, count in counts)
+    return f"the metric is not finite everywhere (of {len(original):,}: {said})"
 
 
 def judge(

@@ -59,6 +59,19 @@ def test_undefined_is_said() -> None:
     assert math.isnan(still.recovered.mean)
 
 
+def test_references_without_a_metric_are_left_out() -> None:
+    def padded(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([[math.nan], values, [math.nan]])
+
+    error = np.array([3.0, -1, 0, 0])
+    here = Numbered(padded(ORIGINAL), padded(ORIGINAL + error), padded(BASELINE))
+    assert cancellation(here) == cancellation(Numbered(ORIGINAL, ORIGINAL + error, BASELINE))
+    nothing = np.full(4, math.nan)
+    none = cancellation(Numbered(nothing, nothing, nothing))
+    assert none.reason == "the metric is undefined on every reference"
+    assert math.isnan(none.recovered.mean)
+
+
 numbers = arrays(float, 12, elements=st.floats(-8, 8, width=32))
 
 

@@ -65,6 +65,19 @@ def test_what_is_undefined_or_unbounded_stays_so() -> None:
     assert found.reason
 
 
+def test_references_without_a_metric_are_left_out() -> None:
+    first = Numbered(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
+    second = with_scrubbed(first, np.array([0.0, 1, 2, 0]))
+
+    def gone(numbers: Numbered) -> Numbered:
+        lost = np.where(np.arange(4) == 1, math.nan, 0.0)
+        columns = (numbers.original, numbers.scrubbed, numbers.baseline)
+        return Numbered(*(column + lost for column in columns))
+
+    found = difference(gone(first), gone(second), paired=True, seed=0)
+    assert found.mean == pytest.approx(2 / 8)
+
+
 # Laws
 
 

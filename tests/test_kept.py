@@ -48,7 +48,7 @@ def test_numbers_do_not_depend_on_where_a_run_was_resumed(
 ) -> None:
     options = Options(samples=200, memory=memory, precision=1e-9 if look else None)
     whole = scrub_claim(by_hand, Session(), options, lambda samples: None)
-    section = Section(parts=[part(whole.numbers, known)] if known else [], earlier=known > 0)
+    section = Section(parts=[(part(whole.numbers, known),)] if known else [], earlier=known > 0)
     finished: list[int] = []
     resumed = scrub_claim(by_hand, Session(), options, finished.append, lambda *_: section)
     assert not section.dropped
@@ -70,7 +70,11 @@ def test_kept_numbers_come_back_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple[float, ...]], cut: int
 ) -> None:
     columns = [np.array(column) for column in zip(*numbers, strict=True)]
-    parts = [Numbered(*(c[:cut] for c in columns)), Numbered(*(c[cut:] for c in columns))]
+    turned = columns[::-1]  # another metric
+    parts = [
+        tuple(Numbered(*(c[here] for c in metric)) for metric in (columns, turned))
+        for here in (slice(cut), slice(cut, None))
+    ]
     nothing = Fingerprints({}, "")
     kept = Kept(nothing, {"abc": Section("claim", parts, seconds=2.5, finished=True)})
     file = tmp_path_factory.mktemp("kept") / "r.json"
@@ -79,8 +83,9 @@ def test_kept_numbers_come_back_to_the_bit(
     section = read.sections["abc"]
     assert read.trouble == ""
     assert (section.claim, section.seconds, section.finished) == ("claim", 2.5, True)
-    for name, column in zip(COLUMNS, columns, strict=True):
-        assert getattr(section.first(len(numbers)), name).tobytes() == column.tobytes()
+    for found, expected in zip(section.first(len(numbers)), (columns, turned), strict=True):
+        for name, column in zip(COLUMNS, expected, strict=True):
+            assert getattr(found, name).tobytes() == column.tobytes()
 
 
 # What no longer holds is not used
@@ -176,7 +181,7 @@ DAMAGED = (
 def test_damaged_numbers_are_not_used(tmp_path: Path) -> None:
     numbers = Numbered(*(np.arange(5.0) + i for i in range(3)))
     nothing = Fingerprints({}, "")
-    (entry,) = Kept(nothing, {"abc": Section("claim", [numbers])}).as_json()
+    (entry,) = Kept(nothing, {"abc": Section("claim", [(numbers,)])}).as_json()
     file = tmp_path / "r.json"
 
     def trouble(text: str) -> str:
@@ -186,8 +191,8 @@ def test_damaged_numbers_are_not_used(tmp_path: Path) -> None:
         return kept.trouble
 
     whole = json.dumps({"partial": True, "kept": [entry]})
-    columns = entry["float64"]
-    swapped = entry | {"float64": columns | {"scrubbed": columns["baseline"]}}
+    (columns,) = entry["float64"]
+    swapped = entry | {"float64": [columns | {"scrubbed": columns["baseline"]}]}
     assert trouble(whole) == trouble("") == trouble('{"results": []}') == ""
     for text in (
         json.dumps({"partial": True, "kept": [swapped]}),

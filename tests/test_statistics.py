@@ -19,6 +19,7 @@ from scrub.statistics import Interval, judge, loss_recovered
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 numbers = st.floats(-2, 2, allow_nan=False, width=32)
+NAMES = ("original", "scrubbed", "baseline")
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -111,7 +112,8 @@ def test_a_metric_that_is_not_finite_is_undefined(bad: float, which: int) -> Non
     sample[which][3] = bad
     found = loss_recovered(*sample)
     assert math.isnan(found.mean)
-    assert found.reason == "the metric is not finite everywhere"
+    counts = ", ".join(f"{name} {int(which == i)}" for i, name in enumerate(NAMES))
+    assert found.reason == f"the metric is not finite everywhere (of 60: {counts})"
 
 
 @given(seed=seeds, gap=st.floats(-0.6, 0.6), size=st.integers(2, 40))

@@ -192,7 +192,8 @@ def _by_path(
 
 def worst(numbers: Numbered, rows: np.ndarray, most: int) -> tuple[int, ...]:
     """The samples whose metric moves furthest towards the baseline, one a row."""
-    towards = np.sign((numbers.baseline - numbers.original).mean())
+    here = numbers.where(numbers.defined)
+    towards = np.sign((here.baseline - here.original).mean())
     moved = towards * (numbers.scrubbed - numbers.original)
     found: dict[int, int] = {}
     for sample in np.argsort(-moved, kind="stable"):

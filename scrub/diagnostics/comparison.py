@@ -63,6 +63,11 @@ def difference(first: Numbered, second: Numbered, *, paired: bool, seed: int) ->
     with a percentile bootstrap over references (Efron & Tibshirani 1993, §13.3), which are drawn
     together for both if they are paired.
     """
+    if paired:
+        both = first.defined & second.defined
+        first, second = first.where(both), second.where(both)
+    else:
+        first, second = first.where(first.defined), second.where(second.defined)
     if paired and _same(first.original, second.original) and _same(first.baseline, second.baseline):
         return share(second.scrubbed - first.scrubbed, first)
     for numbers in (first, second):

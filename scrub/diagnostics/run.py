@@ -97,7 +97,7 @@ def diagnose(
 
     def scrubbed(trees: Sequence[Tree]) -> list[Numbers]:
         watch.expects(len(trees) * options.samples)
-        variants = (evolve(prepared, tree=tree) for tree in trees)
+        variants = (evolve(prepared, tree=tree, others=()) for tree in trees)
         return [
             numbers_of(variant, session, options, watch.advance, known).scrubbed
             for variant in variants
@@ -154,8 +154,7 @@ def _nulls(
     watch.says(f"{prepared.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
-    gap = (numbers.baseline - numbers.original).mean()
-    recovered = [float((numbers.baseline - v).mean() / gap) for v in scrubbed(trees)]
+    recovered = [share(numbers.baseline - values, numbers).mean for values in scrubbed(trees)]
     there = pools(result.tree, graph)
     return judged(recovered, result.recovered.mean, result.expect, most, there)
 

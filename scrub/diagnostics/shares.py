@@ -1,7 +1,8 @@
 """Differences between scrubs of one model on one list of references, as shares of what is at stake.
 
 What is at stake is the mean of baseline − original, the denominator of loss recovered. All numbers
-are paired by reference.
+are paired by reference. A reference on which the metric is undefined is left out, as it is of loss
+recovered.
 """
 
 from __future__ import annotations
@@ -18,4 +19,6 @@ def share(change: Numbers, numbers: Numbered) -> Interval:
     Args:
         change: difference of the metric between two scrubs, per reference, float64 [samples].
     """
-    return loss_recovered(numbers.original, numbers.baseline - change, numbers.baseline)
+    which = numbers.defined
+    here = numbers.where(which)
+    return loss_recovered(here.original, here.baseline - change[which], here.baseline)
