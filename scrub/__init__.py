@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from scrub.pipeline import run
     from scrub.prepare import Session
     from scrub.results import Result
-    from scrub.samplers import Agree, Exact, Fixed, Uncond
+    from scrub.samplers import (
+        Agree,
+        Differ,
+        Exact,
+        Fixed,
+        Generate,
+        Input,
+        Paired,
+        Pool,
+        Together,
+        Uncond,
+        Weighted,
+    )
     from scrub.sites import (
         anything,
         embeddings,
@@ -48,7 +60,8 @@ _HOME = {
     "scrub.results": "Result",
     "scrub.pipeline": "run",
     "scrub.prepare": "Session",
-    "scrub.samplers": "Agree Exact Fixed Uncond",
+    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
+    "Weighted",
     "scrub.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output "
     "position_embedding site summand token_embedding",
     "scrub.splits": "estimate neurons projection source_positions",
@@ -60,15 +73,22 @@ __all__ = [
     "Claim",
     "Correspondence",
     "Dataset",
+    "Differ",
     "Exact",
     "Fixed",
+    "Generate",
+    "Input",
     "InterpNode",
+    "Paired",
+    "Pool",
     "Recipe",
     "Result",
     "Rows",
     "Session",
+    "Together",
     "Uncond",
     "UserError",
+    "Weighted",
     "anything",
     "claim",
     "embeddings",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
 from attrs import evolve
 
 from scrub.check_paths import check_paths
-from scrub.data import Dataset, Rows
-from scrub.draw import BASELINE, draw
-from scrub.errors import Problem, Problems, UserError, did_you_mean, in_words
+from scrub.check_samplers import input_problems, try_samplers
+from scrub.data import Dataset
+from scrub.draw import BASELINE, Draws
+from scrub.errors import Problem, Problems, did_you_mean
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.metrics import OWN, Metric
 from scrub.model.graph import Graph
-from scrub.samplers import Fixed, Sampler
+from scrub.samplers import Fixed, Paired
 from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
 from scrub.specialise import specialise
 from scrub.splits import Coordinates, Projection, SourcePositions, Split
 from scrub.tree import Occurrence, treeify
-
-TRIAL = 64
-"""Samples of the trial draw, which finds samplers that fail or return no rows."""
 
 
 def check(
@@ -40,8 +37,10 @@ def check(
         for route in sites.routes:
             _cells(node, route, graph, problems)
     _splits(correspondence, graph, problems)
-    _data(data, graph, problems)
-    for dataset in _datasets(correspondence, data):
+    known = _datasets(correspondence, data)
+    for dataset in known:
+        problems.extend(input_problems(dataset, graph))
+    for dataset in known:
         for node, sites in correspondence.sites.items():
             for route in sites.routes:
                 _positions(node, route, dataset, graph, problems)
@@ -49,7 +48,9 @@ def check(
     _root(tree, problems)
     for metric in metrics:
         _metric(metric, tree, data, problems)
-    _samplers(tree, data, problems)
+    for trial in try_samplers(tree, data, problems):
+        if trial.drawn is not None and not any(trial.drawn.data is table for table in known):
+            _brought(trial.node, trial.which, trial.drawn.data, graph, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
     for node in tree.walk():
@@ -200,20 +201,43 @@ def _too_large(node: InterpNode, cell: Cell, split: Split, graph: Graph) -> list
     ]
 
 
-def _data(data: Dataset, graph: Graph, problems: Problems) -> None:
-    if graph.width is not None and data.width > graph.width:
-        problems.add(
-            f'Dataset "{data.name}" has rows of {data.width} tokens; the model takes at most '
-            f"{graph.width}.",
-            "Use shorter prompts, or a model with a longer context.",
-        )
-
-
 def _datasets(correspondence: Correspondence, data: Dataset) -> list[Dataset]:
     """The data, and the datasets that samplers bring."""
     samplers = [s for node in correspondence.sites for s in (node.sampler, node.other)]
-    brought = [s.source for s in samplers if isinstance(s, Fixed) and isinstance(s.source, Dataset)]
-    return [data, *brought]
+    brought = [s.source for s in samplers if isinstance(s, Fixed | Paired)]
+    distinct = {id(table): table for table in brought if isinstance(table, Dataset)}
+    return [data, *(table for table in distinct.values() if table is not data)]
+
+
+def check_drawn(tree: Occurrence, draws: Draws, graph: Graph) -> None:
+    """Refuse generated inputs that cannot be read; the trial draw has seen only some of them.
+
+    Raises:
+        UserError: with every problem.
+    """
+    problems = Problems()
+    for node in tree.walk():
+        drawn = draws.nodes[node.path]
+        for which, rows in (("own", drawn.own), ("other", drawn.other)):
+            if rows is not None and rows.data.generated_from is not None:
+                _brought(node, which, rows.data, graph, problems)
+    problems.refuse()
+
+
+def _brought(node: Occurrence, which: str, data: Dataset, graph: Graph, problems: Problems) -> None:
+    """Inputs that a sampler made, or brought from elsewhere: can they be read where they must be?
+
+    They need the positions of the node that drew them; and its children's, which land in its other
+    input.
+    """
+    problems.extend(input_problems(data, graph, node.node.name))
+    for reader in (node, *(node.children if which == "other" else ())):
+        for route in reader.routes:
+            specs = [s for s in route.at if isinstance(s, str)] if route.at != ALL else []
+            for spec in specs:
+                if spec not in data.positions:
+                    problems.add(str(data.lacks("position column", spec)), node=reader.node.name)
+            _coinciding(reader.node, [s for s in specs if s in data.positions], data, problems)
 
 
 def _positions(
@@ -292,39 +316,3 @@ def _metric(metric: Metric, tree: Occurrence, data: Dataset, problems: Problems)
             'Use output(at="end"), or a metric of your own.',
             node=tree.node.name,
         )
-
-
-def _samplers(tree: Occurrence, data: Dataset, problems: Problems) -> None:
-    """A trial draw, node by node, so that every sampler that fails is named."""
-
-    def tried(node: Occurrence, sampler: Sampler, references: Rows) -> Rows:
-        """What it draws; the references, if it fails."""
-        lone = Occurrence(node.path, evolve(node.node, sampler=sampler), node.routes, ())
-        index = references.index.tolist()
-        try:
-            draws = draw(lone, references.data, samples=len(index), seed=0, references=index)
-        except UserError as error:
-            for problem in error.problems:
-                problems.add(problem.what, problem.fix, node=node.node.name)
-        except Exception as error:  # whatever the user's own sampler raises
-            name = type(sampler).__name__
-            problems.add(f"Sampler {name} failed: {in_words(error)}.", node=node.node.name)
-        else:
-            own = draws.nodes[node.path].own
-            if own.index.dtype.kind in "iu":
-                return own
-            problems.add(
-                f"Sampler {type(sampler).__name__} returned rows of type {own.index.dtype}.",
-                "Return references.at(row numbers), whole numbers.",
-                node=node.node.name,
-            )
-        return references
-
-    def visit(node: Occurrence, reference: Rows) -> None:
-        own = tried(node, node.node.sampler, reference)
-        if not node.is_leaf:
-            tried(node, node.node.other, own)
-        for child in node.children:
-            visit(child, own)
-
-    visit(tree, Rows(data, np.arange(min(TRIAL, 4 * len(data))) % len(data)))

@@ -142,12 +142,19 @@ def test_command(
 @reporting
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
-    for claim in prepared_claims(targets, model, keyword):
+    prepared = prepared_claims(targets, model, keyword)
+    from scrub.testing.claims import hold, refuse, report
+
+    held, left_out = hold(prepared)
+    refuse(held)
+    for claim in prepared:
         nodes = len(claim.tree.walk())
         click.echo(
             f"{claim.name}: legal ({nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}, "
             f"data: {claim.data.name})"
         )
+    for line in report(held, left_out):
+        click.echo(line)
     return AS_EXPECTED
 
 

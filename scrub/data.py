@@ -67,6 +67,8 @@ class Dataset:
         positions: position columns, int64 [rows], counted from the first real token.
         labels: token ids, int64 [rows], that metrics read ("io", "s", "next").
         pieces: per row the text of each token, for showing; () for data without text.
+        generated_from: for inputs that a sampler generated, the dataset whose rows its references
+            belong to, where later samplers find their donors; None for a dataset of its own.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Dataset:
     positions: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
     labels: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
     pieces: tuple[tuple[str, ...], ...] = ()
+    generated_from: Dataset | None = None
 
     def __attrs_post_init__(self) -> None:
         rows = len(self.lengths)
@@ -115,10 +118,7 @@ class Dataset:
         for table in (self.columns, self.positions, self.labels):
             if name in table:
                 return table[name]
-        known = [*self.columns, *self.positions, *(k for k in self.labels if k not in self.columns)]
-        raise UserError(
-            f'Dataset "{self.name}" has no feature "{name}". {did_you_mean(name, known)}'
-        )
+        raise self.lacks("feature", name)
 
     def position(self, spec: str | int) -> np.ndarray:
         """Index of a named position, or of an int, in every row: int64 [rows].
@@ -129,10 +129,7 @@ class Dataset:
         if isinstance(spec, int):
             return np.full(len(self), spec)
         if spec not in self.positions:
-            raise UserError(
-                f'Dataset "{self.name}" has no position column "{spec}". '
-                f"{did_you_mean(spec, self.positions)}"
-            )
+            raise self.lacks("position column", spec)
         return self.positions[spec]
 
     def label(self, name: str) -> np.ndarray:
@@ -142,10 +139,23 @@ class Dataset:
             UserError: there is no such label; names the nearest.
         """
         if name not in self.labels:
-            raise UserError(
-                f'Dataset "{self.name}" has no label "{name}". {did_you_mean(name, self.labels)}'
-            )
+            raise self.lacks("label", name)
         return self.labels[name]
+
+    def lacks(self, kind: str, name: str) -> UserError:
+        """What to say of a feature, position column or label that it does not have."""
+        features = [*self.columns, *self.positions]
+        features += [label for label in self.labels if label not in self.columns]
+        known = {"position column": self.positions, "label": self.labels}.get(kind, features)
+        if self.generated_from is not None:
+            listed = ", ".join(known) or "none"
+            return UserError(
+                f'The inputs that {self.name} makes have no {kind} "{name}". '
+                f"Let its function return it; it returns: {listed}."
+            )
+        return UserError(
+            f'Dataset "{self.name}" has no {kind} "{name}". {did_you_mean(name, known)}'
+        )
 
     def text(self, row: int) -> str:
         """The row as one string, for people."""
@@ -210,10 +220,34 @@ class Rows:
     Attributes:
         data: the dataset that the rows belong to.
         index: int64 [samples], row numbers of `data`.
+        root: the reference inputs of the same samples at the root of the tree, for samplers that
+            ask for them; given to them by `draw`, and the rows themselves elsewhere.
     """
 
     data: Dataset
     index: np.ndarray = field(converter=_frozen_array)
+    _root: Rows | None = None
+
+    @property
+    def root(self) -> Rows:
+        return self if self._root is None else self._root
+
+    @property
+    def population(self) -> Dataset:
+        """The dataset that donors for these rows are drawn from: their own.
+
+        For generated inputs it is the one they were generated from. What was generated depends on
+        how many samples there are, and a draw must not.
+        """
+        return self.data if self.data.generated_from is None else self.data.generated_from
+
+    def donors(self, index: np.ndarray) -> Rows:
+        """Rows of the population, one a sample, as a sampler returns them."""
+        return Rows(self.population, index, self.root)
+
+    def under(self, root: Rows) -> Rows:
+        """The same rows as references of a node below this root."""
+        return Rows(self.data, self.index, root)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -334,11 +368,21 @@ def pad(rows: Sequence[Sequence[int]], token: int) -> np.ndarray:
 def padded_tokens(dataset: Dataset, width: int) -> np.ndarray:
     """The token ids of every row at positions 0 to width - 1, int64 [rows, width].
 
-    A dataset narrower than `width` goes on with the token that it pads its own rows with, or with
-    token 0 where all its rows are full.
+    A dataset narrower than `width` goes on with its `pad_token`.
     """
     tokens = dataset.inputs["tokens"][:, :width]
-    short = np.flatnonzero(dataset.lengths < tokens.shape[1])
-    fill = tokens[short[0], -1] if len(short) else 0
-    missing = np.full((len(tokens), width - tokens.shape[1]), fill, dtype=np.int64)
-    return np.concatenate([tokens, missing], axis=1)
+    missing = (len(tokens), width - tokens.shape[1])
+    fill = np.full(missing, pad_token(dataset), dtype=np.int64)
+    return np.concatenate([tokens, fill], axis=1)
+
+
+def pad_token(dataset: Dataset) -> int:
+    """The token that a dataset pads its rows with; 0 where all its rows are full.
+
+    Generated inputs are padded as what they were generated from: with which token must not depend
+    on what else was generated.
+    """
+    written = dataset.generated_from or dataset
+    tokens = written.inputs["tokens"]
+    short = np.flatnonzero(written.lengths < tokens.shape[1])
+    return int(tokens[short[0], -1]) if len(short) else 0

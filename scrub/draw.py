@@ -20,6 +20,8 @@ from scrub.tree import NamePath, Tree
 
 BASELINE = "baseline"
 """Reserved name: the draws of the independent random input that the baseline is computed on."""
+SHARED = ""
+"""Stands before a shared name where keys of nodes have the root's: no node is called this."""
 
 
 @frozen(eq=False)
@@ -80,6 +82,10 @@ class KeyedRandomness:
         raw = np.random.Philox(key=int.from_bytes(digest, "little")).random_raw(self.samples)
         return (raw >> np.uint64(11)) * 2.0**-53
 
+    def shared(self, name: str) -> KeyedRandomness:
+        """Randomness that belongs to a name, whoever asks for it."""
+        return KeyedRandomness(self.seed, (SHARED, name), self.samples)
+
 
 def draw(
     tree: Tree,
@@ -99,29 +105,37 @@ def draw(
     """
 
     def sample(sampler: Sampler, reference: Rows, path: NamePath, purpose: str) -> Rows:
-        randomness = KeyedRandomness(seed, (*path, purpose), samples)
-        return _checked(sampler.draw(reference, randomness), sampler, path, samples)
+        return donors(sampler, reference, KeyedRandomness(seed, (*path, purpose), samples), path)
 
     def below(occurrence: Tree, reference: Rows) -> dict[NamePath, NodeDraw]:
         node, path = occurrence.node, occurrence.path
-        own = sample(node.sampler, reference, path, "own")
-        other = None if occurrence.is_leaf else sample(node.other, own, path, "other")
-        drawn = {path: NodeDraw(own, other)}
+        own = sample(node.sampler, reference.under(drawn), path, "own")
+        other = None if occurrence.is_leaf else sample(node.other, own.under(drawn), path, "other")
+        found = {path: NodeDraw(own, other)}
         for child in occurrence.children:
-            drawn |= below(child, own)
-        return drawn
+            found |= below(child, own)
+        return found
 
     every = Rows(data, np.zeros(samples, dtype=np.int64))
     if references is None:
-        drawn = sample(Uncond(), every, (), "reference")
+        drawn = every.at(sample(Uncond(), every, (), "reference").index)
     else:
         drawn = every.at(np.array(references))
     baseline = sample(Uncond(), drawn, (BASELINE,), "own")
     return Draws(drawn, baseline, below(tree, drawn))
 
 
-def _checked(drawn: object, sampler: Sampler, path: NamePath, samples: int) -> Rows:
-    name = type(sampler).__name__
+def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path: NamePath) -> Rows:
+    """What a sampler draws for a node.
+
+    Raises:
+        UserError: it is not a row of a dataset for each reference; or the sampler refuses.
+    """
+    try:
+        drawn = sampler.draw(references, randomness)
+    except UserError as error:
+        raise error.at(node=path[-1]) from error
+    name, samples = type(sampler).__name__, len(references)
     if not isinstance(drawn, Rows):
         raise UserError(
             f"Sampler {name} returned {type(drawn).__name__}, not Rows. "
@@ -131,6 +145,11 @@ def _checked(drawn: object, sampler: Sampler, path: NamePath, samples: int) -> R
         raise UserError(
             f"Sampler {name} returned {len(drawn)} donors for {samples} references. "
             "Return one row for each reference."
+        ).at(node=path[-1])
+    if drawn.index.dtype.kind not in "iu":
+        raise UserError(
+            f"Sampler {name} returned rows of type {drawn.index.dtype}. "
+            "Return references.at(row numbers), whole numbers."
         ).at(node=path[-1])
     outside = np.flatnonzero((drawn.index < 0) | (drawn.index >= len(drawn.data)))
     if len(outside):

@@ -13,7 +13,8 @@ from attrs import evolve, frozen
 
 from scrub.errors import UserError
 from scrub.outputs import write_whole
-from scrub.results import describe_route, describe_sampler
+from scrub.results import describe_route
+from scrub.samplers import describe_sampler
 from scrub.tree import Occurrence, Tree
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from scrub.budget import Budget, fit
 from scrub.cancellation import cancellation
+from scrub.check import check_drawn
 from scrub.collect import Collected
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
@@ -154,7 +155,8 @@ def _scrubbed(
     """plan → draw → execute → metrics → statistics."""
     session.load(prepared.model, options.dtype, options.device)
     started = time.perf_counter()
-    begun, draws, section = _begun(prepared, session, options, known)
+    begun, every, section = _begun(prepared, session, options, known)
+    draws = every
     within = _budget(begun, draws, session, options.memory)
     predicted = work(begun.plan, draws, within)
     _check_known(begun, draws, within, section)
@@ -165,7 +167,7 @@ def _scrubbed(
     for samples in looks:
         if options.precision is not None and recovered.half_width <= options.precision:
             break
-        draws = draw(prepared.tree, prepared.data, samples=samples, seed=options.seed)
+        draws = _some(every, np.arange(samples))
         within = _budget(begun, draws, session, options.memory)
         measured = _measured(begun, draws, within, progress, section)
         recovered = measured[0].recovered()
@@ -175,6 +177,7 @@ def _scrubbed(
         alone = _alone(begun, draws, within, options, known, progress)
         nodes = tuple(evolve(node, alone=alone[node.path]) for node in nodes)
     section.finished = True
+    session.forget_generated()
     return Result(
         file=prepared.file,
         claim=prepared.claim,
@@ -208,6 +211,7 @@ def _vacuous(
     def scrub(tree: Tree) -> tuple[Draws, Numbered]:
         data, samples = begun.prepared.data, len(draws.references)
         drawn = draw(tree, data, samples=samples, seed=options.seed)
+        check_drawn(tree, drawn, begun.model.graph)
         within = _budget(begun, drawn, session, options.memory)
         return drawn, _measured(begun, drawn, within, lambda samples: None, Section())[0]
 
@@ -231,6 +235,7 @@ def _begun(
     model = session.load(prepared.model, options.dtype, options.device)
     planned = plan(prepared.tree, model.graph, columns=prepared.of_labels)
     draws = draw(prepared.tree, prepared.data, samples=options.samples, seed=options.seed)
+    check_drawn(prepared.tree, draws, model.graph)
     section = known(prepared, model, options, prepared.tree, draws)
     return _Begun(prepared, model, planned, session.cache(model, planned.graph)), draws, section
 
@@ -351,10 +356,12 @@ def _alone(
     for node in prepared.tree.walk():
         tree = _only(prepared.tree, node.path)
         drawn = draw(tree, prepared.data, samples=len(draws.references), seed=options.seed)
+        check_drawn(tree, drawn, begun.model.graph)
         section = known(prepared, begun.model, options, tree, drawn)
         _check_known(begun, drawn, within, section)
         numbers, *_ = _measured(begun, drawn, within, lambda samples: progress(0), section)
         found[node.path] = numbers.recovered()
+        begun.cache.store.forget_generated()
     return found
 
 

@@ -19,6 +19,7 @@ from scrub.model.model import Model, describe, embedded_names, load
 from scrub.model.plain import PlainCache, Store
 from scrub.options import Options, check_options
 from scrub.resident import Resident
+from scrub.samplers.binding import bound
 from scrub.tree import Tree, treeify
 
 
@@ -113,6 +114,11 @@ class Session:
         for store in self._stores.values():
             store.empty()
 
+    def forget_generated(self) -> None:
+        """Let go of the plain values of generated inputs, which belong to one claim."""
+        for store in self._stores.values():
+            store.forget_generated()
+
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
@@ -147,7 +153,7 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
         )
     model = session.describe(name)
     data = session.data(claim.data, model)
-    correspondence = _bound(_build(claim, model), model)
+    correspondence = _bound(_build(claim, model), model, session)
     metric, *others = _metrics(claim.metric)
     problems = check(correspondence, model.graph, data, metric, *others)
     if problems:
@@ -197,13 +203,12 @@ def line_in_file(error: Exception, function: Callable[..., Any]) -> int | None:
     return line_of(error, code.co_filename) if code else None
 
 
-def _bound(correspondence: Correspondence, model: Model) -> Correspondence:
-    """The same hypothesis with the recipes of its samplers made."""
+def _bound(correspondence: Correspondence, model: Model, session: Session) -> Correspondence:
+    """The same hypothesis with the recipes of its samplers made, each once in a session."""
     made: dict[InterpNode, InterpNode] = {}
 
     def bind(sampler: Any) -> Any:
-        binds = hasattr(sampler, "bind") and not isinstance(sampler, type)
-        return sampler.bind(model.tokenizer) if binds else sampler
+        return bound(sampler, lambda recipe: session.data(recipe, model), model.tokenizer)
 
     def rebuilt(node: InterpNode) -> InterpNode:
         if not isinstance(node, InterpNode):  # a slip of the user's, which the check names

@@ -48,7 +48,8 @@ import numpy as np
 from scrub.data import Dataset, Rows, padded_tokens
 from scrub.draw import NodeDraw
 from scrub.metrics import Metric
-from scrub.results import Result, describe_sampler
+from scrub.results import Result
+from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Cell, Route
 from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
 from scrub.tree import Occurrence

@@ -124,6 +124,14 @@ def show(
                 console.print(title, highlight=False)
                 console.print(breakdown(result, by), highlight=False)
         console.print()
+    corrected = [result.corrected for result in results if result.corrected]
+    if corrected:
+        console.print(
+            f"Verdicts hold together with {CONFIDENCE:.0%} confidence (Bonferroni): each is read "
+            f"off an interval of {corrected[0].confidence:.4g}; shown are those of "
+            f"{CONFIDENCE:g}.",
+            highlight=False,
+        )
     unexpected = [result for result in results if not result.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
     if unexpected:
@@ -286,6 +294,7 @@ def _result(result: Result) -> dict[str, Any]:
             for other in result.others
         ],
         "per_reference": _per_reference(result.cancellation),
+        "corrected": _corrected(result.corrected),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": {
@@ -308,6 +317,13 @@ def _per_reference(found: Cancellation) -> dict[str, Any]:
         "cancelled": _finite(found.cancelled),
         "reason": found.reason or None,
     }
+
+
+def _corrected(found: Interval | None) -> dict[str, Any] | None:
+    """The interval that the verdict was read off; None where that is "recovered"."""
+    if found is None:
+        return None
+    return interval_as_json(found) | {"confidence": found.confidence, "method": "Bonferroni"}
 
 
 def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from attrs import frozen
 from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
+from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Route
-from scrub.statistics import Interval, Judgement, Numbers, loss_recovered
+from scrub.statistics import CONFIDENCE, Interval, Judgement, Numbers, loss_recovered
 from scrub.tree import NamePath, Occurrence, Tree
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ class Numbered:
         named = {"original": here.original, "scrubbed": here.scrubbed, "baseline": here.baseline}
         return {n: float(v.mean()) if len(v) else float("nan") for n, v in named.items()}
 
-    def recovered(self) -> Interval:
+    def recovered(self, confidence: float = CONFIDENCE) -> Interval:
         """Loss recovered, on the references on which the metric is defined."""
         here = self.where(self.defined)
-        return loss_recovered(here.original, here.scrubbed, here.baseline)
+        return loss_recovered(here.original, here.scrubbed, here.baseline, confidence=confidence)
 
 
 @frozen(eq=False)
@@ -101,7 +102,13 @@ class Measured:
 
 @frozen(eq=False, repr=False)
 class Result:
-    """Everything that a test of one claim found out."""
+    """Everything that a test of one claim found out.
+
+    Attributes:
+        others: of metrics that decide nothing.
+        corrected: the interval that the verdict was read off, where several claims were judged in
+            one run (see `scrub.together`); else None, and it was `recovered`.
+    """
 
     file: str
     claim: Claim
@@ -121,6 +128,7 @@ class Result:
     memory: Memory
     seconds: float
     others: tuple[Measured, ...] = ()
+    corrected: Interval | None = None
     diagnosis: Diagnosis | None = None
 
     @property
@@ -243,14 +251,6 @@ def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
         return [found, *below]
 
     return tuple(visit(tree, draws.references.index, None))
-
-
-def describe_sampler(sampler: object) -> str:
-    """A sampler as its file writes it."""
-    features = getattr(sampler, "features", None)
-    if features is not None:
-        return f"{type(sampler).__name__}({', '.join(features)})"
-    return type(sampler).__name__
 
 
 def _pads(route: Route, drawn: NodeDraw, parent: NodeDraw | None) -> int:

@@ -18,7 +18,8 @@ from scrub.options import Options
 from scrub.picture import Box, boxes
 from scrub.plan import plan
 from scrub.prepare import Prepared
-from scrub.results import describe_route, describe_sampler
+from scrub.results import describe_route
+from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Route
 from scrub.steps import Plan, SiteStep, Step
 from scrub.tree import Occurrence, Tree

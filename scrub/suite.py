@@ -31,6 +31,7 @@ from scrub.progress import Progress
 from scrub.report import as_json
 from scrub.results import Result
 from scrub.stopping import nothing_stops, sigterm_stops
+from scrub.together import held_together, judged
 
 FOLDER = Path(".scrub")
 BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
@@ -110,9 +111,11 @@ def _run(
         saving.after(WITHIN_CLAIM)
 
     watch = Watch(progress.says, progress.expects, finished)
+    together = judged(claim.claim for claim in claims)
     for claim, before in zip(claims, coming, strict=True):
         progress.says(claim.name)
         result = scrub_claim(claim, session, options, finished, saving.kept.section)
+        result = held_together(result, together)
         if before.known.dropped:
             progress.note(
                 f"{before.name}: what was computed before is not what is computed now, "

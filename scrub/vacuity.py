@@ -30,6 +30,7 @@ from scrub.draw import Draws
 from scrub.model.plain import PlainCache
 from scrub.results import Numbered
 from scrub.samplers import Agree, Exact, Sampler, Uncond
+from scrub.samplers.choices import classes
 from scrub.sites import ALL, Route
 from scrub.steps import Plan
 from scrub.tree import Occurrence, Tree
@@ -93,7 +94,7 @@ def _determines_inputs(sampler: Agree, references: Rows) -> bool:
     every = references.at(np.arange(len(data)))
     flat = [values.reshape(len(data), -1) for values in _read(every, data.width).values()]
     same = np.unique(np.concatenate(flat, axis=1), axis=0, return_inverse=True)[1].ravel()
-    pairs = np.unique(np.stack([sampler.classes(data), same]), axis=1)
+    pairs = np.unique(np.stack([classes(every, sampler.features)[0], same]), axis=1)
     return len(np.unique(pairs[0])) == pairs.shape[1]
 
 

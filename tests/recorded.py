@@ -17,7 +17,10 @@ from scrub import (
     Dataset,
     Exact,
     Fixed,
+    Generate,
+    Input,
     InterpNode,
+    Paired,
     Uncond,
     heads,
     input_stream,
@@ -219,6 +222,43 @@ def alone(_: Any) -> Correspondence:
     return Correspondence({InterpNode("logits", Agree("kind")): output(at="late")})
 
 
+def lengthened(reference: Input, generator: np.random.Generator) -> Input | None:
+    """Another first word, and one more before it; rejected where it has the reference's kind."""
+    tokens = reference.tokens.copy()
+    tokens[0] = generator.integers(2, 14)
+    kind = int(generator.integers(3))
+    if kind == reference.feature("kind"):
+        return None
+    return reference.but(
+        tokens=[int(generator.integers(2, 14)), *tokens],
+        columns={"kind": kind},
+        positions={name: at + 1 for name, at in reference.positions.items()},
+    )
+
+
+def reworded(reference: Input, generator: np.random.Generator) -> Input:
+    """Other words, as many."""
+    return reference.but(tokens=generator.integers(2, 14, len(reference.tokens)))
+
+
+def generated(_: Any) -> Correspondence:
+    """Generated inputs of other lengths, nodes below them, and pairs that go by the root."""
+    logits = InterpNode("logits", Exact(), other=Generate(lengthened))
+    late = logits.child("late", Generate(lengthened), other=Generate(reworded, features="kind"))
+    query = late.child("query", Generate(reworded))
+    source = late.child("source", Agree("kind"), other=Paired(LONGER))
+    word = source.child("word", Paired(LONGER))
+    return Correspondence(
+        {
+            logits: output(at="end"),
+            late: heads([(2, 0), (2, 1)], at="end"),
+            query: mlp(1, at="end", into="q"),
+            source: heads([(0, 1), (1, 0)], at=("early", "late"), into=("k", "v")),
+            word: token_embedding(at=("early", "late"), into="v"),
+        }
+    )
+
+
 CLAIMS: dict[str, tuple[Build, Metric]] = {
     "nested": (nested, logit_diff("right", "wrong")),
     "everywhere": (everywhere, cross_entropy("right")),
@@ -227,6 +267,7 @@ CLAIMS: dict[str, tuple[Build, Metric]] = {
     "projected": (projected, logit_diff("right", "wrong")),
     "estimated": (estimated, cross_entropy("right")),
     "alone": (alone, cross_entropy("wrong")),
+    "generated": (generated, logit_diff("right", "wrong")),
 }
 
 

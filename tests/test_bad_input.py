@@ -44,8 +44,8 @@ FILES = {
     "absent_name.py": (
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
-        f"of {len(package.__all__)}, the closest are: Agree, refuted, supported, run, projection, "
-        "from_frame, site, none.",
+        f"of {len(package.__all__)}, the closest are: Agree, Paired, refuted, Together, "
+        "supported, run, projection, from_frame.",
     ),
     "raises.py": (
         "def half(x):\n    return x / 0\n\nY = half(1)\n",

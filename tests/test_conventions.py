@@ -273,7 +273,8 @@ def test_shuffled_keeps_the_sizes_of_classes_and_the_references_own_row(
     )
     reached = [set(drawn[:, row].tolist()) for row in range(12)]
     assert all(row in found for row, found in enumerate(reached))
-    sizes = np.unique(Agree(names).classes(DATA), return_counts=True)[1]
+    values = np.stack([DATA.feature(name) for name in names])
+    sizes = np.unique(values, axis=1, return_counts=True)[1]
     assert sorted(map(len, reached)) == sorted(np.repeat(sizes, sizes).tolist())
 
 

@@ -57,10 +57,12 @@ def test_top_1_and_kl_by_hand() -> None:
 def test_the_first_decides_and_each_is_what_it_is_alone(ioi: ModuleType) -> None:
     first = logit_diff("io", "s")
     several = [first, cross_entropy("io"), probability_diff("io", "s"), top_1("io"), kl()]
-    together = scrub.run(evolve(ioi.by_value, metric=several), samples=30)
+    session = scrub.Session()
+    together = scrub.run(evolve(ioi.by_value, metric=several), samples=30, session=session)
     assert [other.metric.name for other in together.others] == [m.name for m in several[1:]]
     for i, metric in enumerate(several):
-        alone = scrub.run(evolve(ioi.by_value, metric=metric), samples=30)
+        claimed = evolve(ioi.by_value, metric=metric)
+        alone = scrub.run(claimed, samples=30, session=session)
         numbers = together.numbers if i == 0 else together.others[i - 1].numbers
         for name in ("original", "scrubbed", "baseline"):
             np.testing.assert_allclose(

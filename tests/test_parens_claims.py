@@ -31,7 +31,7 @@ from scrub.model.probe import plain_values
 from scrub.options import Options
 from scrub.prepare import Session, prepare
 from scrub.reference import evaluate_graph
-from scrub.results import describe_sampler
+from scrub.samplers import describe_sampler
 from scrub.sites import Sites, anything, heads, mlps
 from scrub.tree import NamePath, treeify
 

@@ -167,13 +167,14 @@ def _conventions(
     values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
+    alone = judge(result.recovered, expect, result.samples).verdict  # not corrected, as theirs
 
     def of(variant: Variant) -> Convention:
         if variant.tree is None:
             return Convention(variant.name, None, None, False, variant.problem)
         recovered = _recovered(next(values), result)
         verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
-        turns = bounded and verdict != result.judgement.verdict != "vacuous"
+        turns = bounded and verdict != alone and result.judgement.verdict != "vacuous"
         return Convention(variant.name, recovered, verdict, turns)
 
     return tuple(map(of, variants))

@@ -137,6 +137,7 @@ class Graph:
     Attributes:
         values: sites and streams by name, in that order.
         width: most positions that the model takes; None where there is no such limit.
+        vocabulary: how many token ids the model knows; None where it reads no tokens.
         causal: whether what is read everywhere is read only at and before one's own position.
     """
 
@@ -145,6 +146,7 @@ class Graph:
     dtype: torch.dtype = torch.float32
     device: torch.device = field(factory=lambda: torch.device("cpu"))
     causal: bool = True
+    vocabulary: int | None = None
 
     @cached_property
     def sites(self) -> dict[str, Site]:

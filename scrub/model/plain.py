@@ -87,6 +87,14 @@ class Store:
         """Forget all values."""
         self.tables.clear()
 
+    def forget_generated(self) -> None:
+        """Forget the values of generated inputs: no other claim has the same ones."""
+        made = {key for key, data in self.datasets.items() if data.generated_from is not None}
+        for key in [key for key in self.tables if key[0] in made]:
+            del self.tables[key]
+        for key in made:
+            del self.datasets[key]
+
 
 @frozen(eq=False)
 class PlainCache:

@@ -33,6 +33,12 @@ class FileTokenizer:
     kind: str
     _texts: dict[int, str] = field(factory=dict, init=False, repr=False)
 
+    @property
+    def unknown(self) -> int | None:
+        """The token id of words that it does not know; None where it knows every text."""
+        token = getattr(self.backend.model, "unk_token", None)
+        return None if token is None else self.backend.token_to_id(token)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, no special tokens added."""
         return self.backend.encode(text, add_special_tokens=False).ids

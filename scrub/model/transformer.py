@@ -47,6 +47,7 @@ def transformer(weights: Weights) -> Graph:
         dtype=weights.embedding.dtype,
         device=weights.embedding.device,
         causal=weights.causal,
+        vocabulary=weights.embedding.shape[0],
     )
 
 

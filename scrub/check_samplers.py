@@ -1,0 +1,122 @@
+"""Check what samplers draw before anything runs: a trial draw of every node.
+
+Every row of the data is a reference of the trial, so that a row without a donor is found wherever
+a node's references are the data's own rows. Below a node that swaps its input, references are what
+it drew in the trial: most rows, by chance not all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import evolve, frozen
+
+from scrub.data import Dataset, Rows
+from scrub.draw import KeyedRandomness, donors
+from scrub.errors import Problem, Problems, UserError, in_words
+from scrub.model.graph import Graph
+from scrub.samplers import Generate, Sampler
+from scrub.tree import Occurrence
+
+TRIAL = 64
+"""Samples of the trial at least; and inputs that a generator makes in it, since it may be slow."""
+ROWS = 10_000
+"""Rows of the data that are tried at most, evenly spaced: enough for any class but a rare one."""
+
+
+@frozen(eq=False)
+class Trial:
+    """What one sampler of a node drew from these references.
+
+    Attributes:
+        which: "own" or "other".
+        drawn: its donors; None where it failed.
+    """
+
+    node: Occurrence
+    which: str
+    sampler: Sampler
+    references: Rows
+    drawn: Rows | None
+
+
+def try_samplers(tree: Occurrence, data: Dataset, problems: Problems) -> list[Trial]:
+    """Draw once from every sampler, node by node, so that each that fails is named."""
+    trials: list[Trial] = []
+
+    def tried(node: Occurrence, which: str, sampler: Sampler, references: Rows) -> Rows:
+        """What it draws; the references, if it fails."""
+        if isinstance(sampler, Generate):
+            references = _fewer(references)
+        drawn = _drawn(node, which, sampler, references, problems)
+        trials.append(Trial(node, which, sampler, references, drawn))
+        return references if drawn is None else drawn.under(references.root)
+
+    def visit(node: Occurrence, reference: Rows) -> None:
+        own = tried(node, "own", node.node.sampler, reference)
+        if not node.is_leaf:
+            tried(node, "other", node.node.other, own)
+        for child in node.children:
+            visit(child, own)
+
+    rows = np.arange(len(data))
+    if len(data) > ROWS:
+        rows = np.linspace(0, len(data) - 1, ROWS).astype(np.int64)
+    every = Rows(data, np.resize(rows, max(TRIAL, len(rows))))
+    visit(tree, every.under(every))
+    return trials
+
+
+def _fewer(references: Rows) -> Rows:
+    """Some of the references, evenly spaced."""
+    some = np.linspace(0, len(references) - 1, TRIAL).astype(np.int64)
+    root = references.root
+    return references.at(references.index[some]).under(root.at(root.index[some]))
+
+
+def _drawn(
+    node: Occurrence, which: str, sampler: Sampler, references: Rows, problems: Problems
+) -> Rows | None:
+    randomness = KeyedRandomness(0, (*node.path, which), len(references))
+    try:
+        return donors(sampler, references, randomness, node.path)
+    except UserError as error:
+        problems.extend(evolve(problem, node=node.node.name) for problem in error.problems)
+    except Exception as error:  # whatever the user's own sampler raises
+        name = type(sampler).__name__
+        problems.add(f"Sampler {name} failed: {in_words(error)}.", node=node.node.name)
+    return None
+
+
+def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]:
+    """What keeps the model from reading these inputs: rows too long, tokens that it does not know.
+
+    Args:
+        node: the node that drew them; "" for the data.
+    """
+    made = data.generated_from is not None
+    whose = f"The inputs that {data.name} makes have" if made else f'Dataset "{data.name}" has'
+    problems = []
+    if graph.width is not None and data.width > graph.width:
+        problems.append(
+            Problem(
+                f"{whose} rows of {data.width} tokens; the model takes at most {graph.width}.",
+                "Make shorter ones."
+                if made
+                else "Use shorter prompts, or a model with a longer context.",
+                node=node,
+            )
+        )
+    tokens = data.inputs.get("tokens")
+    if graph.vocabulary is not None and tokens is not None:
+        unknown = np.argwhere((tokens < 0) | (tokens >= graph.vocabulary))
+        if len(unknown):
+            row, at = unknown[0].tolist()
+            problems.append(
+                Problem(
+                    f"{whose} token {tokens[row, at]} in row {row} at {at}; the model knows tokens "
+                    f"0 to {graph.vocabulary - 1}.",
+                    "Return known ones." if made else "Make the data with the model's tokenizer.",
+                    node=node,
+                )
+            )
+    return problems

@@ -1,0 +1,44 @@
+"""Samplers: which donors may stand in for a reference.
+
+A sampler is one small frozen class with one method, `draw`. It sees row numbers, never tensors, and
+gets its randomness as an argument, so that a draw depends on nothing but (seed, node, sample).
+Donors are rows of the dataset that the reference belongs to, unless a sampler says otherwise.
+"""
+
+from scrub.samplers.describe import describe_sampler
+from scrub.samplers.fixed import Fixed, Paired
+from scrub.samplers.generate import Generate
+from scrub.samplers.inputs import Input
+from scrub.samplers.pools import Pool, Together
+from scrub.samplers.protocol import (
+    CLAIMED,
+    EVERY,
+    Randomness,
+    Sampler,
+    differ_of,
+    features_of,
+    laws_of,
+)
+from scrub.samplers.rows import Agree, Differ, Exact, Uncond, Weighted
+
+__all__ = [
+    "CLAIMED",
+    "EVERY",
+    "Agree",
+    "Differ",
+    "Exact",
+    "Fixed",
+    "Generate",
+    "Input",
+    "Paired",
+    "Pool",
+    "Randomness",
+    "Sampler",
+    "Together",
+    "Uncond",
+    "Weighted",
+    "describe_sampler",
+    "differ_of",
+    "features_of",
+    "laws_of",
+]

@@ -1,0 +1,84 @@
+"""What a sampler is, what it gets its randomness from, and which laws it may claim to keep."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from scrub.data import Rows
+
+EVERY = ("legality", "determinism", "immutability")
+"""The laws of every sampler: donors are legal inputs; a draw depends on nothing but (seed, node,
+sample) and the reference; drawing changes nothing."""
+CLAIMED = ("agreement", "reach", "uniformity", "marginals", "independence")
+"""The laws that a sampler may claim:
+
+- agreement: donors agree with the reference on `features`, and differ from it on each of `differ`;
+- reach: every row of the population that does so can be drawn, the reference's own included;
+- uniformity: with equal probability, or in proportion to the column `weights`;
+- marginals: over references drawn from the dataset, donors are distributed as the dataset;
+- independence: given the reference, draws of different nodes and seeds are independent.
+"""
+
+
+class Randomness(Protocol):
+    """Random numbers that belong to one node of one run, one per sample."""
+
+    def uniform(self) -> np.ndarray:
+        """Uniform on [0, 1), float64 [samples]; fresh numbers at every call.
+
+        Law: a sample's numbers do not depend on how many samples there are.
+        """
+        ...
+
+    def shared(self, name: str) -> Randomness:
+        """Randomness of the same run that belongs to this name instead of the node.
+
+        Law: it depends on (seed, name, sample) alone, not on who asks or who else does.
+        """
+        ...
+
+
+class Sampler(Protocol):
+    """Anything with this method is a sampler.
+
+    It may say what it claims, by attributes: `laws` (some of `CLAIMED`; default: independence, and
+    agreement if it has features), `features` and `differ` (names of features), `weights` (the name
+    of a column). `scrub.testing.sampler_laws` and `scrub check` hold it to that.
+    """
+
+    def draw(self, references: Rows, randomness: Randomness) -> Rows:
+        """The donor of each reference: mostly `references.donors(row numbers)`.
+
+        Args:
+            references: one row a sample; `references.population` is the dataset to draw from.
+        """
+        ...
+
+
+def laws_of(sampler: Any) -> tuple[str, ...]:
+    """The laws that a sampler is held to, in the order in which they are listed."""
+    assumed = ("agreement", "independence") if features_of(sampler) else ("independence",)
+    claimed = {*EVERY, *getattr(sampler, "laws", assumed)}
+    return tuple(law for law in (*EVERY, *CLAIMED) if law in claimed)
+
+
+def features_of(sampler: Any) -> tuple[str, ...]:
+    """The features on which a sampler says that its donors agree with the reference."""
+    return names(getattr(sampler, "features", ()))
+
+
+def differ_of(sampler: Any) -> tuple[str, ...]:
+    """The features on which a sampler says that its donors differ from the reference."""
+    return names(getattr(sampler, "differ", ()))
+
+
+def names(features: Any) -> tuple[str, ...]:
+    """One name, or several, as a tuple."""
+    return (features,) if isinstance(features, str) else tuple(features)
+
+
+def below(sizes: np.ndarray, randomness: Randomness) -> np.ndarray:
+    """A uniform whole number below each size, int64 [samples]. Bias below 2⁻⁵³ x size."""
+    return np.minimum((randomness.uniform() * sizes).astype(np.int64), sizes - 1)

@@ -1,0 +1,151 @@
+"""What a law is asked about, what it answers, and how a sampler is drawn from meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import field, frozen
+
+from scrub.data import Dataset, Rows
+from scrub.draw import KeyedRandomness, donors
+from scrub.samplers import Sampler, describe_sampler, differ_of, features_of
+from scrub.samplers.choices import Choices, possible
+from scrub.testing.frequencies import LEVEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 6_000
+"""Draws that a law looks at by default. At least: a large agreement class takes more to be reached,
+up to `AT_MOST` for each of `REFERENCES` references."""
+REFERENCES = 4
+AT_MOST = 20_000
+
+
+@frozen(eq=False)
+class Case:
+    """A sampler on a dataset.
+
+    Attributes:
+        data: the claim's data, whose rows are the references.
+        at: position columns that donors must have; None: all of the data's.
+        seed: of all draws of the test.
+        draws: how many a law looks at.
+        level: probability, at most, that a law that holds is said to be broken.
+    """
+
+    sampler: Sampler
+    data: Dataset
+    at: tuple[str, ...] | None = None
+    seed: int = 0
+    draws: int = DRAWS
+    level: float = LEVEL
+
+    @property
+    def name(self) -> str:
+        return describe_sampler(self.sampler)
+
+    def references(self, index: np.ndarray | Sequence[int]) -> Rows:
+        """Rows of the data as references of a node below the root."""
+        rows = Rows(self.data, np.asarray(index, dtype=np.int64))
+        return rows.under(rows)
+
+    def every_row(self) -> Rows:
+        """As many references as there are draws: all rows in turn, or as many as that."""
+        rows = np.arange(len(self.data))
+        if len(rows) > self.draws:
+            rows = np.linspace(0, len(rows) - 1, self.draws).astype(np.int64)
+        return self.references(np.resize(rows, self.draws))
+
+    def drawn(self, references: Rows, node: str = "one", seed: int = 0) -> Rows:
+        """What the sampler draws at a node."""
+        randomness = KeyedRandomness(self.seed + seed, (node, "own"), len(references))
+        return donors(self.sampler, references, randomness, (node,))
+
+    def choices(self, references: Rows) -> Choices:
+        """The rows that the sampler may draw, as it declares."""
+        return possible(references, features_of(self.sampler), differ_of(self.sampler))
+
+    def weights(self) -> np.ndarray:
+        """The weight of every row, as the sampler declares: float64 [rows]."""
+        column = getattr(self.sampler, "weights", None)
+        if column is None:
+            return np.ones(len(self.data))
+        return self.data.feature(column).astype(np.float64)
+
+
+@frozen
+class Broken:
+    """A law that does not hold.
+
+    Attributes:
+        law: its name.
+        what: a sentence.
+        rows: the smallest counterexample, one entry a row of a table.
+    """
+
+    law: str
+    what: str
+    rows: tuple[dict[str, Any], ...] = field(converter=tuple)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows))
+
+    def __str__(self) -> str:
+        return f"{self.law}: {self.what}\n{self.table.to_string(index=False)}"
+
+
+def entry(name: str, rows: Rows, sample: int, columns: Sequence[str] = ()) -> dict[str, Any]:
+    """One input as part of a row of a counterexample's table: where it is from, text, features."""
+    row = int(rows.index[sample])
+    where = str(row) if rows.data.generated_from is None else f"{row} of {rows.data.name}"
+    found: dict[str, Any] = {name: where}
+    if rows.data.pieces:
+        found[f"{name} text"] = rows.data.text(row)
+    for column in columns:
+        if any(column in t for t in (rows.data.columns, rows.data.positions, rows.data.labels)):
+            found[f"{name} {column}"] = rows.data.feature(column)[row]
+    return found
+
+
+def numbered(*drawn: Rows) -> list[np.ndarray]:
+    """Numbers for what was drawn, int64 [samples] each: two inputs have one if they are the same.
+
+    Rows of a dataset are told apart by their place, generated inputs by what is in them.
+    """
+    data = drawn[0].data
+    if data.generated_from is None and all(rows.data is data for rows in drawn):
+        return [rows.index for rows in drawn]
+    numbers: dict[Any, int] = {}
+    return [
+        np.array([numbers.setdefault(key, len(numbers)) for key in _contents(rows)])
+        for rows in drawn
+    ]
+
+
+def _contents(rows: Rows) -> list[Any]:
+    data = rows.data
+    if data.generated_from is None:
+        return [(id(data), row) for row in rows.index.tolist()]
+    tables = (data.inputs, data.columns, data.positions, data.labels)
+    keys = {}
+    for row in np.unique(rows.index).tolist():
+        length = data.lengths[row]
+        values = [
+            column[row : row + 1].tolist()[0] for table in tables for column in table.values()
+        ]
+        keys[row] = (length, repr([v[:length] if isinstance(v, list) else v for v in values]))
+    return [keys[row] for row in rows.index.tolist()]
+
+
+def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where two columns have one value, bool [samples]. Missing is like missing."""
+    import pandas as pd
+
+    equal = np.asarray(one == other, dtype=bool)
+    return equal | (pd.isna(one) & pd.isna(other))

@@ -1,0 +1,106 @@
+"""The laws of samplers, by name, and the tests that hold a sampler to those that it claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scrub.data import Dataset, Recipe
+from scrub.errors import UserError
+from scrub.samplers import Sampler, laws_of
+from scrub.samplers.binding import bound
+from scrub.testing import exact, statistical
+from scrub.testing.cases import DRAWS, Broken, Case
+
+LAWS: Mapping[str, Callable[[Case], Broken | None]] = {
+    "legality": exact.legality,
+    "determinism": exact.determinism,
+    "immutability": exact.immutability,
+    "agreement": exact.agreement,
+    "reach": statistical.reach,
+    "uniformity": statistical.uniformity,
+    "marginals": statistical.marginals,
+    "independence": statistical.independence,
+}
+
+
+def broken_laws(case: Case) -> list[Broken]:
+    """Every law that a sampler claims and does not keep.
+
+    Law: a sampler that keeps them all is found to break one with probability below 1e-6 a law.
+
+    Raises:
+        UserError: the sampler refuses a reference.
+    """
+    found = [LAWS[law](case) for law in laws_of(case.sampler)]
+    return [broken for broken in found if broken is not None]
+
+
+def sampler_laws(
+    sampler: Sampler,
+    dataset: Dataset | Recipe,
+    *,
+    model: str | None = None,
+    at: Sequence[str] | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> type:
+    """A class of tests for pytest, one for each law that the sampler claims.
+
+        TestMySampler = sampler_laws(MySampler("io"), DATA)
+
+    A test that fails shows the smallest counterexample as a table of rows. What a sampler claims it
+    says by its attributes `laws`, `features`, `differ` and `weights` (see `scrub.samplers`).
+
+    Args:
+        dataset: whose rows are the references; a recipe needs `model`.
+        model: by whose tokenizer recipes are made, and text is read.
+        at: position columns that donors must have (default: all of the dataset's).
+        seed: of the draws. With one seed, what passes once passes for good.
+        draws: how many a law looks at. The fewest errors that are seen go as its square root.
+    """
+    known: list[Case] = []
+
+    def case() -> Case:
+        if not known:
+            known.append(_case(sampler, dataset, model, at, seed, draws))
+        return known[0]
+
+    def test_of(law: str) -> Callable[[Any], None]:
+        def test(self: Any) -> None:
+            __tracebackhide__ = True
+            broken = LAWS[law](case())
+            if broken is not None:
+                raise AssertionError(f"{case().name} breaks the law of {broken}")
+
+        test.__name__, test.__doc__ = f"test_{law}", LAWS[law].__doc__
+        return test
+
+    return type("SamplerLaws", (), {f"test_{law}": test_of(law) for law in laws_of(sampler)})
+
+
+def _case(
+    sampler: Sampler,
+    dataset: Dataset | Recipe,
+    model: str | None,
+    at: Sequence[str] | None,
+    seed: int,
+    draws: int,
+) -> Case:
+    tokenizer = None
+    if model is not None:
+        from scrub.model.model import describe
+
+        tokenizer = describe(model).tokenizer
+
+    def make(recipe: Recipe) -> Dataset:
+        if tokenizer is None:
+            raise UserError(
+                f'sampler_laws: the recipe "{recipe.name}" is made with a model\'s tokenizer. '
+                'Give model=, such as "ioi-planted".'
+            )
+        return recipe.make(tokenizer)
+
+    data = make(dataset) if isinstance(dataset, Recipe) else dataset
+    positions = None if at is None else tuple(at)
+    return Case(bound(sampler, make, tokenizer), data, positions, seed, draws)

@@ -1,0 +1,42 @@
+"""Verdicts of several claims in one run, corrected so that they hold together.
+
+Of twenty verdicts that are each wrong in 5% of runs, one is wrong in most runs. So each claim that
+is judged is read off an interval of confidence 1 − 0.05 / m, where m claims of the command are
+judged (Bonferroni): then all m intervals hold their truths in 95% of runs at least, however they
+depend on each other, as claims do that share references. Step-down methods (Holm) decide a little
+more, but not by an interval that a verdict could be read off.
+
+What is reported beside it is each claim's own interval of 95%.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from scrub.hypothesis import Claim
+from scrub.results import Result
+from scrub.statistics import CONFIDENCE, judge
+
+
+def judged(claims: Iterable[Claim]) -> int:
+    """How many of these claims are held against a bound."""
+    expected = [claim.expect for claim in claims]
+    return sum(e is not None and (e.low is not None or e.high is not None) for e in expected)
+
+
+def held_together(result: Result, claims: int) -> Result:
+    """The result with its verdict as one of so many that are judged in one run."""
+    alone = result.judgement
+    if claims < 2 or judged([result.claim]) == 0 or alone.verdict == "vacuous":
+        return result
+    corrected = result.numbers.recovered(1 - (1 - CONFIDENCE) / claims)
+    judgement = judge(corrected, result.expect, result.samples)
+    if judgement.verdict != alone.verdict:
+        note = (
+            f"{alone.verdict} by its own {CONFIDENCE:.0%} interval, "
+            f"but not as one of {claims} claims"
+        )
+        judgement = evolve(judgement, notes=(note, *judgement.notes))
+    return evolve(result, judgement=judgement, corrected=corrected)
