@@ -5,78 +5,31 @@ from __future__ import annotations
 import io
 import os
 import sys
-import traceback
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scrub.errors import NoClaimError, Problem, UserError
+from scrub.commands import (
+    AS_EXPECTED,
+    KEYWORD,
+    MEMORY,
+    MODEL,
+    SAMPLES,
+    SEED,
+    UNEXPECTED,
+    options_of,
+    prepared_claims,
+    reporting,
+    terminal,
+    what_is_kept,
+)
+from scrub.diagnostics.commands import compare_command, explain_command
+from scrub.errors import Problem, UserError
 from scrub.outputs import check_outputs
-from scrub.stopping import Terminated
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from scrub.options import Options
     from scrub.prepare import Prepared
-    from scrub.suite import Outcome
-
-AS_EXPECTED, UNEXPECTED, BAD_INPUT, OUR_FAULT, NO_CLAIM = 0, 1, 2, 3, 5
-INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
-
-
-def _reporting(command: Callable[..., int]) -> Callable[..., None]:
-    """Turn a command's return value into the exit code, and errors into messages."""
-
-    @wraps(command)
-    def wrapped(**arguments: Any) -> None:
-        try:
-            code = command(**arguments)
-        except UserError as error:
-            for problem in error.problems:
-                click.echo(f"error: {problem}", err=True)
-            code = NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
-        except click.ClickException:
-            raise
-        except Terminated as stopped:
-            click.echo(": ".join(filter(None, ("terminated", str(stopped)))), err=True)
-            code = TERMINATED
-        except (KeyboardInterrupt, click.Abort) as stopped:
-            click.echo(": ".join(filter(None, ("interrupted", str(stopped)))), err=True)
-            code = INTERRUPTED
-        except BrokenPipeError:  # nobody reads on, as in `scrub check … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = BROKEN_PIPE
-        except Exception:  # a bug of ours: show it whole
-            traceback.print_exc()
-            click.echo("This is a fault of scrub, not of your file. Please report it.", err=True)
-            code = OUR_FAULT
-        sys.exit(code)
-
-    return wrapped
-
-
-MODEL = click.option(
-    "--model", metavar="NAME|DIR", help="Use this model instead of the one the file names."
-)
-KEYWORD = click.option(
-    "-k",
-    "keyword",
-    default="",
-    metavar="EXPR",
-    help='Only claims whose names match: "position and not absolute".',
-)
-MEMORY = click.option(
-    "--max-memory",
-    type=click.IntRange(min=1),
-    default=2**30,
-    metavar="BYTES",
-    help="For values while computing.  [default: 1 GiB]",
-)
-SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,13 +47,7 @@ def main() -> None:
 @main.command("test")
 @click.argument("targets", nargs=-1, required=True, metavar="PATH[::CLAIM]...")
 @MODEL
-@click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="References to draw.",
-)
+@SAMPLES
 @click.option(
     "--precision",
     type=click.FloatRange(min=0, min_open=True),
@@ -118,15 +65,28 @@ def main() -> None:
     metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
 )
+@click.option(
+    "--nulls",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Random components in place of the claim's own, N times.  [default: 20 where cheap]",
+)
+@click.option(
+    "--diagnose",
+    is_flag=True,
+    help="Also under other conventions, with coarser and finer features, and nulls.",
+)
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
-@_reporting
+@reporting
 def test_command(
     targets: tuple[str, ...],
     json_file: Path | None,
     save_run: Path | None,
     by: str | None,
+    nulls: int | None,
+    diagnose: bool,
     quiet: bool,
     verbose: bool,
     keyword: str,
@@ -139,13 +99,16 @@ def test_command(
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
+    from scrub.diagnostics.nulls import NULLS
+    from scrub.diagnostics.report import show_diagnosis
+    from scrub.diagnostics.run import Asked
     from scrub.options import check_device
     from scrub.prepare import Session, prepare
     from scrub.progress import Progress
     from scrub.report import show
     from scrub.suite import partial_file, remove_partial, run_claims, write_finished
 
-    options = _options(alone=verbose, **chosen)
+    options = options_of(alone=verbose, **chosen)
     check_device(options.device)
     session = Session()
     prepared = prepare(claims, session, options)
@@ -153,37 +116,33 @@ def test_command(
         _check_column(by, prepared)
     progress = Progress(options.samples * len(prepared), quiet=quiet)
     outcome = run_claims(
-        prepared, session, options, progress, json_file=json_file, save_run=save_run
+        prepared,
+        session,
+        options,
+        progress,
+        json_file=json_file,
+        save_run=save_run,
+        asked=Asked(nulls=NULLS if diagnose and nulls is None else nulls, wider=diagnose),
     )
     results = outcome.results
     if results and not quiet:
-        show(results, _console(), verbose=verbose, by=by)
+        show(results, terminal(), verbose=verbose, by=by, below=show_diagnosis)
     if outcome.stopped:
-        raise type(outcome.stopped)(_what_is_kept(outcome, len(prepared)))
+        raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
     if json_file:
         write_finished(results, options.seed, json_file)
     remove_partial(partial_file(prepared, options, json_file))
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
 
 
-def _what_is_kept(outcome: Outcome, claims: int) -> str:
-    """What became of a run that was stopped; "" where it had computed nothing."""
-    if outcome.partial is not None:
-        return (
-            f"{len(outcome.results)} of {claims} claims finished; what was computed is in "
-            f"{outcome.partial}, and the same command resumes"
-        )
-    return f"{len(outcome.results)} of {claims} claims finished" if outcome.results else ""
-
-
 @main.command("check")
 @click.argument("targets", nargs=-1, required=True, metavar="PATH...")
 @MODEL
 @KEYWORD
-@_reporting
+@reporting
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
-    prepared = _prepared(targets, model, keyword)
+    prepared = prepared_claims(targets, model, keyword)
     from scrub.testing.claims import hold, refuse, report
 
     held, left_out = hold(prepared)
@@ -202,7 +161,7 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @main.command("plan")
 @click.argument("target", metavar="PATH[::CLAIM]")
 @MODEL
-@click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True)
+@SAMPLES
 @SEED
 @MEMORY
 @KEYWORD
@@ -214,7 +173,7 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     help="Draw the tree of one claim here.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
-@_reporting
+@reporting
 def plan_command(
     target: str,
     model: str | None,
@@ -224,14 +183,14 @@ def plan_command(
     **chosen: Any,
 ) -> int:
     """Show the tree, what would run and its cost, without running it."""
-    prepared = _prepared((target,), model, keyword)
+    prepared = prepared_claims((target,), model, keyword)
     if svg_file:
         _draw(prepared, svg_file)
     from rich.markup import escape
 
     from scrub.show import cost_line, plan_table, tree_picture
 
-    console = _console()
+    console = terminal()
     for claim in prepared:
         console.print(
             f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
@@ -239,7 +198,7 @@ def plan_command(
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
             console.print(plan_table(claim), highlight=False)
-        line = cost_line(claim, _options(**chosen))
+        line = cost_line(claim, options_of(**chosen))
         console.print(line, highlight=False)
         console.print()
     return AS_EXPECTED
@@ -264,10 +223,10 @@ def _draw(prepared: list[Prepared], file: Path) -> None:
 @click.option("--row", type=click.IntRange(min=0), required=True, help="Row of the data.")
 @MODEL
 @SEED
-@_reporting
+@reporting
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     """Show what a claim swaps: each node's inputs, changed tokens marked."""
-    prepared = _prepared((target,), model, "")
+    prepared = prepared_claims((target,), model, "")
     from rich.markup import escape
 
     from scrub.draw import draw
@@ -280,27 +239,11 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        _console().print(
+        terminal().print(
             f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
         )
-        _console().print(swaps(claim.tree, draws, 0), highlight=False)
+        terminal().print(swaps(claim.tree, draws, 0), highlight=False)
     return AS_EXPECTED
-
-
-def _prepared(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:
-    from scrub.collect import collect
-
-    claims = collect(targets, keyword=keyword)
-    from scrub.prepare import Session, prepare
-
-    return prepare(claims, Session(), _options(model=model))
-
-
-def _options(max_memory: int | None = None, **chosen: Any) -> Options:
-    from scrub.options import Options
-
-    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
-    return Options(**chosen, **memory)
 
 
 def _check_column(by: str, claims: list[Prepared]) -> None:
@@ -315,8 +258,5 @@ def _check_column(by: str, claims: list[Prepared]) -> None:
         raise UserError(*problems)
 
 
-def _console() -> Console:
-    """A terminal as wide as it is; a pipe gets 120 columns and no colour."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=120, no_color=True)
+main.add_command(explain_command)
+main.add_command(compare_command)

@@ -49,7 +49,7 @@ def collect(targets: Iterable[str], *, keyword: str = "") -> list[Collected]:
         path, _, name = target.partition("::")
         try:
             for file in _files(path):
-                found += _named(_claims(file), name, str(file))
+                found += named(_claims(file), name, str(file))
         except UserError as error:
             problems += error.problems
     if problems:
@@ -86,7 +86,12 @@ def _claims(file: Path) -> list[Collected]:
     ]
 
 
-def _named(claims: list[Collected], name: str, file: str) -> list[Collected]:
+def named(claims: list[Collected], name: str, file: str) -> list[Collected]:
+    """The claim of this name, or all if it is empty.
+
+    Raises:
+        UserError: there is none.
+    """
     if not name:
         return claims
     chosen = [item for item in claims if item.claim.name == name]

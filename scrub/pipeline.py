@@ -18,6 +18,7 @@ from attrs import evolve, fields, frozen
 from torch import Tensor
 
 from scrub.budget import Budget, fit
+from scrub.cancellation import cancellation
 from scrub.check import check_drawn
 from scrub.collect import Collected
 from scrub.data import Rows
@@ -38,7 +39,7 @@ from scrub.statistics import Interval, Numbers, judge
 from scrub.steps import Plan
 from scrub.tree import NamePath, Occurrence, Tree
 from scrub.vacuity import why_vacuous
-from scrub.work import work
+from scrub.work import Work, work
 
 Progress = Callable[[int], None]
 """Called after every chunk, with the number of the claim's samples that were finished."""
@@ -67,6 +68,30 @@ def scrub_claim(
         return _scrubbed(prepared, session, options, progress, known)
 
 
+def numbers_of(
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    progress: Progress,
+    known: SectionOf = nothing_known,
+) -> Numbered:
+    """The numbers of a claim, or of a variant of it, and no more: `evolve(prepared, tree=…)`.
+
+    They are those of the metric that decides the verdict.
+
+    Nodes that keep their names keep their draws, so that variants are paired by reference.
+
+    Raises:
+        UserError: the variant does not fit into the memory, or a sampler or metric of the user's
+            fails.
+    """
+    with _said_where(prepared):
+        begun, draws, section = _begun(prepared, session, options, known)
+        within = _budget(begun, draws, session, options.memory)
+        _check_known(begun, draws, within, section)
+        return _measured(begun, draws, within, progress, section)[0]
+
+
 @frozen
 class Ahead:
     """What is left to do of a claim.
@@ -77,6 +102,7 @@ class Ahead:
         flops: operations for what is not known, the plain model's apart.
         plain_flops: operations of the plain model, which claims on one model and data share.
         shared: tells model and data apart.
+        cost: of scrubbing the claim once, whatever is known.
     """
 
     name: str
@@ -84,6 +110,7 @@ class Ahead:
     flops: int
     plain_flops: int
     shared: tuple[int, int]
+    cost: Work
 
 
 def ahead(prepared: Prepared, session: Session, options: Options, known: SectionOf) -> Ahead:
@@ -103,6 +130,7 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
             flops=round(left * found.flops * scrubs),
             plain_flops=found.plain_flops if left else 0,
             shared=(id(begun.model), id(prepared.data)),
+            cost=found,
         )
 
 
@@ -165,6 +193,7 @@ def _scrubbed(
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
+        cancellation=cancellation(measured[0]),
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
         others=tuple(

@@ -41,5 +41,10 @@ class Progress:
         if text and not self._quiet:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def expects(self, samples: int) -> None:
+        """So many references more will be computed than was said before."""
+        total = self._bar.tasks[0].total or 0
+        self._bar.update(self._task, total=total + samples)
+
     def advance(self, samples: int) -> None:
         self._bar.advance(self._task, samples)

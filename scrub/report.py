@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scrub.cancellation import Cancellation, in_words
 from scrub.hypothesis import Expectation
 from scrub.metrics import Metric
 from scrub.results import NodeResult, Numbered, Result
@@ -79,8 +80,19 @@ def belief(expect: Expectation | None) -> str:
     return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
 
 
-def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str | None) -> None:
-    """The report on the terminal: one table at the end, and what needs saying below it."""
+def show(
+    results: Sequence[Result],
+    console: Console,
+    *,
+    verbose: bool,
+    by: str | None,
+    below: Callable[[Result, Console], None] = lambda result, console: None,
+) -> None:
+    """The report on the terminal: one table at the end, and what needs saying below it.
+
+    Args:
+        below: prints what else is to be said of a claim.
+    """
     for group in _grouped(results):
         first = group[0]
         direction = {True: ", higher is better", False: ", lower is better", None: ""}
@@ -97,8 +109,11 @@ def show(results: Sequence[Result], console: Console, *, verbose: bool, by: str 
             console.print("\nbeside it, deciding nothing:", highlight=False)
             console.print(others(group), highlight=False)
         for result in group:
+            line = in_words(result.cancellation, interval(result.cancellation.recovered))
+            console.print(f"{result.claim.name}: {line}.", highlight=False)
             for note in notes(result):
                 console.print(f"{result.claim.name}: {escape(note)}.", highlight=False)
+            below(result, console)
         for result in group:
             if verbose:
                 console.print(f"\n[bold]{result.claim.name}[/], node by node", highlight=False)
@@ -265,19 +280,20 @@ def _result(result: Result) -> dict[str, Any]:
             "higher_is_better": result.metric.higher_is_better,
         },
         "loss": _loss(result.numbers, recovered),
-        "recovered": _interval(recovered) | {"confidence": recovered.confidence},
+        "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
         "left_out": int((~result.numbers.defined).sum()),
         "other_metrics": [
             {
                 "name": other.metric.name,
                 "higher_is_better": other.metric.higher_is_better,
                 "loss": _loss(other.numbers, other.recovered),
-                "recovered": _interval(other.recovered)
+                "recovered": interval_as_json(other.recovered)
                 | {"confidence": other.recovered.confidence},
                 "left_out": int((~other.numbers.defined).sum()),
             }
             for other in result.others
         ],
+        "per_reference": _per_reference(result.cancellation),
         "corrected": _corrected(result.corrected),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
@@ -294,11 +310,20 @@ def _result(result: Result) -> dict[str, Any]:
     }
 
 
+def _per_reference(found: Cancellation) -> dict[str, Any]:
+    """Recovered per reference, and what of the error cancels in the mean (null: see reason)."""
+    return {
+        "recovered": interval_as_json(found.recovered),
+        "cancelled": _finite(found.cancelled),
+        "reason": found.reason or None,
+    }
+
+
 def _corrected(found: Interval | None) -> dict[str, Any] | None:
     """The interval that the verdict was read off; None where that is "recovered"."""
     if found is None:
         return None
-    return _interval(found) | {"confidence": found.confidence, "method": "Bonferroni"}
+    return interval_as_json(found) | {"confidence": found.confidence, "method": "Bonferroni"}
 
 
 def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:
@@ -318,11 +343,11 @@ def _node(node: NodeResult) -> dict[str, Any]:
     if node.other:
         found["other_distinct"] = node.other_distinct
     if node.alone:
-        found["recovered_alone"] = _interval(node.alone)
+        found["recovered_alone"] = interval_as_json(node.alone)
     return found
 
 
-def _interval(found: Interval) -> dict[str, Any]:
+def interval_as_json(found: Interval) -> dict[str, Any]:
     ends = {"mean": found.mean, "low": found.low, "high": found.high}
     numbers = {name: _finite(value) for name, value in ends.items()}
     return numbers | {"reason": found.reason or None}

@@ -18,6 +18,9 @@ from scrub.tree import NamePath, Occurrence, Tree
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.cancellation import Cancellation
+    from scrub.diagnostics.run import Diagnosis
+
 
 @frozen
 class NodeResult:
@@ -121,10 +124,12 @@ class Result:
     nodes: tuple[NodeResult, ...]
     draws: Draws
     data_sha256: str
+    cancellation: Cancellation
     memory: Memory
     seconds: float
     others: tuple[Measured, ...] = ()
     corrected: Interval | None = None
+    diagnosis: Diagnosis | None = None
 
     @property
     def expect(self) -> Expectation | None:

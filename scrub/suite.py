@@ -10,11 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
+from scrub.diagnostics.report import diagnoses_as_json
+from scrub.diagnostics.run import NOTHING, Asked, Watch, diagnose, scrubs
 from scrub.duration import announcement, estimated_seconds
 from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
@@ -32,6 +36,8 @@ from scrub.together import held_together, judged
 FOLDER = Path(".scrub")
 BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
 """Seconds after which the partial file is written anew: at the end of a claim, and of a chunk."""
+MORE: Mapping[str, Any] = MappingProxyType({})
+"""What a results file says beside its results: nothing."""
 
 
 @frozen(eq=False)
@@ -57,8 +63,9 @@ def run_claims(
     *,
     json_file: Path | None,
     save_run: Path | None,
+    asked: Asked = NOTHING,
 ) -> Outcome:
-    """Scrub all claims, but for what a partial file of the same command has already.
+    """Scrub and diagnose all claims, but for what a partial file of the same command has already.
 
     Raises:
         UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
@@ -69,7 +76,7 @@ def run_claims(
     with sigterm_stops():
         try:
             with progress:
-                _run(claims, session, options, progress, saving, save_run)
+                _run(claims, session, options, progress, saving, save_run, asked)
         except KeyboardInterrupt as stopped:
             with nothing_stops():
                 return Outcome(saving.results, stopped, saving.now())
@@ -86,18 +93,24 @@ def _run(
     progress: Progress,
     saving: _Saving,
     save_run: Path | None,
+    asked: Asked,
 ) -> None:
     progress.note(saving.kept.trouble)
     progress.says("loading the model")
     load_models(claims, session, options)
     coming = [ahead(claim, session, options, saving.kept.section) for claim in claims]
     progress.note(resuming(coming, options.samples))
-    progress.note(announced(coming, options))
+    diagnosed = [
+        evolve(item, flops=item.flops + scrubs(claim.tree, asked, item.cost) * item.cost.flops)
+        for item, claim in zip(coming, claims, strict=True)
+    ]
+    progress.note(announced(diagnosed, options))
 
     def finished(samples: int) -> None:
         progress.advance(samples)
         saving.after(WITHIN_CLAIM)
 
+    watch = Watch(progress.says, progress.expects, finished)
     together = judged(claim.claim for claim in claims)
     for claim, before in zip(claims, coming, strict=True):
         progress.says(claim.name)
@@ -111,6 +124,9 @@ def _run(
         if save_run:
             save_record(result, record_folder(save_run, claim, claims))
         saving.results.append(result)
+        saving.results[-1] = diagnose(
+            result, claim, session, options, asked, watch, saving.kept.section, before.cost
+        )
         saving.after(BETWEEN_CLAIMS)
 
 
@@ -168,14 +184,16 @@ def partial_file(claims: Sequence[Prepared], options: Options, json_file: Path |
     return FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
 
 
-def write_finished(results: Sequence[Result], seed: int, json_file: Path) -> None:
-    """Write the results file of a finished run.
+def write_finished(
+    results: Sequence[Result], seed: int, json_file: Path, more: Mapping[str, Any] = MORE
+) -> None:
+    """Write the results file of a finished run, with `more` beside the results.
 
     Raises:
         UserError: it cannot be written.
     """
     try:
-        write_whole(json_file, _text(results, seed, None))
+        write_whole(json_file, _text(results, seed, None, more))
     except OSError as error:
         raise UserError(f"--json {json_file}: cannot be written: {error.strerror}.") from error
 
@@ -193,8 +211,13 @@ def remove_partial(file: Path) -> None:
         return
 
 
-def _text(results: Sequence[Result], seed: int, kept: Kept | None) -> str:
+def _text(
+    results: Sequence[Result], seed: int, kept: Kept | None, more: Mapping[str, Any] = MORE
+) -> str:
     found = as_json(results, seed, kept=None if kept is None else kept.as_json())
+    for entry, result in zip(found["results"], results, strict=True):
+        entry |= diagnoses_as_json(result)
+    found |= more
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

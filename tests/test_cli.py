@@ -104,11 +104,11 @@ def _fine(done: Finished) -> str:
 
 def test_help_names_every_option() -> None:
     shown = inside("test", "--help").out
-    options = "model samples precision seed device max-memory by json save-run"
+    options = "model samples precision seed device max-memory by json save-run nulls diagnose"
     for option in [*(f"--{name} " for name in options.split()), "-k ", "-q, ", "-v, "]:
         assert option in shown
     top = inside("--help").out
-    for command in ("test", "show", "check", "plan"):
+    for command in ("test", "show", "check", "plan", "explain", "compare"):
         assert re.search(rf"(?m)^  {command}  .*\.$", top), "a command whose help is cut short"
 
 

@@ -1,0 +1,119 @@
+"""What the commands share: exit codes, options, and how errors are said.
+
+Heavy modules are imported where they are used: `--help` must not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.errors import NoClaimError, UserError
+from scrub.stopping import Terminated
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scrub.options import Options
+    from scrub.prepare import Prepared
+    from scrub.suite import Outcome
+
+AS_EXPECTED, UNEXPECTED, BAD_INPUT, OUR_FAULT, NO_CLAIM = 0, 1, 2, 3, 5
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+
+
+def reporting(command: Callable[..., int]) -> Callable[..., None]:
+    """Turn a command's return value into the exit code, and errors into messages."""
+
+    @wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        try:
+            code = command(**arguments)
+        except UserError as error:
+            for problem in error.problems:
+                click.echo(f"error: {problem}", err=True)
+            code = NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
+        except click.ClickException:
+            raise
+        except Terminated as stopped:
+            click.echo(": ".join(filter(None, ("terminated", str(stopped)))), err=True)
+            code = TERMINATED
+        except (KeyboardInterrupt, click.Abort) as stopped:
+            click.echo(": ".join(filter(None, ("interrupted", str(stopped)))), err=True)
+            code = INTERRUPTED
+        except BrokenPipeError:  # nobody reads on, as in `scrub check … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = BROKEN_PIPE
+        except Exception:  # a bug of ours: show it whole
+            traceback.print_exc()
+            click.echo("This is a fault of scrub, not of your file. Please report it.", err=True)
+            code = OUR_FAULT
+        sys.exit(code)
+
+    return wrapped
+
+
+MODEL = click.option(
+    "--model", metavar="NAME|DIR", help="Use this model instead of the one the file names."
+)
+KEYWORD = click.option(
+    "-k",
+    "keyword",
+    default="",
+    metavar="EXPR",
+    help='Only claims whose names match: "position and not absolute".',
+)
+MEMORY = click.option(
+    "--max-memory",
+    type=click.IntRange(min=1),
+    default=2**30,
+    metavar="BYTES",
+    help="For values while computing.  [default: 1 GiB]",
+)
+SAMPLES = click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="References to draw.",
+)
+SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+
+
+def what_is_kept(outcome: Outcome, claims: int) -> str:
+    """What became of a run that was stopped; "" where it had computed nothing."""
+    if outcome.partial is not None:
+        return (
+            f"{len(outcome.results)} of {claims} claims finished; what was computed is in "
+            f"{outcome.partial}, and the same command resumes"
+        )
+    return f"{len(outcome.results)} of {claims} claims finished" if outcome.results else ""
+
+
+def prepared_claims(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:
+    from scrub.collect import collect
+
+    claims = collect(targets, keyword=keyword)
+    from scrub.prepare import Session, prepare
+
+    return prepare(claims, Session(), options_of(model=model))
+
+
+def options_of(max_memory: int | None = None, **chosen: Any) -> Options:
+    from scrub.options import Options
+
+    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
+    return Options(**chosen, **memory)
+
+
+def terminal() -> Console:
+    """A terminal as wide as it is; a pipe gets 120 columns and no colour."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=120, no_color=True)

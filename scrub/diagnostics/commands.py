@@ -1,0 +1,207 @@
+"""The commands `scrub explain` and `scrub compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.commands import (
+    AS_EXPECTED,
+    MEMORY,
+    MODEL,
+    SAMPLES,
+    SEED,
+    options_of,
+    reporting,
+    terminal,
+    what_is_kept,
+)
+from scrub.errors import UserError
+from scrub.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scrub.collect import Collected
+    from scrub.diagnostics.run import Asked
+    from scrub.options import Options
+    from scrub.prepare import Prepared, Session
+    from scrub.results import Result
+
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write it here.")
+
+
+@click.command("explain")
+@click.argument("target", metavar="PATH::CLAIM")
+@MODEL
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How many of the references that lose most to show as text.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw what is lost from the root down here (.svg, .png or .pdf).",
+)
+@JSON
+@reporting
+def explain_command(
+    target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
+) -> int:
+    """Blame: which swap of a claim, and which path, loses how much."""
+    check_outputs(json_file, None)
+    if plot:
+        from scrub.diagnostics.waterfall import check_plot
+
+        check_plot(plot)
+    from scrub.collect import collect
+
+    claims = collect((target,))
+    if plot and len(claims) > 1:
+        names = ", ".join(item.claim.name for item in claims)
+        raise UserError(
+            f"--plot draws one claim, and there are {len(claims)}. Name one, as in "
+            f"{claims[0].name}; there are: {names}."
+        )
+    from scrub.diagnostics.run import Asked
+    from scrub.prepare import Session, prepare
+
+    options, session = options_of(**chosen), Session()
+    prepared = prepare(claims, session, options)
+    results = _run(prepared, session, options, Asked(blame=True, worst=rows), json_file)
+    from scrub.diagnostics.report import show_blame
+    from scrub.report import show
+
+    console = terminal()
+    show(results, console, verbose=False, by=None)
+    for result in results:
+        console.print()
+        show_blame(result, console)
+    if plot:
+        from scrub.diagnostics.waterfall import save_waterfall
+
+        ((result, found),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
+        assert found is not None
+        save_waterfall(result.tree, found, f"{result.claim.name}: {result.claim.belief}", plot)
+    return AS_EXPECTED
+
+
+@click.command("compare")
+@click.argument("first", metavar="PATH[::CLAIM]")
+@click.argument("second", metavar="[PATH[::CLAIM]]", required=False)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|DIR",
+    help="The model of both; or give it twice: the first's and the second's.",
+)
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+@JSON
+@reporting
+def compare_command(
+    first: str, second: str | None, models: tuple[str, ...], json_file: Path | None, **chosen: Any
+) -> int:
+    """Compare two claims, two files or two models on common random numbers."""
+    if len(models) > 2:
+        raise click.UsageError(f"--model is given {len(models)} times. Two sides take two.")
+    if second is None and len(models) < 2:
+        raise click.UsageError("Give a second claim or file, or --model twice.")
+    check_outputs(json_file, None)
+    from attrs import evolve
+
+    from scrub.collect import collect, named
+    from scrub.prepare import Session, prepare
+
+    targets = [target.partition("::") for target in (first, second or first)]
+    files = {path: collect((path,)) for path in dict.fromkeys(path for path, _, _ in targets)}
+    pairs = paired(*(named(files[path], name, path) for path, _, name in targets))
+    options, session = options_of(**chosen), Session()
+    sides = [
+        prepare(claims, session, evolve(options, model=model))
+        for claims, model in zip(
+            zip(*pairs, strict=True), (models * 2)[:2] or (None, None), strict=True
+        )
+    ]
+    from scrub.diagnostics.comparison import compare
+    from scrub.diagnostics.report import comparisons_as_json, show_comparisons
+    from scrub.diagnostics.run import NOTHING
+
+    def found(results: Sequence[Result]) -> dict[str, Any]:
+        return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}
+
+    both = [*sides[0], *sides[1]]
+    options = evolve(options, model=models)
+    results = _run(both, session, options, NOTHING, json_file, found)
+    show_comparisons([compare(*pair) for pair in _halves(results)], terminal())
+    return AS_EXPECTED
+
+
+def _halves(results: Sequence[Result]) -> list[tuple[Result, Result]]:
+    half = len(results) // 2
+    return list(zip(results[:half], results[half:], strict=True))
+
+
+def paired(
+    first: Sequence[Collected], second: Sequence[Collected]
+) -> list[tuple[Collected, Collected]]:
+    """Which claims to compare: the one with the one, or else those of the same name.
+
+    Raises:
+        UserError: no claim of the first has the name of one of the second.
+    """
+    if len(first) == len(second) == 1:
+        return [(first[0], second[0])]
+    there = {item.claim.name: item for item in second}
+    pairs = [(item, there[item.claim.name]) for item in first if item.claim.name in there]
+    if not pairs:
+        names = [", ".join(item.claim.name for item in side) for side in (first, second)]
+        raise UserError(
+            "No claim of the first has the name of one of the second. Name one of each, as "
+            f"FILE::CLAIM; there are: {names[0]}; and: {names[1]}."
+        )
+    return pairs
+
+
+def _run(
+    claims: Sequence[Prepared],
+    session: Session,
+    options: Options,
+    asked: Asked,
+    json_file: Path | None,
+    more: Callable[[Sequence[Result]], dict[str, Any]] = lambda results: {},
+) -> list[Result]:
+    """The results of a run that came to its end; what a stopped one computed is kept.
+
+    Args:
+        more: what the results file says beside the results.
+    """
+    from scrub.options import check_device
+    from scrub.progress import Progress
+    from scrub.suite import partial_file, remove_partial, run_claims, write_finished
+
+    check_device(options.device)
+    progress = Progress(options.samples * len(claims), quiet=False)
+    outcome = run_claims(
+        claims, session, options, progress, json_file=json_file, save_run=None, asked=asked
+    )
+    if outcome.stopped:
+        raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))
+    if json_file:
+        write_finished(outcome.results, options.seed, json_file, more(outcome.results))
+    remove_partial(partial_file(claims, options, json_file))
+    return outcome.results

@@ -1,0 +1,297 @@
+"""Diagnoses as tables for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
+from scrub.diagnostics.comparison import Comparison
+from scrub.diagnostics.conventions import Convention
+from scrub.diagnostics.nulls import Nulls
+from scrub.diagnostics.specificity import Tried
+from scrub.hypothesis import Expectation
+from scrub.report import belief, interval, interval_as_json
+from scrub.results import Result, describe_route, describe_sampler
+from scrub.show import swaps
+from scrub.tree import Tree
+
+SHOWN = 5
+"""Further columns in the table of specificity; the results file has them all."""
+
+
+def show_blame(result: Result, console: Console) -> None:
+    """What each swap loses, and the swaps of the samples that lose most."""
+    found = result.diagnosis.blame if result.diagnosis else None
+    if found is None:
+        return
+    console.print(
+        f"[bold]{escape(result.claim.name)}[/]: {escape(result.claim.belief)}", highlight=False
+    )
+    if not found.swaps:
+        console.print("It swaps nothing: every sampler is Exact.\n", highlight=False)
+        return
+    console.print(
+        f"It loses {interval(found.total)} of baseline − original. By its swaps, in the same unit:",
+        highlight=False,
+    )
+    console.print(blame_table(result.tree, found), highlight=False)
+    for sample in found.worst:
+        numbers = result.numbers
+        row = result.draws.references.index[sample]
+        console.print(
+            f"\nsample {sample} (row {row}): original {numbers.original[sample]:.3f}, "
+            f"scrubbed {numbers.scrubbed[sample]:.3f}, baseline {numbers.baseline[sample]:.3f}",
+            highlight=False,
+        )
+        console.print(swaps(result.tree, result.draws, sample), highlight=False)
+    console.print()
+
+
+def blame_table(tree: Tree, found: Blame) -> Table:
+    """One row a swap, in order from the root; below it one row a path, where there are several."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("node", overflow="fold")
+    shown.add_column("draws", overflow="fold")
+    for name in ("lost alone", "lost last"):
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("in order → recovered", no_wrap=True)
+    left = 1.0
+    for loss in found.swaps:
+        left -= loss.step.mean
+        name, draws = swap_in_words(tree, loss.swap)
+        indent = "  " * (len(loss.swap.path) - 1)
+        shown.add_row(
+            escape(indent + name),
+            escape(draws),
+            interval(loss.alone),
+            interval(loss.last),
+            f"{loss.step.mean:.3f} → {left:.3f}",
+        )
+        for path in loss.paths:
+            where, _, how = describe_route(path.route).partition(", ")
+            words = f"{indent}  · {where}"
+            figures = interval(path.alone), interval(path.last)
+            shown.add_row(escape(words), escape(how), *figures, "")
+    return shown
+
+
+def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
+    """ "name movers", "other Uncond"."""
+    (node,) = (node.node for node in tree.walk() if node.path == swap.path)
+    if swap.which == "other":
+        return node.name, f"other {describe_sampler(node.other)}"
+    return node.name, describe_sampler(node.sampler)
+
+
+def show_diagnosis(result: Result, console: Console) -> None:
+    """What was found out beyond a claim's score."""
+    found = result.diagnosis
+    if found and found.nulls:
+        words = nulls_in_words(found.nulls, result.expect)
+        console.print(f"{result.claim.name}: {escape(words)}.", highlight=False)
+    if found and found.conventions is not None:
+        console.print(f"\n[bold]{result.claim.name}[/] under other conventions", highlight=False)
+        console.print(conventions_table(found.conventions), highlight=False)
+        turned = [one for one in found.conventions if one.turns]
+        if turned:
+            words = ", ".join(f"{one.verdict} with {one.name}" for one in turned)
+            console.print(
+                f"{result.claim.name}: its verdict hangs on a convention: {escape(words)}.",
+                style="yellow",
+                highlight=False,
+            )
+    if found and found.specificity is not None:
+        console.print(f"\n[bold]{result.claim.name}[/], how specific it is", highlight=False)
+        console.print(specificity_table(found.specificity), highlight=False)
+
+
+def conventions_table(found: Sequence[Convention]) -> Table:
+    """One row a convention that is not the claim's own."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("convention", "recovered", "verdict"):
+        shown.add_column(name, overflow="fold")
+    for one in found:
+        if one.recovered is None:
+            shown.add_row(escape(one.name), "–", escape(f"illegal: {one.problem}"))
+        else:
+            shown.add_row(escape(one.name), interval(one.recovered), one.verdict or "–")
+    return shown
+
+
+def specificity_table(found: Sequence[Tried]) -> Table:
+    """One row a change of a sampler; of further columns the `SHOWN` that recover most."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("node", "draws", "recovered", "lower by", "which says"):
+        shown.add_column(name, overflow="fold")
+    columns = [one for one in found if one.control is not None]
+    for one in found:
+        if one in columns[SHOWN:]:
+            continue
+        name = one.swap.path[-1] + (", other inputs" if one.swap.which == "other" else "")
+        says = one.finding
+        if one.control is not None:
+            says += f" ({one.control.mean:.3f} if shuffled)"
+        figures = interval(one.recovered), interval(one.lowers)
+        shown.add_row(escape(name), escape(one.words), *figures, says)
+    if columns[SHOWN:]:
+        shown.add_row("", f"… {len(columns) - SHOWN} more columns", "", "", "")
+    return shown
+
+
+def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
+    """One sentence on where the score lies among the nulls'."""
+    if not found.recovered:
+        return f"no nulls: {found.reason}"
+    count = len(found.recovered)
+    fewer = " (there are no more)" if count < found.asked else ""
+    share = found.share
+    passing = "" if found.passing is None else f"; {found.passing} are {belief(expect)}"
+    return (
+        f"{found.as_high} of {count} nulls{fewer} recover as much or more, {share.mean:.0%} "
+        f"[{share.low:.0%}, {share.high:.0%}]. They have {found.pools} instead, and recover "
+        f"{min(found.recovered):.3f} to {max(found.recovered):.3f}, median "
+        f"{np.median(found.recovered):.3f}{passing}"
+    )
+
+
+def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
+    """One row a pair: what each recovers, and the difference."""
+    one = found[0]
+    for which, result in (("first", one.first), ("second", one.second)):
+        console.print(
+            f"{which}: {escape(result.file)} on {escape(result.model)}, mean "
+            f"{escape(result.metric.name)}, data: {escape(result.data_name)}",
+            highlight=False,
+        )
+    same = "the same references" if one.paired else "references of their own (different data)"
+    console.print(
+        f"{one.first.samples:,} references, {same}, seed {one.first.seed}", highlight=False
+    )
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("claim", overflow="fold")
+    for name in ("first recovers", "second recovers", "first − second"):
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("", no_wrap=True)
+    for pair in found:
+        names = dict.fromkeys((pair.first.claim.name, pair.second.claim.name))
+        shown.add_row(
+            escape(" − ".join(names)),
+            interval(pair.first.recovered),
+            interval(pair.second.recovered),
+            interval(pair.difference),
+            pair.words,
+        )
+    console.print(shown, highlight=False)
+    for pair in found:
+        if pair.difference.reason:
+            names = " − ".join(dict.fromkeys((pair.first.claim.name, pair.second.claim.name)))
+            console.print(f"{escape(names)}: {pair.difference.reason}.", highlight=False)
+
+
+def comparisons_as_json(found: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """One entry a pair. Results are told by their number in the file."""
+    return [
+        {
+            "first": number,
+            "second": number + len(found),
+            "difference": interval_as_json(pair.difference),
+            "paired": pair.paired,
+        }
+        for number, pair in enumerate(found)
+    ]
+
+
+def diagnoses_as_json(result: Result) -> dict[str, Any]:
+    """The fields that diagnoses add to a result. What was not asked for is left out."""
+    found: dict[str, Any] = {}
+    if result.diagnosis and result.diagnosis.nulls:
+        found["nulls"] = _nulls(result.diagnosis.nulls)
+    if result.diagnosis and result.diagnosis.conventions is not None:
+        found["conventions"] = [_convention(one) for one in result.diagnosis.conventions]
+    if result.diagnosis and result.diagnosis.specificity is not None:
+        found["specificity"] = [_tried(result.tree, one) for one in result.diagnosis.specificity]
+    if result.diagnosis and result.diagnosis.blame:
+        found["blame"] = _blame(result, result.diagnosis.blame)
+    return found
+
+
+def _nulls(found: Nulls) -> dict[str, Any]:
+    share = {name: getattr(found.share, name) for name in ("mean", "low", "high")}
+    return {
+        "asked": found.asked,
+        "recovered": list(found.recovered),
+        "as_high": found.as_high,
+        "share": share if found.recovered else None,
+        "passing": found.passing,
+        "pools": found.pools,
+        "reason": found.reason or None,
+    }
+
+
+def _convention(one: Convention) -> dict[str, Any]:
+    return {
+        "convention": one.name,
+        "recovered": None if one.recovered is None else interval_as_json(one.recovered),
+        "verdict": one.verdict,
+        "turns": one.turns,
+        "reason": f"illegal: {one.problem}" if one.problem else None,
+    }
+
+
+def _tried(tree: Tree, one: Tried) -> dict[str, Any]:
+    return {
+        "node": list(one.swap.path),
+        "swap": one.swap.which,
+        "sampler": swap_in_words(tree, one.swap)[1].removeprefix("other "),
+        "kind": one.kind,
+        "change": one.words,
+        "recovered": interval_as_json(one.recovered),
+        "lower_by": interval_as_json(one.lowers),
+        "finding": one.finding,
+        "recovered_shuffled": None if one.control is None else interval_as_json(one.control),
+    }
+
+
+def _blame(result: Result, found: Blame) -> dict[str, Any]:
+    return {
+        "lost": interval_as_json(found.total),
+        "swaps": [_lost(result.tree, loss) for loss in found.swaps],
+        "worst": [_sample(result, sample) for sample in found.worst],
+    }
+
+
+def _lost(tree: Tree, loss: Lost) -> dict[str, Any]:
+    (node,) = (node.node for node in tree.walk() if node.path == loss.swap.path)
+    return {
+        "node": list(loss.swap.path),
+        "swap": loss.swap.which,
+        "sampler": describe_sampler(node.sampler if loss.swap.which == "own" else node.other),
+        "alone": interval_as_json(loss.alone),
+        "last": interval_as_json(loss.last),
+        "in_order": interval_as_json(loss.step),
+        "paths": [_on_path(path) for path in loss.paths],
+    }
+
+
+def _on_path(path: LostOnPath) -> dict[str, Any]:
+    return {
+        "path": describe_route(path.route),
+        "alone": interval_as_json(path.alone),
+        "last": interval_as_json(path.last),
+    }
+
+
+def _sample(result: Result, sample: int) -> dict[str, Any]:
+    rows, numbers = result.draws.references, result.numbers
+    row = int(rows.index[sample])
+    figures = {
+        name: float(value) if np.isfinite(value := getattr(numbers, name)[sample]) else None
+        for name in ("original", "scrubbed", "baseline")
+    }
+    return {"sample": sample, "row": row, "text": rows.data.text(row), **figures}

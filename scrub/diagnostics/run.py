@@ -1,0 +1,211 @@
+"""Diagnose a claim that was scrubbed: which diagnoses are asked for, and running them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from attrs import evolve, frozen
+
+from scrub.diagnostics.blame import Blame, Scrubbed, blame, swaps
+from scrub.diagnostics.conventions import CONVENTIONS, Convention, Variant, conventions
+from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
+from scrub.diagnostics.shares import share
+from scrub.diagnostics.specificity import Change, Tried, agreeing, changes, further
+from scrub.kept import SectionOf, nothing_known
+from scrub.options import Options
+from scrub.pipeline import numbers_of
+from scrub.prepare import Prepared, Session
+from scrub.results import Result
+from scrub.statistics import Interval, Numbers, judge
+from scrub.tree import Tree
+from scrub.work import Work
+
+WORST = 3
+"""Samples that lose most, of which blame shows the swaps."""
+
+
+@frozen
+class Asked:
+    """Which diagnoses a run is asked for, beside those that cost nothing.
+
+    Attributes:
+        wider: also the claim's score under other conventions, and of coarser and finer features.
+        nulls: how many nulls to scrub; None: as many as usual, where they are cheap.
+        blame: what each swap loses, and the samples that lose most.
+        worst: how many of these samples.
+    """
+
+    nulls: int | None = 0
+    wider: bool = False
+    blame: bool = False
+    worst: int = WORST
+
+
+NOTHING = Asked()
+
+
+@frozen(eq=False)
+class Diagnosis:
+    """What was found out beyond a claim's score; None: not asked for."""
+
+    nulls: Nulls | None = None
+    conventions: tuple[Convention, ...] | None = None
+    specificity: tuple[Tried, ...] | None = None
+    blame: Blame | None = None
+
+
+@frozen(eq=False)
+class Watch:
+    """Who is told how far a diagnosis is.
+
+    Attributes:
+        says: what is being done.
+        expects: that so many samples more will be computed.
+        advance: that so many were.
+    """
+
+    says: Callable[[str], None]
+    expects: Callable[[int], None]
+    advance: Callable[[int], None]
+
+
+UNWATCHED = Watch(lambda text: None, lambda samples: None, lambda samples: None)
+
+
+def diagnose(
+    result: Result,
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    asked: Asked,
+    watch: Watch = UNWATCHED,
+    known: SectionOf = nothing_known,
+    cost: Work | None = None,
+) -> Result:
+    """The same result with the diagnoses that are asked for.
+
+    Args:
+        cost: of scrubbing the claim; None: nothing is cheap.
+        known: what is known already of a variant's numbers, which is not computed again.
+
+    Raises:
+        UserError: a variant does not fit into the memory, or a metric of the user's fails.
+    """
+    options = evolve(options, samples=result.samples)
+    found = Diagnosis()
+
+    def scrubbed(trees: Sequence[Tree]) -> list[Numbers]:
+        watch.expects(len(trees) * options.samples)
+        variants = (evolve(prepared, tree=tree, others=()) for tree in trees)
+        return [
+            numbers_of(variant, session, options, watch.advance, known).scrubbed
+            for variant in variants
+        ]
+
+    if asked.nulls is None and cost is not None and cheap(cost):
+        usual = _nulls(result, prepared, NULLS, scrubbed, watch)
+        found = evolve(found, nulls=usual if usual.recovered else None)
+    elif asked.nulls:
+        found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
+    if asked.wider:
+        found = evolve(
+            found,
+            conventions=_conventions(result, prepared, scrubbed, watch),
+            specificity=_specificity(result, prepared, scrubbed, watch),
+        )
+    if asked.blame:
+        watch.says(f"{prepared.name}: which swaps lose what")
+        found = evolve(
+            found,
+            blame=blame(
+                result.tree,
+                result.numbers,
+                result.draws.references.index,
+                scrubbed,
+                graph=prepared.model.graph,
+                data=prepared.data,
+                most=asked.worst,
+            ),
+        )
+    return evolve(result, diagnosis=found)
+
+
+def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
+    """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
+    usual = NULLS if asked.nulls is None and cheap(cost) else 0
+    wider = CONVENTIONS + sum(2 + len(agree.features) for _, agree in agreeing(tree))
+    blamed = 3 * len(swaps(tree))
+    return (asked.nulls or usual) + asked.wider * wider + asked.blame * blamed
+
+
+def cheap(cost: Work) -> bool:
+    """Whether the usual number of nulls takes no more operations than the claim's run itself.
+
+    A null costs one scrub, and no plain values, which it shares with the claim.
+    """
+    return NULLS * cost.flops <= cost.flops + cost.plain_flops
+
+
+def _nulls(
+    result: Result, prepared: Prepared, most: int, scrubbed: Scrubbed, watch: Watch
+) -> Nulls:
+    graph, numbers = prepared.model.graph, result.numbers
+    watch.says(f"{prepared.name}: random components in place of its own")
+    rng = np.random.default_rng(result.seed)
+    trees = list(nulls(result.tree, graph, prepared.data, most, rng))
+    recovered = [share(numbers.baseline - values, numbers).mean for values in scrubbed(trees)]
+    there = pools(result.tree, graph)
+    return judged(recovered, result.recovered.mean, result.expect, most, there)
+
+
+def _conventions(
+    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
+) -> tuple[Convention, ...]:
+    watch.says(f"{prepared.name}: under other conventions")
+    variants = conventions(result.tree, prepared.model.graph, prepared.data)
+    values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
+    expect = result.expect
+    bounded = expect is not None and (expect.low, expect.high) != (None, None)
+    alone = judge(result.recovered, expect, result.samples).verdict  # not corrected, as theirs
+
+    def of(variant: Variant) -> Convention:
+        if variant.tree is None:
+            return Convention(variant.name, None, None, False, variant.problem)
+        recovered = _recovered(next(values), result)
+        verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
+        turns = bounded and verdict != alone and result.judgement.verdict != "vacuous"
+        return Convention(variant.name, recovered, verdict, turns)
+
+    return tuple(map(of, variants))
+
+
+def _specificity(
+    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
+) -> tuple[Tried, ...]:
+    """Each `Agree` coarser, shuffled and finer; by single columns, where being finer wins."""
+    watch.says(f"{prepared.name}: with coarser and finer features")
+
+    made = changes(result.tree, result.seed)
+    values = scrubbed([change.tree for change in made])
+    found = [_tried(change, v, result) for change, v in zip(made, values, strict=True)]
+    missing = [one.swap for one in found if one.kind == "finer" and one.lowers.high < 0]
+    more = [c for swap in missing for c in further(result.tree, swap, prepared.data, result.seed)]
+    values = scrubbed([change.tree for change in more])
+    controls = scrubbed([change.control for change in more if change.control is not None])
+    wins = []
+    for change, with_it, shuffled in zip(more, values, controls, strict=True):
+        if share(shuffled - with_it, result.numbers).low > 0:
+            one = _tried(change, with_it, result)
+            wins.append(evolve(one, control=_recovered(shuffled, result)))
+    return tuple(found + sorted(wins, key=lambda one: -one.recovered.mean))
+
+
+def _tried(change: Change, values: Numbers, result: Result) -> Tried:
+    lowers = share(values - result.numbers.scrubbed, result.numbers)
+    recovered = _recovered(values, result)
+    return Tried(change.swap, change.kind, change.words, recovered, lowers)
+
+
+def _recovered(values: Numbers, result: Result) -> Interval:
+    return share(result.numbers.baseline - values, result.numbers)

@@ -1,0 +1,24 @@
+"""Differences between scrubs of one model on one list of references, as shares of what is at stake.
+
+What is at stake is the mean of baseline − original, the denominator of loss recovered. All numbers
+are paired by reference. A reference on which the metric is undefined is left out, as it is of loss
+recovered.
+"""
+
+from __future__ import annotations
+
+from scrub.results import Numbered
+from scrub.statistics import Interval, Numbers, loss_recovered
+
+
+def share(change: Numbers, numbers: Numbered) -> Interval:
+    """mean(change) / mean(baseline − original), with the interval of loss recovered.
+
+    0 where nothing changed; positive where the change is towards the baseline: a loss.
+
+    Args:
+        change: difference of the metric between two scrubs, per reference, float64 [samples].
+    """
+    which = numbers.defined
+    here = numbers.where(which)
+    return loss_recovered(here.original, here.baseline - change[which], here.baseline)

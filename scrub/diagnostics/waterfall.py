@@ -1,0 +1,86 @@
+"""What a claim's swaps lose, one after the other, as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scrub.diagnostics.blame import Blame
+from scrub.diagnostics.report import swap_in_words
+from scrub.errors import UserError
+from scrub.tree import Tree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = (".svg", ".png", ".pdf")
+LOSES, WINS, WHOLE = "#c44e52", "#55a868", "#4c72b0"
+"""seaborn's red, green and blue."""
+
+
+def check_plot(file: Path) -> None:
+    """Raise a UserError if no picture can be written there."""
+    if file.suffix not in FORMATS:
+        raise UserError(f"--plot {file}: give a file that ends in {', '.join(FORMATS)}.")
+    if not file.parent.is_dir():
+        raise UserError(f"--plot {file}: there is no folder {file.parent}. Create it first.")
+
+
+def save_waterfall(tree: Tree, found: Blame, heading: str, file: Path) -> None:
+    """Write the picture: the same bytes for the same numbers.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    import matplotlib
+
+    drawn = io.BytesIO()
+    kind = file.suffix.removeprefix(".")
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
+        dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        waterfall(tree, found, heading).savefig(drawn, format=kind, metadata=dates.get(kind))
+    try:
+        file.write_bytes(drawn.getvalue())
+    except OSError as error:
+        raise UserError(f"--plot {file}: cannot be written: {error.strerror}.") from error
+
+
+def waterfall(tree: Tree, found: Blame, heading: str) -> Figure:
+    """From the model's recovered 1 down to the claim's, a bar a swap in order from the root.
+
+    Whiskers are the intervals of each bar's own length, and of what the claim recovers.
+    """
+    from matplotlib.figure import Figure
+
+    steps = [loss.step for loss in found.swaps]
+    left = 1 - np.cumsum([0.0, *(step.mean for step in steps)])
+    names = [
+        "the model",
+        *(": ".join(swap_in_words(tree, loss.swap)) for loss in found.swaps),
+        "the claim",
+    ]
+    figure = Figure(figsize=(8, 1.2 + 0.35 * len(names)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(0, 1, color=WHOLE)
+    for number, step in enumerate(steps):
+        colour = LOSES if step.mean > 0 else WINS
+        axes.barh(number + 1, -step.mean, left=left[number], color=colour)
+        _whisker(axes, number + 1, left[number] - step.high, left[number] - step.low)
+        axes.plot([left[number]] * 2, [number - 0.4, number + 1.4], color="0.6", linewidth=0.8)
+    axes.barh(len(names) - 1, left[-1], color=WHOLE)
+    _whisker(axes, len(names) - 1, 1 - found.total.high, 1 - found.total.low)
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel("recovered")
+    axes.set_title(heading, loc="left", fontsize="medium", parse_math=False, wrap=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _whisker(axes: object, y: float, low: float, high: float) -> None:
+    if np.isfinite([low, high]).all():
+        axes.plot([low, high], [y, y], color="0.1", linewidth=1.2)  # type: ignore[attr-defined]
