@@ -171,7 +171,7 @@ def _scrubbed(
         within = _budget(begun, draws, session, options.memory)
         measured = _measured(begun, draws, within, progress, section)
         recovered = measured[0].recovered()
-    vacuous = _vacuous(begun, draws, measured[0], session, options)
+    vacuous = _vacuous(begun, draws, measured[0], session, options, known, progress)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         alone = _alone(begun, draws, within, options, known, progress)
@@ -204,7 +204,13 @@ def _scrubbed(
 
 
 def _vacuous(
-    begun: _Begun, draws: Draws, numbers: Numbered, session: Session, options: Options
+    begun: _Begun,
+    draws: Draws,
+    numbers: Numbered,
+    session: Session,
+    options: Options,
+    known: SectionOf,
+    progress: Progress,
 ) -> str:
     """Why the claim could not have failed; "" if it could have."""
 
@@ -213,7 +219,9 @@ def _vacuous(
         drawn = draw(tree, data, samples=samples, seed=options.seed)
         check_drawn(tree, drawn, begun.model.graph)
         within = _budget(begun, drawn, session, options.memory)
-        return drawn, _measured(begun, drawn, within, lambda samples: None, Section())[0]
+        section = known(begun.prepared, begun.model, options, tree, drawn)
+        _check_known(begun, drawn, within, section)
+        return drawn, _measured(begun, drawn, within, lambda samples: progress(0), section)[0]
 
     return why_vacuous(begun.prepared.tree, draws, numbers, begun.plan, begun.cache, scrub)
 

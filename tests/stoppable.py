@@ -53,7 +53,7 @@ def watched(name, function):
 
 @claim(data=DATA, metric=watched("slow", distance), model=SUMS)
 def slow(model):
-    return product_is(Agree("x and y"))
+    return product_is(Agree("x"))
 
 
 @claim(data=DATA, metric=watched("second", distance), model=SUMS)

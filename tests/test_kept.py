@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from command import ROOT, SUMS, inside
+from scrub import pipeline
 from scrub.collect import collect
 from scrub.data import Dataset
 from scrub.draw import draw
@@ -86,6 +87,28 @@ def test_kept_numbers_come_back_to_the_bit(
     for found, expected in zip(section.first(len(numbers)), (columns, turned), strict=True):
         for name, column in zip(COLUMNS, expected, strict=True):
             assert getattr(found, name).tobytes() == column.tobytes()
+
+
+def test_the_scrub_that_asks_whether_a_claim_is_vacuous_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = prepared(f"{SUMS}::conjunction")  # true: every number is the original's
+    kept = Kept(Fingerprints({claim.name: "text"}, ""))
+    runs: list[int] = []
+    execute = pipeline.execute  # type: ignore[attr-defined]
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        runs.append(1)
+        return execute(*arguments, **options)
+
+    monkeypatch.setattr("scrub.pipeline.execute", counted)
+    results = [
+        scrub_claim(claim, Session(), Options(samples=200), lambda samples: None, kept.section)
+        for _ in range(2)
+    ]
+    assert len(kept.sections) == 2
+    assert len(runs) == 2
+    assert [result.judgement.verdict for result in results] == ["supported"] * 2
 
 
 # What no longer holds is not used
