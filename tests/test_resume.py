@@ -91,7 +91,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
 
 def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Place) -> None:
     """In float32 batches fall otherwise: 1e-5 of the largest number (design §3, laws)."""
-    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "-v")
+    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--nulls", "0", "-v")
     whole, resumed = (
         ("--json", "w.json", "--save-run", "w"),
         ("--json", "r.json", "--save-run", "r"),
