@@ -2,17 +2,19 @@
 
     python benchmarks/parens_ranking.py [--model NAME|DIR]... [--samples N] [--seed K]
 
-Runs `hypotheses/parens_more.py`. The lift is what a claim recovers beyond 1b, reference by
-reference on the same draws; its interval is at 95%.
+Runs `hypotheses/parens_more.py`. Paths are ranked by what is recovered where they tell both count
+and horizon. The lift is what is recovered beyond 1b, reference by reference on the same draws; the
+last three columns are lifts of the same path by less or by more. Intervals are at 95%.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 import torch
 from attrs import evolve, frozen
-from parens_table import ROOT, cell, default_models, mean, results, rows
+from parens_table import ROOT, cell, default_models, results, rows
 
 from scrub.results import Result
 from scrub.statistics import Interval
@@ -20,16 +22,26 @@ from scrub.statistics import Interval
 FILE = ROOT / "hypotheses" / "parens_more.py"
 NOTHING = "nothing"
 """The claim of that file that is 1b itself."""
+BY = "_by_"
+"""Between a path and what it may tell, in the names of that file."""
+HEAD = ["1b and", "loss recovered", "more than 1b", "by count", "by horizon", "the string itself"]
+OTHERS = ("count", "horizon", "all")
+"""What a further leaf may tell, beside both features at once."""
 
 
 @frozen
 class Ranked:
-    """A claim with what it recovers, what of it is more than 1b, and the scrubbed loss."""
+    """A path with what it recovers where it tells both features, and what of it is more than 1b.
 
-    name: str
+    Attributes:
+        lifts: what is more than 1b where it tells each of `OTHERS` instead; {} for a path of 1b's
+            own heads, which tell what they tell in 1b.
+    """
+
+    path: str
     recovered: Interval
     lift: Interval
-    scrubbed: Interval
+    lifts: Mapping[str, Interval]
 
 
 def lift(result: Result, over: Result) -> Interval:
@@ -44,14 +56,20 @@ def lift(result: Result, over: Result) -> Interval:
     return evolve(numbers, scrubbed=numbers.baseline - gained).recovered()
 
 
-def ranked(model: str, samples: int, seed: int) -> list[Ranked]:
-    """All claims, those first that recover the most."""
-    found = dict(results([FILE], model, samples, seed))
-    ranking = [
-        Ranked(name, r.recovered, lift(r, found[NOTHING]), mean(r.numbers.scrubbed, seed))
-        for name, r in found.items()
-    ]
-    return sorted(ranking, key=lambda claim: -claim.recovered.mean)
+def ranked(found: Mapping[str, Result]) -> list[Ranked]:
+    """All paths, those first that recover the most.
+
+    Args:
+        found: every claim of the file, by name.
+    """
+    lifts = {name: lift(result, found[NOTHING]) for name, result in found.items()}
+    ranking: list[Ranked] = []
+    for path in dict.fromkeys(name.partition(BY)[0] for name in found):
+        name = path if path in found else f"{path}{BY}both"
+        others = {feature: f"{path}{BY}{feature}" for feature in OTHERS if path not in found}
+        more = {feature: lifts[other] for feature, other in others.items()}
+        ranking.append(Ranked(path, found[name].recovered, lifts[name], more))
+    return sorted(ranking, key=lambda ranked: -ranked.recovered.mean)
 
 
 def main() -> None:
@@ -64,11 +82,16 @@ def main() -> None:
     torch.set_num_threads(1)
     for model in given.model or default_models():
         print(f"### {model}, {given.samples:,} references, seed {given.seed}\n")
+        found = dict(results([FILE], model, given.samples, given.seed))
         body = [
-            [claim.name, cell(claim.recovered), cell(claim.lift), cell(claim.scrubbed)]
-            for claim in ranked(model, given.samples, given.seed)
+            [
+                path.path,
+                *(cell(found) for found in (path.recovered, path.lift)),
+                *(cell(path.lifts[other]) if path.lifts else "" for other in OTHERS),
+            ]
+            for path in ranked(found)
         ]
-        print(rows(["1b and", "loss recovered", "more than 1b", "scrubbed loss (nats)"], body))
+        print(rows(HEAD, body))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from test_parens_claims import CLAIMS, FOLDER, Balancer, difference
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from parens_ranking import NOTHING, lift
+from parens_ranking import NOTHING, lift, ranked
 from parens_table import KINDS, PARTS, results
 
 MORE = FOLDER / "parens_more.py"
@@ -111,6 +111,16 @@ def test_the_lift_is_the_difference_of_what_is_recovered(directory: Path) -> Non
         assert more.low <= more.mean <= more.high or not np.isfinite(more.half_width)
     assert lift(nothing, nothing).mean == 0
     assert any(abs(lift(result, nothing).mean) > 0.01 for result in found.values())
+    ranking = ranked(found)
+    assert sorted(path.path for path in ranking) == sorted([NOTHING, *FURTHER, *WIDER])
+    means = [path.recovered.mean for path in ranking]
+    assert means == sorted(means, reverse=True)
+    for path in ranking:
+        both = f"{path.path}_by_both" if path.path in FURTHER else path.path
+        assert path.recovered == found[both].recovered
+        assert path.lift == lift(found[both], nothing)
+        for feature, more in path.lifts.items():
+            assert more == lift(found[f"{path.path}_by_{feature}"], nothing)
 
 
 def test_of_many_nodes_that_read_padding_one_line_is_said(directory: Path) -> None:
