@@ -13,6 +13,7 @@ from scrub.kept import Section
 from scrub.options import Options
 from scrub.pipeline import Ahead
 from scrub.suite import announced
+from scrub.work import Work
 
 
 def test_announcement() -> None:
@@ -30,7 +31,8 @@ def test_an_estimate_grows_with_the_work() -> None:
 
 
 def test_work_that_is_known_or_shared_is_not_counted() -> None:
-    new = Ahead("a", Section(), flops=10**14, plain_flops=10**17, shared=(1, 2))
+    once = Work(flops=10**14, plain_flops=10**17, peak=0)
+    new = Ahead("a", Section(), once.flops, once.plain_flops, shared=(1, 2), cost=once)
     alone = announced([new], Options()).split(" for ")[0]
     assert alone.startswith("about")
     other = evolve(new, name="b", flops=0)
