@@ -279,6 +279,11 @@ def test_cheap_is_at_most_double() -> None:
     assert cheap(Work(flops=0, plain_flops=0, peak=0))
 
 
+def test_cheap_is_little() -> None:
+    assert cheap(Work(flops=10**8, plain_flops=10**10, peak=0))
+    assert not cheap(Work(flops=10**8, plain_flops=10**11, peak=0))
+
+
 def test_how_many_scrubs_are_announced() -> None:
     dear, free = Work(flops=10, plain_flops=0, peak=0), Work(flops=0, plain_flops=0, peak=0)
     made = treeify(only("b")(None))

@@ -21,6 +21,8 @@ from scrub.statistics import Interval, Numbers, judge
 from scrub.tree import Tree
 from scrub.work import Work
 
+LITTLE = 50e9
+"""Operations that a small model, whose matrices do not fill a processor, does in seconds."""
 WORST = 3
 """Samples that lose most, of which blame shows the swaps."""
 
@@ -142,9 +144,11 @@ def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
 def cheap(cost: Work) -> bool:
     """Whether the usual number of nulls takes no more operations than the claim's run itself.
 
-    A null costs one scrub, and no plain values, which it shares with the claim.
+    And all of it little. A null costs one scrub; plain values it shares with the claim, but for
+    those of components that only nulls name.
     """
-    return NULLS * cost.flops <= cost.flops + cost.plain_flops
+    every = NULLS * cost.flops
+    return every <= cost.flops + cost.plain_flops and every + cost.plain_flops <= LITTLE
 
 
 def _nulls(
