@@ -119,8 +119,10 @@ class PlainCache:
         """
         table = self.store.table(rows.data, width)
         table.add(np.unique(rows.index))
-        inputs = model_inputs(rows.data, width)
         behind = {name: table.filled(self.graph.values[name]) for name in names}
+        if all(filled == len(table.rows) for filled in behind.values()):
+            return
+        inputs = model_inputs(rows.data, width)  # of the whole dataset
         bounds = sorted({*behind.values(), len(table.rows)})
         for start, end in itertools.pairwise(bounds):
             lacking = {name for name, filled in behind.items() if filled <= start}
