@@ -63,7 +63,9 @@ def execute(
         samples = slice(first, min(first + within.chunk, len(draws.references)))
         inputs = drawn_inputs(draws, samples)
         if not within.keep:
-            cache.store.empty()
+            if first == start:
+                cache.store.empty()
+            cache.store.reuse()
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         with torch.no_grad():

@@ -46,6 +46,13 @@ class Table:
         self.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
         self.rows = np.concatenate([self.rows, missing])
 
+    def forget(self) -> None:
+        """Take all slots back."""
+        self.rows = self.rows[:0]
+        self.slots.fill_(-1)
+        for here in self.kept.values():
+            here.filled = 0
+
     def filled(self, value: Site | Stream) -> int:
         """How many slots have this value."""
         return self.kept[value].filled if value in self.kept else 0
@@ -56,7 +63,7 @@ class Table:
         here = self.kept.get(value)
         if here is None or len(here.values) < len(self.rows):
             grown = torch.empty(len(self.rows), *new.shape[1:], dtype=new.dtype)
-            if here is not None:
+            if here is not None and first:
                 grown[:first] = here.values[:first]
             self.kept[value] = here = Kept(grown)
         here.values[first : first + len(new)] = new
@@ -86,6 +93,15 @@ class Store:
     def empty(self) -> None:
         """Forget all values."""
         self.tables.clear()
+
+    def reuse(self) -> None:
+        """Forget all values, but write the next ones into the same memory.
+
+        To ask the system for large blocks anew, chunk after chunk, took longer than to compute
+        what goes into them.
+        """
+        for table in self.tables.values():
+            table.forget()
 
     def forget_generated(self) -> None:
         """Forget the values of generated inputs: no other claim has the same ones."""
@@ -157,7 +173,7 @@ class PlainCache:
             union = len(rows) if table is None else len(np.union1d(rows.index, table.rows))
             for name, size in names.items():
                 here = None if table is None else table.kept.get(self.graph.values[name])
-                total += union * size - (0 if here is None else here.values.nbytes)
+                total += max(0, union * size - (0 if here is None else here.values.nbytes))
         return total
 
     def _known(self, table: Table, here: slice, lacking: set[str]) -> dict[str, Tensor]:
