@@ -22,13 +22,16 @@ MANY = 4
 """Nodes of which a note names each; of more it says how many they are."""
 
 
+RECOVERED = f"recovered [{CONFIDENCE:.0%} interval]"
+
+
 def table(results: Sequence[Result]) -> Table:
     """One row a claim, in words that need no manual."""
     shown = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     shown.add_column("claim", overflow="fold")
     for name in ("original", "scrubbed", "baseline"):
         shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column(f"recovered [{CONFIDENCE:.0%} interval]", no_wrap=True)
+    shown.add_column(RECOVERED, no_wrap=True)
     for name in ("belief", "verdict", "expected"):
         shown.add_column(name, no_wrap=True)
     shown.add_column("seconds", justify="right", no_wrap=True)
@@ -54,7 +57,7 @@ def others(results: Sequence[Result]) -> Table:
     shown.add_column("metric", overflow="fold")
     for name in ("original", "scrubbed", "baseline"):
         shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column(f"recovered [{CONFIDENCE:.0%} interval]", no_wrap=True)
+    shown.add_column(RECOVERED, no_wrap=True)
     for result in results:
         for other in result.others:
             means = (f"{mean:.3f}" for mean in other.numbers.means.values())
@@ -229,24 +232,30 @@ def _mb(number: float) -> str:
 
 
 def breakdown(result: Result, column: str) -> Table:
-    """Every figure by a column of the reference (--by).
+    """Every figure by a column of the reference (--by), of every metric.
+
+    A part's references are drawn uniformly from the rows that it has, so its interval is as honest
+    as the whole's; each holds by itself, not all together.
 
     Raises:
         UserError: the data has no such column.
     """
     values = result.draws.references.feature(column)
+    measured = [(result.metric, result.numbers), *((m.metric, m.numbers) for m in result.others)]
     shown = Table(box=None, pad_edge=False)
     shown.add_column(escape(column), overflow="fold")
-    for name in ("references", "original", "scrubbed", "baseline", "recovered"):
+    if len(measured) > 1:
+        shown.add_column("metric", overflow="fold")
+    for name in ("references", "original", "scrubbed", "baseline"):
         shown.add_column(name, justify="right", no_wrap=True)
-    numbers = result.numbers
+    shown.add_column(RECOVERED, no_wrap=True)
     for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v)):
-        here = values == value
-        original, scrubbed, baseline = numbers.where(here).means.values()
-        gap = baseline - original
-        recovered = f"{(baseline - scrubbed) / gap:.3f}" if gap else "undefined"
-        figures = (f"{figure:.3f}" for figure in (original, scrubbed, baseline))
-        shown.add_row(escape(str(value)), f"{here.sum():,}", *figures, recovered)
+        for metric, numbers in measured:
+            here = numbers.where(values == value)
+            names = [str(value), metric.name] if len(measured) > 1 else [str(value)]
+            figures = (f"{figure:.3f}" for figure in here.means.values())
+            count = f"{here.defined.sum():,}"
+            shown.add_row(*map(escape, names), count, *figures, interval(here.recovered()))
     return shown
 
 
