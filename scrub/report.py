@@ -13,13 +13,11 @@ from rich.table import Table
 
 from scrub.cancellation import Cancellation, in_words
 from scrub.hypothesis import Expectation
-from scrub.metrics import Metric
+from scrub.notes import notes
 from scrub.results import NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
 SCHEMA = "scrub.results/1"
-MANY = 4
-"""Nodes of which a note names each; of more it says how many they are."""
 
 
 RECOVERED = f"recovered [{CONFIDENCE:.0%} interval]"
@@ -144,43 +142,6 @@ def show(
         console.print(f"{count}, all as expected", style="green", highlight=False)
     else:
         console.print(f"{count}, nothing was expected", highlight=False)
-
-
-def notes(result: Result) -> list[str]:
-    """What the table does not say."""
-    first = _left_out(result.metric, result.numbers)
-    more = [
-        note
-        for other in result.others
-        for note in (
-            *_left_out(other.metric, other.numbers),
-            *([f"{other.metric.name}: {other.recovered.reason}"] if other.recovered.reason else []),
-        )
-    ]
-    pads = _pads([node for node in result.nodes if node.pads_read])
-    return [*result.judgement.notes, *first, *more, *pads]
-
-
-def _pads(reading: Sequence[NodeResult]) -> list[str]:
-    """Nodes that read padding: each by its name, or where they are many their number."""
-    where = "at positions past a row's end"
-    if len(reading) > MANY:
-        times = sum(node.pads_read for node in reading)
-        return [f"{len(reading)} nodes read padding, {times:,} times in all, {where}"]
-    return [
-        f'node "{node.name}" read padding {node.pads_read:,} times, {where}' for node in reading
-    ]
-
-
-def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
-    """What there is to say of references on which a metric is not defined."""
-    missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
-    if not missing:
-        return []
-    return [
-        f"{metric.name} is NaN for {missing:,} of {samples:,} references whatever the model "
-        f"computes; the figures are of the other {samples - missing:,}"
-    ]
 
 
 def _grouped(results: Sequence[Result]) -> list[list[Result]]:

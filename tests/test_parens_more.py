@@ -13,9 +13,9 @@ from paren_models import random_balancer, random_strings
 from scrub.check import check
 from scrub.collect import collect
 from scrub.hypothesis import Correspondence
+from scrub.notes import notes
 from scrub.pipeline import run
 from scrub.reference import evaluate_graph
-from scrub.report import notes
 from scrub.results import Result
 from scrub.samplers import Uncond
 from scrub.sites import embeddings
@@ -136,7 +136,9 @@ def test_of_many_nodes_that_read_padding_one_line_is_said(directory: Path) -> No
         f"{len(reading)} nodes read padding, {times:,} times in all, at positions past a row's end"
     ]
     few = [note for note in notes(found("exp_2a")) if "padding" in note]
-    assert [note.split(" read ")[0] for note in few] == ['node "emb"', 'node "emb"']
+    assert [note.split(" read ")[0] for note in few] == [
+        f'node "logits / {head} / p1 / emb"' for head in ("1.0", "2.0")
+    ]
 
 
 def test_parts_are_what_they_are_called(directory: Path) -> None:
