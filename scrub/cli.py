@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,11 +126,16 @@ def test_command(
         progress,
         json_file=json_file,
         save_run=save_run,
-        asked=Asked(nulls=NULLS if diagnose and nulls is None else nulls, wider=diagnose),
+        asked=Asked(
+            nulls=NULLS if diagnose and nulls is None else nulls,
+            conventions=diagnose or None,
+            specificity=diagnose,
+        ),
     )
     results = outcome.results
     if results and not quiet:
-        show(results, terminal(), verbose=verbose, by=by, below=show_diagnosis)
+        below = partial(show_diagnosis, tables=diagnose)
+        show(results, terminal(), verbose=verbose, by=by, below=below)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
     if json_file:

@@ -185,7 +185,7 @@ def run(sampler: Any, other: Any, expect: Any = None, seed: int = 0) -> tuple[Re
     session, options = Session(), Options(samples=400, seed=seed)
     (prepared,) = prepare([Collected("", made, MODEL)], session, options)
     result = scrub_claim(prepared, session, options, lambda samples: None)
-    result = diagnose(result, prepared, session, options, Asked(wider=True))
+    result = diagnose(result, prepared, session, options, Asked(conventions=True, specificity=True))
     assert result.diagnosis is not None
     return result, result.diagnosis
 
@@ -328,3 +328,21 @@ def test_diagnose_on_the_command_line(tmp_path: Path) -> None:
     assert kinds["and x and y", "finer"]["recovered"]["mean"] == 1
     assert kinds["and x and y", "finer"]["recovered_shuffled"]["mean"] < 1
     assert result["nulls"]["reason"]
+
+
+def test_by_default_a_verdict_that_turns_is_said_and_no_more() -> None:
+    done = inside("test", f"{SUMS}::only_x", "--samples", "200")
+    said = [line for line in done.out.splitlines() if "convention" in line]
+    assert said == [
+        "only_x: its verdict hangs on a convention: refuted with other inputs: any "
+        "(--diagnose shows all)."
+    ]
+    kept = inside("test", f"{SUMS}::anything_goes", "--samples", "200")
+    assert "convention" not in kept.out
+
+
+def test_conventions_that_take_much_are_left_to_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scrub.diagnostics.run._little", lambda *arguments: False)
+    assert "convention" not in inside("test", f"{SUMS}::only_x", "--samples", "200").out

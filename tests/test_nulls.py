@@ -291,7 +291,9 @@ def test_how_many_scrubs_are_announced() -> None:
     assert scrubs(made, Asked(nulls=None), dear) == 0
     assert scrubs(made, Asked(nulls=None), free) == 20
     assert scrubs(made, Asked(blame=True), dear) == 3  # one swap: the root's other inputs
-    assert scrubs(made, Asked(wider=True), dear) == 6  # conventions; nothing agrees on a feature
+    assert scrubs(made, Asked(conventions=True, specificity=True), dear) == 6  # nothing agrees
+    assert scrubs(made, Asked(conventions=None), dear) == 0
+    assert scrubs(made, Asked(conventions=None), free) == 6
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

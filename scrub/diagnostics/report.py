@@ -89,20 +89,27 @@ def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
     return node.name, describe_sampler(node.sampler)
 
 
-def show_diagnosis(result: Result, console: Console) -> None:
-    """What was found out beyond a claim's score."""
+def show_diagnosis(result: Result, console: Console, *, tables: bool = True) -> None:
+    """What was found out beyond a claim's score.
+
+    Args:
+        tables: whether to show all figures; else only what should not be missed.
+    """
     found = result.diagnosis
     if found and found.nulls:
         words = nulls_in_words(found.nulls, result.expect)
         console.print(f"{result.claim.name}: {escape(words)}.", highlight=False)
     if found and found.conventions is not None:
-        console.print(f"\n[bold]{result.claim.name}[/] under other conventions", highlight=False)
-        console.print(conventions_table(found.conventions), highlight=False)
+        if tables:
+            title = f"\n[bold]{result.claim.name}[/] under other conventions"
+            console.print(title, highlight=False)
+            console.print(conventions_table(found.conventions), highlight=False)
         turned = [one for one in found.conventions if one.turns]
         if turned:
             words = ", ".join(f"{one.verdict} with {one.name}" for one in turned)
+            more = "" if tables else " (--diagnose shows all)"
             console.print(
-                f"{result.claim.name}: its verdict hangs on a convention: {escape(words)}.",
+                f"{result.claim.name}: its verdict hangs on a convention: {escape(words)}{more}.",
                 style="yellow",
                 highlight=False,
             )

@@ -14,7 +14,7 @@ from scrub.diagnostics.shares import share
 from scrub.diagnostics.specificity import Change, Tried, agreeing, changes, further
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
-from scrub.pipeline import numbers_of
+from scrub.pipeline import ahead, numbers_of
 from scrub.prepare import Prepared, Session
 from scrub.results import Result
 from scrub.statistics import Interval, Numbers, judge
@@ -32,14 +32,16 @@ class Asked:
     """Which diagnoses a run is asked for, beside those that cost nothing.
 
     Attributes:
-        wider: also the claim's score under other conventions, and of coarser and finer features.
         nulls: how many nulls to scrub; None: as many as usual, where they are cheap.
+        conventions: the claim's score under other conventions; None: where that is cheap.
+        specificity: its score with coarser and finer features.
         blame: what each swap loses, and the samples that lose most.
         worst: how many of these samples.
     """
 
     nulls: int | None = 0
-    wider: bool = False
+    conventions: bool | None = False
+    specificity: bool = False
     blame: bool = False
     worst: int = WORST
 
@@ -110,12 +112,14 @@ def diagnose(
         found = evolve(found, nulls=usual if usual.recovered else None)
     elif asked.nulls:
         found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
-    if asked.wider:
-        found = evolve(
-            found,
-            conventions=_conventions(result, prepared, scrubbed, watch),
-            specificity=_specificity(result, prepared, scrubbed, watch),
-        )
+    if asked.conventions is not False:
+        variants = conventions(result.tree, prepared.model.graph, prepared.data)
+        if asked.conventions or (
+            cost is not None and cheap(cost) and _little(variants, prepared, session, options)
+        ):
+            found = evolve(found, conventions=_conventions(result, variants, scrubbed, watch))
+    if asked.specificity:
+        found = evolve(found, specificity=_specificity(result, prepared, scrubbed, watch))
     if asked.blame:
         watch.says(f"{prepared.name}: which swaps lose what")
         found = evolve(
@@ -136,9 +140,14 @@ def diagnose(
 def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
     """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
     usual = NULLS if asked.nulls is None and cheap(cost) else 0
-    wider = CONVENTIONS + sum(2 + len(agree.features) for _, agree in agreeing(tree))
-    blamed = 3 * len(swaps(tree))
-    return (asked.nulls or usual) + asked.wider * wider + asked.blame * blamed
+    others = cheap(cost) if asked.conventions is None else asked.conventions
+    features = sum(2 + len(agree.features) for _, agree in agreeing(tree))
+    return (
+        (asked.nulls or usual)
+        + others * CONVENTIONS
+        + asked.specificity * features
+        + asked.blame * 3 * len(swaps(tree))
+    )
 
 
 def cheap(cost: Work) -> bool:
@@ -149,6 +158,19 @@ def cheap(cost: Work) -> bool:
     """
     every = NULLS * cost.flops
     return every <= cost.flops + cost.plain_flops and every + cost.plain_flops <= LITTLE
+
+
+def _little(
+    variants: Sequence[Variant], prepared: Prepared, session: Session, options: Options
+) -> bool:
+    """Whether all variants together take few operations: a claim's own may take many fewer.
+
+    Plain values are not counted: most are there already.
+    """
+    trees = [variant.tree for variant in variants if variant.tree is not None]
+    made = (evolve(prepared, tree=tree, others=()) for tree in trees)
+    flops = (ahead(one, session, options, nothing_known).cost.flops for one in made)
+    return sum(flops) <= LITTLE
 
 
 def _nulls(
@@ -164,10 +186,9 @@ def _nulls(
 
 
 def _conventions(
-    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
+    result: Result, variants: Sequence[Variant], scrubbed: Scrubbed, watch: Watch
 ) -> tuple[Convention, ...]:
-    watch.says(f"{prepared.name}: under other conventions")
-    variants = conventions(result.tree, prepared.model.graph, prepared.data)
+    watch.says(f"{result.claim.name}: under other conventions")
     values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
