@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scrub.api import Explanation, explain, run
     from scrub.data import Dataset, Recipe, Rows, from_frame
+    from scrub.diagnostics.comparison import Comparison, compare
     from scrub.errors import UserError
     from scrub.hypothesis import (
         Claim,
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
         supported,
         vacuous,
     )
-    from scrub.pipeline import run
     from scrub.prepare import Session
     from scrub.results import Result
     from scrub.samplers import (
@@ -53,12 +54,13 @@ if TYPE_CHECKING:
     from scrub.splits import estimate, neurons, projection, source_positions
 
 _HOME = {
+    "scrub.api": "Explanation explain run",
+    "scrub.diagnostics.comparison": "Comparison compare",
     "scrub.data": "Dataset Recipe Rows from_frame",
     "scrub.errors": "UserError",
     "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported "
     "vacuous",
     "scrub.results": "Result",
-    "scrub.pipeline": "run",
     "scrub.prepare": "Session",
     "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
     "Weighted",
@@ -71,10 +73,12 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "Agree",
     "Claim",
+    "Comparison",
     "Correspondence",
     "Dataset",
     "Differ",
     "Exact",
+    "Explanation",
     "Fixed",
     "Generate",
     "Input",
@@ -91,8 +95,10 @@ __all__ = [
     "Weighted",
     "anything",
     "claim",
+    "compare",
     "embeddings",
     "estimate",
+    "explain",
     "from_frame",
     "heads",
     "inconclusive",

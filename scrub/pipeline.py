@@ -9,30 +9,26 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 from torch import Tensor
 
 from scrub.budget import Budget, fit
 from scrub.cancellation import cancellation
 from scrub.check import check_drawn
-from scrub.collect import Collected
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
-from scrub.errors import UserError, did_you_mean, in_words
+from scrub.errors import UserError, in_words
 from scrub.execute import Outputs, execute
-from scrub.hypothesis import Claim
 from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
 from scrub.metrics import Metric, measure
 from scrub.model.model import Model
 from scrub.model.plain import PlainCache
-from scrub.options import Options, check_device
+from scrub.options import Options
 from scrub.plan import plan
-from scrub.prepare import Prepared, Session, line_in_file, prepare
+from scrub.prepare import Prepared, Session, line_in_file
 from scrub.results import Measured, Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge
@@ -377,36 +373,3 @@ def _only(tree: Occurrence, path: NamePath) -> Occurrence:
     """The tree in which every node but the one at this path is exact."""
     node = tree.node if tree.path == path else evolve(tree.node, sampler=Exact(), other=Exact())
     return evolve(tree, node=node, children=tuple(_only(child, path) for child in tree.children))
-
-
-def run(claim: Claim, *, session: Session | None = None, **options: Any) -> Result:
-    """Test one claim from Python: `scrub.run(by_value, model="ioi-planted")`.
-
-    The same numbers as `scrub test` gives on the command line.
-
-    Args:
-        claim: a function decorated with `@claim`.
-        session: keeps models, data and plain activations between calls, where one is given:
-            `session = scrub.Session()`.
-        options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
-
-    Raises:
-        UserError: the claim is illegal, or an option is not one.
-    """
-    if not isinstance(claim, Claim):
-        raise UserError(
-            f"scrub.run takes a claim, not a {type(claim).__name__}. "
-            "Decorate the function with @claim(data=…, metric=…)."
-        )
-    known = [attribute.name for attribute in fields(Options)]
-    for name in options:
-        if name not in known:
-            raise UserError(f'scrub.run has no option "{name}". {did_you_mean(name, known)}')
-    chosen = Options(**options)
-    check_device(chosen.device)
-    session = session or Session()
-    scope = getattr(claim.build, "__globals__", {})
-    model = claim.model if claim.model is not None else scope.get("MODEL")
-    file = Path(scope.get("__file__", "")).name
-    (prepared,) = prepare([Collected(file, claim, model)], session, chosen)
-    return scrub_claim(prepared, session, chosen, lambda samples: None)

@@ -10,11 +10,11 @@ import pytest
 from torch import Tensor
 
 from paren_models import random_balancer, random_strings
+from scrub.api import run
 from scrub.check import check
 from scrub.collect import collect
 from scrub.hypothesis import Correspondence
 from scrub.notes import notes
-from scrub.pipeline import run
 from scrub.reference import evaluate_graph
 from scrub.results import Result
 from scrub.samplers import Uncond

@@ -7,14 +7,19 @@ same names, so that what both scrubs share cancels in the difference.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
 from scipy import stats
 
 from scrub.diagnostics.shares import share
+from scrub.errors import UserError
 from scrub.results import Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 2_000
 """Of the bootstrap: the error of a 95% bound from these is about 2% of the half-width."""
@@ -22,7 +27,7 @@ ROUNDING = 1e-5
 """Numbers that differ by this share of the largest are the same (design §3, laws: float32)."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Comparison:
     """Two results, and how far apart they are.
 
@@ -45,9 +50,51 @@ class Comparison:
             return "the second recovers more"
         return "not told apart"
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a side, and one for the difference: loss recovered with its interval."""
+        import pandas as pd
+
+        sides = {
+            "first": self.first.recovered,
+            "second": self.second.recovered,
+            "first − second": self.difference,
+        }
+        claims = [self.first.claim.name, self.second.claim.name, ""]
+        models = [self.first.model, self.second.model, ""]
+        return pd.DataFrame(
+            {
+                "claim": claims,
+                "model": models,
+                "recovered": [found.mean for found in sides.values()],
+                "low": [found.low for found in sides.values()],
+                "high": [found.high for found in sides.values()],
+            },
+            index=list(sides),
+        )
+
+    def __repr__(self) -> str:
+        found = self.difference
+        return f"Comparison({found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]: {self.words})"
+
+    def _repr_html_(self) -> str:
+        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+
 
 def compare(first: Result, second: Result) -> Comparison:
-    """Compare two results of one seed. Law: a result differs from itself by exactly 0."""
+    """Compare two results of one seed. Law: a result differs from itself by exactly 0.
+
+        scrub.compare(scrub.run(by_value), scrub.run(by_position))
+
+    Raises:
+        UserError: they are no results.
+    """
+    for one in (first, second):
+        if not isinstance(one, Result):
+            raise UserError(
+                f"scrub.compare takes two results, not a {type(one).__name__}: "
+                "scrub.compare(scrub.run(one), scrub.run(other))."
+            )
     paired = _same_references(first, second)
     if paired and _one_claim(first, second) and not math.isnan(first.recovered.mean):
         return Comparison(first, second, Interval(0.0, 0.0, 0.0), paired)
