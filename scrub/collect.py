@@ -179,13 +179,22 @@ def load(file: Path) -> ModuleType:
     return module
 
 
-def _import_problem(error: ImportError, place: str) -> Problem:
-    import scrub
+def _public(module: ModuleType) -> list[str]:
+    """What a module offers: what it says, or else what it defines."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    defined = {
+        n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
+    }
+    return sorted(name for name in defined if not name.startswith("_"))
 
-    missing = re.match(r"cannot import name '(\w+)' from 'scrub' ", str(error))
+
+def _import_problem(error: ImportError, place: str) -> Problem:
+    missing = re.match(r"cannot import name '(\w+)' from '(scrub(?:\.\w+)*)' ", str(error))
     if missing:
-        hint = did_you_mean(missing[1], scrub.__all__)
-        return Problem(f'There is no "{missing[1]}" in scrub.', hint, file=place)
+        name, module = missing.groups()
+        hint = did_you_mean(name, _public(sys.modules[module]))
+        return Problem(f'There is no "{name}" in {module}.', hint, file=place)
     hint = "Install it, or put it beside the file." if error.name else ""
     return Problem(f"Loading it failed: {in_words(error)}.", hint, file=place)
 
