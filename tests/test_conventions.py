@@ -330,6 +330,13 @@ def test_diagnose_on_the_command_line(tmp_path: Path) -> None:
     assert result["nulls"]["reason"]
 
 
+def test_a_claim_without_features_has_no_specificity() -> None:
+    done = inside("test", f"{SUMS}::anything_goes", "--samples", "50", "--diagnose")
+    said = "anything_goes: nothing to make coarser or finer: no node draws by Agree.\n"
+    assert said in done.out
+    assert "how specific" not in done.out
+
+
 def test_by_default_a_verdict_that_turns_is_said_and_no_more() -> None:
     done = inside("test", f"{SUMS}::only_x", "--samples", "200")
     said = [line for line in done.out.splitlines() if "convention" in line]

@@ -113,7 +113,12 @@ def show_diagnosis(result: Result, console: Console, *, tables: bool = True) -> 
                 style="yellow",
                 highlight=False,
             )
-    if found and found.specificity is not None:
+    if found and found.specificity == ():
+        console.print(
+            f"{result.claim.name}: nothing to make coarser or finer: no node draws by Agree.",
+            highlight=False,
+        )
+    elif found and found.specificity is not None:
         console.print(f"\n[bold]{result.claim.name}[/], how specific it is", highlight=False)
         console.print(specificity_table(found.specificity), highlight=False)
 
