@@ -6,6 +6,7 @@ Heavy modules are imported where they are used: `--help` must not wait.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -69,12 +70,39 @@ KEYWORD = click.option(
     metavar="EXPR",
     help='Only claims whose names match: "position and not absolute".',
 )
+UNITS = {"": 1} | {
+    f"{prefix}{i}b": base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for i, base in (("", 1000), ("i", 1024))
+}
+"""Bytes in each unit, in lower case: "mb", "gib"."""
+
+
+class Size(click.ParamType):
+    """A number of bytes, with or without a unit: 1073741824, 64MB, 1.5GiB."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([a-z]*)", str(value).lower())
+        size = int(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
+        if size < 1:
+            self.fail(
+                f"{value!r} is not a number of bytes. Give one, such as 500000000, 500MB or 2GiB.",
+                param,
+                ctx,
+            )
+        return size
+
+
 MEMORY = click.option(
     "--max-memory",
-    type=click.IntRange(min=1),
+    type=Size(),
     default=2**30,
-    metavar="BYTES",
-    help="For values while computing.  [default: 1 GiB]",
+    metavar="SIZE",
+    help="For values while computing: 500MB, 2GiB.  [default: 1GiB]",
 )
 SAMPLES = click.option(
     "--samples",

@@ -98,7 +98,7 @@ class Ahead:
         flops: operations for what is not known, the plain model's apart.
         plain_flops: operations of the plain model, which claims on one model and data share.
         shared: tells model and data apart.
-        cost: of scrubbing the claim once, whatever is known.
+        cost: of scrubbing the claim once, whatever is known, and whatever is kept from others.
     """
 
     name: str
@@ -119,7 +119,8 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
         begun, draws, section = _begun(prepared, session, options, known)
         left = 0 if section.finished else 1 - section.samples / options.samples
         scrubs = 1 + len(prepared.tree.walk()) if options.alone else 1
-        found = work(begun.plan, draws, fit(begun.plan, draws, begun.cache, options.memory))
+        nothing = PlainCache(begun.plan.graph)
+        found = work(begun.plan, draws, fit(begun.plan, draws, nothing, options.memory))
         return Ahead(
             name=prepared.claim.name,
             known=section,
@@ -315,8 +316,14 @@ def _some(draws: Draws, which: np.ndarray) -> Draws:
 
 
 def _budget(begun: _Begun, draws: Draws, session: Session, memory: int) -> Budget:
-    """What fits beside the plain values of earlier claims, or else without them."""
+    """What fits beside the plain values of earlier claims, or beside those that are of use here.
+
+    Claims and nulls that name other sites take turns this way, and share what they have in common.
+    """
     found = fit(begun.plan, draws, begun.cache, memory)
+    if not found.keep and session.held():
+        session.forget_all_but(begun.cache, draws, begun.plan.plain)
+        found = fit(begun.plan, draws, begun.cache, memory)
     if not found.keep and session.held():
         session.forget()
         found = fit(begun.plan, draws, begun.cache, memory)

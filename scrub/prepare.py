@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from scrub.check import check
 from scrub.collect import Collected
 from scrub.data import Dataset, Recipe
+from scrub.draw import Draws
 from scrub.errors import Problem, UserError, in_words, line_of
 from scrub.hypothesis import Claim, Correspondence, InterpNode
 from scrub.metrics import Metric, as_metric
@@ -113,6 +114,16 @@ class Session:
         """Let go of all plain values; they are computed again where they are asked for."""
         for store in self._stores.values():
             store.empty()
+
+    def forget_all_but(self, cache: PlainCache, draws: Draws, names: Iterable[str]) -> None:
+        """Let go of all plain values but those that a run on these draws reads."""
+        datasets = {id(rows.data) for rows in draws.rows()}
+        values = {cache.graph.values[name] for name in names}
+        for store in self._stores.values():
+            if store is cache.store:
+                store.forget_all_but(datasets, values)
+            else:
+                store.empty()
 
     def forget_generated(self) -> None:
         """Let go of the plain values of generated inputs, which belong to one claim."""

@@ -28,11 +28,13 @@ class Work:
         flops: operations of matrix products, without those of plain values that are kept.
         plain_flops: operations for plain values that are kept.
         peak: most bytes of tensors at once, the model's weights not counted.
+        keeps: whether plain values are there for the next run, or forgotten after each chunk.
     """
 
     flops: int
     plain_flops: int
     peak: int
+    keeps: bool = True
 
 
 def work(plan: Plan, draws: Draws, within: Budget) -> Work:
@@ -55,6 +57,7 @@ def work(plan: Plan, draws: Draws, within: Budget) -> Work:
         flops=round(share * sum(chunk.flops for chunk in looked)),
         plain_flops=round(rows * static.row_flops),
         peak=held + max(within.forward * static.forward_bytes, max(chunk.peak for chunk in looked)),
+        keeps=within.keep,
     )
 
 

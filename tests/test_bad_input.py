@@ -194,6 +194,11 @@ USAGE = "Usage: scrub test [OPTIONS] PATH[::CLAIM]...\nTry 'scrub test --help' f
             ["--samples", "ten"],
             "Invalid value for '--samples': 'ten' is not a valid integer range.",
         ),
+        (
+            ["--max-memory", "64 lots"],
+            "Invalid value for '--max-memory': '64 lots' is not a number of bytes. Give one, such "
+            "as 500000000, 500MB or 2GiB.",
+        ),
         (["-q", "-v"], "-q and -v exclude each other."),
     ],
 )

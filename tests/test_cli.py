@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from attrs import frozen
 
 from command import ENVIRONMENT, IOI, ROOT, SUMS, Finished, assert_golden, inside, python, scrub
+from scrub.commands import Size
 
 EXPECTED_OF_IOI = {
     "by_value": "refuted",
@@ -100,6 +102,32 @@ def _fine(done: Finished) -> str:
     assert done.err == ""
     assert done.code == 0
     return done.out
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ("1", 1),
+        ("64000000", 64_000_000),
+        ("64MB", 64_000_000),
+        ("64 mb", 64_000_000),
+        ("1.5GiB", 3 * 2**29),
+        ("2kib", 2048),
+        ("0", None),
+        ("0.1", None),
+        ("-1", None),
+        ("1e6", None),
+        ("64M", None),
+        ("GB", None),
+        ("٣MB", None),
+    ],
+)
+def test_sizes(given: str, size: int | None) -> None:
+    if size is None:
+        with pytest.raises(click.BadParameter):
+            Size().convert(given, None, None)
+    else:
+        assert Size().convert(given, None, None) == size
 
 
 def test_help_names_every_option() -> None:

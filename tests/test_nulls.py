@@ -277,6 +277,7 @@ def test_cheap_is_at_most_double() -> None:
     assert cheap(Work(flops=10, plain_flops=190, peak=0))
     assert not cheap(Work(flops=10, plain_flops=189, peak=0))
     assert cheap(Work(flops=0, plain_flops=0, peak=0))
+    assert not cheap(Work(flops=10, plain_flops=190, peak=0, keeps=False))
 
 
 def test_cheap_is_little() -> None:

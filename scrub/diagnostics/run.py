@@ -154,10 +154,11 @@ def cheap(cost: Work) -> bool:
     """Whether the usual number of nulls takes no more operations than the claim's run itself.
 
     And all of it little. A null costs one scrub; plain values it shares with the claim, but for
-    those of components that only nulls name.
+    those of components that only nulls name. Where these do not fit into the memory it shares
+    nothing, and is not cheap.
     """
-    every = NULLS * cost.flops
-    return every <= cost.flops + cost.plain_flops and every + cost.plain_flops <= LITTLE
+    every, plain = NULLS * cost.flops, cost.plain_flops
+    return cost.keeps and every <= cost.flops + plain and every + plain <= LITTLE
 
 
 def _little(
@@ -165,12 +166,12 @@ def _little(
 ) -> bool:
     """Whether all variants together take few operations: a claim's own may take many fewer.
 
-    Plain values are not counted: most are there already.
+    Plain values are not counted where they fit into the memory: most are there already.
     """
     trees = [variant.tree for variant in variants if variant.tree is not None]
     made = (evolve(prepared, tree=tree, others=()) for tree in trees)
-    flops = (ahead(one, session, options, nothing_known).cost.flops for one in made)
-    return sum(flops) <= LITTLE
+    costs = [ahead(one, session, options, nothing_known).cost for one in made]
+    return all(cost.keeps for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
 
 
 def _nulls(

@@ -94,6 +94,14 @@ class Store:
         """Forget all values."""
         self.tables.clear()
 
+    def forget_all_but(self, datasets: Container[int], values: Container[Site | Stream]) -> None:
+        """Forget all values but these, of the datasets with these identities."""
+        for key in [key for key in self.tables if key[0] not in datasets]:
+            del self.tables[key]
+        for table in self.tables.values():
+            for value in [value for value in table.kept if value not in values]:
+                del table.kept[value]
+
     def reuse(self) -> None:
         """Forget all values, but write the next ones into the same memory.
 
