@@ -76,9 +76,9 @@ def main() -> None:
     help="Random components in place of the claim's own, N times.  [default: 20 where cheap]",
 )
 @click.option(
-    "--diagnose",
-    is_flag=True,
-    help="Also under other conventions, with coarser and finer features, and nulls.",
+    "--diagnose/--no-diagnose",
+    default=None,
+    help="Nulls, other conventions, coarser and finer features, or none.  [default: what is cheap]",
 )
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -90,7 +90,7 @@ def test_command(
     save_run: Path | None,
     by: str | None,
     nulls: int | None,
-    diagnose: bool,
+    diagnose: bool | None,
     quiet: bool,
     verbose: bool,
     keyword: str,
@@ -127,14 +127,14 @@ def test_command(
         json_file=json_file,
         save_run=save_run,
         asked=Asked(
-            nulls=NULLS if diagnose and nulls is None else nulls,
-            conventions=diagnose or None,
-            specificity=diagnose,
+            nulls={True: NULLS, False: 0, None: None}[diagnose] if nulls is None else nulls,
+            conventions=diagnose,
+            specificity=bool(diagnose),
         ),
     )
     results = outcome.results
     if results and not quiet:
-        below = partial(show_diagnosis, tables=diagnose)
+        below = partial(show_diagnosis, tables=bool(diagnose))
         show(results, terminal(), verbose=verbose, by=by, below=below)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))

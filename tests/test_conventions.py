@@ -346,6 +346,8 @@ def test_by_default_a_verdict_that_turns_is_said_and_no_more() -> None:
     ]
     kept = inside("test", f"{SUMS}::anything_goes", "--samples", "200")
     assert "convention" not in kept.out
+    none = inside("test", f"{SUMS}::only_x", "--samples", "200", "--no-diagnose")
+    assert "convention" not in none.out
 
 
 def test_conventions_that_take_much_are_left_to_be_asked_for(

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from scrub.model.model import EMBEDDED
 from stoppable import Place, made
 
-SMALL = ("--samples", "300", "--max-memory", "5000")
+SMALL = ("--samples", "300", "--max-memory", "5000", "--no-diagnose")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
 
 def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Place) -> None:
     """In float32 batches fall otherwise: 1e-5 of the largest number (design §3, laws)."""
-    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--nulls", "0", "-v")
+    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--no-diagnose", "-v")
     whole, resumed = (
         ("--json", "w.json", "--save-run", "w"),
         ("--json", "r.json", "--save-run", "r"),
@@ -128,7 +128,7 @@ def test_a_run_that_is_stopped_before_anything_is_computed_leaves_nothing(place:
 
 
 def test_a_run_that_fails_keeps_what_was_computed(place: Place) -> None:
-    arguments = ("-k", "not ioi", "--samples", "300", "--json", "r.json")
+    arguments = ("-k", "not ioi", "--samples", "300", "--json", "r.json", "--no-diagnose")
     file = place.folder / "claims.py"
     file.write_text(file.read_text() + FAILING, encoding="utf-8")
     done = place.run(*arguments)
@@ -191,7 +191,7 @@ def test_other_weights_in_the_same_folder_are_another_model(place: Place) -> Non
     model = place.folder / "model"
     shutil.copytree(EMBEDDED / "ioi-planted", model)
     command = ("-k", "ioi", "--samples", "100", "--max-memory", "20000000", "--model", "model")
-    arguments = (*command, "--nulls", "0", "--json", "r.json")
+    arguments = (*command, "--no-diagnose", "--json", "r.json")
     place.stopped(signal.SIGINT, "ioi 4", *arguments)
     tensors = load_file(model / "model.safetensors")
     louder = {name: values * np.float32(1.001) for name, values in tensors.items()}
