@@ -10,17 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scrub import Correspondence, Dataset, Exact, InterpNode, Session, Uncond, claim, site
-from scrub.collect import Collected
+from diagnosed import diagnosed
+from scrub import Correspondence, Dataset, Exact, InterpNode, Uncond, claim, site
 from scrub.diagnostics.blame import Blame, Swap, keeping, swaps, worst
-from scrub.diagnostics.run import Asked, diagnose
+from scrub.diagnostics.run import Asked
 from scrub.hypothesis import Claim
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.graph import Graph
-from scrub.options import Options
-from scrub.pipeline import scrub_claim
-from scrub.prepare import prepare
 from scrub.results import Numbered, Result
 from scrub.samplers import Fixed
 from scrub.statistics import Interval
@@ -59,10 +56,7 @@ def run(
         return np.abs(value.numpy() - references.feature("out"))
 
     made: Claim = claim(data=data, metric=custom(distance, higher_is_better=False))(build)
-    session, chosen = Session(), Options(**{"samples": 100, **options})
-    (prepared,) = prepare([Collected("", made, graph)], session, chosen)
-    result = scrub_claim(prepared, session, chosen, lambda samples: None)
-    return diagnose(result, prepared, session, chosen, Asked(blame=True))
+    return diagnosed(made, graph, Asked(blame=True), **{"samples": 100, **options})
 
 
 def blamed(result: Result) -> Blame:

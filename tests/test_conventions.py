@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command import SUMS, assert_golden, inside
+from diagnosed import diagnosed
 from scrub import (
     Agree,
     Correspondence,
     Dataset,
     Exact,
     InterpNode,
-    Session,
     Uncond,
     anything,
     claim,
@@ -33,20 +33,16 @@ from scrub import (
     site,
     supported,
 )
-from scrub.collect import Collected
 from scrub.data import Rows
 from scrub.diagnostics.conventions import Variant, conventions
 from scrub.diagnostics.legal import problems
-from scrub.diagnostics.run import Asked, Diagnosis, diagnose
+from scrub.diagnostics.run import Asked, Diagnosis
 from scrub.diagnostics.specificity import Shuffled, Tried
 from scrub.draw import KeyedRandomness
 from scrub.hypothesis import Claim
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.model import describe
-from scrub.options import Options
-from scrub.pipeline import scrub_claim
-from scrub.prepare import prepare
 from scrub.results import Result
 from scrub.sites import ALL, Through
 from scrub.tree import Tree, treeify
@@ -182,10 +178,8 @@ def run(sampler: Any, other: Any, expect: Any = None, seed: int = 0) -> tuple[Re
         return Correspondence({out: site("out"), out.child("left", sampler): site("left")})
 
     made: Claim = claim(data=DATA, metric=custom(distance), expect=expect)(build)
-    session, options = Session(), Options(samples=400, seed=seed)
-    (prepared,) = prepare([Collected("", made, MODEL)], session, options)
-    result = scrub_claim(prepared, session, options, lambda samples: None)
-    result = diagnose(result, prepared, session, options, Asked(conventions=True, specificity=True))
+    asked = Asked(conventions=True, specificity=True)
+    result = diagnosed(made, MODEL, asked, samples=400, seed=seed)
     assert result.diagnosis is not None
     return result, result.diagnosis
 

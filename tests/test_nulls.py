@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command import IOI, SUMS, inside
+from diagnosed import diagnosed
 from scrub import (
     Agree,
     Correspondence,
     Dataset,
     Exact,
     InterpNode,
-    Session,
     Uncond,
     anything,
     claim,
@@ -31,17 +31,13 @@ from scrub import (
     site,
     supported,
 )
-from scrub.collect import Collected
 from scrub.diagnostics.legal import problems
 from scrub.diagnostics.nulls import Nulls, nulls, pools, substituted
-from scrub.diagnostics.run import Asked, cheap, diagnose, scrubs
+from scrub.diagnostics.run import Asked, cheap, scrubs
 from scrub.hypothesis import Claim
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.model import describe
-from scrub.options import Options
-from scrub.pipeline import scrub_claim
-from scrub.prepare import prepare
 from scrub.results import Result
 from scrub.tree import Tree, treeify
 from scrub.work import Work
@@ -81,10 +77,7 @@ def only(name: str) -> Callable[[Any], Correspondence]:
 
 def run(build: Callable[[Any], Correspondence], asked: int, expect: Any = None) -> Result:
     made: Claim = claim(data=DATA, metric=custom(squared), expect=expect)(build)
-    session, options = Session(), Options(samples=300)
-    (prepared,) = prepare([Collected("", made, MODEL)], session, options)
-    result = scrub_claim(prepared, session, options, lambda samples: None)
-    return diagnose(result, prepared, session, options, Asked(nulls=asked))
+    return diagnosed(made, MODEL, Asked(nulls=asked), samples=300)
 
 
 def found(result: Result) -> Nulls:
