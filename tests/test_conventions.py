@@ -22,6 +22,7 @@ from scrub import (
     Exact,
     InterpNode,
     Uncond,
+    UserError,
     anything,
     claim,
     heads,
@@ -349,3 +350,15 @@ def test_conventions_that_take_much_are_left_to_be_asked_for(
 ) -> None:
     monkeypatch.setattr("scrub.diagnostics.run._little", lambda *arguments: False)
     assert "convention" not in inside("test", f"{SUMS}::only_x", "--samples", "200").out
+
+
+def test_a_convention_that_cannot_run_does_not_end_a_run_that_did_not_ask_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_much(*arguments: Any) -> None:
+        raise UserError("--max-memory 10 bytes is too little.")
+
+    monkeypatch.setattr("scrub.diagnostics.run.ahead", too_much)
+    done = inside("test", f"{SUMS}::only_x", "--samples", "200")
+    assert done.err == ""
+    assert "convention" not in done.out

@@ -12,6 +12,7 @@ from scrub.diagnostics.conventions import CONVENTIONS, Convention, Variant, conv
 from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
 from scrub.diagnostics.shares import share
 from scrub.diagnostics.specificity import Change, Tried, agreeing, changes, further
+from scrub.errors import UserError
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
 from scrub.pipeline import ahead, numbers_of
@@ -166,11 +167,15 @@ def _little(
 ) -> bool:
     """Whether all variants together take few operations: a claim's own may take many fewer.
 
-    Plain values are not counted where they fit into the memory: most are there already.
+    Plain values are not counted where they fit into the memory: most are there already. A variant
+    that cannot run is not little: what nobody asked for must not end the run.
     """
     trees = [variant.tree for variant in variants if variant.tree is not None]
     made = (evolve(prepared, tree=tree, others=()) for tree in trees)
-    costs = [ahead(one, session, options, nothing_known).cost for one in made]
+    try:
+        costs = [ahead(one, session, options, nothing_known).cost for one in made]
+    except UserError:
+        return False
     return all(cost.keeps for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
 
 
