@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, fields, frozen
+from attrs import fields, frozen
 
 from scrub.collect import Collected
 from scrub.diagnostics.blame import Blame
 from scrub.diagnostics.nulls import NULLS
 from scrub.diagnostics.report import swap_in_words
-from scrub.diagnostics.run import WORST, Asked, diagnose
+from scrub.diagnostics.run import NOTHING, WORST, Asked, diagnose
 from scrub.diagnostics.waterfall import waterfall
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis import Claim
@@ -43,7 +43,7 @@ def run(
     Raises:
         UserError: the claim is illegal, or an option is not one.
     """
-    return _run("run", claim, session or Session(), DIAGNOSED if diagnosed else Asked(), options)
+    return _run("run", claim, session or Session(), DIAGNOSED if diagnosed else NOTHING, options)
 
 
 def explain(
@@ -125,9 +125,7 @@ def _run(
 ) -> Result:
     prepared, chosen = _prepared(called, claim, session, options)
     result = scrub_claim(prepared, session, chosen, lambda samples: None)
-    if asked == Asked():
-        return result
-    return diagnose(result, prepared, session, evolve(chosen, alone=False), asked)
+    return result if asked == NOTHING else diagnose(result, prepared, session, chosen, asked)
 
 
 def _prepared(

@@ -59,12 +59,12 @@ def execute(
     if within.keep:
         for rows in by_dataset(draws.rows()):
             cache.fill(rows, width, plan.plain, within.forward)
+    else:
+        cache.store.empty()
     for first in range(start, len(draws.references), within.chunk):
         samples = slice(first, min(first + within.chunk, len(draws.references)))
         inputs = drawn_inputs(draws, samples)
         if not within.keep:
-            if first == start:
-                cache.store.empty()
             cache.store.reuse()
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)

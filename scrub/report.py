@@ -18,8 +18,6 @@ from scrub.results import NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
 SCHEMA = "scrub.results/1"
-
-
 RECOVERED = f"recovered [{CONFIDENCE:.0%} interval]"
 
 

@@ -108,16 +108,15 @@ def diagnose(
             for variant in variants
         ]
 
-    if asked.nulls is None and cost is not None and cheap(cost):
+    is_cheap = cost is not None and cheap(cost)
+    if asked.nulls is None and is_cheap:
         usual = _nulls(result, prepared, NULLS, scrubbed, watch)
         found = evolve(found, nulls=usual if usual.recovered else None)
     elif asked.nulls:
         found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
-    if asked.conventions is not False:
+    if asked.conventions or (asked.conventions is None and is_cheap):
         variants = conventions(result.tree, prepared.model.graph, prepared.data)
-        if asked.conventions or (
-            cost is not None and cheap(cost) and _little(variants, prepared, session, options)
-        ):
+        if asked.conventions or _little(variants, prepared, session, options):
             found = evolve(found, conventions=_conventions(result, variants, scrubbed, watch))
     if asked.specificity:
         found = evolve(found, specificity=_specificity(result, prepared, scrubbed, watch))

@@ -63,7 +63,7 @@ class Table:
         here = self.kept.get(value)
         if here is None or len(here.values) < len(self.rows):
             grown = torch.empty(len(self.rows), *new.shape[1:], dtype=new.dtype)
-            if here is not None and first:
+            if here is not None:
                 grown[:first] = here.values[:first]
             self.kept[value] = here = Kept(grown)
         here.values[first : first + len(new)] = new
