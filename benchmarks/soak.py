@@ -25,7 +25,7 @@ from scrub.reference import evaluate
 from scrub.tree import treeify
 
 TOLERANCE = 1e-9
-"""Largest difference over the largest output, in float64 (design §3, laws)."""
+"""Largest difference over the largest output, in float64 (docs/semantics.md, Laws)."""
 STARTS, CASES = 10, 1_000
 """A mutant must be caught within so many cases, from so many different starts."""
 

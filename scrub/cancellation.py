@@ -17,7 +17,7 @@ from scrub.results import Numbered
 from scrub.statistics import Interval, loss_recovered
 
 ROUNDING = 1e-5
-"""Errors up to this share of the largest number are rounding (design §3, laws: float32)."""
+"""Errors up to this share of the largest number are rounding (docs/semantics.md, Laws: float32)."""
 
 
 @frozen

@@ -38,7 +38,7 @@ class NodeDraw:
 
     @property
     def frame(self) -> Rows:
-        """The inputs on whose positions and mask the node is computed (design §3.4)."""
+        """The inputs that the node is computed on: its frame (docs/semantics.md, Frames)."""
         return self.own if self.other is None else self.other
 
 

@@ -1,4 +1,4 @@
-"""Splits: a site as a sum of named summands that are scrubbed apart (design §3.5).
+"""Splits: a site as a sum of named summands that are scrubbed apart (docs/semantics.md, Paths).
 
 Every split has the summand "rest": what the named ones leave. Law: the summands of a value add up
 to it, so that a node whose summands all come from one input equals the node unsplit.

@@ -25,7 +25,7 @@ from scrub.ratio import fieller_set, ratio_set, rule_of_three, told_from_zero
 
 CONFIDENCE = 0.95
 OVERSHOOT = 1.2
-"""Recovered above this is flagged (design §3.9): the scrub does better than the model."""
+"""Recovered above this is flagged: the scrub does better than the model."""
 
 NOT_TOLD = (
     "the baseline is not told from the original, so no bounded interval is honest "
@@ -122,7 +122,7 @@ def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
 def judge(
     interval: Interval, expect: Expectation | None, samples: int, vacuous: str = ""
 ) -> Judgement:
-    """The verdict (design §3.9). What the file expects decides only whether it passed.
+    """The verdict (docs/semantics.md, Verdict). What the file expects decides only what passed.
 
     Args:
         vacuous: why the claim could not have failed (see `scrub.vacuity`); "" if it could have.

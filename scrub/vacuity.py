@@ -42,7 +42,7 @@ AT_ONCE = 64
 
 
 def rounding(dtype: torch.dtype) -> float:
-    """What batches may change, relative to the largest number (design §3, laws)."""
+    """What batches may change, relative to the largest number (docs/semantics.md, Laws)."""
     return 1e-9 if dtype == torch.float64 else 1e-5
 
 

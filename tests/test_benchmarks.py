@@ -33,7 +33,7 @@ from timing.table import Row
 from timing.trees import KINDS, Kind, binary_tree
 
 SINGLE = 1e-4
-"""Largest difference in float32, relative to the largest number (design §3, laws)."""
+"""Largest difference in float32, relative to the largest number (docs/semantics.md, Laws)."""
 
 
 @functools.cache

@@ -162,7 +162,7 @@ def test_results_file_has_the_schema(sums: Run, ioi: Run) -> None:
 
 
 def _check_schema(result: dict[str, Any], samples: int) -> None:
-    """Design §5: these fields, of these types; what is undefined is null, with a reason."""
+    """These fields, of these types; what is undefined is null, with a reason."""
     assert result["kind"] == "scrub"
     assert (ROOT / result["file"]).is_file()
     for name in ("claim", "model"):

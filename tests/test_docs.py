@@ -1,8 +1,9 @@
-"""docs/semantics.md shows what the program prints."""
+"""docs/semantics.md shows what the program prints, and what is written elsewhere leads to it."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from scrub.tree import Occurrence
 PAGE = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
 (CLAIM,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 SHOWN = re.compile(r"\$ scrub show (\S+) --row (\d+)\n(.*?)\n```", flags=re.DOTALL)
+TEXT_FILES = (".md", ".py", ".toml", ".txt", ".yaml", ".yml")
 
 
 @pytest.fixture
@@ -66,3 +68,33 @@ def start_of(rows: Rows) -> str:
 def where(rows: Rows, spec: str | int) -> str:
     position = rows.data.position(spec)[rows.index[0]]
     return f"{position}, {rows.data.pieces[rows.index[0]][position].strip()}"
+
+
+def repository_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name.endswith(TEXT_FILES)]
+
+
+def test_nothing_cites_a_text_that_the_repository_does_not_hold() -> None:
+    cited = re.compile(r"\bdesign(\.md)?\s+§|\bdesign\.md", flags=re.IGNORECASE)
+    here = Path(__file__).resolve()
+    found = {
+        str(path.relative_to(ROOT)): cited.findall(path.read_text(encoding="utf-8"))
+        for path in repository_files()
+        if path.resolve() != here and path.is_file()
+    }
+    assert {name: cites for name, cites in found.items() if cites} == {}
+
+
+def test_sections_that_are_cited_are_there() -> None:
+    headings = set(re.findall(r"^#+ (.*)$", PAGE, flags=re.MULTILINE))
+    cited = {
+        (str(path.relative_to(ROOT)), name)
+        for path in repository_files()
+        if path.is_file()
+        for name in re.findall(r"docs/semantics\.md, ([A-Z]\w+)", path.read_text("utf-8"))
+    }
+    assert len(cited) > 5
+    assert {(path, name) for path, name in cited if name not in headings} == set()

@@ -1,4 +1,4 @@
-"""The engine against the reference evaluator, and the laws of design §3, on random hypotheses."""
+"""The engine against the reference evaluator, and the laws of the semantics: random hypotheses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scrub.sites import Sites
 from scrub.tree import Tree, treeify
 
 TOLERANCE = 1e-9
-"""Relative to the largest output, in float64 (design §3, laws)."""
+"""Relative to the largest output, in float64 (docs/semantics.md, Laws)."""
 EXAMPLES = 1_000
 
 laws = settings(

@@ -20,7 +20,7 @@ from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 
 ROUNDING = 1e-5
-"""Float32: batches differ, relative to the largest number (design §3, laws)."""
+"""Float32: batches differ, relative to the largest number (docs/semantics.md, Laws)."""
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
 
 
 def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Place) -> None:
-    """In float32 batches fall otherwise: 1e-5 of the largest number (design §3, laws)."""
+    """In float32 batches fall otherwise: 1e-5 of the largest number (docs/semantics.md, Laws)."""
     arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--no-diagnose", "-v")
     whole, resumed = (
         ("--json", "w.json", "--save-run", "w"),

@@ -1,4 +1,4 @@
-"""The semantics of design §3 on graphs small enough to compute by hand.
+"""The semantics (docs/semantics.md) on graphs small enough to compute by hand.
 
 Every graph is arithmetic on one number per input, so that the right answer can be written down, and
 inputs are chosen so that each plausible mistake gives another number.

@@ -1,4 +1,4 @@
-"""The semantics of design §3 on two attention heads, small enough to compute by hand.
+"""The semantics (docs/semantics.md) on two attention heads, small enough to compute by hand.
 
 A token has three numbers: a (how much it is attended to), c (how sharply it attends) and v (what it
 says). Head 0 attends from i to j in proportion to a_j to the power c_i, head 1 to all alike. The

@@ -192,7 +192,7 @@ def test_what_the_file_expects_never_enters_the_verdict(interval: Interval, boun
 
 
 def test_refuted_below_expects_the_verdict_refuted_of_at_least() -> None:
-    """Design §3.9: `refuted(below=0.7)` is about the belief "recovers at least 0.7"."""
+    """`refuted(below=0.7)` is about the belief "recovers at least 0.7"."""
     expect = refuted(below=0.7)
     assert judge(Interval(0.3, 0.2, 0.4), expect, 50).passed
     assert not judge(Interval(0.8, 0.75, 0.9), expect, 50).passed

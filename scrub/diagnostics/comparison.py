@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 RESAMPLES = 2_000
 """Of the bootstrap: the error of a 95% bound from these is about 2% of the half-width."""
 ROUNDING = 1e-5
-"""Numbers that differ by this share of the largest are the same (design §3, laws: float32)."""
+"""Numbers that differ by this share of the largest are the same.
+
+It is what float32 leaves open (docs/semantics.md, Laws).
+"""
 
 
 @frozen(eq=False, repr=False)

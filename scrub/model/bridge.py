@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 1e-1}
-"""Largest difference between graph and bridge, relative to the largest logit (design §3, laws).
+"""Largest difference between graph and bridge, relative to the largest logit.
 
-bfloat16 rounds to 1 part in 256 at every step, and graph and bridge add up in different orders:
-tiny random models with large weights differ by up to 0.07.
+Those of float64 and float32 are as in docs/semantics.md, Laws. bfloat16 rounds to 1 part in 256 at
+every step, and graph and bridge add up in different orders: tiny random models with large weights
+differ by up to 0.07.
 """
 TOLERANCE_OF_SINGLE = 1e-6
 """The same in float64, where the bridge computes norms and softmax in float32 all the same."""
