@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,29 +74,51 @@ class Problems:
             raise UserError(*self.found)
 
 
-def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice whose spelling is closest to `name`; None where there are no choices."""
-    options = list(choices)
-    if not options:
-        return None
-    ranked = difflib.get_close_matches(name.lower(), [o.lower() for o in options], n=1, cutoff=0.0)
-    return next(o for o in options if o.lower() == ranked[0]) if ranked else options[0]
-
-
+NEAR = 0.6
+"""Likeness, as difflib counts it, from which a name may be what was meant: its own default. Below
+it, what is nearest has little to do with what was written."""
 LISTED = 30
 """Longest list of choices that a message spells out."""
 
 
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice whose spelling is closest to `name`; None where none is near."""
+    return next(iter(_by_likeness(name, choices, NEAR)), None)
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """A sentence that lists the valid choices and names the nearest one first."""
-    options = list(choices)
+    """A sentence that lists the valid choices, after the nearest one if one is near."""
+    options = list(dict.fromkeys(choices))
     if not options:
         return "There are none to choose from."
     near = nearest(name, options)
-    if len(options) > LISTED:
-        close = difflib.get_close_matches(name, options, n=8, cutoff=0.0)
-        return f'The nearest is "{near}"; of {len(options)}, the closest are: {", ".join(close)}.'
-    return f'The nearest is "{near}"; there are: {", ".join(options)}.'
+    if len(options) <= LISTED:
+        listed = f"here are: {', '.join(options)}."
+    elif near is None:
+        listed = f"here are {len(options)}: {', '.join(options[:LISTED])}, …"
+    else:
+        close = _by_likeness(name, options, NEAR / 2)[:8]
+        listed = f"here are {len(options)}, and the closest are: {', '.join(close)}."
+    return f"T{listed}" if near is None else f'The nearest is "{near}"; t{listed}'
+
+
+def _by_likeness(name: str, choices: Iterable[str], least: float) -> list[str]:
+    """The choices that are at least so like `name`, the likest first; case does not count.
+
+    Names with one beginning, such as files in one folder, are told apart by what follows it.
+    """
+
+    def like(choice: str) -> float:
+        one, other = choice.lower(), name.lower()
+        for part in re.findall(r"[^./]*[./]", one):
+            if not other.startswith(part):
+                break
+            one, other = one.removeprefix(part), other.removeprefix(part)
+        begins = min(len(one), len(other)) > 1 and (one.startswith(other) or other.startswith(one))
+        return max(NEAR if begins else 0.0, difflib.SequenceMatcher(None, one, other).ratio())
+
+    ranked = sorted(((like(choice), choice) for choice in choices), key=lambda pair: -pair[0])
+    return [choice for likeness, choice in ranked if likeness >= least]
 
 
 def in_words(error: BaseException) -> str:

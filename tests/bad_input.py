@@ -9,7 +9,7 @@ from command import inside, scrub
 FEATURES = (
     "io, s, s2, io_is_first, order, template, object, place, prefix_length, io_position, "
     "s1_position, s2_position, end_position, s1_to_io, io_to_s2, io_to_end, s1_to_s2, s1_to_end, "
-    "s2_to_end, start, io, s1, s1+1, s2, end"
+    "s2_to_end, start, s1, s1+1, end"
 )
 POSITIONS = "start, io, s1, s1+1, s2, end"
 DATA = '"40 ioi prompts, mixed order, seed 0"'

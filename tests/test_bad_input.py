@@ -44,8 +44,8 @@ FILES = {
     "absent_name.py": (
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
-        f"of {len(package.__all__)}, the closest are: Agree, Paired, refuted, compare, "
-        "Together, supported, run, projection.",
+        f"there are {len(package.__all__)}, and the closest are: Agree, Paired, compare, Recipe, "
+        "Result, Dataset, refuted, Generate.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",

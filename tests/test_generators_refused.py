@@ -183,5 +183,5 @@ def test_a_feature_that_the_function_leaves_out(model: Path) -> None:
     assert str(refused.value) == (
         'test_generators_refused.py::built · node "logits": Generate(bare, kind): for row 0 of '
         'dataset "data" it returned '
-        'an input without "kind". The nearest is "end"; there are: early, late, end.'
+        'an input without "kind". There are: early, late, end.'
     )

@@ -87,10 +87,7 @@ ILLEGAL = {
                                movers: heads(model.role("name mover"), at="end"),
                                below: heads([(0, 0)], into="queue", at="end")})
         """,
-        [
-            ' · node "below": "movers" has no port "queue". '
-            'The nearest is "q"; there are: k, mask, q, v.'
-        ],
+        [' · node "below": "movers" has no port "queue". There are: k, mask, q, v.'],
     ),
     "no_such_role": (
         """

@@ -323,7 +323,7 @@ def test_bad_arguments_are_all_named() -> None:
     with pytest.raises(UserError) as refused:
         ioi.prompts(0, names="Mary", **wrong)
     assert str(refused.value).splitlines() == [
-        'ioi.prompts: there is no order "ABAB". The nearest is "BABA"; there are: '
+        'ioi.prompts: there is no order "ABAB". The nearest is "ABBA"; there are: '
         "mixed, ABBA, BABA.",
         'ioi.prompts: there is no kind "ibc". The nearest is "abc"; there are: ioi, abc.',
         "ioi.prompts: n is 0. Give a whole number, 1 or more.",
