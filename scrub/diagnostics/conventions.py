@@ -8,7 +8,8 @@ inputs come from, whether single positions or whole sequences are meant (Miller,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 
@@ -23,6 +24,17 @@ from scrub.tree import Occurrence, Tree
 
 CONVENTIONS = 6
 """How many conventions there are, the claim's own included."""
+
+
+IN_WORDS = {
+    "paths pass through MLPs": "paths through MLPs too",
+    "paths pass through no MLP": "no path through MLPs",
+    "other inputs: the node's own": "each node's own input in place of other inputs",
+    "other inputs: any": "any other inputs",
+    "nodes at all positions": "nodes at all positions",
+    "each position on its own draw": "each position on its own draw",
+}
+"""What a claim is scrubbed *with* under each convention."""
 
 
 @frozen(eq=False)
@@ -47,6 +59,7 @@ class Convention:
         recovered: None where the tree would be illegal; `problem` then says why.
         verdict: of the file's belief; None where it has none, or nothing was recovered.
         turns: whether that is another verdict than the claim's.
+        usual: whether a claim is doubted where it turns. It is not where most true claims turn.
     """
 
     name: str
@@ -54,6 +67,29 @@ class Convention:
     verdict: Verdict | None
     turns: bool
     problem: str = ""
+    usual: bool = True
+
+
+def convention_doubts(found: Sequence[Convention] | None) -> tuple[str, ...]:
+    """What a reader of the score must be told of the conventions that it rests on.
+
+    One sentence for each that turns the verdict, without the claim's name and without a full stop.
+    """
+    return tuple(
+        f"its verdict would be {one.verdict} ({_figures(one.recovered)}) with {IN_WORDS[one.name]}"
+        for one in found or ()
+        if one.turns and one.usual and one.recovered is not None
+    )
+
+
+def _figures(found: Interval) -> str:
+    """ "0.412 [0.380, 0.450]"; never -0.000."""
+    mean, low, high = (f"{round(x, 3) + 0.0:.3f}" for x in (found.mean, found.low, found.high))
+    if math.isnan(found.mean):
+        return "undefined"
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        return f"{mean} [unbounded]"
+    return f"{mean} [{low}, {high}]"
 
 
 def conventions(tree: Tree, graph: Graph, data: Dataset) -> tuple[Variant, ...]:

@@ -14,7 +14,7 @@ metric reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import evolve, frozen
@@ -32,6 +32,13 @@ NULLS = 20
 """Enough to see a share of nulls that do as well down to about 1 in 20 (see `Nulls.share`)."""
 ATTEMPTS = 20
 """Substitutions tried for each null that is asked for, before there are taken to be no more."""
+REMARKABLE = 1 / 20
+"""The share of nulls that may do as well before a score is doubted.
+
+The share is the chance that heads which were picked blindly do as well as those that the claim
+picked: the p-value of the score as a test of that choice (a permutation test). Above the usual 5%
+the score would be nothing remarkable for any heads. So one of the usual 20 nulls may do as well.
+"""
 
 
 @frozen(eq=False)
@@ -58,27 +65,74 @@ class Nulls:
 
     Attributes:
         claim: loss recovered by the claim.
-        recovered: loss recovered by each null.
+        recovered: loss recovered by each null; NaN where that is undefined.
+        as_well: how many of those that are defined do as well as the claim (see `does_as_well`).
         share: of nulls that recover as much as the claim or more, with the exact binomial interval
-            (Clopper & Pearson 1934).
+            (Clopper & Pearson 1934); of those that are defined.
         passing: how many recover what the file's bounds ask for; None where it has none.
         asked: how many nulls were asked for; fewer there are where components are few.
         pools: where components were drawn from, in words.
         reason: why there are none, if there are none.
+        kind: what they have in place of the claim's own: heads, sites, or both.
     """
 
     claim: float
     recovered: tuple[float, ...]
+    as_well: int
     share: Interval
     passing: int | None
     asked: int
     pools: str
     reason: str = ""
+    kind: str = "heads"
 
     @property
     def as_high(self) -> int:
         """Number of nulls that recover as much as the claim or more."""
         return sum(null >= self.claim for null in self.recovered)
+
+    @property
+    def tries(self) -> int:
+        """Number of nulls of which loss recovered is defined."""
+        return sum(not math.isnan(null) for null in self.recovered)
+
+
+def does_as_well(null: float, claim: float, ahead: Interval, expect: Expectation | None) -> bool:
+    """Whether a claim does no better than a null, as far as can be told.
+
+    Not told apart: then it does no better. Else better is to recover more; of a belief that is
+    bounded from above alone, less; of one that is bounded on both sides, to lie nearer to the
+    middle of the two.
+
+    Args:
+        null, claim: loss recovered by each.
+        ahead: claim − null with its interval, paired by reference.
+    """
+    if ahead.low <= 0 <= ahead.high:
+        return True
+    low, high = (None, None) if expect is None else (expect.low, expect.high)
+    if high is None:
+        return null > claim
+    if low is None:
+        return null < claim
+    middle = (low + high) / 2
+    return abs(null - middle) <= abs(claim - middle)
+
+
+def nulls_doubts(found: Nulls | None) -> tuple[str, ...]:
+    """What a reader of the score must be told of its nulls: nothing, or one sentence.
+
+    Without the claim's name and without a full stop. None: there are none.
+    """
+    if found is None or not found.tries or found.as_well / found.tries <= REMARKABLE:
+        return ()
+    times = f"in {found.as_well} of {found.tries} tries"
+    if found.tries == 1:
+        times = "in the one try that could be made"
+    return (
+        f"random {found.kind} in its place do as well {times}: "
+        f"the score does not show that these {found.kind} matter",
+    )
 
 
 def pools(tree: Tree, graph: Graph) -> tuple[Pool, ...]:
@@ -224,30 +278,49 @@ def _depths(graph: Graph) -> dict[str, int]:
 
 
 def judged(
-    recovered: list[float],
+    recovered: Sequence[float],
+    ahead: Sequence[Interval],
     claim: float,
     expect: Expectation | None,
     asked: int,
     there: tuple[Pool, ...],
 ) -> Nulls:
-    """Where the claim's score lies among the nulls'."""
+    """Where the claim's score lies among the nulls'.
+
+    Args:
+        recovered: by each null.
+        ahead: claim − null for each, with the interval, paired by reference.
+    """
     unknown = Interval(math.nan, math.nan, math.nan)
+    found = Nulls(claim, (), 0, unknown, None, asked, in_words(there), kind=_kinds(there))
     if math.isnan(claim):
-        return Nulls(claim, (), unknown, None, asked, "", "loss recovered is undefined")
+        return evolve(found, pools="", reason="loss recovered is undefined")
     if not recovered:
         why = "nothing that it names has a like of the same type in its layer"
         if there:
             why = f"no choice of {in_words(there)} is a legal claim"
-        return Nulls(claim, (), unknown, None, asked, in_words(there), why)
-    as_high = sum(null >= claim for null in recovered)
-    exact = stats.binomtest(as_high, len(recovered)).proportion_ci(CONFIDENCE)
-    share = Interval(as_high / len(recovered), float(exact.low), float(exact.high))
+        return evolve(found, reason=why)
+    found = evolve(found, recovered=tuple(recovered))
+    defined = [null for null in recovered if not math.isnan(null)]
+    if not defined:
+        return evolve(found, reason=f"loss recovered is undefined for all {len(recovered)}")
+    pairs = zip(recovered, ahead, strict=True)
+    as_well = sum(not math.isnan(n) and does_as_well(n, claim, d, expect) for n, d in pairs)
+    as_high = sum(null >= claim for null in defined)
+    exact = stats.binomtest(as_high, len(defined)).proportion_ci(CONFIDENCE)
+    share = Interval(as_high / len(defined), float(exact.low), float(exact.high))
     passing = None
     if expect is not None and (expect.low, expect.high) != (None, None):
         low = -math.inf if expect.low is None else expect.low
         high = math.inf if expect.high is None else expect.high
-        passing = sum(low <= null <= high for null in recovered)
-    return Nulls(claim, tuple(recovered), share, passing, asked, in_words(there))
+        passing = sum(low <= null <= high for null in defined)
+    return evolve(found, as_well=as_well, share=share, passing=passing)
+
+
+def _kinds(there: tuple[Pool, ...]) -> str:
+    """What stands in for what: "heads", "sites", "heads and sites"."""
+    kinds = {"heads" if pool.layer else "sites" for pool in there}
+    return " and ".join(sorted(kinds)) or "heads"
 
 
 def in_words(there: tuple[Pool, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,17 +159,20 @@ def specificity_table(found: Sequence[Tried]) -> Table:
 
 def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
     """One sentence on where the score lies among the nulls'."""
-    if not found.recovered:
+    if not found.tries:
         return f"no nulls: {found.reason}"
-    count = len(found.recovered)
-    fewer = " (there are no more)" if count < found.asked else ""
-    share = found.share
+    count, share = found.tries, found.share
+    defined = [null for null in found.recovered if not math.isnan(null)]
+    undefined = len(found.recovered) - count
+    fewer = " (there are no more)" if len(found.recovered) < found.asked else ""
+    if undefined:
+        fewer += f" (and {undefined} of which loss recovered is undefined)"
     passing = "" if found.passing is None else f"; {found.passing} are {belief(expect)}"
     return (
         f"{found.as_high} of {count} nulls{fewer} recover as much or more, {share.mean:.0%} "
         f"[{share.low:.0%}, {share.high:.0%}]. They have {found.pools} instead, and recover "
-        f"{min(found.recovered):.3f} to {max(found.recovered):.3f}, median "
-        f"{np.median(found.recovered):.3f}{passing}"
+        f"{min(defined):.3f} to {max(defined):.3f}, median "
+        f"{np.median(defined):.3f}{passing}"
     )
 
 
@@ -237,9 +241,11 @@ def _nulls(found: Nulls) -> dict[str, Any]:
     share = {name: getattr(found.share, name) for name in ("mean", "low", "high")}
     return {
         "asked": found.asked,
-        "recovered": list(found.recovered),
+        "recovered": [null if math.isfinite(null) else None for null in found.recovered],
         "as_high": found.as_high,
-        "share": share if found.recovered else None,
+        "as_well": found.as_well,
+        "undefined": len(found.recovered) - found.tries,
+        "share": share if found.tries else None,
         "passing": found.passing,
         "pools": found.pools,
         "reason": found.reason or None,

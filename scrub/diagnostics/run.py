@@ -185,9 +185,11 @@ def _nulls(
     watch.says(f"{prepared.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
-    recovered = [share(numbers.baseline - values, numbers).mean for values in scrubbed(trees)]
+    values = scrubbed(trees)
+    recovered = [_recovered(null, result).mean for null in values]
+    ahead = [share(null - numbers.scrubbed, numbers) for null in values]
     there = pools(result.tree, graph)
-    return judged(recovered, result.recovered.mean, result.expect, most, there)
+    return judged(recovered, ahead, result.recovered.mean, result.expect, most, there)
 
 
 def _conventions(
