@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from attrs import evolve, frozen
@@ -11,7 +12,15 @@ from scrub.diagnostics.blame import Blame, Scrubbed, blame, swaps
 from scrub.diagnostics.conventions import CONVENTIONS, Convention, Variant, conventions
 from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
 from scrub.diagnostics.shares import share
-from scrub.diagnostics.specificity import Change, Tried, agreeing, changes, further
+from scrub.diagnostics.specificity import (
+    Change,
+    Tried,
+    agreeing,
+    changes,
+    drawable,
+    further,
+)
+from scrub.draw import Draws, draw
 from scrub.errors import UserError
 from scrub.kept import SectionOf, nothing_known
 from scrub.options import Options
@@ -218,11 +227,15 @@ def _specificity(
     """Each `Agree` coarser, shuffled and finer; by single columns, where being finer wins."""
     watch.says(f"{prepared.name}: with coarser and finer features")
 
-    made = changes(result.tree, result.seed)
+    def drawn(tree: Tree) -> Draws:
+        return draw(tree, prepared.data, samples=result.samples, seed=result.seed)
+
+    made = drawable(changes(result.tree, result.seed), drawn)
     values = scrubbed([change.tree for change in made])
     found = [_tried(change, v, result) for change, v in zip(made, values, strict=True)]
     missing = [one.swap for one in found if one.kind == "finer" and one.lowers.high < 0]
-    more = [c for swap in missing for c in further(result.tree, swap, prepared.data, result.seed)]
+    further_of = partial(further, result.tree, data=prepared.data, seed=result.seed)
+    more = drawable((change for swap in missing for change in further_of(swap)), drawn)
     values = scrubbed([change.tree for change in more])
     controls = scrubbed([change.control for change in more if change.control is not None])
     wins = []

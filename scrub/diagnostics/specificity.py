@@ -11,6 +11,7 @@ one, each against itself shuffled.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from attrs import evolve, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.diagnostics.blame import Swap
+from scrub.errors import UserError
 from scrub.samplers import Agree, Exact, Randomness, Sampler
 from scrub.statistics import Interval
 from scrub.tree import Tree
@@ -29,7 +31,9 @@ Kind = Literal["coarser", "shuffled", "finer"]
 class Shuffled:
     """A sampler on data of which some features are permuted over the rows, all by one permutation.
 
-    Classes are as large as they were, and a reference's own row is still in its class.
+    Classes are as large as they were, and a reference's own row is still in its class. A generated
+    reference is no row of the population: it keeps its features, and donors are the rows on which
+    their values fell.
     """
 
     sampler: Agree
@@ -37,11 +41,14 @@ class Shuffled:
     seed: int
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
-        data = references.data
-        order = np.random.default_rng(self.seed).permutation(len(data))
-        columns = {name: data.feature(name)[order] for name in self.names}
-        shuffled = Rows(data.with_columns(**columns), references.index)
-        return references.at(self.sampler.draw(shuffled, randomness).index)
+        population = references.population
+        order = np.random.default_rng(self.seed).permutation(len(population))
+        columns = {name: population.feature(name)[order] for name in self.names}
+        shuffled = population.with_columns(**columns)
+        made = references.data is not population
+        theirs = evolve(references.data, generated_from=shuffled) if made else shuffled
+        drawn = self.sampler.draw(Rows(theirs, references.index), randomness)
+        return references.donors(drawn.index)
 
 
 @frozen(eq=False)
@@ -122,6 +129,22 @@ def further(tree: Tree, swap: Swap, data: Dataset, seed: int) -> tuple[Change, .
             control = _with(tree, swap, Shuffled(finer, (name,), seed))
             found.append(evolve(change, control=control))
     return tuple(found)
+
+
+def drawable(made: Iterable[Change], draws: Callable[[Tree], object]) -> tuple[Change, ...]:
+    """Those in which every reference has a donor: a further column may leave some without.
+
+    Args:
+        draws: draws the donors of a tree.
+    """
+
+    def has_donors(tree: Tree | None) -> bool:
+        try:
+            return tree is None or draws(tree) is not None
+        except UserError:
+            return False
+
+    return tuple(one for one in made if has_donors(one.tree) and has_donors(one.control))
 
 
 def agreeing(tree: Tree) -> tuple[tuple[Swap, Agree], ...]:
