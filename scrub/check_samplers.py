@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
-from scrub.errors import Problem, Problems, UserError, in_words
+from scrub.errors import Problem, Problems, UserError
 from scrub.model.graph import Graph
 from scrub.samplers import Generate, Sampler
 from scrub.tree import Occurrence
@@ -81,9 +81,6 @@ def _drawn(
         return donors(sampler, references, randomness, node.path)
     except UserError as error:
         problems.extend(evolve(problem, node=node.node.name) for problem in error.problems)
-    except Exception as error:  # whatever the user's own sampler raises
-        name = type(sampler).__name__
-        problems.add(f"Sampler {name} failed: {in_words(error)}.", node=node.node.name)
     return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from attrs import field, frozen
 
 from scrub.data import Dataset, Rows
-from scrub.errors import UserError
+from scrub.errors import UserError, in_words
 from scrub.samplers import Sampler, Uncond
 from scrub.tree import NamePath, Tree
 
@@ -131,31 +131,44 @@ def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path
     Raises:
         UserError: it is not a row of a dataset for each reference; or the sampler refuses.
     """
+    name = type(sampler).__name__
     try:
         drawn = sampler.draw(references, randomness)
     except UserError as error:
         raise error.at(node=path[-1]) from error
-    name, samples = type(sampler).__name__, len(references)
+    except Exception as error:  # whatever the user's own sampler raises
+        raise UserError(f"Sampler {name} failed: {in_words(error)}.").at(node=path[-1]) from error
+    wrong = _no_rows(drawn, len(references))
+    if wrong:
+        raise UserError(f"Sampler {name} returned {wrong}").at(node=path[-1])
+    if drawn.index.dtype == np.int64:
+        return drawn
+    return Rows(drawn.data, drawn.index.astype(np.int64), drawn.root)
+
+
+def _no_rows(drawn: object, samples: int) -> str:
+    """Why this is not a row of a dataset for each sample, going on from "it returned"; or ""."""
     if not isinstance(drawn, Rows):
-        raise UserError(
-            f"Sampler {name} returned {type(drawn).__name__}, not Rows. "
-            "Return references.at(row numbers)."
-        ).at(node=path[-1])
-    if len(drawn) != samples:
-        raise UserError(
-            f"Sampler {name} returned {len(drawn)} donors for {samples} references. "
-            "Return one row for each reference."
-        ).at(node=path[-1])
-    if drawn.index.dtype.kind not in "iu":
-        raise UserError(
-            f"Sampler {name} returned rows of type {drawn.index.dtype}. "
-            "Return references.at(row numbers), whole numbers."
-        ).at(node=path[-1])
-    outside = np.flatnonzero((drawn.index < 0) | (drawn.index >= len(drawn.data)))
+        return f"{type(drawn).__name__}, not Rows. Return references.donors(row numbers)."
+    if not isinstance(drawn.data, Dataset):
+        return (
+            f"Rows of a {type(drawn.data).__name__}, not of a Dataset. "
+            "Return references.donors(row numbers)."
+        )
+    index = drawn.index
+    if index.ndim != 1:
+        return (
+            f"row numbers of shape {list(index.shape)} for {samples} references. "
+            "Return references.donors(row numbers), one number for each."
+        )
+    if len(index) != samples:
+        return f"{len(index)} donors for {samples} references. Return one row for each reference."
+    if index.dtype.kind not in "iu":
+        return f"rows of type {index.dtype}. Return references.donors(row numbers), whole numbers."
+    outside = np.flatnonzero((index < 0) | (index >= len(drawn.data)))
     if len(outside):
-        row = drawn.index[outside[0]]
-        raise UserError(
-            f"Sampler {name} returned row {row} for sample {outside[0]}, which is not in the "
-            f'dataset "{drawn.data.name}": its rows are 0 to {len(drawn.data) - 1}.'
-        ).at(node=path[-1])
-    return drawn
+        return (
+            f"row {index[outside[0]]} for sample {outside[0]}, which is not in the dataset "
+            f'"{drawn.data.name}": its rows are 0 to {len(drawn.data) - 1}.'
+        )
+    return ""

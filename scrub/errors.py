@@ -121,9 +121,17 @@ def _by_likeness(name: str, choices: Iterable[str], least: float) -> list[str]:
     return [choice for likeness, choice in ranked if likeness >= least]
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """The text, its middle left out where it is longer than so many characters."""
+    if len(text) <= most:
+        return text
+    half = (most - 3) // 2
+    return f"{text[: most - 3 - half]} … {text[-half:]}"
+
+
 def in_words(error: BaseException) -> str:
     """An exception of the user's code as one line: "KeyError: 'io'", without a full stop."""
-    said = " ".join(str(error).split()).rstrip(".")
+    said = shortened(" ".join(str(error).split()).rstrip("."))
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 

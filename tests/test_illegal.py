@@ -150,13 +150,13 @@ ILLEGAL = {
             f' · node "logits": Sampler Beyond returned row 1000 for sample 0, which is not in '
             f"the dataset {DATA}: its rows are 0 to 39.",
             ' · node "logits": Sampler NoRows returned ndarray, not Rows. '
-            "Return references.at(row numbers).",
+            "Return references.donors(row numbers).",
             " · node \"Broken\": Sampler Broken failed: AttributeError: 'Rows' object has no "
             "attribute 'nothing'.",
             ' · node "Few": Sampler Few returned 3 donors for 64 references. '
             "Return one row for each reference.",
             ' · node "Floats": Sampler Floats returned rows of type float64. '
-            "Return references.at(row numbers), whole numbers.",
+            "Return references.donors(row numbers), whole numbers.",
         ],
     ),
     "slips_of_the_pen": (
