@@ -14,7 +14,7 @@ import numpy as np
 from attrs import field, frozen
 
 from scrub.data import Dataset, Rows
-from scrub.errors import UserError, in_words
+from scrub.errors import UserError, in_line, in_words
 from scrub.samplers import Sampler, Uncond
 from scrub.tree import NamePath, Tree
 
@@ -137,7 +137,8 @@ def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path
     except UserError as error:
         raise error.at(node=path[-1]) from error
     except Exception as error:  # whatever the user's own sampler raises
-        raise UserError(f"Sampler {name} failed: {in_words(error)}.").at(node=path[-1]) from error
+        failed = f"Sampler {name} failed{in_line(error, sampler.draw)}: {in_words(error)}."
+        raise UserError(failed).at(node=path[-1]) from error
     wrong = _no_rows(drawn, len(references))
     if wrong:
         raise UserError(f"Sampler {name} returned {wrong}").at(node=path[-1])

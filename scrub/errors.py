@@ -141,3 +141,12 @@ def line_of(error: BaseException, file: str | Path) -> int | None:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == here]
     return lines[-1] if lines else None
+
+
+def in_line(error: BaseException, function: object) -> str:
+    """Where an exception came through a user's function: " in line 7 of mine.py"; or ""."""
+    code = getattr(function, "__code__", None)
+    if code is None or Path(code.co_filename).is_relative_to(Path(__file__).parent):
+        return ""
+    line = line_of(error, code.co_filename)
+    return f" in line {line} of {Path(code.co_filename).name}" if line else ""

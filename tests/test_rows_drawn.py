@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -14,7 +15,7 @@ import torch
 from attrs import frozen
 
 from bad_input import HEADER, refused
-from scrub import Dataset, UserError
+from scrub import Agree, Dataset, Generate, Input, UserError
 from scrub.data import Rows
 from scrub.draw import KeyedRandomness, donors
 
@@ -132,7 +133,7 @@ def test_what_are_no_row_numbers(name: str) -> None:
 
 
 def test_ragged_rows_are_the_samplers_own_failure() -> None:
-    with pytest.raises(UserError, match="Sampler Returning failed: ValueError: setting an array"):
+    with pytest.raises(UserError, match=r"Returning failed in line \d+ of .*: ValueError: setting"):
         drawn(lambda references: references.donors([[1], [2, 3], []]))  # type: ignore[arg-type]
 
 
@@ -145,7 +146,9 @@ def test_what_fails_long_after_the_trial_is_said_shortly() -> None:
     with pytest.raises(UserError) as wrong:
         drawn(failing)
     said = str(wrong.value)
-    assert said.startswith('node "node": Sampler Returning failed: KeyError: \'xxx')
+    assert re.match(
+        r"node \"node\": Sampler Returning failed in line \d+ of .*: KeyError: 'xx", said
+    )
     assert len(said) < 400
 
 
@@ -208,4 +211,27 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     done = inside("test", "mine.py", "-k", "unsigned or tensor", "--samples", "20", cwd=tmp_path)
     assert done.code == 0, done.err
     error = refused(tmp_path, "test", "mine.py::rarely", "--samples", "77")
-    assert 'node "movers": Sampler Rarely failed: RuntimeError: seventy-seven.' in error
+    assert re.search(r'movers": Sampler Rarely failed in line \d+ of mine.py: Runtime', error)
+
+
+def test_a_generator_that_fails_says_on_which_row() -> None:
+    def failing(reference: Input, generator: np.random.Generator) -> Input:
+        return 1 / 0  # type: ignore[return-value]
+
+    with pytest.raises(UserError) as wrong:
+        Generate(failing).draw(Rows(DATA, np.array([3])), KeyedRandomness(0, (), 1))
+    assert re.fullmatch(
+        r'Generate\(failing\): for row 3 of dataset "five" it failed in line \d+ of '
+        r"test_rows_drawn\.py: ZeroDivisionError: division by zero\. It is called as "
+        r"function\(reference, generator\)\.",
+        str(wrong.value),
+    )
+
+
+def test_lines_of_our_own_files_are_not_named() -> None:
+    """`Agree` fails on a column that pandas cannot compare: no line of scrub is the user's."""
+    lists = np.empty(5, dtype=object)
+    lists[:] = [[1], [2], [3], [4], [5]]
+    references = Rows(DATA.with_columns(lists=lists), np.zeros(3, dtype=int))
+    with pytest.raises(UserError, match="Sampler Agree failed: TypeError: unhashable"):
+        donors(Agree("lists"), references, KeyedRandomness(0, ("node", "own"), 3), ("node",))

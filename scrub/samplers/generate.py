@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from scrub.data import Dataset, Rows, Tokenizer
-from scrub.errors import UserError
+from scrub.errors import UserError, in_line, in_words
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.inputs import Input, dataset_of, one_input
 from scrub.samplers.protocol import Randomness, names
@@ -84,7 +84,7 @@ class Generate:
         reference = one_input(data, row)
         rejected = unlike = 0
         for _ in range(self.tries):
-            given = self.function(reference, generator)
+            given = self._called(reference, generator, data, row)
             if given is None:
                 rejected += 1
                 continue
@@ -99,6 +99,20 @@ class Generate:
             f'dataset "{data.name}": {" and ".join(reasons)}. Give more tries=, or a function that '
             "rejects less."
         )
+
+    def _called(
+        self, reference: Input, generator: np.random.Generator, data: Dataset, row: int
+    ) -> Any:
+        try:
+            return self.function(reference, generator)
+        except UserError:
+            raise
+        except Exception as error:  # whatever the user's function raises
+            raise UserError(
+                f'{describe_sampler(self)}: for row {row} of dataset "{data.name}" it failed'
+                f"{in_line(error, self.function)}: {in_words(error)}. It is called as "
+                "function(reference, generator)."
+            ) from error
 
     def _finished(self, given: Any, reference: Input, data: Dataset, row: int) -> Input:
         if not isinstance(given, Input):
