@@ -21,7 +21,11 @@ from validating.page import written
 from validating.trained import ioi_planted, ioi_shortcut, parens
 from validating.trial import FULL, QUICK, Counts, Tried, tried
 from validating.wired_graphs import wired_graph
-from validating.wired_transformers import wired_transformer
+from validating.wired_transformers import (
+    ragged_transformer,
+    sharing_transformer,
+    wired_transformer,
+)
 
 from scrub.prepare import Session
 
@@ -41,6 +45,10 @@ def models(counts: Counts) -> Iterator[Make]:
         yield lambda session, random, name=f"transformer {number}": wired_transformer(random, name)
     if counts.trained:
         yield from (ioi_planted, ioi_shortcut, parens)
+    for number in range(counts.sharing):
+        yield lambda session, random, name=f"sharing {number}": sharing_transformer(random, name)
+    for number in range(counts.ragged):
+        yield lambda session, random, name=f"ragged {number}": ragged_transformer(random, name)
 
 
 def run(counts: Counts, seed: int) -> Iterator[Tried]:

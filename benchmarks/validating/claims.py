@@ -57,11 +57,17 @@ class Told:
     Attributes:
         kind: "true", or the mistake.
         what: which node is wrong, and what is said of it.
+        truth: the claim that a false one was made of; None where it was not made of any.
+        place: of the node that is wrong; () where it is left out, or none is.
+        near: whether it was chosen since its population lies just below the bound.
     """
 
     kind: str
     what: str
     part: Part
+    truth: Part | None = None
+    place: Place = ()
+    near: bool = False
 
 
 @frozen(eq=False)
@@ -141,6 +147,14 @@ def pruned(part: Part, random: np.random.Generator, *, root: bool = True) -> Par
     return evolve(part, children=tuple(pruned(c, random, root=False) for c in part.children))
 
 
+def stated(truths: Iterable[Part]) -> tuple[str, ...]:
+    """The features that claims state, each once."""
+    samplers = (part.sampler for truth in truths for _, part in truth.walk())
+    return tuple(
+        dict.fromkeys(name for s in samplers if isinstance(s, Agree) for name in s.features)
+    )
+
+
 def coarser(feature: str) -> str:
     """The name of the column in which values of a feature are merged."""
     return f"{feature}, merged"
@@ -155,4 +169,49 @@ def with_coarser(data: Dataset, features: Sequence[str], random: np.random.Gener
     for feature in features:
         _, codes = np.unique(data.feature(feature), return_inverse=True)
         columns[coarser(feature)] = random.permutation(codes.max() + 1)[codes] // 2
+    return data.with_columns(**columns)
+
+
+WRONG = (0.04, 0.07, 0.1, 0.3)
+"""Shares of the rows in which a half-right feature has a wrong value. A reference and its donor are
+both among the right ones with a probability of about 1 − 2 · share: the first three are nearly
+right, and lose a tenth to a fifth of what is at stake where all hangs on the feature."""
+
+
+def half_right(feature: str, share: float) -> str:
+    """The name of the column that is the feature, but for a share of the rows."""
+    return f"{feature}, {share:.0%} wrong"
+
+
+def turned(feature: str) -> str:
+    """The name of the column whose values are moved on by one in part of the rows."""
+    return f"{feature}, turned"
+
+
+def with_half_right(
+    data: Dataset,
+    features: Sequence[str],
+    others: Sequence[str],
+    random: np.random.Generator,
+) -> Dataset:
+    """The dataset, with columns that are each feature in part of the rows only.
+
+    Half-right ones have another value in some rows, left to chance. Turned ones have the next value
+    where one of the `others`, left to chance, has one of every second of its values.
+    """
+    columns = {}
+    for feature in features:
+        _, codes = np.unique(data.feature(feature), return_inverse=True)
+        kinds = int(codes.max()) + 1
+        if kinds == 1:
+            continue
+        for share in WRONG:
+            moved = np.zeros(len(data), dtype=np.int64)
+            rows = random.choice(len(data), round(share * len(data)), replace=False)
+            moved[rows] = random.integers(1, kinds, size=len(rows))
+            columns[half_right(feature, share)] = (codes + moved) % kinds
+        rest = [name for name in others if name != feature]
+        other = rest[random.integers(len(rest))]
+        _, where = np.unique(data.feature(other), return_inverse=True)
+        columns[turned(feature)] = (codes + where % 2) % kinds
     return data.with_columns(**columns)

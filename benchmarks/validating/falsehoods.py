@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from attrs import evolve
 
-from scrub.samplers import Agree, Sampler
-from validating.claims import Part, Planted, Told, coarser
+from scrub.samplers import Agree, Differ, Sampler, differ_of, features_of
+from scrub.sites import Sites
+from validating.claims import WRONG, Part, Place, Planted, Told, coarser, half_right, turned
 
 REFUTABLE = ("node", "feature", "coarser", "port", "position", "missing")
 """Mistakes that a scrub can show, unless what they get wrong does not matter in the data."""
+HARDER = ("half-right", "inverted", "swapped", "fewer")
+"""The same, and nearer to the truth."""
 UNREFUTABLE = ("finer", "idle")
 """Mistakes that no scrub can show: see `MEANING`."""
 
@@ -23,6 +26,13 @@ MEANING = {
     "port": "it is said to enter its parent by another port",
     "position": "it is said to stand at another position (in graphs: another input)",
     "missing": "it is left out",
+    "half-right": "it is said to carry what is its feature in most rows, and something else in "
+    + ", ".join(f"{share:.0%}" for share in WRONG[:-1])
+    + f" or {WRONG[-1]:.0%} of them",
+    "inverted": "it is said to carry the opposite: any other value of its feature; or a feature "
+    "that is moved on by one value in about half of the rows",
+    "swapped": "two nodes side by side are said to carry each other's features",
+    "fewer": "of the heads that share its work some are left out",
     "finer": "it is said to carry one more feature: that permits fewer swaps than the truth does",
     "idle": "a site that does nothing is said to carry a feature: any swap of it is harmless",
 }
@@ -47,16 +57,20 @@ def _mistakes(
     planted: Planted, truth: Part, place: tuple[int, ...], child: Part, kind: str
 ) -> Iterator[list[Told]]:
     def one(what: str, part: Part | None) -> Told:
-        return Told(kind, f"{child.name}: {what}", truth.put(place, part))
+        said, where = f"{child.name}: {what}", place if part is not None else ()
+        return Told(kind, said, truth.put(place, part), truth, where)
 
-    if kind == "missing":
+    if kind == "swapped":
+        yield from _swapped(truth, place, child)
+    elif kind == "fewer":
+        yield from _fewer(truth, place, child)
+    elif kind == "missing":
         if len(truth.at(place[:-1]).children) > 1:  # else its parent would be a leaf
             yield [one("left out", None)]
     elif kind in OTHER_SAMPLERS:
         if isinstance(child.sampler, Agree):
             for sampler in OTHER_SAMPLERS[kind](planted, child.sampler):
-                said = " and ".join(sampler.features)
-                yield [one(f"carries {said}", evolve(child, sampler=sampler))]
+                yield [one(f"carries {_carried(sampler)}", evolve(child, sampler=sampler))]
     else:
         for mistake, sites in planted.elsewhere(truth.at(place[:-1]), child):
             if mistake == kind:
@@ -69,6 +83,39 @@ def _said(part: Part) -> str:
     from scrub.results import describe_route
 
     return " | ".join(describe_route(route) for route in part.sites.routes)
+
+
+def _carried(sampler: Sampler) -> str:
+    another = [f"another {name}" for name in differ_of(sampler)]
+    return " and ".join([*features_of(sampler), *another])
+
+
+def _swapped(truth: Part, place: Place, child: Part) -> Iterator[list[Told]]:
+    """It and a sibling after it, each with the other's feature."""
+    *above, number = place
+    for later, sibling in enumerate(truth.at(tuple(above)).children):
+        both = isinstance(child.sampler, Agree) and isinstance(sibling.sampler, Agree)
+        if later > number and both and child.sampler != sibling.sampler:
+            part = truth.put(place, evolve(child, sampler=sibling.sampler))
+            part = part.put((*above, later), evolve(sibling, sampler=child.sampler))
+            what = f"{child.name} carries {_carried(sibling.sampler)}, {sibling.name} the reverse"
+            yield [Told("swapped", what, part, truth, place)]
+
+
+def _fewer(truth: Part, place: Place, child: Part) -> Iterator[list[Told]]:
+    """One of its heads is left out; or it and a sibling after it, where a third is left."""
+    (*above, number), routes = place, child.sites.routes
+    for route in routes:
+        for cell in route.cells if len(route.cells) > 1 else ():
+            fewer = evolve(route, cells=tuple(c for c in route.cells if c != cell))
+            sites = Sites(tuple(fewer if r is route else r for r in routes))
+            part = truth.put(place, evolve(child, sites=sites))
+            yield [Told("fewer", f"{child.name}: without {cell}", part, truth, place)]
+    siblings = truth.at(tuple(above)).children
+    for later in range(number + 1, len(siblings)) if len(siblings) > 2 else ():
+        part = truth.put((*above, later), None).put(place, None)
+        what = f"{child.name} and {siblings[later].name}: left out"
+        yield [Told("fewer", what, part, truth)]
 
 
 def _feature(planted: Planted, sampler: Agree) -> Iterator[Agree]:
@@ -92,10 +139,29 @@ def _finer(planted: Planted, sampler: Agree) -> Iterator[Agree]:
             yield Agree((*sampler.features, name))
 
 
-OTHER_SAMPLERS: dict[str, Callable[[Planted, Agree], Iterator[Agree]]] = {
+def _half_right(planted: Planted, sampler: Agree) -> Iterator[Agree]:
+    for name in sampler.features:
+        rest = tuple(other for other in sampler.features if other != name)
+        for share in WRONG:
+            if half_right(name, share) in planted.data.columns:
+                yield Agree((*rest, half_right(name, share)))
+
+
+def _inverted(planted: Planted, sampler: Agree) -> Iterator[Sampler]:
+    if len(sampler.features) == 1:
+        yield Differ(sampler.features)
+    for name in sampler.features:
+        rest = tuple(other for other in sampler.features if other != name)
+        if turned(name) in planted.data.columns:
+            yield Agree((*rest, turned(name)))
+
+
+OTHER_SAMPLERS: dict[str, Callable[[Planted, Agree], Iterator[Sampler]]] = {
     "feature": _feature,
     "coarser": _coarser,
     "finer": _finer,
+    "half-right": _half_right,
+    "inverted": _inverted,
 }
 
 
@@ -105,7 +171,8 @@ def _idle(planted: Planted, truth: Part) -> Iterator[list[Told]]:
         sampler: Sampler = Agree(feature)
         child = Part("idle", sampler, sites)
         part = evolve(truth, children=(*truth.children, child))
-        yield [Told("idle", f"{_said(child)} carries {feature}", part)]
+        place = (len(truth.children),)
+        yield [Told("idle", f"{_said(child)} carries {feature}", part, truth, place)]
 
 
 def chosen(

@@ -21,7 +21,7 @@ from scrub.metrics import measure
 from scrub.options import MEMORY
 from scrub.plan import plan
 from scrub.prepare import Prepared, Session
-from scrub.samplers import Agree, Exact, Sampler, Uncond
+from scrub.samplers import Agree, Differ, Exact, Sampler, Uncond
 from validating.claims import Part
 
 
@@ -84,10 +84,15 @@ def recovered(wiring: Wiring, data: Dataset, root: Part) -> float:
 def _given_reference(wiring: Wiring, data: Dataset, part: Part) -> np.ndarray:
     """The probability of each value of a part, for every reference: [rows, values]."""
     given_own = _given_own(wiring, data, part)
-    classes = _classes(part.sampler, data)
+    differs = isinstance(part.sampler, Differ)
+    classes = _classes(Agree(part.sampler.differ) if differs else part.sampler, data)
     sums = np.zeros((classes.max() + 1, wiring.values))
     np.add.at(sums, classes, given_own)
-    return (sums / np.bincount(classes)[:, None])[classes]
+    rows = np.bincount(classes)
+    if differs:
+        assert len(part.sampler.differ) == 1
+        sums, rows = sums.sum(axis=0) - sums, len(data) - rows
+    return (sums / rows[:, None])[classes]
 
 
 def _given_own(wiring: Wiring, data: Dataset, part: Part) -> np.ndarray:

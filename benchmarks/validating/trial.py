@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 import scrub
 from scrub.collect import Collected
@@ -16,7 +16,7 @@ from scrub.errors import UserError
 from scrub.options import Options
 from scrub.prepare import Prepared, Session, prepare
 from validating.claims import Part, Planted, Told, pruned
-from validating.falsehoods import REFUTABLE, UNREFUTABLE, chosen, falsehoods
+from validating.falsehoods import HARDER, REFUTABLE, UNREFUTABLE, chosen, falsehoods
 from validating.population import Population, sampled
 
 BOUND = 0.9
@@ -32,9 +32,18 @@ less than one of 10,000 claims."""
 NOISY = 0.01
 """What the noise of a hand-wired transformer may cost a true claim: about ten times its share of
 attention that softmax leaves elsewhere."""
+PLANTED = ("graphs", "transformers", "shared work", "ragged rows")
+"""The groups in which claims are true by construction."""
 Truth = Literal["1", "above the bound", "at the bound", "below the bound"]
+NEAR = (0.8, BOUND)
+"""False claims that lie here are the hardest that should be refuted. They are few among mistakes
+made at random, so some are looked for: by what they recover in truth, before they are tested."""
 TRIES = 8
 """Draws of a true claim until another one that was not there before is given up."""
+NEAR_TRIES = 24
+"""Mistakes made until one that lies near the bound is given up."""
+LOOK = 2_000
+"""Samples by which a near one is looked for, where the population cannot be enumerated."""
 
 
 @frozen
@@ -42,9 +51,12 @@ class Counts:
     """How many claims are made of each model.
 
     Attributes:
-        graphs: hand-wired graphs. So also `transformers`.
+        graphs: hand-wired graphs. So also `transformers`, those that are `sharing` the work
+            between heads, and those with `ragged` rows.
         true: claims of one model that are true; fewer where it has fewer.
         false: claims of one model with a mistake that a scrub may show.
+        harder: the same with a mistake that is nearer to the truth.
+        near: the same, chosen since they lie near the bound.
         beyond: claims of one model with a mistake that no scrub can show.
         trained: false claims of every kind about a trained model.
         large: samples that stand in for a population which cannot be enumerated.
@@ -57,10 +69,37 @@ class Counts:
     beyond: int
     trained: int
     large: int = 20_000
+    sharing: int = 0
+    ragged: int = 0
+    harder: int = 0
+    near: int = 0
 
 
-FULL = Counts(graphs=36, transformers=30, true=4, false=4, beyond=1, trained=5)
-QUICK = Counts(graphs=1, transformers=1, true=1, false=3, beyond=1, trained=0, large=2_000)
+FULL = Counts(
+    graphs=36,
+    transformers=30,
+    true=4,
+    false=4,
+    beyond=1,
+    trained=5,
+    sharing=24,
+    ragged=20,
+    harder=2,
+    near=1,
+)
+QUICK = Counts(
+    graphs=1,
+    transformers=1,
+    true=1,
+    false=2,
+    beyond=1,
+    trained=0,
+    large=2_000,
+    sharing=1,
+    ragged=1,
+    harder=1,
+    near=1,
+)
 
 
 @frozen
@@ -83,6 +122,7 @@ class Tried:
     low: float
     high: float
     verdict: str
+    near: bool = False
 
     @property
     def band(self) -> str:
@@ -117,7 +157,7 @@ def tried(
     Args:
         seed: of the first claim's draws; the next have the next ones.
     """
-    for number, told in enumerate(_told(planted, counts, random, session)):
+    for number, told in enumerate(_told(planted, counts, random, session, seed)):
         yield put_to_test(planted, told, session, seed + number, counts.large)
 
 
@@ -125,11 +165,7 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
     """The verdict on one claim, beside the truth."""
     claim = planted.claim(told.part, BOUND)
     result = scrub.run(claim, session=session, seed=seed)
-    if planted.exact is not None:
-        truth = Population(planted.exact(told.part), 0.0)
-    else:
-        prepared = _prepared(planted, told.part, session)
-        truth = sampled(prepared, session, seed=seed + 1_000_000, samples=large)
+    truth = population(planted, told.part, session, seed + 1_000_000, large)
     return Tried(
         group=planted.group,
         model=planted.name,
@@ -141,11 +177,21 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
         low=result.recovered.low,
         high=result.recovered.high,
         verdict=result.judgement.verdict or "none",
+        near=told.near,
     )
 
 
+def population(
+    planted: Planted, part: Part, session: Session, seed: int, samples: int
+) -> Population:
+    """What a claim recovers in truth: enumerated where that can be, else on so many samples."""
+    if planted.exact is not None:
+        return Population(planted.exact(part), 0.0)
+    return sampled(_prepared(planted, part, session), session, seed=seed, samples=samples)
+
+
 def _told(
-    planted: Planted, counts: Counts, random: np.random.Generator, session: Session
+    planted: Planted, counts: Counts, random: np.random.Generator, session: Session, seed: int
 ) -> Iterator[Told]:
     """True claims, then false ones: no two alike."""
     seen: set[Part] = set()
@@ -161,6 +207,36 @@ def _told(
         for false in _false(planted, counts, random, fresh):
             seen.add(false.part)
             yield false
+    if planted.truths and planted.group in PLANTED:
+        for false in _in_turn(planted, HARDER, counts.harder, random, fresh):
+            seen.add(false.part)
+            yield false
+        for _ in range(counts.near):
+            false = _near(planted, random, fresh, session, seed + 2_000_000)
+            if false is not None:
+                seen.add(false.part)
+                yield false
+
+
+def _near(
+    planted: Planted,
+    random: np.random.Generator,
+    fresh: Callable[[Part], bool],
+    session: Session,
+    seed: int,
+) -> Told | None:
+    """A mistake by which a claim comes to lie just below the bound; None where none is found."""
+    for number in range(NEAR_TRIES):
+        kinds = ("half-right",) if number % 2 else (*REFUTABLE, *HARDER)
+        kind = kinds[random.integers(len(kinds))]
+        truth = pruned(planted.truths[random.integers(len(planted.truths))], random)
+        made = chosen(falsehoods(planted, truth, kind), random, fresh)
+        if made is None:
+            continue
+        found = population(planted, made.part, session, seed + number, LOOK)
+        if NEAR[0] <= found.recovered < NEAR[1]:
+            return evolve(made, near=True)
+    return None
 
 
 def _true(planted: Planted, count: int, random: np.random.Generator) -> list[Part]:

@@ -21,7 +21,7 @@ from scrub.model.arithmetic import graph, node, source
 from scrub.model.graph import Graph
 from scrub.samplers import Agree
 from scrub.sites import Sites, site
-from validating.claims import ROOT, Part, Planted, with_coarser
+from validating.claims import ROOT, Part, Planted, stated, with_coarser, with_half_right
 from validating.population import Operation, Wiring, recovered
 
 ROWS = 200
@@ -42,8 +42,9 @@ def wired_graph(random: np.random.Generator, name: str) -> Planted:
     inputs = {x: np.stack([columns[x], random.integers(10, size=ROWS)], axis=1) for x in INPUTS}
     features = (*INPUTS, *wiring.operations)
     data = Dataset(name, inputs=inputs, lengths=np.ones(ROWS, dtype=np.int64), columns=columns)
-    data = with_coarser(data, features, random)
     truth = _story(wiring, OUT)
+    data = with_coarser(data, features, random)
+    data = with_half_right(data, stated([truth]), features, random.spawn(1)[0])
     return Planted(
         group="graphs",
         name=name,

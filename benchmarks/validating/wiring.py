@@ -4,8 +4,10 @@ The residual stream has a block of coordinates for the token, for the position, 
 writes and for the answer, so that every component writes where nobody else does. A head finds its
 source by position, by distance, or by matching its token against what a head of layer 0 wrote
 there, and copies to its own block the token that stands there, or what a head of layer 0 wrote
-there. An MLP may look up the answer for what two heads have copied. All weights have noise on top,
-and softmax leaves a little attention elsewhere.
+there. The answer hangs on the token of one head; or of three that share the work, each adding its
+share to the logits, or an MLP taking the token that most of them copied; or an MLP looks it up for
+what two heads have copied. All weights have noise on top, and softmax leaves a little attention
+elsewhere.
 """
 
 from __future__ import annotations
@@ -68,14 +70,20 @@ class Design:
     Attributes:
         symbols: size of the vocabulary, and number of answers at most.
         heads: what every head does.
-        reads: the heads whose blocks decide on the answer at the last position: one or two.
-        answers: the answer for every value of these blocks; an axis for each.
+        reads: the heads whose blocks decide on the answer at the last position.
+        answers: the answer for every value of their blocks: an axis for each of a pair, else one
+            axis, since all copy the same token.
+        decides: "sum": the logits add up what the heads say, by `shares`; "pair": an MLP looks up
+            the answer for two heads; "vote": an MLP takes what two of three heads say.
+        shares: of each head that is read, where they add up.
     """
 
     symbols: int
     heads: Mapping[Head, Copier]
     reads: tuple[Head, ...]
     answers: np.ndarray
+    decides: Literal["sum", "pair", "vote"]
+    shares: tuple[float, ...] = (1.0,)
 
     @property
     def d_model(self) -> int:
@@ -99,7 +107,7 @@ def wired(design: Design, random: np.random.Generator) -> Graph:
     embedding, position = np.zeros((symbols, size)), np.zeros((WIDTH, size))
     embedding[np.arange(symbols), design.block("token") + np.arange(symbols)] = 1
     position[np.arange(WIDTH), design.block("position") + np.arange(WIDTH)] = 1
-    looks_up = len(design.reads) == 2
+    looks_up = design.decides != "sum"
     blocks = tuple(
         Block(
             _attention(design, layer, noisy),
@@ -113,8 +121,9 @@ def wired(design: Design, random: np.random.Generator) -> Graph:
         first = design.block("answer")
         unembedding[first + np.arange(outputs), np.arange(outputs)] = CONFIDENT
     else:
-        first = design.block(design.reads[0])
-        unembedding[first + np.arange(symbols), design.answers] = CONFIDENT
+        for head, share in zip(design.reads, design.shares, strict=True):
+            first = design.block(head)
+            unembedding[first + np.arange(symbols), design.answers] = CONFIDENT * share
     return transformer(
         Weights(
             embedding=noisy(embedding),
@@ -176,6 +185,17 @@ def _attention(design: Design, layer: int, noisy: _Noisy) -> Attention:
 
 
 def _lookup(design: Design, noisy: _Noisy) -> MLP:
+    pre, bias, post = _pairs(design) if design.decides == "pair" else _votes(design)
+    return MLP(
+        norm=_norm(design, 2 + LAYERS * HEADS),
+        pre=Linear(noisy(pre), noisy(bias)),
+        linear=None,
+        post=Linear(noisy(post)),
+        activation="relu",
+    )
+
+
+def _pairs(design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A neuron for every pair of what the two heads copied: 1 for that pair alone, else 0."""
     size, symbols = design.d_model, design.symbols
     pre, bias = np.zeros((size, symbols**2)), np.full(symbols**2, -3.0)
@@ -184,13 +204,20 @@ def _lookup(design: Design, noisy: _Noisy) -> MLP:
         for head, token in zip(design.reads, pair, strict=True):
             pre[design.block(head) + token, neuron] = 2
         post[neuron, design.block("answer") + design.answers[pair]] = 1
-    return MLP(
-        norm=_norm(design, 2 + LAYERS * HEADS),
-        pre=Linear(noisy(pre), noisy(bias)),
-        linear=None,
-        post=Linear(noisy(post)),
-        activation="relu",
-    )
+    return pre, bias, post
+
+
+def _votes(design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two neurons for every token: together 1 if two or three heads copied it, else 0."""
+    size, symbols = design.d_model, design.symbols
+    pre, bias = np.zeros((size, 2 * symbols)), np.repeat([-3.0, -4.0], symbols)
+    post = np.zeros((2 * symbols, size))
+    for token in range(symbols):
+        for neuron, sign in ((token, 1), (symbols + token, -1)):
+            for head in design.reads:
+                pre[design.block(head) + token, neuron] = 2
+            post[neuron, design.block("answer") + design.answers[token]] = sign
+    return pre, bias, post
 
 
 def _idle_mlp(design: Design, layer: int, noisy: _Noisy) -> MLP:
