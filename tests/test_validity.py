@@ -16,19 +16,33 @@ from by_hand import Drawn, root_value
 from scrub.data import Dataset
 from scrub.model.probe import plain_logits
 from scrub.prepare import Session
-from scrub.samplers import Agree, Exact, Uncond
+from scrub.samplers import Agree, Differ, Exact, Uncond
 from scrub.sites import site
 from scrub.tree import NamePath
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import validity
-from validating.claims import ROOT, Part, Planted, Told, correspondence
-from validating.falsehoods import REFUTABLE, UNREFUTABLE, falsehoods
+from validating.claims import (
+    ROOT,
+    WRONG,
+    Part,
+    Planted,
+    Told,
+    correspondence,
+    half_right,
+    turned,
+    with_half_right,
+)
+from validating.falsehoods import HARDER, REFUTABLE, UNREFUTABLE, falsehoods
 from validating.population import Operation, Wiring, recovered
-from validating.trial import BOUND, Counts, Tried, put_to_test, tried
+from validating.trial import BOUND, NEAR, Counts, Tried, population, put_to_test, tried
 from validating.wired_graphs import graph_of, wired_graph
-from validating.wired_transformers import wired_transformer
+from validating.wired_transformers import (
+    ragged_transformer,
+    sharing_transformer,
+    wired_transformer,
+)
 
 FIVE_ERRORS = 5 / 1.96
 """Half-widths of a 95% interval in five standard errors: by chance in one of a million claims."""
@@ -79,11 +93,16 @@ CLAIMS = {
     "exact": claim(evolve(N, sampler=Exact(), children=(X,))),
     "port": claim(evolve(N, sites=site("n", into="side")), Z),
     "z alone": claim(None, Z),
+    "another z": claim(N, evolve(Z, sampler=Differ("z"))),
+    "another n": claim(evolve(N, sampler=Differ("n"), children=(X, Y)), Z),
 }
 
 
 def donors(part: Part, row: int) -> list[int]:
     """The rows that a part may draw as its own."""
+    if isinstance(part.sampler, Differ):
+        (other,) = part.sampler.differ
+        return [i for i in range(4) if FOUR.columns[other][i] != FOUR.columns[other][row]]
     features = getattr(part.sampler, "features", () if part.sampler == Uncond() else ("row",))
     columns = {**FOUR.columns, "row": np.arange(4)}
     return [i for i in range(4) if all(columns[f][i] == columns[f][row] for f in features)]
@@ -192,27 +211,37 @@ def test_the_same_seed_makes_the_same_claims() -> None:
 # Hand-wired transformers
 
 
+MAKERS = {
+    "transformer": wired_transformer,
+    "sharing": sharing_transformer,
+    "ragged": ragged_transformer,
+}
+
+
 @functools.cache
-def transformer(seed: int) -> Planted:
+def transformer(seed: int, kind: str = "transformer") -> Planted:
     torch.set_num_threads(1)
-    return wired_transformer(np.random.default_rng(seed), f"transformer {seed}")
+    return MAKERS[kind](np.random.default_rng(seed), f"{kind} {seed}")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_hand_wired_transformers_compute_their_algorithm(seed: int) -> None:
-    planted = transformer(seed)
-    logits = plain_logits(planted.model, torch.tensor(planted.data.inputs["tokens"]))[:, -1]
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("seed", range(4))
+def test_hand_wired_transformers_compute_their_algorithm(seed: int, kind: str) -> None:
+    planted = transformer(seed, kind)
+    ends = torch.tensor(planted.data.lengths - 1)
+    every = plain_logits(planted.model, torch.tensor(planted.data.inputs["tokens"]))
+    logits = every[torch.arange(len(ends)), ends]
     answer = torch.tensor(planted.data.labels["answer"])
     right = logits.gather(1, answer[:, None])[:, 0]
     rest = logits.scatter(1, answer[:, None], -torch.inf).max(dim=1).values
     assert (right - rest).min() > 4
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_claims_about_hand_wired_transformers(seed: int) -> None:
+@pytest.mark.parametrize("kind", MAKERS)
+def test_claims_about_hand_wired_transformers(kind: str) -> None:
     counts = Counts(graphs=0, transformers=1, true=2, false=3, beyond=1, trained=0, large=4_000)
-    random = np.random.default_rng(seed)
-    found = list(tried(transformer(seed), counts, random, Session(), seed))
+    random = np.random.default_rng(1)
+    found = list(tried(transformer(1, kind), counts, random, Session(), 1))
     for one in found:
         if one.kind in ("true", *UNREFUTABLE):
             assert one.population > 0.98, one
@@ -231,6 +260,81 @@ def test_every_kind_of_mistake_can_be_made() -> None:
         if falsehoods(planted, truth, kind)
     }
     assert kinds == {*REFUTABLE, *UNREFUTABLE}
+
+
+def test_every_harder_mistake_can_be_made() -> None:
+    made = {
+        kind
+        for name in MAKERS
+        for kind in HARDER
+        for seed in range(4)
+        if any(
+            falsehoods(transformer(seed, name), truth, kind)
+            for truth in transformer(seed, name).truths
+        )
+    }
+    assert made == set(HARDER)
+
+
+def test_half_right_features_are_wrong_in_the_share_of_rows_that_they_say() -> None:
+    rows = np.arange(200)
+    data = Dataset(
+        "rows",
+        inputs={"x": rows},
+        lengths=np.ones(200, dtype=np.int64),
+        columns={"a": rows % 3, "b": rows // 100, "constant": np.zeros(200)},
+    )
+    told = with_half_right(data, ["a", "constant"], ["a", "b"], np.random.default_rng(0))
+    for share in WRONG:
+        assert (told.columns[half_right("a", share)] != data.columns["a"]).mean() == share
+    moved = told.columns[turned("a")] != data.columns["a"]
+    assert np.array_equal(moved, data.columns["b"] == 1)
+    assert half_right("constant", WRONG[0]) not in told.columns
+
+
+def test_claims_that_are_chosen_lie_near_the_bound() -> None:
+    counts = Counts(graphs=0, transformers=0, true=1, false=0, beyond=0, trained=0, near=1)
+    near: list[Tried] = []
+    for seed in range(6):
+        planted = wired_graph(np.random.default_rng([5, seed]), f"graph {seed}")
+        found = tried(planted, counts, np.random.default_rng(seed), Session(), seed)
+        near += [one for one in found if one.near]
+    assert len(near) >= 3
+    assert all(NEAR[0] <= one.population < NEAR[1] for one in near)
+    assert all(one.verdict in ("refuted", "inconclusive") for one in near)
+
+
+def without(planted: Planted, left: tuple[int, ...]) -> float:
+    """What the first story of heads that share the work recovers without some of them."""
+    (story, _), place = planted.truths, ()
+    if len(story.children) == 1:
+        place = (0,)  # heads stand below the MLP that takes their votes
+    kept = tuple(c for i, c in enumerate(story.at(place).children) if i not in left)
+    changed = evolve(story.at(place), children=kept)
+    part = story.put(place, changed) if place else changed
+    return population(planted, part, Session(), 0, 2_000).recovered
+
+
+def test_of_three_heads_that_vote_one_is_redundant_and_two_are_not() -> None:
+    votes = [p for p in (transformer(s, "sharing") for s in range(6)) if votes_in(p)]
+    assert votes
+    for one in range(3):
+        assert without(votes[0], (one,)) > 0.99
+        assert without(votes[0], tuple(i for i in range(3) if i != one)) < 0.5
+
+
+def test_of_three_heads_that_add_up_each_costs_by_its_share() -> None:
+    """The right answer's logit falls by 8 · share for its own; one share is half or more."""
+    shares = [p for p in (transformer(s, "sharing") for s in range(6)) if not votes_in(p)]
+    assert shares
+    lost = sorted(1 - without(shares[0], (one,)) for one in range(3))
+    assert lost[0] < 0.03
+    assert lost[1] < 0.05
+    assert 0.05 < lost[2] < 0.4
+
+
+def votes_in(planted: Planted) -> bool:
+    return len(planted.truths[0].children) == 1
 
 
 def test_the_whole_command(tmp_path: Path) -> None:
