@@ -2,48 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from attrs import fields, frozen
 
 from scrub.collect import Collected
 from scrub.diagnostics.blame import Blame
-from scrub.diagnostics.nulls import NULLS
 from scrub.diagnostics.report import swap_in_words
-from scrub.diagnostics.run import NOTHING, WORST, Asked, diagnose
+from scrub.diagnostics.run import WORST, Asked, asked_for, diagnose
 from scrub.diagnostics.waterfall import waterfall
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis import Claim
+from scrub.kept import nothing_known
 from scrub.options import Options, check_device
-from scrub.pipeline import scrub_claim
+from scrub.pipeline import ahead, scrub_claim
 from scrub.prepare import Prepared, Session, prepare
 from scrub.results import Result
+from scrub.together import judged
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-DIAGNOSED = Asked(nulls=NULLS, conventions=True, specificity=True)
 
-
+@overload
 def run(
-    claim: Claim, *, session: Session | None = None, diagnosed: bool = False, **options: Any
-) -> Result:
-    """Test one claim: `scrub.run(by_value, model="ioi-planted")`, as `scrub test` does.
+    claims: Claim,
+    *,
+    session: Session | None = None,
+    diagnosed: bool | None = None,
+    **options: Any,
+) -> Result: ...
+@overload
+def run(
+    claims: Sequence[Claim],
+    *,
+    session: Session | None = None,
+    diagnosed: bool | None = None,
+    **options: Any,
+) -> list[Result]: ...
+def run(
+    claims: Claim | Sequence[Claim],
+    *,
+    session: Session | None = None,
+    diagnosed: bool | None = None,
+    **options: Any,
+) -> Result | list[Result]:
+    """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
+
+    Law: the results are those of `scrub test` on the same claims. Verdicts of claims that are run
+    together are corrected for their number, as one command's are; of claims that are run one by
+    one each is judged alone. `result.correction` says which.
 
     Args:
-        claim: a function decorated with `@claim`.
+        claims: a function decorated with `@claim`, or several.
         session: keeps models, data and plain activations between calls, where one is given:
             `session = scrub.Session()`.
-        diagnosed: also nulls, conventions and specificity, in `result.diagnosis`: what
-            `scrub test --diagnose` prints.
+        diagnosed: also nulls, conventions and specificity, in `result.diagnosis`: True as
+            `scrub test --diagnose`, False as `--no-diagnose`; by default what is cheap.
         options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
 
+    Returns:
+        One result for one claim; a list of them, in the order of the claims, for several.
+
     Raises:
-        UserError: the claim is illegal, or an option is not one.
+        UserError: a claim is illegal, or an option is not one.
     """
-    return _run("run", claim, session or Session(), DIAGNOSED if diagnosed else NOTHING, options)
+    several = [claims] if isinstance(claims, Claim) else _several("run", claims)
+    results = _run("run", several, session or Session(), asked_for(diagnosed), options)
+    return results[0] if isinstance(claims, Claim) else results
+
+
+def _several(called: str, claims: Any) -> list[Claim]:
+    found = list(claims) if isinstance(claims, list | tuple) else [claims]
+    wrong = dict.fromkeys(type(one).__name__ for one in found if not isinstance(one, Claim))
+    if wrong or not found:
+        given = " and a ".join(wrong) if wrong else f"empty {type(claims).__name__}"
+        raise UserError(
+            f"scrub.{called} takes a claim, not a {given}. "
+            "Decorate the function with @claim(data=…, metric=…)."
+        )
+    return found
 
 
 def explain(
@@ -58,8 +99,10 @@ def explain(
     Raises:
         UserError: the claim is illegal, or an option is not one.
     """
+    _several("explain", [claim])
     asked = Asked(blame=True, worst=rows)
-    return Explanation(_run("explain", claim, session or Session(), asked, options))
+    (result,) = _run("explain", [claim], session or Session(), asked, options)
+    return Explanation(result)
 
 
 @frozen(eq=False, repr=False)
@@ -121,30 +164,31 @@ class Explanation:
 
 
 def _run(
-    called: str, claim: Claim, session: Session, asked: Asked, options: dict[str, Any]
-) -> Result:
-    prepared, chosen = _prepared(called, claim, session, options)
-    result = scrub_claim(prepared, session, chosen, lambda samples: None)
-    return result if asked == NOTHING else diagnose(result, prepared, session, chosen, asked)
+    called: str, claims: list[Claim], session: Session, asked: Asked, options: dict[str, Any]
+) -> list[Result]:
+    chosen = _options(called, options)
+    together = judged(claims)
+
+    def one(prepared: Prepared) -> Result:
+        cost = ahead(prepared, session, chosen, nothing_known).cost
+        result = scrub_claim(prepared, session, chosen, together=together)
+        return diagnose(result, prepared, session, chosen, asked, cost=cost)
+
+    return [one(prepared) for prepared in prepare(list(map(_collected, claims)), session, chosen)]
 
 
-def _prepared(
-    called: str, claim: Claim, session: Session, options: dict[str, Any]
-) -> tuple[Prepared, Options]:
-    """The claim on its model and data, as the file says that it stands in."""
-    if not isinstance(claim, Claim):
-        raise UserError(
-            f"scrub.{called} takes a claim, not a {type(claim).__name__}. "
-            "Decorate the function with @claim(data=…, metric=…)."
-        )
+def _options(called: str, options: dict[str, Any]) -> Options:
     known = [attribute.name for attribute in fields(Options)]
     for name in options:
         if name not in known:
             raise UserError(f'scrub.{called} has no option "{name}". {did_you_mean(name, known)}')
     chosen = Options(**options)
     check_device(chosen.device)
+    return chosen
+
+
+def _collected(claim: Claim) -> Collected:
+    """The claim as the file says that it stands in, about the model that the file names."""
     scope = getattr(claim.build, "__globals__", {})
     model = claim.model if claim.model is not None else scope.get("MODEL")
-    file = Path(scope.get("__file__", "")).name
-    (prepared,) = prepare([Collected(file, claim, model)], session, chosen)
-    return prepared, chosen
+    return Collected(Path(scope.get("__file__", "")).name, claim, model)

@@ -32,11 +32,14 @@ class Cancellation:
         cancelled: 1 − |mean error| / mean |error|, error = scrubbed − original: the share of the
             error that cancels in the mean, from 0 (all errors have one sign) to 1 (they add up to
             nothing). NaN where there is no error.
+        hidden: (mean |error| − |mean error|) / mean |baseline − original|: how much less would be
+            recovered if no errors cancelled. 0 where there is no error, NaN where undefined.
         reason: why `cancelled` is NaN, if it is.
     """
 
     recovered: Interval
     cancelled: float
+    hidden: float
     reason: str = ""
 
 
@@ -47,14 +50,18 @@ def cancellation(numbers: Numbered) -> Cancellation:
     gap = numbers.baseline - numbers.original
     recovered = loss_recovered(np.zeros(len(gap)), np.abs(error), np.abs(gap))
     if not len(error):
-        return Cancellation(recovered, math.nan, "the metric is undefined on every reference")
+        reason = "the metric is undefined on every reference"
+        return Cancellation(recovered, math.nan, math.nan, reason)
     if not np.isfinite(error).all():
-        return Cancellation(recovered, math.nan, "the metric is not finite everywhere")
+        return Cancellation(recovered, math.nan, math.nan, "the metric is not finite everywhere")
     largest = max(np.abs(numbers.original).max(), np.abs(numbers.scrubbed).max())
     size = float(np.abs(error).mean())
     if size <= ROUNDING * largest:
-        return Cancellation(recovered, math.nan, "no reference's metric changed")
-    return Cancellation(recovered, max(0.0, 1 - abs(float(error.mean())) / size))
+        return Cancellation(recovered, math.nan, 0.0, "no reference's metric changed")
+    left = abs(float(error.mean()))
+    stake = float(np.abs(gap).mean())
+    hidden = max(0.0, size - left) / stake if stake else math.nan
+    return Cancellation(recovered, max(0.0, 1 - left / size), hidden)
 
 
 def in_words(found: Cancellation, recovered: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +102,8 @@ def test_command(
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword)
-    from scrub.diagnostics.nulls import NULLS
     from scrub.diagnostics.report import show_diagnosis
-    from scrub.diagnostics.run import Asked
+    from scrub.diagnostics.run import asked_for
     from scrub.options import check_device
     from scrub.prepare import Session, prepare
     from scrub.progress import Progress
@@ -126,16 +124,12 @@ def test_command(
         progress,
         json_file=json_file,
         save_run=save_run,
-        asked=Asked(
-            nulls={True: NULLS, False: 0, None: None}[diagnose] if nulls is None else nulls,
-            conventions=diagnose,
-            specificity=bool(diagnose),
-        ),
+        asked=asked_for(diagnose, nulls),
     )
     results = outcome.results
     if results and not quiet:
-        below = partial(show_diagnosis, tables=bool(diagnose))
-        show(results, terminal(), verbose=verbose, by=by, below=below)
+        below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
+        show(results, terminal(), verbose=verbose, by=by, **below)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
     if json_file:

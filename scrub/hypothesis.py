@@ -82,9 +82,15 @@ def inconclusive(*, above: float | None = None, below: float | None = None) -> E
     return _bounded("inconclusive", above, below)
 
 
-def vacuous() -> Expectation:
-    """Expects that the claim cannot fail, whatever it recovers (see `scrub.vacuity`)."""
-    return Expectation("vacuous", None, None)
+def vacuous(*, above: float | None = None, below: float | None = None) -> Expectation:
+    """Expects that the claim could not have failed: nothing that it states was put to the test.
+
+    With bounds it is held against them, with any input in place of those that agree as well;
+    without, any input must do as well as those. (See `scrub.vacuity` and `scrub.earned`.)
+    """
+    if above is None and below is None:
+        return Expectation("vacuous", None, None)
+    return _bounded("vacuous", above, below)
 
 
 @frozen(eq=False)

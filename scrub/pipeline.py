@@ -20,6 +20,7 @@ from scrub.cancellation import cancellation
 from scrub.check import check_drawn
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
+from scrub.earned import Scrub, earned, nothing_loosened
 from scrub.errors import UserError, in_words
 from scrub.execute import Outputs, execute
 from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
@@ -33,12 +34,12 @@ from scrub.results import Measured, Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge
 from scrub.steps import Plan
+from scrub.together import confidence_of
 from scrub.tree import NamePath, Occurrence, Tree
 from scrub.vacuity import why_vacuous
+from scrub.watch import UNWATCHED, Watch
 from scrub.work import Work, work
 
-Progress = Callable[[int], None]
-"""Called after every chunk, with the number of the claim's samples that were finished."""
 UNKNOWN = Interval(math.nan, -math.inf, math.inf)
 """Before anything is computed."""
 CHECKED = 8
@@ -49,26 +50,29 @@ def scrub_claim(
     prepared: Prepared,
     session: Session,
     options: Options,
-    progress: Progress,
+    watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
+    *,
+    together: int = 1,
 ) -> Result:
     """Scrub a claim.
 
     Args:
         known: what is known already of a scrub's numbers, which is not computed again.
+        together: how many claims are judged in one run, this one included.
 
     Raises:
         UserError: the model cannot be loaded, or a sampler or metric of the user's fails.
     """
     with _said_where(prepared):
-        return _scrubbed(prepared, session, options, progress, known)
+        return _scrubbed(prepared, session, options, watch, known, together)
 
 
 def numbers_of(
     prepared: Prepared,
     session: Session,
     options: Options,
-    progress: Progress,
+    watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
 ) -> Numbered:
     """The numbers of a claim, or of a variant of it, and no more: `evolve(prepared, tree=…)`.
@@ -85,7 +89,7 @@ def numbers_of(
         begun, draws, section = _begun(prepared, session, options, known)
         within = _budget(begun, draws, session, options.memory)
         _check_known(begun, draws, within, section)
-        return _measured(begun, draws, within, progress, section)[0]
+        return _measured(begun, draws, within, watch, section)[0]
 
 
 @frozen
@@ -147,7 +151,12 @@ def _said_where(prepared: Prepared) -> Iterator[None]:
 
 
 def _scrubbed(
-    prepared: Prepared, session: Session, options: Options, progress: Progress, known: SectionOf
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    watch: Watch,
+    known: SectionOf,
+    together: int,
 ) -> Result:
     """plan → draw → execute → metrics → statistics."""
     session.load(prepared.model, options.dtype, options.device)
@@ -158,7 +167,7 @@ def _scrubbed(
     predicted = work(begun.plan, draws, within)
     _check_known(begun, draws, within, section)
     spent = section.seconds
-    progress(section.samples)
+    watch.advance(section.samples)
     looks = _looks(options)
     measured, recovered = section.first(0), UNKNOWN
     for samples in looks:
@@ -166,13 +175,18 @@ def _scrubbed(
             break
         draws = _some(every, np.arange(samples))
         within = _budget(begun, draws, session, options.memory)
-        measured = _measured(begun, draws, within, progress, section)
+        measured = _measured(begun, draws, within, watch, section)
         recovered = measured[0].recovered()
-    vacuous = _vacuous(begun, draws, measured[0], session, options, known, progress)
+    expect, numbers = prepared.claim.expect, measured[0]
+    confidence = confidence_of(prepared.claim, together)
+    judged = recovered if confidence == recovered.confidence else numbers.recovered(confidence)
+    scrub = _variants(begun, len(draws.references), session, options, watch, known)
+    vacuous, support = why_vacuous(draws, numbers, begun.plan), nothing_loosened(prepared.tree)
+    if not vacuous:
+        support = earned(prepared.tree, draws, numbers, judged, expect, scrub)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
-        alone = _alone(begun, draws, within, options, known, progress)
-        nodes = tuple(evolve(node, alone=alone[node.path]) for node in nodes)
+        nodes = tuple(evolve(n, alone=_only(prepared.tree, n.path, scrub, draws)) for n in nodes)
     section.finished = True
     session.forget_generated()
     return Result(
@@ -184,43 +198,65 @@ def _scrubbed(
         tree=prepared.tree,
         metric=prepared.metric,
         seed=options.seed,
-        numbers=measured[0],
+        numbers=numbers,
         recovered=recovered,
-        judgement=judge(recovered, prepared.claim.expect, len(draws.references), vacuous),
+        judgement=judge(judged, expect, len(draws.references), vacuous or support.vacuous),
         nodes=nodes,
         draws=draws,
         data_sha256=prepared.data.sha256,
-        cancellation=cancellation(measured[0]),
+        cancellation=cancellation(numbers),
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
         others=tuple(
             Measured(metric, numbers, numbers.recovered())
             for metric, numbers in zip(prepared.others, measured[1:], strict=True)
         ),
+        together=together,
+        corrected=None if judged is recovered else judged,
+        earned=support,
     )
 
 
-def _vacuous(
+def _variants(
     begun: _Begun,
-    draws: Draws,
-    numbers: Numbered,
+    references: int,
     session: Session,
     options: Options,
+    watch: Watch,
     known: SectionOf,
-    progress: Progress,
-) -> str:
-    """Why the claim could not have failed; "" if it could have."""
+) -> Scrub:
+    """Scrubs the claim with other samplers. Plans know no samplers, so its own serves them all."""
+    prepared = begun.prepared
 
-    def scrub(tree: Tree) -> tuple[Draws, Numbered]:
-        data, samples = begun.prepared.data, len(draws.references)
-        drawn = draw(tree, data, samples=samples, seed=options.seed)
+    def scrub(tree: Tree) -> Callable[[int], Numbered]:
+        drawn = draw(tree, prepared.data, samples=references, seed=options.seed)
         check_drawn(tree, drawn, begun.model.graph)
-        within = _budget(begun, drawn, session, options.memory)
-        section = known(begun.prepared, begun.model, options, tree, drawn)
-        _check_known(begun, drawn, within, section)
-        return drawn, _measured(begun, drawn, within, lambda samples: progress(0), section)[0]
+        section = known(prepared, begun.model, options, tree, drawn)
+        _check_known(begun, drawn, _budget(begun, drawn, session, options.memory), section)
 
-    return why_vacuous(begun.prepared.tree, draws, numbers, begun.plan, begun.cache, scrub)
+        def first(samples: int) -> Numbered:
+            watch.expects(max(0, samples - section.samples))
+            some = _some(drawn, np.arange(samples))
+            within = _budget(begun, some, session, options.memory)
+            numbers, *_ = _measured(begun, some, within, watch, section)
+            begun.cache.store.forget_generated()
+            return numbers
+
+        return first
+
+    return scrub
+
+
+def _only(tree: Tree, path: NamePath, scrub: Scrub, draws: Draws) -> Interval:
+    """Loss recovered with one node scrubbed and all others exact, on the same draws."""
+
+    def exact(here: Occurrence) -> Occurrence:
+        node = here.node
+        if here.path != path:
+            node = evolve(node, sampler=Exact(), other=Exact())
+        return evolve(here, node=node, children=tuple(map(exact, here.children)))
+
+    return scrub(exact(tree))(len(draws.references)).recovered()
 
 
 @frozen(eq=False)
@@ -261,7 +297,7 @@ def _looks(options: Options) -> list[int]:
 
 
 def _measured(
-    begun: _Begun, draws: Draws, within: Budget, progress: Progress, section: Section
+    begun: _Begun, draws: Draws, within: Budget, watch: Watch, section: Section
 ) -> tuple[Numbered, ...]:
     """Each metric per reference, three times. What is not known yet is added to the section."""
     samples = len(draws.references)
@@ -275,7 +311,7 @@ def _measured(
             )
             section.add(part, time.perf_counter() - started)
             started = time.perf_counter()
-            progress(len(references))
+            watch.advance(len(references))
     return section.first(samples)
 
 
@@ -289,7 +325,7 @@ def _check_known(begun: _Begun, draws: Draws, within: Budget, section: Section) 
     section.earlier = False
     apart = evolve(begun, cache=PlainCache(begun.plan.graph))  # leaves no trace in later batches
     which = np.unique(np.linspace(0, section.samples - 1, CHECKED).astype(np.int64))
-    again = _measured(apart, _some(draws, which), within, lambda samples: None, Section())
+    again = _measured(apart, _some(draws, which), within, UNWATCHED, Section())
     before = section.first(section.samples)
     for kept, new_numbers, name in (
         (*pair, name) for pair in zip(before, again, strict=True) for name in COLUMNS
@@ -348,35 +384,3 @@ def _metric(
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     ids = torch.tensor(np.stack(labels, axis=1)).to(value.device)
     return measure(metric, columns(value, ids), references, of_labels=True)
-
-
-def _alone(
-    begun: _Begun,
-    draws: Draws,
-    within: Budget,
-    options: Options,
-    known: SectionOf,
-    progress: Progress,
-) -> dict[NamePath, Interval]:
-    """Loss recovered with one node scrubbed and all others exact, on the same draws.
-
-    The plan does not know samplers, so one plan serves them all.
-    """
-    prepared = begun.prepared
-    found = {}
-    for node in prepared.tree.walk():
-        tree = _only(prepared.tree, node.path)
-        drawn = draw(tree, prepared.data, samples=len(draws.references), seed=options.seed)
-        check_drawn(tree, drawn, begun.model.graph)
-        section = known(prepared, begun.model, options, tree, drawn)
-        _check_known(begun, drawn, within, section)
-        numbers, *_ = _measured(begun, drawn, within, lambda samples: progress(0), section)
-        found[node.path] = numbers.recovered()
-        begun.cache.store.forget_generated()
-    return found
-
-
-def _only(tree: Occurrence, path: NamePath) -> Occurrence:
-    """The tree in which every node but the one at this path is exact."""
-    node = tree.node if tree.path == path else evolve(tree.node, sampler=Exact(), other=Exact())
-    return evolve(tree, node=node, children=tuple(_only(child, path) for child in tree.children))

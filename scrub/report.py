@@ -10,65 +10,77 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from scrub.cancellation import Cancellation, in_words
+from scrub.columns import Column, table
+from scrub.doubts import doubts
+from scrub.figures import interval, number, percent
 from scrub.hypothesis import Expectation
-from scrub.notes import notes
-from scrub.results import NodeResult, Numbered, Result
+from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
 SCHEMA = "scrub.results/1"
-RECOVERED = f"recovered [{CONFIDENCE:.0%} interval]"
+RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
+ANY_INPUT = "with any\ninput"
+"""Loss recovered with any input in place of those that agree on what the nodes ask for."""
+FIGURES = {"original": 4, "scrubbed": 5, "baseline": 2}
+"""In which turn they are left out of a narrow table."""
 
 
-def table(results: Sequence[Result]) -> Table:
-    """One row a claim, in words that need no manual."""
-    shown = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    shown.add_column("claim", overflow="fold")
-    for name in ("original", "scrubbed", "baseline"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column(RECOVERED, no_wrap=True)
-    for name in ("belief", "verdict", "expected"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("seconds", justify="right", no_wrap=True)
-    for result in results:
-        verdict = result.judgement.verdict or "–"
-        colour = "green" if result.passed else "red"
-        shown.add_row(
-            result.claim.name,
-            *(f"{mean:.3f}" for mean in result.numbers.means.values()),
-            interval(result.recovered),
-            belief(result.expect),
-            f"[{colour}]{verdict}[/]" if result.expect else verdict,
-            result.expect.verdict if result.expect else "–",
-            f"{result.seconds:.1f}",
-        )
-    return shown
+def claims_table(results: Sequence[Result], width: int) -> Table:
+    """One row a claim, in words that need no manual; in so many cells of a terminal.
+
+    Law: the claim, the interval and the verdict always stand whole.
+    """
+    bounds = [(r.expect.low, r.expect.high) if r.expect else () for r in results]
+    shown = [Column("claim", [result.claim.name for result in results], fold=True)]
+    shown += _figures([result.numbers for result in results])
+    intervals = [interval(r.recovered, b) for r, b in zip(results, bounds, strict=True)]
+    shown.append(Column(RECOVERED, intervals))
+    if any(result.earned.states for result in results):
+        shown.append(Column(ANY_INPUT, [_any_input(r) for r in results], right=True, drop=6))
+    shown += [
+        Column("belief", [belief(result.expect) for result in results], drop=3),
+        Column("verdict", [_verdict(result) for result in results]),
+        Column("expected", [r.expect.verdict if r.expect else "–" for r in results], drop=7),
+        Column("seconds", [f"{r.seconds:.1f}" for r in results], right=True, drop=1),
+    ]
+    return table(shown, width)
 
 
-def others(results: Sequence[Result]) -> Table:
+def _figures(numbers: Sequence[Numbered]) -> list[Column]:
+    """The three means."""
+    means = [one.means for one in numbers]
+    return [
+        Column(name, [number(mean[name]) for mean in means], right=True, drop=turn)
+        for name, turn in FIGURES.items()
+    ]
+
+
+def _any_input(result: Result) -> str:
+    loosened = result.with_any_input
+    return "–" if loosened is None else number(loosened.mean)
+
+
+def _verdict(result: Result) -> Text:
+    verdict = result.judgement.verdict or "–"
+    colour = "green" if result.passed else "red"
+    return Text(verdict, style=colour if result.expect else "")
+
+
+def others_table(results: Sequence[Result], width: int) -> Table:
     """One row a claim and metric that decides no verdict."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("claim", overflow="fold")
-    shown.add_column("metric", overflow="fold")
-    for name in ("original", "scrubbed", "baseline"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column(RECOVERED, no_wrap=True)
-    for result in results:
-        for other in result.others:
-            means = (f"{mean:.3f}" for mean in other.numbers.means.values())
-            name = escape(other.metric.name)
-            shown.add_row(result.claim.name, name, *means, interval(other.recovered))
-    return shown
-
-
-def interval(found: Interval) -> str:
-    """ "0.91 [0.89, 0.93]"; what is undefined or unbounded says so."""
-    if math.isnan(found.mean):
-        return "undefined"
-    if not (math.isfinite(found.low) and math.isfinite(found.high)):
-        return f"{found.mean:.3f} \\[unbounded]"
-    return f"{found.mean:.3f} \\[{found.low:.3f}, {found.high:.3f}]"
+    rows = [(result, other) for result in results for other in result.others]
+    return table(
+        [
+            Column("claim", [result.claim.name for result, _ in rows], fold=True),
+            Column("metric", [other.metric.name for _, other in rows], fold=True),
+            *_figures([other.numbers for _, other in rows]),
+            Column(RECOVERED, [interval(other.recovered) for _, other in rows]),
+        ],
+        width,
+    )
 
 
 def belief(expect: Expectation | None) -> str:
@@ -87,59 +99,87 @@ def show(
     by: str | None,
     below: Callable[[Result, Console], None] = lambda result, console: None,
 ) -> None:
-    """The report on the terminal: one table at the end, and what needs saying below it.
+    """The report on the terminal: one table, and below it only what is to be doubted.
 
     Args:
+        verbose: whether to show the figures of all checks.
         below: prints what else is to be said of a claim.
     """
+
+    def say(line: str, style: str = "") -> None:
+        console.print(Text(line), style=style, highlight=False)
+
     for group in _grouped(results):
-        first = group[0]
-        direction = {True: ", higher is better", False: ", lower is better", None: ""}
-        console.print(
-            f"[bold]{escape(first.file)}[/] on {escape(first.model)}: mean "
-            f"{escape(first.metric.name)}"
-            f"{direction[first.metric.higher_is_better]}, {first.samples:,} references, "
-            f"seed {first.seed}",
-            highlight=False,
-        )
-        console.print(f"data: {escape(first.data_name)}", highlight=False)
-        console.print(table(group), highlight=False)
+        heading(group[0], console)
+        console.print(claims_table(group, console.width))
         if any(result.others for result in group):
-            console.print("\nbeside it, deciding nothing:", highlight=False)
-            console.print(others(group), highlight=False)
+            say("\nbeside it, deciding nothing:")
+            console.print(others_table(group, console.width))
         for result in group:
-            line = in_words(result.cancellation, interval(result.cancellation.recovered))
-            console.print(f"{result.claim.name}: {line}.", highlight=False)
-            for note in notes(result):
-                console.print(f"{result.claim.name}: {escape(note)}.", highlight=False)
-            below(result, console)
+            for doubt in doubts(result):
+                say(f"{result.claim.name}: {doubt}.", "yellow")
         for result in group:
             if verbose:
-                console.print(f"\n[bold]{result.claim.name}[/], node by node", highlight=False)
-                console.print(nodes(result), highlight=False)
-                console.print(memory_line(result), highlight=False)
+                details(result, console)
+            below(result, console)
             if by:
-                title = f"\n[bold]{result.claim.name}[/] by {escape(by)}"
-                console.print(title, highlight=False)
-                console.print(breakdown(result, by), highlight=False)
+                say(f"\n{result.claim.name} by {by}", "bold")
+                console.print(breakdown(result, by, console.width))
         console.print()
-    corrected = [result.corrected for result in results if result.corrected]
+    corrected = [result for result in results if result.corrected]
     if corrected:
-        console.print(
-            f"Verdicts hold together with {CONFIDENCE:.0%} confidence (Bonferroni): each is read "
-            f"off an interval of {corrected[0].confidence:.4g}; shown are those of "
-            f"{CONFIDENCE:g}.",
-            highlight=False,
-        )
+        say(_together(corrected))
     unexpected = [result for result in results if not result.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
     if unexpected:
         names = ", ".join(result.claim.name for result in unexpected)
-        console.print(f"{count}; not as expected: {names}", style="red", highlight=False)
+        say(f"{count}; not as expected: {names}", "red")
     elif any(result.expect for result in results):
-        console.print(f"{count}, all as expected", style="green", highlight=False)
+        say(f"{count}, all as expected", "green")
     else:
-        console.print(f"{count}, nothing was expected", highlight=False)
+        say(f"{count}, nothing was expected")
+
+
+def heading(first: Result, console: Console) -> None:
+    """What the claims of a table have in common."""
+    direction = {True: ", higher is better", False: ", lower is better", None: ""}
+    console.print(
+        f"[bold]{escape(first.file)}[/] on {escape(first.model)}: mean "
+        f"{escape(first.metric.name)}"
+        f"{direction[first.metric.higher_is_better]}, {first.samples:,} references, "
+        f"seed {first.seed}",
+        highlight=False,
+    )
+    console.print(f"data: {escape(first.data_name)}", highlight=False)
+
+
+def _together(corrected: Sequence[Result]) -> str:
+    """What the verdicts of several claims are read off."""
+    used, count = corrected[0].corrected, corrected[0].together
+    assert used is not None
+    all_of = "both" if count == 2 else f"all {count}"
+    return (
+        f"Verdicts use {percent(used.confidence)} intervals, so that {all_of} hold together at "
+        f"{CONFIDENCE:.0%}; the table shows {CONFIDENCE:.0%}."
+    )
+
+
+def details(result: Result, console: Console) -> None:
+    """The figures of all checks that cost nothing beyond a claim's own scrubs (-v)."""
+
+    def say(line: str, style: str = "") -> None:
+        console.print(Text(line), style=style, highlight=False)
+
+    say(f"\n{result.claim.name}, node by node", "bold")
+    console.print(nodes(result, console.width))
+    loosened = result.with_any_input
+    if loosened is not None:
+        say(f"with any input in place of those that agree: {interval(loosened)}")
+    for one in result.earned.finer:
+        say(f'"{one.name}" {one.words}: {interval(one.recovered)}')
+    say(in_words(result.cancellation, interval(result.cancellation.recovered)))
+    say(f"correction: {result.correction}")
+    say(memory_line(result))
 
 
 def _grouped(results: Sequence[Result]) -> list[list[Result]]:
@@ -151,28 +191,35 @@ def _grouped(results: Sequence[Result]) -> list[list[Result]]:
     return list(groups.values())
 
 
-def nodes(result: Result) -> Table:
+def nodes(result: Result, width: int) -> Table:
     """One row a node (-v): what it stands for, what it drew, what its scrub alone costs."""
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("node")
-    shown.add_column("stands for", overflow="fold")
-    shown.add_column("input drawn")
-    shown.add_column("distinct", justify="right")
-    shown.add_column("swapped", justify="right")
-    shown.add_column("recovered alone", no_wrap=True)
-    for node in result.nodes:
-        drawn = [("own", node.sampler, node.donors_distinct)]
-        if node.other:
-            drawn.append(("other", node.other, node.other_distinct))
-        shown.add_row(
-            "  " * (len(node.path) - 1) + escape(node.name),
-            escape(node.sites),
-            "\n".join(f"{which} {escape(sampler)}" for which, sampler, _ in drawn),
-            "\n".join(f"{distinct:,.0f}" for _, _, distinct in drawn),
-            f"{node.donors_changed:.0%}",
-            interval(node.alone) if node.alone else "–",
-        )
-    return shown
+    drawn = [
+        [("own", n.sampler, n.donors_distinct)]
+        + ([("other", n.other, n.other_distinct)] if n.other else [])
+        for n in result.nodes
+    ]
+    alone = {one.name: one for one in result.earned.alone}
+    loosened = [alone.get(" / ".join(n.path), alone.get(n.name)) for n in result.nodes]
+    names = ["  " * (len(n.path) - 1) + n.name for n in result.nodes]
+    inputs = ["\n".join(f"{which} {sampler}" for which, sampler, _ in rows) for rows in drawn]
+    distinct = ["\n".join(f"{count:,.0f}" for _, _, count in rows) for rows in drawn]
+    shown = [
+        Column("node", names, fold=True),
+        Column("stands for", [node.sites for node in result.nodes], fold=True),
+        Column("input drawn", inputs, fold=True),
+        Column("distinct", distinct, right=True, drop=1),
+        Column("swapped", [f"{n.donors_changed:.0%}" for n in result.nodes], right=True, drop=2),
+    ]
+    if any(node.alone for node in result.nodes):
+        alone_figures = [interval(n.alone) if n.alone else "–" for n in result.nodes]
+        shown.append(Column("recovered alone", alone_figures))
+    if alone:
+        figures = [
+            interval(one.recovered) if one is not None and one.recovered else "–"
+            for one in loosened
+        ]
+        shown.append(Column("with any input", figures, drop=3))
+    return table(shown, width)
 
 
 def memory_line(result: Result) -> str:
@@ -190,7 +237,7 @@ def _mb(number: float) -> str:
     return f"{number / 1e6:,.0f} MB"
 
 
-def breakdown(result: Result, column: str) -> Table:
+def breakdown(result: Result, column: str, width: int) -> Table:
     """Every figure by a column of the reference (--by), of every metric.
 
     A part's references are drawn uniformly from the rows that it has, so its interval is as honest
@@ -201,21 +248,19 @@ def breakdown(result: Result, column: str) -> Table:
     """
     values = result.draws.references.feature(column)
     measured = [(result.metric, result.numbers), *((m.metric, m.numbers) for m in result.others)]
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column(escape(column), overflow="fold")
+    parts = [
+        (str(value), metric.name, numbers.where(values == value))
+        for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v))
+        for metric, numbers in measured
+    ]
+    shown = [Column(column, [value for value, _, _ in parts], fold=True)]
     if len(measured) > 1:
-        shown.add_column("metric", overflow="fold")
-    for name in ("references", "original", "scrubbed", "baseline"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column(RECOVERED, no_wrap=True)
-    for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v)):
-        for metric, numbers in measured:
-            here = numbers.where(values == value)
-            names = [str(value), metric.name] if len(measured) > 1 else [str(value)]
-            figures = (f"{figure:.3f}" for figure in here.means.values())
-            count = f"{here.defined.sum():,}"
-            shown.add_row(*map(escape, names), count, *figures, interval(here.recovered()))
-    return shown
+        shown.append(Column("metric", [metric for _, metric, _ in parts], fold=True))
+    counts = [f"{part.defined.sum():,}" for _, _, part in parts]
+    shown.append(Column("references", counts, right=True, drop=1))
+    shown += _figures([part for _, _, part in parts])
+    shown.append(Column(RECOVERED, [interval(part.recovered()) for _, _, part in parts]))
+    return table(shown, width)
 
 
 def as_json(
@@ -263,6 +308,7 @@ def _result(result: Result) -> dict[str, Any]:
         ],
         "per_reference": _per_reference(result.cancellation),
         "corrected": _corrected(result.corrected),
+        **_earned(result),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": {
@@ -271,7 +317,7 @@ def _result(result: Result) -> dict[str, Any]:
         },
         "reason": None if expect else "the file expects no verdict",
         "passed": result.passed,
-        "notes": notes(result),
+        "notes": doubts(result),
         "seconds": round(result.seconds, 3),
         "data": {"name": result.data_name, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
@@ -285,6 +331,35 @@ def _per_reference(found: Cancellation) -> dict[str, Any]:
         "cancelled": _finite(found.cancelled),
         "reason": found.reason or None,
     }
+
+
+def _earned(result: Result) -> dict[str, Any]:
+    """What is recovered without the features that nodes state (null: see reason)."""
+    found = result.earned
+    loosened, reason = found.with_any_input, found.problem
+    if loosened is None and not reason:
+        reason = "loss recovered is undefined"
+        if result.judgement.vacuous:
+            reason = "nothing was swapped"
+        if not found.states:
+            reason = "no node states a feature"
+    return {
+        "states_features": list(found.states),
+        "with_any_input": None if loosened is None else interval_as_json(loosened),
+        "with_any_input_reason": reason or None,
+        "idle": [one.name for one in found.alone if one.idle],
+        "loosened_alone": [_alone(one) for one in found.alone],
+        "finer_than_needed": [_finer(one) for one in found.finer],
+    }
+
+
+def _alone(one: Alone) -> dict[str, Any]:
+    recovered = None if one.recovered is None else interval_as_json(one.recovered)
+    return {"node": one.name, "recovered": recovered, "reason": one.problem or None}
+
+
+def _finer(one: Finer) -> dict[str, Any]:
+    return {"node": one.name, "change": one.words, "recovered": interval_as_json(one.recovered)}
 
 
 def _corrected(found: Interval | None) -> dict[str, Any] | None:

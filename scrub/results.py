@@ -8,6 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.draw import Draws, NodeDraw
+from scrub.figures import percent
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
 from scrub.samplers import describe_sampler
@@ -91,6 +92,56 @@ class Numbered:
         return loss_recovered(here.original, here.scrubbed, here.baseline, confidence=confidence)
 
 
+@frozen
+class Alone:
+    """One node that states a feature, with any input in its place and all else as claimed.
+
+    Attributes:
+        recovered: None where it cannot be scrubbed so; `problem` then says why.
+        idle: whether the claim meets its belief even so.
+    """
+
+    name: str
+    recovered: Interval | None
+    idle: bool
+    problem: str = ""
+
+
+@frozen
+class Finer:
+    """A node that asks for more than it needs: nothing is lost where it asks for less.
+
+    Attributes:
+        words: what it asked for instead: 'without "io"'.
+        recovered: with that.
+    """
+
+    name: str
+    words: str
+    recovered: Interval
+
+
+@frozen
+class Earned:
+    """Whether what a claim states was put to the test (see `scrub.earned`).
+
+    Attributes:
+        states: the nodes that state a feature.
+        with_any_input: loss recovered with any input in place of those that they ask for; None
+            where no node states a feature, or where it cannot be scrubbed so (`problem` says why).
+        vacuous: why nothing that was stated was put to the test; "" if something was.
+        alone: each of these nodes loosened by itself; only of claims that are supported.
+        finer: nodes that ask for more than they need; only of claims that are supported.
+    """
+
+    states: tuple[str, ...] = ()
+    with_any_input: Interval | None = None
+    problem: str = ""
+    vacuous: str = ""
+    alone: tuple[Alone, ...] = ()
+    finer: tuple[Finer, ...] = ()
+
+
 @frozen(eq=False)
 class Measured:
     """What another metric of a claim came to; it decides nothing."""
@@ -106,8 +157,10 @@ class Result:
 
     Attributes:
         others: of metrics that decide nothing.
-        corrected: the interval that the verdict was read off, where several claims were judged in
-            one run (see `scrub.together`); else None, and it was `recovered`.
+        together: how many claims were judged in one run, this one included.
+        corrected: the interval that the verdict was read off, where several were (see
+            `scrub.together`); else None, and it was `recovered`.
+        earned: what the claim recovers without the features that it states.
     """
 
     file: str
@@ -128,7 +181,9 @@ class Result:
     memory: Memory
     seconds: float
     others: tuple[Measured, ...] = ()
+    together: int = 1
     corrected: Interval | None = None
+    earned: Earned = Earned()
     diagnosis: Diagnosis | None = None
 
     @property
@@ -148,6 +203,31 @@ class Result:
     def passed(self) -> bool:
         """Whether the verdict is what the file expects (true where it expects nothing)."""
         return self.judgement.passed
+
+    @property
+    def with_any_input(self) -> Interval | None:
+        """Loss recovered with any input in place of those that agree; None: nothing to loosen."""
+        return self.earned.with_any_input
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Nodes that alone may take any input, and the claim still meets its belief."""
+        return tuple(alone.name for alone in self.earned.alone if alone.idle)
+
+    @property
+    def finer(self) -> tuple[str, ...]:
+        """Nodes that ask for more than they need, as sentences."""
+        return tuple(f'"{one.name}" {one.words}' for one in self.earned.finer)
+
+    @property
+    def correction(self) -> str:
+        """How the verdict was corrected for the number of claims that were judged in one run."""
+        if self.corrected is None:
+            return f"none: judged alone, by its {self.recovered.confidence:.0%} interval"
+        return (
+            f"Bonferroni: one of {self.together} claims, judged by its "
+            f"{percent(self.corrected.confidence)} interval"
+        )
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -204,6 +284,7 @@ class Result:
                 "recovered": self.recovered.mean,
                 "low": self.recovered.low,
                 "high": self.recovered.high,
+                "with any input": self.with_any_input.mean if self.with_any_input else np.nan,
                 "verdict": self.judgement.verdict,
                 "expected": self.expect.verdict if self.expect else None,
             },

@@ -65,12 +65,14 @@ class Judgement:
     """What the interval says of the file's bounds, and whether the file expected it.
 
     Attributes:
+        vacuous: why the claim could not have failed; "" if it could have.
         settle: for an inconclusive verdict, about how many more samples would settle it;
             None where no number of samples is likely to.
     """
 
     verdict: Verdict | None
     passed: bool
+    vacuous: str = ""
     settle: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -119,32 +121,42 @@ def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
     return f"the metric is not finite everywhere (of {len(original):,}: {said})"
 
 
+def verdict_of(interval: Interval, expect: Expectation) -> Verdict:
+    """What an interval says of the belief that loss recovered lies between an expectation's bounds.
+
+    Law: what is expected does not matter, only the bounds.
+    """
+    low = -math.inf if expect.low is None else expect.low
+    high = math.inf if expect.high is None else expect.high
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return "inconclusive"
+    if interval.low >= low and interval.high <= high:
+        return "supported"
+    if interval.high < low or interval.low > high:
+        return "refuted"
+    return "inconclusive"
+
+
 def judge(
     interval: Interval, expect: Expectation | None, samples: int, vacuous: str = ""
 ) -> Judgement:
-    """The verdict (docs/semantics.md, Verdict). What the file expects decides only what passed.
+    """The verdict. What the file expects decides only whether it passed.
 
     Args:
-        vacuous: why the claim could not have failed (see `scrub.vacuity`); "" if it could have.
+        vacuous: why the claim could not have failed (see `scrub.vacuity` and `scrub.earned`); "" if
+            it could have.
     """
-    notes = [reason for reason in (vacuous, interval.reason) if reason]
+    notes = [interval.reason] if interval.reason else []
     if interval.mean > OVERSHOOT:
         notes.append(f"overshoot: recovered is above {OVERSHOOT}")
     if expect is None:
-        return Judgement(None, True, notes=tuple(notes))
+        return Judgement(None, True, vacuous, notes=tuple(notes))
     if vacuous:
-        return Judgement("vacuous", expect.verdict == "vacuous", notes=tuple(notes))
+        return Judgement("vacuous", expect.verdict == "vacuous", vacuous, notes=tuple(notes))
     if expect.low is None and expect.high is None:
         notes.append("it could have failed, and the file gives no bound to judge it by")
         return Judgement("inconclusive", False, notes=tuple(notes))
-    low = -math.inf if expect.low is None else expect.low
-    high = math.inf if expect.high is None else expect.high
-    verdict: Verdict = "inconclusive"
-    if math.isfinite(interval.low) and math.isfinite(interval.high):
-        if interval.low >= low and interval.high <= high:
-            verdict = "supported"
-        elif interval.high < low or interval.low > high:
-            verdict = "refuted"
+    verdict = verdict_of(interval, expect)
     settle = None
     if verdict == "inconclusive":
         settle = _to_settle(
@@ -154,7 +166,7 @@ def judge(
             notes.append(interval.widened)
         if settle:
             notes.append(f"about {settle:,} more samples would likely settle it")
-    return Judgement(verdict, verdict == expect.verdict, settle, tuple(notes))
+    return Judgement(verdict, verdict == expect.verdict, settle=settle, notes=tuple(notes))
 
 
 def _to_settle(interval: Interval, bounds: list[float], samples: int) -> int | None:

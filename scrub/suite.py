@@ -18,7 +18,7 @@ from typing import Any
 from attrs import define, evolve, frozen
 
 from scrub.diagnostics.report import diagnoses_as_json
-from scrub.diagnostics.run import NOTHING, Asked, Watch, diagnose, scrubs
+from scrub.diagnostics.run import NOTHING, Asked, diagnose, scrubs
 from scrub.duration import announcement, estimated_seconds
 from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
@@ -31,7 +31,8 @@ from scrub.progress import Progress
 from scrub.report import as_json
 from scrub.results import Result
 from scrub.stopping import nothing_stops, sigterm_stops
-from scrub.together import held_together, judged
+from scrub.together import judged
+from scrub.watch import Watch
 
 FOLDER = Path(".scrub")
 BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
@@ -114,8 +115,7 @@ def _run(
     together = judged(claim.claim for claim in claims)
     for claim, before in zip(claims, coming, strict=True):
         progress.says(claim.name)
-        result = scrub_claim(claim, session, options, finished, saving.kept.section)
-        result = held_together(result, together)
+        result = scrub_claim(claim, session, options, watch, saving.kept.section, together=together)
         if before.known.dropped:
             progress.note(
                 f"{before.name}: what was computed before is not what is computed now, "

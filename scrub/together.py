@@ -13,11 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import evolve
-
 from scrub.hypothesis import Claim
-from scrub.results import Result
-from scrub.statistics import CONFIDENCE, judge
+from scrub.statistics import CONFIDENCE
 
 
 def judged(claims: Iterable[Claim]) -> int:
@@ -26,17 +23,6 @@ def judged(claims: Iterable[Claim]) -> int:
     return sum(e is not None and (e.low is not None or e.high is not None) for e in expected)
 
 
-def held_together(result: Result, claims: int) -> Result:
-    """The result with its verdict as one of so many that are judged in one run."""
-    alone = result.judgement
-    if claims < 2 or judged([result.claim]) == 0 or alone.verdict == "vacuous":
-        return result
-    corrected = result.numbers.recovered(1 - (1 - CONFIDENCE) / claims)
-    judgement = judge(corrected, result.expect, result.samples)
-    if judgement.verdict != alone.verdict:
-        note = (
-            f"{alone.verdict} by its own {CONFIDENCE:.0%} interval, "
-            f"but not as one of {claims} claims"
-        )
-        judgement = evolve(judgement, notes=(note, *judgement.notes))
-    return evolve(result, judgement=judgement, corrected=corrected)
+def confidence_of(claim: Claim, together: int) -> float:
+    """The confidence of the interval that a claim is judged by, as one of so many in a run."""
+    return 1 - (1 - CONFIDENCE) / together if together > 1 and judged([claim]) else CONFIDENCE

@@ -1,32 +1,30 @@
-"""Whether a claim could have failed at all. If not it is `vacuous`, whatever it recovers.
+"""Whether a claim put anything to the test by swapping inputs. If not it is vacuous.
 
-Three things make a claim vacuous, and all of them leave every number of the original as it was; so
-where a scrub changed a single reference's metric, nothing more is asked.
+Two things make a claim vacuous whatever it recovers:
 
 1. *Nothing was swapped*: every input that the scrub computed on is the reference's. All samplers
    are `Exact`, or the agreement classes determine the whole input, or the donors came out so. (What
    a scrub computes on are the own inputs of leaves and the other inputs of internal nodes.)
 2. *The swapped inputs have the same values* where the nodes sit: at a position that comes before
-   anything that the inputs differ in, say.
-3. *The metric depends on nothing that was swapped*: values changed, and no number did.
+   anything that the inputs differ in, say. This is asked of claims that state no feature, and of
+   all rows that may be drawn, so that the answer is the same at every seed and number of samples.
 
-A true claim, too, leaves every number as it was: donors that agree on the right feature have the
-same values at its sites, and that is what it says. What tells it from 2 and 3 is whether it could
-have failed: so the claim is scrubbed once more with any inputs at all (`Uncond`) in place of those
-that it swapped. If even that changes no number, no feature could have made the claim fail, and
-none was tested. This needs a second run only of claims that changed nothing.
+A claim of irrelevance (nothing but `Exact`, `Uncond` and `Differ`) says that what it swaps does not
+matter. It could have failed wherever other values were put in, and is supported where it holds, be
+it exactly or nearly. A claim that states a feature could have failed only if other inputs than
+those that agree do worse: that is for `scrub.earned`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from attrs import evolve
 
-from scrub.data import Rows, padded_tokens
+from scrub.data import Dataset, Rows, padded_tokens
 from scrub.draw import Draws
+from scrub.loosened import stated
 from scrub.model.plain import PlainCache
 from scrub.results import Numbered
 from scrub.samplers import Agree, Exact, Sampler, Uncond
@@ -35,39 +33,54 @@ from scrub.sites import ALL, Route
 from scrub.steps import Plan
 from scrub.tree import Occurrence, Tree
 
-SAME_VALUES = "vacuous: all inputs have the same values at the sites that the nodes stand for"
-NO_EFFECT = "vacuous: the metric depends on nothing that was swapped; any other inputs would do"
+ALL_EXACT = "every sampler is Exact, so nothing was swapped"
+ONE_INPUT = "all rows of the data are the same input, so nothing was swapped"
+SAME_VALUES = "all inputs have the same values at the sites that the nodes stand for"
 AT_ONCE = 64
-"""Samples whose plain values are compared at once."""
+"""Rows whose plain values are compared at once."""
+MOST = 10_000
+"""Rows that are compared; of more, so many evenly spaced ones."""
 
 
 def rounding(dtype: torch.dtype) -> float:
-    """What batches may change, relative to the largest number (docs/semantics.md, Laws)."""
+    """What batches may change, relative to the largest number."""
     return 1e-9 if dtype == torch.float64 else 1e-5
 
 
 def changed_nothing(numbers: Numbered, dtype: torch.dtype) -> bool:
-    """Whether the scrub left the metric of every reference as it was."""
+    """Whether the scrub left the metric of every reference as it was, but for rounding."""
     finite = numbers.original[np.isfinite(numbers.original)]
     within = rounding(dtype) * np.abs(finite).max(initial=0.0)
     return np.allclose(numbers.original, numbers.scrubbed, rtol=0, atol=within, equal_nan=True)
 
 
+def why_vacuous(draws: Draws, numbers: Numbered, plan: Plan) -> str:
+    """Why nothing was put to the test, in words; "" if something was."""
+    if reason := nothing_swapped(plan.tree, draws):
+        return reason
+    if stated(plan.tree) or not changed_nothing(numbers, plan.graph.dtype):
+        return ""
+    return SAME_VALUES if same_values(plan, draws.references.population) else ""
+
+
 def nothing_swapped(tree: Tree, draws: Draws) -> str:
     """Why no input was swapped, in words; "" if one was."""
+    samplers = [sampler for node in tree.walk() for sampler in _used(node)]
+    if all(isinstance(sampler, Exact) for sampler in samplers):
+        return ALL_EXACT
+    if all(isinstance(sampler, Exact | Uncond) for sampler in samplers):
+        # Not read off the draws: of few samples all may draw their own reference by chance.
+        return ONE_INPUT if _one_input(draws.references.population) else ""
     if not all(same_inputs(node.frame, draws.references) for node in draws.nodes.values()):
         return ""
-    samplers = [s for node in tree.walk() for s in _samplers(node)]
-    if all(isinstance(sampler, Exact) for sampler in samplers):
-        return "vacuous: every sampler is Exact, so nothing was swapped"
-    found = f"vacuous: in all {len(draws.references):,} references every donor is its reference"
+    found = f"in all {len(draws.references):,} references every donor is its reference"
     agree = [sampler for sampler in samplers if not isinstance(sampler, Exact)]
     if all(isinstance(s, Agree) and _determines_inputs(s, draws.references) for s in agree):
         return f"{found}, since the agreement classes determine the whole input"
     return found
 
 
-def _samplers(node: Occurrence) -> list[Sampler]:
+def _used(node: Occurrence) -> list[Sampler]:
     return [node.node.sampler] if node.is_leaf else [node.node.sampler, node.node.other]
 
 
@@ -88,6 +101,11 @@ def _read(rows: Rows, width: int) -> dict[str, np.ndarray]:
     return found | {"lengths": rows.data.lengths[rows.index]}
 
 
+def _one_input(data: Dataset) -> bool:
+    every = _read(Rows(data, np.arange(len(data))), data.width)
+    return all((values == values[:1]).all() for values in every.values())
+
+
 def _determines_inputs(sampler: Agree, references: Rows) -> bool:
     """Whether all rows of each agreement class are the same input."""
     data = references.data
@@ -98,57 +116,49 @@ def _determines_inputs(sampler: Agree, references: Rows) -> bool:
     return len(np.unique(pairs[0])) == pairs.shape[1]
 
 
-def loosened(tree: Tree, draws: Draws) -> Tree:
-    """The tree in which each sampler that swapped anything may swap it for any input."""
+def same_values(plan: Plan, data: Dataset) -> bool:
+    """Whether all rows have the same values wherever the claim of a plan swaps one for another."""
 
-    def visit(node: Occurrence, reference: Rows) -> Occurrence:
-        drawn = draws.nodes[node.path]
-        own = _any_other(drawn.own, reference)
-        other = Exact() if drawn.other is None else _any_other(drawn.other, drawn.own)
-        return evolve(
-            node,
-            node=evolve(node.node, sampler=own, other=other),
-            children=tuple(visit(child, drawn.own) for child in node.children),
-        )
+    def swapped(node: Occurrence, moved: bool) -> list[Occurrence] | None:
+        """The leaves whose inputs are swapped; None where an internal node's inputs are."""
+        moved = moved or not isinstance(node.node.sampler, Exact)
+        if node.is_leaf:
+            return [node] if moved else []
+        if moved or not isinstance(node.node.other, Exact):
+            return None
+        below = [swapped(child, moved) for child in node.children]
+        if any(leaves is None for leaves in below):
+            return None
+        return [leaf for leaves in below for leaf in leaves or ()]
 
-    return visit(tree, draws.references)
-
-
-def _any_other(drawn: Rows, reference: Rows) -> Sampler:
-    return Exact() if same_inputs(drawn, reference) else Uncond()
-
-
-def same_values(plan: Plan, draws: Draws, cache: PlainCache) -> bool:
-    """Whether leaves' inputs have the references' values at their sites, and no other differs."""
-    width = max(rows.data.width for rows in draws.rows())
-    for node in plan.tree.walk():
-        drawn = draws.nodes[node.path]
-        if not node.is_leaf:
-            if not same_inputs(drawn.frame, draws.references):
-                return False
-            continue
-        for route in node.routes:
-            if not _same_at(route, plan, cache, width, drawn.own, draws.references):
-                return False
-    return True
+    leaves = swapped(plan.tree, moved=False)
+    if leaves is None:
+        return False
+    routes = [route for leaf in leaves for route in leaf.routes]
+    return all(_same_in_all_rows(route, plan, data) for route in routes)
 
 
-def _same_at(
-    route: Route, plan: Plan, cache: PlainCache, width: int, own: Rows, references: Rows
-) -> bool:
-    for start in range(0, len(own), AT_ONCE):
-        both = [rows.at(rows.index[start : start + AT_ONCE]) for rows in (own, references)]
-        for rows in both:
-            cache.fill(rows, width, plan.plain)
-        for cell in route.cells:
-            mine, theirs = (
-                cache.get(cell.site, rows, width, _positions(route, rows, plan), (cell.head,))
-                for rows in both
-            )
-            within = rounding(mine.dtype) * float(theirs.abs().max())
-            if not torch.allclose(mine, theirs, rtol=0, atol=within):
+def _same_in_all_rows(route: Route, plan: Plan, data: Dataset) -> bool:
+    which = np.unique(np.linspace(0, len(data) - 1, min(len(data), MOST)).astype(np.int64))
+    first: list[torch.Tensor] = []
+    for start in range(0, len(which), AT_ONCE):
+        rows = Rows(data, which[start : start + AT_ONCE])
+        values = _values(route, rows, plan)
+        first = first or [value[:1] for value in values]
+        for one, value in zip(first, values, strict=True):
+            within = rounding(value.dtype) * float(one.abs().max())
+            if not torch.allclose(one.expand_as(value), value, rtol=0, atol=within):
                 return False
     return True
+
+
+def _values(route: Route, rows: Rows, plan: Plan) -> Sequence[torch.Tensor]:
+    """Plain values at a route's sites: [rows, positions, …] each, numbers even of a mask."""
+    cache = PlainCache(plan.graph)  # by itself: what is compared here need not be kept
+    cache.fill(rows, rows.data.width, plan.plain)
+    at = _positions(route, rows, plan)
+    found = (cache.get(c.site, rows, rows.data.width, at, (c.head,)) for c in route.cells)
+    return [value if value.is_floating_point() else value.double() for value in found]
 
 
 def _positions(route: Route, rows: Rows, plan: Plan) -> torch.Tensor | None:
@@ -156,33 +166,3 @@ def _positions(route: Route, rows: Rows, plan: Plan) -> torch.Tensor | None:
         return None
     columns = [rows.data.position(spec)[rows.index] for spec in route.at]
     return torch.tensor(np.stack(columns, axis=1)).to(plan.graph.device)
-
-
-Scrub = Callable[[Tree], tuple[Draws, Numbered]]
-"""Scrubs with another tree, on as many references."""
-
-
-def why_vacuous(
-    tree: Tree,
-    draws: Draws,
-    numbers: Numbered,
-    plan: Plan,
-    cache: PlainCache,
-    scrub: Scrub,
-) -> str:
-    """Why the claim could not have failed, in words; "" if it could have.
-
-    Args:
-        numbers: of the metric that decides the verdict.
-    """
-    dtype = plan.graph.dtype
-    if not changed_nothing(numbers, dtype):
-        return ""
-    if reason := nothing_swapped(tree, draws):
-        return reason
-    if np.array_equal(numbers.original, numbers.baseline, equal_nan=True):
-        return ""  # undefined, which says more
-    anything, found = scrub(loosened(tree, draws))
-    if not changed_nothing(found, dtype):
-        return ""
-    return SAME_VALUES if same_values(plan, anything, cache) else NO_EFFECT

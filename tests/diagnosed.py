@@ -18,5 +18,5 @@ def diagnosed(claim: Claim, model: Any, asked: Asked, **chosen: Any) -> Result:
     """What a run of the claim comes to, with these diagnoses and no others."""
     session, options = Session(), Options(**chosen)
     (prepared,) = prepare([Collected("", claim, model)], session, options)
-    result = scrub_claim(prepared, session, options, lambda samples: None)
+    result = scrub_claim(prepared, session, options)
     return diagnose(result, prepared, session, options, asked)

@@ -28,6 +28,8 @@ from scrub.outputs import write_whole
 from scrub.pipeline import scrub_claim
 from scrub.prepare import Prepared, Session, prepare
 from scrub.results import Numbered
+from scrub.tree import Tree
+from scrub.watch import UNWATCHED
 
 # Whatever the place at which it stopped
 
@@ -48,12 +50,18 @@ def test_numbers_do_not_depend_on_where_a_run_was_resumed(
     by_hand: Prepared, known: int, memory: int, look: bool
 ) -> None:
     options = Options(samples=200, memory=memory, precision=1e-9 if look else None)
-    whole = scrub_claim(by_hand, Session(), options, lambda samples: None)
+    whole = scrub_claim(by_hand, Session(), options)
     section = Section(parts=[(part(whole.numbers, known),)] if known else [], earlier=known > 0)
     finished: list[int] = []
-    resumed = scrub_claim(by_hand, Session(), options, finished.append, lambda *_: section)
+    watch = evolve(UNWATCHED, advance=finished.append)
+
+    def known_of(prepared: Prepared, model: Any, options: Options, tree: Tree, _: Any) -> Section:
+        return section if tree is by_hand.tree else Section()
+
+    resumed = scrub_claim(by_hand, Session(), options, watch, known_of)
     assert not section.dropped
-    assert sum(finished) == section.samples == 200
+    assert section.samples == 200
+    assert sum(finished) == 2 * 200  # once as claimed, and once with any input
     for name in COLUMNS:
         assert (getattr(resumed.numbers, name) == getattr(whole.numbers, name)).all()
     assert resumed.recovered == whole.recovered
@@ -103,8 +111,7 @@ def test_the_scrub_that_asks_whether_a_claim_is_vacuous_is_kept(
 
     monkeypatch.setattr("scrub.pipeline.execute", counted)
     results = [
-        scrub_claim(claim, Session(), Options(samples=200), lambda samples: None, kept.section)
-        for _ in range(2)
+        scrub_claim(claim, Session(), Options(samples=200), known=kept.section) for _ in range(2)
     ]
     assert len(kept.sections) == 2
     assert len(runs) == 2

@@ -299,13 +299,13 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert told["asked"] == len(told["recovered"]) == 3
     assert told["as_high"] == sum(n >= result["recovered"]["mean"] for n in told["recovered"])
     assert told["passing"] == sum(n >= 0.7 for n in told["recovered"])
-    line = f"by_value: {told['as_high']} of 3 nulls recover as much or more, "
+    line = f"by_value against nulls: {told['as_high']} of 3 nulls recover as much or more, "
     assert line in done.out
-    assert "They have any heads of layers 2, 3 instead" in done.out
+    assert "They have any heads of layers 2, 3 instead" in " ".join(done.out.split())
     done = inside("test", *arguments, "--nulls", "0")
     assert "nulls" not in done.out
     assert "nulls" not in json.loads(file.read_text(encoding="utf-8"))["results"][0]
     done = inside("test", f"{SUMS}::conjunction", "--samples", "30", "--nulls", "5")
     said = "no nulls: nothing that it names has a like of the same type in its layer"
-    assert f"conjunction: {said}.\n" in done.out
+    assert f"conjunction against nulls: {said}.\n" in done.out
     assert "nulls" not in inside("test", f"{SUMS}::conjunction", "--samples", "30").out

@@ -13,8 +13,8 @@ from paren_models import random_balancer, random_strings
 from scrub.api import run
 from scrub.check import check
 from scrub.collect import collect
+from scrub.doubts import doubts
 from scrub.hypothesis import Correspondence
-from scrub.notes import notes
 from scrub.reference import evaluate_graph
 from scrub.results import Result
 from scrub.samplers import Uncond
@@ -130,12 +130,12 @@ def test_of_many_nodes_that_read_padding_one_line_is_said(directory: Path) -> No
     leaves = found("exp_3a")
     reading = [node for node in leaves.nodes if node.pads_read]
     times = sum(node.pads_read for node in reading)
-    said = [note for note in notes(leaves) if "padding" in note]
+    said = [note for note in doubts(leaves) if "padding" in note]
     assert len(reading) > 30
     assert said == [
         f"{len(reading)} nodes read padding, {times:,} times in all, at positions past a row's end"
     ]
-    few = [note for note in notes(found("exp_2a")) if "padding" in note]
+    few = [note for note in doubts(found("exp_2a")) if "padding" in note]
     assert [note.split(" read ")[0] for note in few] == [
         f'node "logits / {head} / p1 / emb"' for head in ("1.0", "2.0")
     ]

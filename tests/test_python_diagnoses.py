@@ -90,7 +90,7 @@ def test_diagnosed_as_on_the_command_line(sums: ModuleType, tmp_path: Path) -> N
         one["recovered"]["mean"] for one in told["specificity"]
     ]
     assert found.nulls is not None
-    assert scrub.run(sums.only_x, samples=60).diagnosis is None
+    assert scrub.run(sums.only_x, samples=60, diagnosed=False).diagnosis is None
 
 
 def test_bad_input(sums: ModuleType) -> None:

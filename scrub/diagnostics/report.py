@@ -16,14 +16,21 @@ from scrub.diagnostics.comparison import Comparison
 from scrub.diagnostics.conventions import Convention
 from scrub.diagnostics.nulls import Nulls
 from scrub.diagnostics.specificity import Tried
+from scrub.figures import interval
 from scrub.hypothesis import Expectation
-from scrub.report import belief, interval, interval_as_json
+from scrub.report import belief, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
+from scrub.statistics import Interval
 from scrub.tree import Tree
 
 SHOWN = 5
 """Further columns in the table of specificity; the results file has them all."""
+
+
+def figure(found: Interval) -> str:
+    """An interval as rich's markup."""
+    return escape(interval(found))
 
 
 def show_blame(result: Result, console: Console) -> None:
@@ -38,7 +45,7 @@ def show_blame(result: Result, console: Console) -> None:
         console.print("It swaps nothing: every sampler is Exact.\n", highlight=False)
         return
     console.print(
-        f"It loses {interval(found.total)} of baseline − original. By its swaps, in the same unit:",
+        f"It loses {figure(found.total)} of baseline − original. By its swaps, in the same unit:",
         highlight=False,
     )
     console.print(blame_table(result.tree, found), highlight=False)
@@ -70,14 +77,14 @@ def blame_table(tree: Tree, found: Blame) -> Table:
         shown.add_row(
             escape(indent + name),
             escape(draws),
-            interval(loss.alone),
-            interval(loss.last),
+            figure(loss.alone),
+            figure(loss.last),
             f"{loss.step.mean:.3f} → {left:.3f}",
         )
         for path in loss.paths:
             where, _, how = describe_route(path.route).partition(", ")
             words = f"{indent}  · {where}"
-            figures = interval(path.alone), interval(path.last)
+            figures = figure(path.alone), figure(path.last)
             shown.add_row(escape(words), escape(how), *figures, "")
     return shown
 
@@ -90,37 +97,21 @@ def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
     return node.name, describe_sampler(node.sampler)
 
 
-def show_diagnosis(result: Result, console: Console, *, tables: bool = True) -> None:
-    """What was found out beyond a claim's score.
-
-    Args:
-        tables: whether to show all figures; else only what should not be missed.
-    """
-    found = result.diagnosis
+def show_diagnosis(result: Result, console: Console) -> None:
+    """The figures of what was found out beyond a claim's score."""
+    found, name = result.diagnosis, escape(result.claim.name)
     if found and found.nulls:
         words = nulls_in_words(found.nulls, result.expect)
-        console.print(f"{result.claim.name}: {escape(words)}.", highlight=False)
+        console.print(f"\n[bold]{name}[/] against nulls: {escape(words)}.", highlight=False)
     if found and found.conventions is not None:
-        if tables:
-            title = f"\n[bold]{result.claim.name}[/] under other conventions"
-            console.print(title, highlight=False)
-            console.print(conventions_table(found.conventions), highlight=False)
-        turned = [one for one in found.conventions if one.turns]
-        if turned:
-            words = ", ".join(f"{one.verdict} with {one.name}" for one in turned)
-            more = "" if tables else " (--diagnose shows all)"
-            console.print(
-                f"{result.claim.name}: its verdict hangs on a convention: {escape(words)}{more}.",
-                style="yellow",
-                highlight=False,
-            )
+        console.print(f"\n[bold]{name}[/] under other conventions", highlight=False)
+        console.print(conventions_table(found.conventions), highlight=False)
     if found and found.specificity == ():
         console.print(
-            f"{result.claim.name}: nothing to make coarser or finer: no node draws by Agree.",
-            highlight=False,
+            f"{name}: nothing to make coarser or finer: no node draws by Agree.", highlight=False
         )
     elif found and found.specificity is not None:
-        console.print(f"\n[bold]{result.claim.name}[/], how specific it is", highlight=False)
+        console.print(f"\n[bold]{name}[/], how specific it is", highlight=False)
         console.print(specificity_table(found.specificity), highlight=False)
 
 
@@ -133,7 +124,7 @@ def conventions_table(found: Sequence[Convention]) -> Table:
         if one.recovered is None:
             shown.add_row(escape(one.name), "–", escape(f"illegal: {one.problem}"))
         else:
-            shown.add_row(escape(one.name), interval(one.recovered), one.verdict or "–")
+            shown.add_row(escape(one.name), figure(one.recovered), one.verdict or "–")
     return shown
 
 
@@ -150,7 +141,7 @@ def specificity_table(found: Sequence[Tried]) -> Table:
         says = one.finding
         if one.control is not None:
             says += f" ({one.control.mean:.3f} if shuffled)"
-        figures = interval(one.recovered), interval(one.lowers)
+        figures = figure(one.recovered), figure(one.lowers)
         shown.add_row(escape(name), escape(one.words), *figures, says)
     if columns[SHOWN:]:
         shown.add_row("", f"… {len(columns) - SHOWN} more columns", "", "", "")
@@ -198,9 +189,9 @@ def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
         names = dict.fromkeys((pair.first.claim.name, pair.second.claim.name))
         shown.add_row(
             escape(" − ".join(names)),
-            interval(pair.first.recovered),
-            interval(pair.second.recovered),
-            interval(pair.difference),
+            figure(pair.first.recovered),
+            figure(pair.second.recovered),
+            figure(pair.difference),
             pair.words,
         )
     console.print(shown, highlight=False)

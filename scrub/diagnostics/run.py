@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,7 @@ from scrub.prepare import Prepared, Session
 from scrub.results import Result
 from scrub.statistics import Interval, Numbers, judge
 from scrub.tree import Tree
+from scrub.watch import UNWATCHED, Watch
 from scrub.work import Work
 
 LITTLE = 50e9
@@ -59,6 +60,21 @@ class Asked:
 NOTHING = Asked()
 
 
+def asked_for(diagnose: bool | None, nulls: int | None = None) -> Asked:
+    """What a run is asked for, from a command's or a call's options.
+
+    Args:
+        diagnose: everything, nothing, or (None) what is cheap.
+        nulls: how many; None: as `diagnose` says.
+    """
+    usual = {True: NULLS, False: 0, None: None}[diagnose]
+    return Asked(
+        nulls=usual if nulls is None else nulls,
+        conventions=diagnose,
+        specificity=bool(diagnose),
+    )
+
+
 @frozen(eq=False)
 class Diagnosis:
     """What was found out beyond a claim's score; None: not asked for."""
@@ -67,24 +83,6 @@ class Diagnosis:
     conventions: tuple[Convention, ...] | None = None
     specificity: tuple[Tried, ...] | None = None
     blame: Blame | None = None
-
-
-@frozen(eq=False)
-class Watch:
-    """Who is told how far a diagnosis is.
-
-    Attributes:
-        says: what is being done.
-        expects: that so many samples more will be computed.
-        advance: that so many were.
-    """
-
-    says: Callable[[str], None]
-    expects: Callable[[int], None]
-    advance: Callable[[int], None]
-
-
-UNWATCHED = Watch(lambda text: None, lambda samples: None, lambda samples: None)
 
 
 def diagnose(
@@ -106,6 +104,8 @@ def diagnose(
     Raises:
         UserError: a variant does not fit into the memory, or a metric of the user's fails.
     """
+    if asked == NOTHING:
+        return result
     options = evolve(options, samples=result.samples)
     found = Diagnosis()
 
@@ -113,8 +113,7 @@ def diagnose(
         watch.expects(len(trees) * options.samples)
         variants = (evolve(prepared, tree=tree, others=()) for tree in trees)
         return [
-            numbers_of(variant, session, options, watch.advance, known).scrubbed
-            for variant in variants
+            numbers_of(variant, session, options, watch, known).scrubbed for variant in variants
         ]
 
     is_cheap = cost is not None and cheap(cost)

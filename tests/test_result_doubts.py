@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from scrub import Agree, Exact, Uncond
-from scrub.notes import MANY, notes
+from scrub.doubts import MANY, doubts
 from scrub.results import NodeResult
 from test_vacuity import outcome
 
@@ -15,7 +15,7 @@ def node(*path: str, changed: float = 1.0, pads: int = 0, sampler: str = "Uncond
 
 
 def said(*nodes: NodeResult) -> list[str]:
-    return notes(evolve(outcome(product=Uncond()), nodes=nodes))
+    return doubts(evolve(outcome(product=Uncond()), nodes=nodes))
 
 
 def test_a_node_whose_every_row_is_alone_in_its_class() -> None:
@@ -27,11 +27,11 @@ def test_a_node_whose_every_row_is_alone_in_its_class() -> None:
         (Exact(), []),
     ):
         nodes = outcome(product=sampler).nodes
-        assert [note for note in notes(evolve(tested, nodes=nodes)) if "swap" in note] == expected
+        assert [note for note in doubts(evolve(tested, nodes=nodes)) if "swap" in note] == expected
 
 
 def test_a_vacuous_claim_says_it_once() -> None:
-    (note,) = notes(outcome(product=Agree("row")))
+    (note,) = doubts(outcome(product=Agree("row")))
     assert note.startswith("vacuous: ")
 
 

@@ -1,0 +1,151 @@
+"""Earned support: would any other input have done as well as those that a claim asks for?
+
+A claim that states features asserts that they matter. So it is scrubbed once more with any input at
+all in place of those that agree. If that meets the belief too, nothing that was stated was put to
+the test, and the claim is *vacuous*. Each node that states a feature is also loosened alone, and is
+*idle* if the claim meets its belief even so; and asked for less (one of several features dropped,
+or a coarser column of the data in place of all), and is *finer than needed* if nothing is lost.
+
+What is lost is read off intervals, never off equality of bits. A belief with only an upper bound
+says that a feature is *not* enough; taking it away is no test of that, and such a claim could have
+failed by recovering more. So only beliefs with a lower bound can be vacuous in this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from attrs import evolve
+
+from scrub.draw import Draws
+from scrub.errors import UserError
+from scrub.hypothesis import Expectation
+from scrub.loosened import Coarser, Stated, coarser, in_words, loosened, stated
+from scrub.results import Alone, Earned, Finer, Numbered
+from scrub.statistics import Interval, loss_recovered, verdict_of
+from scrub.tree import Tree
+
+NO_LOSS = 0.05
+"""Nothing is lost by asking for less if no loss is told, and at most this can be, with the interval's
+confidence: a twentieth of baseline − original, the least that a report speaks of anywhere."""
+FIRST_LOOK = 250
+"""References on which a node is loosened first; only what they leave open takes all."""
+
+Scrub = Callable[[Tree], Callable[[int], Numbered]]
+"""Scrubs the claim with other samplers: gives its numbers on the first so many references. What was
+computed for fewer is not computed again."""
+
+
+def nothing_loosened(tree: Tree) -> Earned:
+    """What a claim states, where nothing was asked of it."""
+    return Earned(tuple(node.name for node in stated(tree)))
+
+
+def earned(
+    tree: Tree,
+    draws: Draws,
+    numbers: Numbered,
+    judged: Interval,
+    expect: Expectation | None,
+    scrub: Scrub,
+) -> Earned:
+    """Scrub a claim that states features again, without them.
+
+    Args:
+        judged: the interval that the verdict is read off.
+    """
+    nodes, nothing = stated(tree), nothing_loosened(tree)
+    if not nodes or np.isnan(judged.mean):
+        return nothing
+    try:
+        anything = scrub(loosened(tree, nodes))(len(draws.references))
+    except UserError as error:
+        return evolve(nothing, problem=error.problems[0].what)
+    found = evolve(nothing, with_any_input=anything.recovered())
+    if expect is None or expect.low is expect.high is None:
+        lost = _lost(anything, numbers)
+        alike = lost.low > -NO_LOSS and lost.high < NO_LOSS
+        return evolve(found, vacuous=_vacuous(nodes, anything)) if alike else found
+    if expect.low is None or verdict_of(judged, expect) != "supported":
+        return found
+    if verdict_of(anything.recovered(judged.confidence), expect) == "supported":
+        return evolve(found, vacuous=_vacuous(nodes, anything))
+    return evolve(
+        found,
+        alone=_alone(tree, nodes, found, draws, judged, expect, scrub),
+        finer=_finer(tree, draws, numbers, scrub),
+    )
+
+
+def _vacuous(nodes: tuple[Stated, ...], anything: Numbered) -> str:
+    recovered = anything.recovered().mean
+    return (
+        f"with any input in place of {in_words(nodes)}, {recovered:.3f} is recovered as well: "
+        "nothing that the claim states was put to the test"
+    )
+
+
+def _looks(samples: int) -> list[int]:
+    """How many references a node is loosened on, until that decides."""
+    return [FIRST_LOOK, samples] if samples > 2 * FIRST_LOOK else [samples]
+
+
+def _alone(
+    tree: Tree,
+    nodes: tuple[Stated, ...],
+    found: Earned,
+    draws: Draws,
+    judged: Interval,
+    expect: Expectation,
+    scrub: Scrub,
+) -> tuple[Alone, ...]:
+    """Each node loosened by itself; the only one is what was loosened already."""
+    if len(nodes) == 1:
+        assert found.with_any_input is not None
+        return (Alone(nodes[0].name, found.with_any_input, idle=False),)
+
+    def one(node: Stated) -> Alone:
+        try:
+            loose = scrub(loosened(tree, [node]))
+            for samples in _looks(len(draws.references)):
+                verdict = verdict_of(loose(samples).recovered(judged.confidence), expect)
+                if verdict != "inconclusive":
+                    break
+        except UserError as error:
+            return Alone(node.name, None, idle=False, problem=error.problems[0].what)
+        return Alone(node.name, loose(samples).recovered(), idle=verdict == "supported")
+
+    return tuple(map(one, nodes))
+
+
+def _finer(tree: Tree, draws: Draws, numbers: Numbered, scrub: Scrub) -> tuple[Finer, ...]:
+    """Each way to ask for less by which nothing is lost."""
+
+    def enough(less: Coarser) -> Finer | None:
+        try:
+            scrubbed = scrub(less.tree)
+            for samples in _looks(len(draws.references)):
+                lost = _lost(scrubbed(samples), numbers)
+                if lost.low > 0:
+                    return None
+        except UserError:  # nothing in the data agrees on so little; then it is needed
+            return None
+        if not _nothing(lost):
+            return None
+        return Finer(less.node.name, less.words, scrubbed(samples).recovered())
+
+    return tuple(found for less in coarser(tree, draws) if (found := enough(less)))
+
+
+def _lost(scrubbed: Numbered, numbers: Numbered) -> Interval:
+    """By how much less is recovered than by the claim, paired by reference."""
+    here = numbers.where(np.arange(len(scrubbed.original)))
+    which = here.defined
+    here = here.where(which)
+    change = scrubbed.scrubbed[which] - here.scrubbed
+    return loss_recovered(here.original, here.baseline - change, here.baseline)
+
+
+def _nothing(lost: Interval) -> bool:
+    return lost.low <= 0 and lost.high < NO_LOSS
