@@ -314,7 +314,7 @@ def test_fixed_needs_a_donor_for_each_row() -> None:
         drawn([InterpNode("root", Fixed([0, 1, 2]))], 0)
     with pytest.raises(UserError, match=r"dataset has 5 rows, the data 12"):
         drawn([InterpNode("root", Fixed(DATA.take(range(5))))], 0)
-    with pytest.raises(UserError, match=r'Sampler Fixed returned row 12 .* dataset "data"'):
+    with pytest.raises(UserError, match=r"gives row 0 the donor 12; the data has rows 0 to 11"):
         drawn([InterpNode("root", Fixed([12] * ROWS))], 0)
 
 

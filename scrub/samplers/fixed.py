@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +10,33 @@ from attrs import field, frozen
 
 from scrub.data import Dataset, Recipe, Rows
 from scrub.errors import UserError
-from scrub.samplers.protocol import Randomness
+from scrub.samplers.protocol import Randomness, told
 
 
 def _source(source: Any) -> Dataset | Recipe | tuple[int, ...]:
-    return source if isinstance(source, Dataset | Recipe) else tuple(int(row) for row in source)
+    if isinstance(source, Dataset | Recipe):
+        return source
+    if not isinstance(source, Iterable) or isinstance(source, str | bytes | Mapping | Set):
+        raise UserError(
+            f"Fixed({told(source)}): give a dataset, a recipe of one, or for every row the row "
+            "number of its donor, such as [1, 0, 3, 2]."
+        )
+    return tuple(_row(row, donor) for row, donor in enumerate(source))
+
+
+def _row(row: int, donor: Any) -> int:
+    """The row number that a row map gives a row."""
+    try:
+        found = np.asarray(donor)
+        whole = found.ndim == 0 and found.dtype.kind in "iuf" and int(found) == found
+    except (ValueError, OverflowError, TypeError):  # ragged, not finite, or no array at all
+        whole = False
+    if not whole:
+        raise UserError(
+            f"Fixed: the row map gives row {row} {told(donor)}, no row number. Give one whole "
+            "number for each row of the data."
+        )
+    return int(donor)
 
 
 @frozen
@@ -43,7 +66,22 @@ class Fixed:
             )
         if isinstance(self.source, Dataset):
             return Rows(self.source, references.index)
+        rows = range(len(self.source))
+        outside = next((row for row in rows if self.source[row] not in rows), None)
+        if outside is not None:
+            raise UserError(
+                f"Fixed: the row map gives row {outside} the donor {self.source[outside]}; the "
+                f"data has rows 0 to {len(rows) - 1}."
+            )
         return references.at(np.array(self.source, dtype=np.int64)[references.index])
+
+
+def _pair(paired: object, attribute: object, pair: Any) -> None:
+    if not isinstance(pair, str | Dataset | Recipe):
+        raise UserError(
+            f"Paired({told(pair)}): give the name of a column whose value two rows share, or a "
+            "dataset (or recipe of one) whose row i is the donor of row i."
+        )
 
 
 @frozen
@@ -57,7 +95,7 @@ class Paired:
             recipe of one) with as many rows as the data, whose row i is the donor of row i.
     """
 
-    pair: str | Dataset | Recipe
+    pair: str | Dataset | Recipe = field(validator=_pair)
 
     @property
     def laws(self) -> tuple[str, ...]:
@@ -89,10 +127,11 @@ def _partners(data: Dataset, column: str) -> np.ndarray:
     counts = values.groupby(values).transform("size").fillna(0).to_numpy()
     wrong = np.flatnonzero(counts != 2)
     if len(wrong):
-        row = int(wrong[0])
+        row, rows = int(wrong[0]), int(counts[wrong[0]])
+        told = f"is {values[row]!r} in {rows} row{'s' * (rows != 1)}" if rows else "is missing"
         raise UserError(
-            f'Paired({column}): row {row} of dataset "{data.name}" has no pair: {column} is '
-            f"{values[row]!r} in {int(counts[row])} rows ({len(wrong)} rows are like that). "
+            f'Paired({column}): row {row} of dataset "{data.name}" has no pair: {column} {told} '
+            f"({len(wrong)} rows are like that). "
             "Give the two rows of a pair one value that no other row has."
         )
     order = np.argsort(pd.factorize(values)[0], kind="stable")

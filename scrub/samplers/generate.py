@@ -17,14 +17,25 @@ from scrub.data import Dataset, Rows, Tokenizer
 from scrub.errors import UserError, in_line, in_words
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.inputs import Input, dataset_of, one_input
-from scrub.samplers.protocol import Randomness, names
+from scrub.samplers.protocol import NAMES, Randomness, not_called_with, told
 
 Function = Callable[[Input, np.random.Generator], Input | None]
 
 
 def _at_least_one(sampler: object, attribute: object, tries: Any) -> None:
-    if not isinstance(tries, int) or tries < 1:
-        raise UserError(f"Generate(…, tries={tries!r}): give a whole number of tries, at least 1.")
+    if not isinstance(tries, int) or isinstance(tries, bool) or tries < 1:
+        raise UserError(
+            f"Generate(…, tries={told(tries)}): give a whole number of tries, at least 1."
+        )
+
+
+def _function(sampler: object, attribute: object, function: Any) -> None:
+    wrong = not_called_with(function, "reference", "generator")
+    if wrong:
+        raise UserError(
+            f"Generate({getattr(function, '__name__', told(function))}): {wrong} Give a "
+            "function(reference, generator) that returns an Input."
+        )
 
 
 @frozen
@@ -45,8 +56,8 @@ class Generate:
         UserError: (when drawing) no try is accepted; or what is returned is no input.
     """
 
-    function: Function
-    features: tuple[str, ...] = field(converter=names, default=(), kw_only=True)
+    function: Function = field(validator=_function)
+    features: tuple[str, ...] = field(converter=NAMES, default=(), kw_only=True)
     tries: int = field(default=100, kw_only=True, validator=_at_least_one)
     tokenizer: Tokenizer | None = field(default=None, kw_only=True, repr=False, eq=False)
 

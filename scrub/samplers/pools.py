@@ -11,12 +11,24 @@ from scrub.data import Rows
 from scrub.errors import UserError
 from scrub.samplers.choices import choices
 from scrub.samplers.describe import describe_sampler
-from scrub.samplers.protocol import Randomness, below, names
+from scrub.samplers.protocol import NAMES, Randomness, below, told
 
 
-def _at_least_one(pool: Pool, attribute: object, size: Any) -> None:
-    if not isinstance(size, int) or size < 1:
-        raise UserError(f"Pool({size!r}, …): a pool stores a whole number of draws, at least 1.")
+def _size(size: Any) -> int:
+    whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+    if not whole or size < 1:
+        raise UserError(
+            f"Pool({told(size)}, …): a pool stores a whole number of draws, at least 1."
+        )
+    return int(size)
+
+
+def _name(pool: object, attribute: object, name: Any) -> None:
+    if not isinstance(name, str):
+        raise UserError(
+            f"{type(pool).__name__}: {told(name)} is no name of a pool. Give one in quotes, such "
+            'as "names".'
+        )
 
 
 @frozen
@@ -37,9 +49,9 @@ class Pool:
         features: on what donors agree with the reference (default: nothing).
     """
 
-    size: int = field(validator=_at_least_one)
-    name: str
-    features: tuple[str, ...] = field(converter=names, default=())
+    size: int = field(converter=_size)
+    name: str = field(validator=_name)
+    features: tuple[str, ...] = field(converter=NAMES, default=())
     laws: ClassVar = ("agreement", "reach", "uniformity", "marginals")
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
@@ -66,8 +78,8 @@ class Together:
             get one random row).
     """
 
-    name: str
-    features: tuple[str, ...] = field(converter=names, default=())
+    name: str = field(validator=_name)
+    features: tuple[str, ...] = field(converter=NAMES, default=())
     laws: ClassVar = Pool.laws
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Protocol
 
 import numpy as np
+from attrs import Converter
 
 from scrub.data import Rows
+from scrub.errors import UserError, shortened
 
 EVERY = ("legality", "determinism", "immutability")
 """The laws of every sampler: donors are legal inputs; a draw depends on nothing but (seed, node,
@@ -74,9 +78,54 @@ def differ_of(sampler: Any) -> tuple[str, ...]:
     return names(getattr(sampler, "differ", ()))
 
 
-def names(features: Any) -> tuple[str, ...]:
-    """One name, or several, as a tuple."""
-    return (features,) if isinstance(features, str) else tuple(features)
+def names(features: Any, who: str = "") -> tuple[str, ...]:
+    """One name, or several, as a tuple.
+
+    Args:
+        who: the sampler that they are given to.
+
+    Raises:
+        UserError: they are no names.
+    """
+    if isinstance(features, str):
+        return (str(features),)
+    several = isinstance(features, Iterable) and not isinstance(features, Mapping)
+    listed = list(features) if several else [features]
+    wrong = [name for name in listed if not isinstance(name, str)]
+    if wrong:
+        said = f"{who}: {told(wrong[0])}" if who else told(wrong[0])
+        raise UserError(
+            f'{said} is no name of a feature. Give one name, or several: "io", ["io", "s"].'
+        )
+    found = tuple(map(str, listed))
+    return tuple(sorted(found)) if isinstance(features, Set) else found
+
+
+NAMES = Converter(lambda features, self: names(features, type(self).__name__), takes_self=True)
+"""Of a field that holds names of features."""
+
+
+def not_called_with(function: Any, *arguments: str) -> str:
+    """Why a function cannot be called with these arguments, a sentence; "" if it can."""
+    if not callable(function):
+        return f"{told(function)} is no function."
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # one that does not tell, such as some of C's
+        return ""
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return f"it is called with ({', '.join(arguments)}), and takes {signature}."
+    return ""
+
+
+def told(given: object) -> str:
+    """A value of the user's, as messages call it: as it is written if that is short."""
+    if given is None or isinstance(given, str | bool | int | float | np.generic):
+        return shortened(repr(given.item() if isinstance(given, np.generic) else given), 60)
+    name = type(given).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def below(sizes: np.ndarray, randomness: Randomness) -> np.ndarray:

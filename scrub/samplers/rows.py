@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 from attrs import field, frozen
@@ -11,7 +12,7 @@ from scrub.data import Rows
 from scrub.errors import UserError
 from scrub.samplers.choices import choices
 from scrub.samplers.describe import describe_sampler
-from scrub.samplers.protocol import Randomness, below, names
+from scrub.samplers.protocol import NAMES, Randomness, below, told
 
 
 @frozen
@@ -35,7 +36,7 @@ class Uncond:
         return references.donors(below(sizes, randomness))
 
 
-@frozen
+@frozen(init=False)
 class Agree:
     """A row that agrees with the reference on the feature or features, uniformly.
 
@@ -48,8 +49,19 @@ class Agree:
             the class, and the donors' distribution is not the dataset's).
     """
 
-    features: tuple[str, ...] = field(converter=names)
-    differ: tuple[str, ...] = field(converter=names, default=(), kw_only=True)
+    features: tuple[str, ...] = field(converter=NAMES)
+    differ: tuple[str, ...] = field(converter=NAMES, default=(), kw_only=True)
+
+    def __init__(
+        self, features: str | Iterable[str], *more: Any, differ: str | Iterable[str] = ()
+    ) -> None:
+        if more:
+            raise UserError(
+                f"Agree({_listed(features, *more)}): its features are one argument. "
+                f"Write Agree([{_listed(features, *more)}]) where donors agree on all of them, "
+                f"Agree({_listed(features)}, differ={_listed(*more[:1])}) where they differ on one."
+            )
+        self.__attrs_init__(features, differ=differ)  # type: ignore[attr-defined]
 
     @property
     def laws(self) -> tuple[str, ...]:
@@ -61,6 +73,10 @@ class Agree:
         return references.donors(found.at(below(found.size, randomness)))
 
 
+def _listed(*given: Any) -> str:
+    return ", ".join(map(told, given))
+
+
 @frozen
 class Differ:
     """A row that differs from the reference on each of the features, uniformly; else any.
@@ -68,12 +84,17 @@ class Differ:
     It does not preserve marginals: rows with rare values are drawn more often than they occur.
     """
 
-    differ: tuple[str, ...] = field(converter=names)
+    differ: tuple[str, ...] = field(converter=NAMES)
     laws: ClassVar = ("agreement", "reach", "uniformity", "independence")
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
         found = choices(references, (), self.differ, describe_sampler(self))
         return references.donors(found.at(below(found.size, randomness)))
+
+
+def _name_of_a_column(weighted: object, attribute: object, weights: Any) -> None:
+    if not isinstance(weights, str):
+        raise UserError(f'Weighted({told(weights)}): give the name of a column, as in "weight".')
 
 
 @frozen
@@ -85,8 +106,8 @@ class Weighted:
         features: on what donors agree with the reference (default: nothing).
     """
 
-    weights: str
-    features: tuple[str, ...] = field(converter=names, default=())
+    weights: str = field(validator=_name_of_a_column)
+    features: tuple[str, ...] = field(converter=NAMES, default=())
     laws: ClassVar = ("agreement", "reach", "uniformity", "independence")
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
