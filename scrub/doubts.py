@@ -98,7 +98,6 @@ def _unearned(found: Earned) -> list[str]:
         f'node "{one.name}" is finer than needed: {one.words}, '
         f"{number(one.recovered.mean)} is recovered"
         for one in found.finer
-        if one.name not in {alone.name for alone in idle}
     ]
     return said
 

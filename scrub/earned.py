@@ -20,15 +20,15 @@ from attrs import evolve
 
 from scrub.draw import Draws
 from scrub.errors import UserError
-from scrub.hypothesis import Expectation
+from scrub.hypothesis import Expectation, Verdict
 from scrub.loosened import Coarser, Stated, coarser, in_words, loosened, stated
 from scrub.results import Alone, Earned, Finer, Numbered
 from scrub.statistics import Interval, loss_recovered, verdict_of
 from scrub.tree import Tree
 
 NO_LOSS = 0.05
-"""Nothing is lost by asking for less if no loss is told, and at most this can be, with the interval's
-confidence: a twentieth of baseline − original, the least that a report speaks of anywhere."""
+"""Nothing is lost by asking for less if no loss is told, and at most this one can be, with the
+interval's confidence: a twentieth of baseline − original, the least that a report speaks of."""
 FIRST_LOOK = 250
 """References on which a node is loosened first; only what they leave open takes all."""
 
@@ -71,11 +71,10 @@ def earned(
         return found
     if verdict_of(anything.recovered(judged.confidence), expect) == "supported":
         return evolve(found, vacuous=_vacuous(nodes, anything))
-    return evolve(
-        found,
-        alone=_alone(tree, nodes, found, draws, judged, expect, scrub),
-        finer=_finer(tree, draws, numbers, scrub),
-    )
+    alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
+    idle = {one.name for one in alone if one.idle}
+    asked = [less for less in coarser(tree, draws) if less.node.name not in idle]
+    return evolve(found, alone=alone, finer=_finer(asked, draws, numbers, scrub))
 
 
 def _vacuous(nodes: tuple[Stated, ...], anything: Numbered) -> str:
@@ -86,9 +85,9 @@ def _vacuous(nodes: tuple[Stated, ...], anything: Numbered) -> str:
     )
 
 
-def _looks(samples: int) -> list[int]:
-    """How many references a node is loosened on, until that decides."""
-    return [FIRST_LOOK, samples] if samples > 2 * FIRST_LOOK else [samples]
+def _enough(samples: int, decides: Callable[[int], bool]) -> int:
+    """The number of references on which a node is loosened: few if they decide, or all."""
+    return FIRST_LOOK if samples > 2 * FIRST_LOOK and decides(FIRST_LOOK) else samples
 
 
 def _alone(
@@ -106,36 +105,41 @@ def _alone(
         return (Alone(nodes[0].name, found.with_any_input, idle=False),)
 
     def one(node: Stated) -> Alone:
+        loose = scrub(loosened(tree, [node]))
+
+        def verdict(samples: int) -> Verdict:
+            return verdict_of(loose(samples).recovered(judged.confidence), expect)
+
+        samples = _enough(len(draws.references), lambda few: verdict(few) != "inconclusive")
+        idle = verdict(samples) == "supported"
+        return Alone(node.name, loose(samples).recovered(), idle)
+
+    def known(node: Stated) -> Alone:
         try:
-            loose = scrub(loosened(tree, [node]))
-            for samples in _looks(len(draws.references)):
-                verdict = verdict_of(loose(samples).recovered(judged.confidence), expect)
-                if verdict != "inconclusive":
-                    break
+            return one(node)
         except UserError as error:
             return Alone(node.name, None, idle=False, problem=error.problems[0].what)
-        return Alone(node.name, loose(samples).recovered(), idle=verdict == "supported")
 
-    return tuple(map(one, nodes))
+    return tuple(map(known, nodes))
 
 
-def _finer(tree: Tree, draws: Draws, numbers: Numbered, scrub: Scrub) -> tuple[Finer, ...]:
-    """Each way to ask for less by which nothing is lost."""
+def _finer(
+    asked: list[Coarser], draws: Draws, numbers: Numbered, scrub: Scrub
+) -> tuple[Finer, ...]:
+    """Each of these ways to ask for less by which nothing is lost."""
 
     def enough(less: Coarser) -> Finer | None:
         try:
             scrubbed = scrub(less.tree)
-            for samples in _looks(len(draws.references)):
-                lost = _lost(scrubbed(samples), numbers)
-                if lost.low > 0:
-                    return None
-        except UserError:  # nothing in the data agrees on so little; then it is needed
+            all_of = len(draws.references)
+            loose = scrubbed(_enough(all_of, lambda few: _lost(scrubbed(few), numbers).low > 0))
+        except UserError:  # what cannot be scrubbed is not known to be enough
             return None
-        if not _nothing(lost):
+        if not _nothing(_lost(loose, numbers)):
             return None
-        return Finer(less.node.name, less.words, scrubbed(samples).recovered())
+        return Finer(less.node.name, less.words, loose.recovered())
 
-    return tuple(found for less in coarser(tree, draws) if (found := enough(less)))
+    return tuple(found for less in asked if (found := enough(less)))
 
 
 def _lost(scrubbed: Numbered, numbers: Numbered) -> Interval:

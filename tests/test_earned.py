@@ -281,12 +281,21 @@ def test_were_nothing_loosened_all_support_would_be_vacuous(
     assert run(HALF, product=Agree("x and y")).judgement.verdict == "vacuous"
 
 
-def test_were_no_loss_a_matter_of_the_mean_noise_would_name_nodes(
+def test_were_every_loss_none_a_feature_that_is_needed_would_be_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(earned_module, "_nothing", lambda lost: True)
-    monkeypatch.setattr(earned_module, "NO_LOSS", 9.0)
-    found = run(HALF, product=Agree(["x and y", "odd"]), samples=60)
+    found = run(HALF, product=Agree(["x and y", "odd"]))
+    assert found.finer == ('"product" without "x and y"', '"product" without "odd"')
+
+
+@pytest.mark.parametrize("samples", [400, 800])
+def test_few_references_are_enough_where_they_decide(samples: int) -> None:
+    found = run(HALF, samples=samples, product=Agree(["x and y", "odd"]), dead=Agree("w"))
+    assert [(one.name, one.idle) for one in found.earned.alone] == [
+        ("dead", True),
+        ("product", False),
+    ]
     assert found.finer == ('"product" without "odd"',)
 
 
