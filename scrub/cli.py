@@ -18,6 +18,7 @@ from scrub.commands import (
     SAMPLES,
     SEED,
     UNEXPECTED,
+    note_unless,
     options_of,
     prepared_claims,
     reporting,
@@ -101,7 +102,7 @@ def test_command(
     check_outputs(json_file, save_run)
     from scrub.collect import collect
 
-    claims = collect(targets, keyword=keyword)
+    claims = collect(targets, keyword=keyword, note=note_unless(quiet))
     from scrub.diagnostics.report import show_diagnosis
     from scrub.diagnostics.run import asked_for
     from scrub.options import check_device

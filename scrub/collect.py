@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from attrs import frozen
 
+from scrub.beside import new_module
 from scrub.errors import NoClaimError, Problem, UserError, did_you_mean, in_words, line_of
-from scrub.hypothesis import Claim
+from scrub.hypothesis import Claim, claims_made
+
+NAMED = 5
+"""Files that a folder's note names; of more it says how many they are."""
 
 
 @frozen(eq=False)
@@ -30,12 +34,18 @@ class Collected:
         return f"{self.file}::{self.claim.name}"
 
 
-def collect(targets: Iterable[str], *, keyword: str = "") -> list[Collected]:
-    """The claims of `PATH[::CLAIM]` targets, in the order of the file.
+def collect(
+    targets: Iterable[str],
+    *,
+    keyword: str = "",
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Collected]:
+    """The claims of `PATH[::CLAIM]` targets, in the order in which their files make them.
 
     Args:
         targets: files, folders, or files with `::claim`.
         keyword: keep only claims whose names it selects: see `selector`.
+        note: is told which files of a folder are left out.
 
     Raises:
         UserError: every target that cannot be loaded, or names a claim that is not there.
@@ -43,47 +53,145 @@ def collect(targets: Iterable[str], *, keyword: str = "") -> list[Collected]:
     """
     targets = list(targets)
     selected = selector(keyword)
+    here = Path.cwd()  # where a file that is loaded may not leave us
+    known: dict[Path, list[Collected]] = {}
     found: list[Collected] = []
     problems: list[Problem] = []
     for target in targets:
         path, _, name = target.partition("::")
         try:
-            for file in _files(path):
-                found += named(_claims(file), name, str(file))
+            for file, shown in hypothesis_files(here, path, note).items():
+                if file not in known:
+                    known[file] = []
+                    known[file] = _claims(file, shown)
+                found += named(known[file], name, shown)
         except UserError as error:
             problems += error.problems
     if problems:
-        raise UserError(*problems)
-    unique = {item.name: item for item in found}
-    chosen = [item for item in unique.values() if selected(item.claim.name)]
+        raise UserError(*dict.fromkeys(problems))
+    unique = list({id(item): item for item in found}.values())
+    chosen = [item for item in unique if selected(item.claim.name)]
     if not chosen:
         where = " ".join(targets)
         if not unique:
             raise NoClaimError(f"No claim found in {where}. Decorate a function with @claim(…).")
-        there = ", ".join(item.claim.name for item in unique.values())
+        there = ", ".join(item.claim.name for item in unique)
         raise NoClaimError(f'No claim in {where} matches -k "{keyword}". There are: {there}.')
     return chosen
 
 
-def _files(path: str) -> list[Path]:
-    here = Path(path)
-    if here.is_dir():
-        return sorted(file for file in here.glob("*.py") if not file.name.startswith("_"))
-    if not here.exists():
-        near = sorted(map(str, here.parent.glob("*.py"))) if here.parent.is_dir() else []
+def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict[Path, str]:
+    """The file of a path from here; or of a folder the Python files in it that import scrub.
+
+    No file is executed to tell. Those of a folder that are left out are said, in one line.
+
+    Returns:
+        Whole paths, with links resolved, and what messages call them.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    place = here / path
+    if place.is_dir():
+        why = {file: _left_out(file) for file in sorted(place.glob("*.py"))}
+        out = [f"{file.name} ({reason})" for file, reason in why.items() if reason]
+        if out:
+            more = f" and {len(out) - NAMED} more" if len(out) > NAMED else ""
+            note(f"left out of {path}: {', '.join(out[:NAMED])}{more}")
+        return {f.resolve(): str(Path(path) / f.name) for f, reason in why.items() if not reason}
+    if not place.exists():
+        beside = sorted(place.parent.glob("*.py")) if place.parent.is_dir() else []
+        near = [str(Path(path).parent / file.name) for file in beside]
         hint = did_you_mean(path, near) if near else "Give the path of a hypothesis file."
         raise UserError(Problem("There is no such file.", hint, file=path))
-    return [here]
+    return {place.resolve(): str(Path(path))}
 
 
-def _claims(file: Path) -> list[Collected]:
-    module = load(file)
+def _left_out(file: Path) -> str:
+    """Why a file in a folder is not taken for a hypothesis file; "" if it is."""
+    if not file.is_file():
+        return "not a file"
+    if file.name.startswith("_"):
+        return "its name begins with _"
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    try:
+        imported = set(_imported(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # what the parser raises
+        return "" if b"scrub" in text else "not Python"
+    return "" if "scrub" in imported else "does not import scrub"
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """The first parts of all names that a file imports."""
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            yield statement.module.partition(".")[0]
+
+
+def _claims(path: Path, file: str) -> list[Collected]:
+    """The claims of a file, each once, in the order in which they were made.
+
+    Those that its variables hold, by themselves or in lists and the like; and those that it made
+    and holds no more, as in a loop of which only the last has a name.
+
+    Raises:
+        UserError: it cannot be loaded, or different claims of it have one name.
+    """
+    with claims_made() as made:
+        module = load(path, file)
+    held = _claims_in(vars(module).values())
+    here = [claim for claim in made if Path(claim.made[0]) == path]
+    imported = [claim for claim in held if claim not in here]
+    claims = list(dict.fromkeys([*imported, *here]))
+    problems = [
+        Problem(
+            f'{len(alike)} claims are called "{name}": they are made in {_lines(alike, path)}.',
+            'Give each a name of its own: @claim(name="…", …).',
+            file=file,
+        )
+        for name in dict.fromkeys(claim.name for claim in claims)
+        if len(alike := [claim for claim in claims if claim.name == name]) > 1
+    ]
+    if problems:
+        raise UserError(*problems)
     default = getattr(module, "MODEL", None)
     return [
-        Collected(str(file), value, value.model if value.model is not None else default)
-        for value in vars(module).values()
-        if isinstance(value, Claim)
+        Collected(file, claim, claim.model if claim.model is not None else default)
+        for claim in claims
     ]
+
+
+def _claims_in(values: Iterable[object]) -> list[Claim]:
+    """The claims among values, and in the lists, tuples, sets and mappings among them."""
+    found: dict[Claim, None] = {}
+    waiting, seen = list(values)[::-1], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Claim):
+            found[value] = None
+        elif isinstance(value, list | tuple | set | frozenset | dict) and id(value) not in seen:
+            seen.add(id(value))
+            inner = value.values() if isinstance(value, dict) else value
+            waiting += list(inner)[::-1]
+    return list(found)
+
+
+def _lines(claims: Sequence[Claim], path: Path) -> str:
+    """Where claims are made: "line 12 (3 times) and other.py:4"."""
+    places = [
+        f"line {line}" if Path(file) == path else f"{Path(file).name}:{line}"
+        for file, line in (claim.made for claim in claims)
+    ]
+    counted = [
+        f"{place} ({count} times)" if count > 1 else place
+        for place, count in Counter(places).items()
+    ]
+    return " and ".join(counted)
 
 
 def named(claims: list[Collected], name: str, file: str) -> list[Collected]:
@@ -139,41 +247,44 @@ def selector(keyword: str) -> Callable[[str], bool]:
     return selects
 
 
-def load(file: Path) -> ModuleType:
-    """Import a hypothesis file; its folder is on the path while it loads.
+def load(path: Path, shown: str | None = None) -> ModuleType:
+    """Execute a hypothesis file; it finds the modules beside it (see `scrub.beside`).
+
+    Args:
+        shown: what messages call the file (default: its path).
 
     Raises:
         UserError: what went wrong while loading, and in which line of the file.
     """
-    name = f"scrub_hypothesis_{abs(hash(file.resolve()))}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    file = Path(path if shown is None else shown)
+    if path.suffix != ".py":
         raise UserError(
             Problem("This is not a Python file.", "Its name must end in .py.", file=str(file))
         )
-    module = importlib.util.module_from_spec(spec)
-    folder = str(file.resolve().parent)
+    module = new_module(path)
+    folder = str(path.resolve().parent)
     sys.path.append(folder)
-    sys.modules[name] = module  # dataclasses and pickle look a class's module up there
     try:
-        spec.loader.exec_module(module)
+        assert module.__spec__ is not None
+        assert module.__spec__.loader is not None
+        module.__spec__.loader.exec_module(module)
     except UserError as error:
-        raise error.at(file=_place(error, file)) from error
+        raise error.at(file=_place(error, path, file)) from error
     except SyntaxError as error:
-        there = Path(error.filename or file)  # a module that it imports, perhaps
-        here = file if there.resolve() == file.resolve() else there
+        there = Path(error.filename or path)  # a module that it imports, perhaps
+        here = file if there.resolve() == path.resolve() else there
         place = f"{here}:{error.lineno}" if error.lineno else str(here)
         raise UserError(Problem(f"Syntax error: {error.msg}.", file=place)) from error
     except ImportError as error:
-        raise UserError(_import_problem(error, _place(error, file))) from error
+        raise UserError(_import_problem(error, _place(error, path, file))) from error
     except SystemExit as error:
         fix = "A hypothesis file declares claims; scrub runs them."
         raise UserError(
-            Problem("It exits while loading.", fix, file=_place(error, file))
+            Problem("It exits while loading.", fix, file=_place(error, path, file))
         ) from error
     except Exception as error:  # whatever the user's file raises while it loads
         what = f"Loading it failed: {in_words(error)}."
-        raise UserError(Problem(what, file=_place(error, file))) from error
+        raise UserError(Problem(what, file=_place(error, path, file))) from error
     finally:
         sys.path.remove(folder)
     return module
@@ -195,11 +306,12 @@ def _import_problem(error: ImportError, place: str) -> Problem:
         name, module = missing.groups()
         hint = did_you_mean(name, _public(sys.modules[module]))
         return Problem(f'There is no "{name}" in {module}.', hint, file=place)
-    hint = "Install it, or put it beside the file." if error.name else ""
+    absent = isinstance(error, ModuleNotFoundError)
+    hint = "Install it, or put it beside the file." if absent else ""
     return Problem(f"Loading it failed: {in_words(error)}.", hint, file=place)
 
 
-def _place(error: BaseException, file: Path) -> str:
+def _place(error: BaseException, path: Path, shown: Path) -> str:
     """The file, with the line in it that an exception came through."""
-    line = line_of(error, file)
-    return f"{file}:{line}" if line else str(file)
+    line = line_of(error, path)
+    return f"{shown}:{line}" if line else str(shown)

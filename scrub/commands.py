@@ -124,10 +124,15 @@ def what_is_kept(outcome: Outcome, claims: int) -> str:
     return f"{len(outcome.results)} of {claims} claims finished" if outcome.results else ""
 
 
+def note_unless(quiet: bool) -> Callable[[str], None]:
+    """Says a line beside the report, where it does not get into a pipe."""
+    return (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+
+
 def prepared_claims(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:
     from scrub.collect import collect
 
-    claims = collect(targets, keyword=keyword)
+    claims = collect(targets, keyword=keyword, note=note_unless(False))
     from scrub.prepare import Session, prepare
 
     return prepare(claims, Session(), options_of(model=model))

@@ -131,7 +131,8 @@ def shortened(text: str, most: int = 300) -> str:
 
 def in_words(error: BaseException) -> str:
     """An exception of the user's code as one line: "KeyError: 'io'", without a full stop."""
-    said = shortened(" ".join(str(error).split()).rstrip("."))
+    whole = re.sub(r"_scrub_beside_\w+\.?", "", str(error))  # said without (see scrub.beside)
+    said = shortened(" ".join(whole.split()).rstrip("."))
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 

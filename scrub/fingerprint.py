@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from attrs import field, frozen
 
+from scrub.beside import imported
 from scrub.data import Dataset
 from scrub.draw import Draws
 from scrub.model.model import Model
@@ -104,7 +105,8 @@ def _imported(text: str, module: ModuleType) -> Iterator[ModuleType]:
             if statement.level:
                 stem = importlib.util.resolve_name(stem, module.__package__)
             names = [stem, *(f"{stem}.{alias.name}" for alias in statement.names)]
-        yield from (sys.modules[name] for name in names if name in sys.modules)
+        found = (imported(module, name) for name in names)
+        yield from (there for there in found if there is not None)
 
 
 def _is_users(module: ModuleType) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -93,18 +96,27 @@ def vacuous(*, above: float | None = None, below: float | None = None) -> Expect
     return _bounded("vacuous", above, below)
 
 
+def _outermost_line() -> tuple[str, int]:
+    """The file that is being executed, and its line."""
+    for frame, line in traceback.walk_stack(None):
+        if frame.f_code.co_name == "<module>":
+            return frame.f_code.co_filename, line
+    return "", 0
+
+
 @frozen(eq=False)
 class Claim:
     """A belief about a model that `scrub test` can put to the test.
 
     Attributes:
-        name: the function's name.
+        name: the function's name, or what @claim(name=…) says.
         build: model → `Correspondence`.
         data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
         metric: see `scrub.metrics`; of several, the first decides the verdict.
         expect: the verdict that the file expects; None where it expects nothing.
         model: overrides the file's MODEL.
         belief: the first line of the docstring.
+        made: the file, and the line of it outside all functions, in which the claim was made.
     """
 
     name: str
@@ -114,14 +126,43 @@ class Claim:
     expect: Expectation | None = None
     model: Any = None
     belief: str = ""
+    made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if (listed := _MADE.get()) is not None:
+            listed.append(self)
+
+
+_MADE: ContextVar[list[Claim] | None] = ContextVar("claims made", default=None)
+
+
+@contextmanager
+def claims_made() -> Iterator[list[Claim]]:
+    """The claims that are made meanwhile, in order: one that a loop overwrites has no name."""
+    listed: list[Claim] = []
+    before = _MADE.set(listed)
+    try:
+        yield listed
+    finally:
+        _MADE.reset(before)
 
 
 def claim(
-    *, data: Any, metric: Any, expect: Expectation | None = None, model: Any = None
+    *,
+    data: Any,
+    metric: Any,
+    expect: Expectation | None = None,
+    model: Any = None,
+    name: str | None = None,
 ) -> Callable[[Callable[[Any], Correspondence]], Claim]:
     """Declare a claim: decorates a function from the model to a `Correspondence`.
 
-    The function's name is the claim's name, and its docstring's first line what is believed.
+    Its docstring's first line is what is believed.
+
+    Args:
+        data, metric, expect, model: see `Claim`.
+        name: what the claim is called (default: the function's name). Claims that one function
+            makes, in a loop or each for another feature, need one each.
     """
     if expect is not None and not isinstance(expect, Expectation):
         raise UserError(
@@ -132,7 +173,7 @@ def claim(
     def decorate(build: Callable[[Any], Correspondence]) -> Claim:
         lines = (build.__doc__ or "").strip().splitlines()
         return Claim(
-            name=build.__name__,
+            name=getattr(build, "__name__", type(build).__name__) if name is None else name,
             build=build,
             data=data,
             metric=metric,

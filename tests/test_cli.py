@@ -250,9 +250,10 @@ def test_precision_stops_early_or_runs_to_the_end(tmp_path: Path) -> None:
 
 def test_no_claim_found(tmp_path: Path) -> None:
     (tmp_path / "none.py").write_text("CLAIMS = []\n")
+    (tmp_path / "empty").mkdir()
     for arguments, message in (
         (("none.py",), "No claim found in none.py. Decorate a function with @claim(…)."),
-        ((".",), "No claim found in .. Decorate a function with @claim(…)."),
+        (("empty",), "No claim found in empty. Decorate a function with @claim(…)."),
         (
             (ROOT / SUMS, "-k", "of_value"),
             f'No claim in {ROOT / SUMS} matches -k "of_value". '

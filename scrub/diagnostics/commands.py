@@ -13,6 +13,7 @@ from scrub.commands import (
     MODEL,
     SAMPLES,
     SEED,
+    note_unless,
     options_of,
     reporting,
     terminal,
@@ -67,7 +68,7 @@ def explain_command(
         check_plot(plot)
     from scrub.collect import collect
 
-    claims = collect((target,))
+    claims = collect((target,), note=note_unless(False))
     if plot and len(claims) > 1:
         names = ", ".join(item.claim.name for item in claims)
         raise UserError(
@@ -128,7 +129,9 @@ def compare_command(
     from scrub.prepare import Session, prepare
 
     targets = [target.partition("::") for target in (first, second or first)]
-    files = {path: collect((path,)) for path in dict.fromkeys(path for path, _, _ in targets)}
+    note = note_unless(False)
+    paths = dict.fromkeys(path for path, _, _ in targets)
+    files = {path: collect((path,), note=note) for path in paths}
     pairs = paired(*(named(files[path], name, path) for path, _, name in targets))
     options, session = options_of(**chosen), Session()
     sides = [
