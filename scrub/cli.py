@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,24 +19,39 @@ from scrub.commands import (
     SAMPLES,
     SEED,
     UNEXPECTED,
+    exit_code,
     note_unless,
     options_of,
     prepared_claims,
-    reporting,
-    terminal,
     what_is_kept,
 )
 from scrub.diagnostics.commands import compare_command, explain_command
 from scrub.errors import Problem, UserError
 from scrub.outputs import check_outputs
+from scrub.streams import open_closed
 
 if TYPE_CHECKING:
     from scrub.prepare import Prepared
 
 
+def main(arguments: Sequence[str] | None = None, prog_name: str = "scrub") -> NoReturn:
+    """Run a command and exit with its code."""
+    open_closed()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a "≥" must not break a pipe that takes ASCII
+            stream.reconfigure(errors="replace")
+
+    def command() -> int:
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        with group.make_context(prog_name, given) as context:
+            return group.invoke(context)
+
+    sys.exit(exit_code(command))
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="scrub")
-def main() -> None:
+def group() -> None:
     """Test mechanistic-interpretability claims by causal scrubbing."""
     # Before torch is imported. How long its threads spin before they sleep, in turns of GNU's
     # OpenMP: the default, 300,000, takes 25 times as long where other processes want the cores
@@ -43,12 +59,9 @@ def main() -> None:
     # long where none does (17 s). With 1,000 it is 9 s quiet and 22 s busy.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a "≥" must not break a pipe that takes ASCII
-            stream.reconfigure(errors="replace")
 
 
-@main.command("test")
+@group.command("test")
 @click.argument("targets", nargs=-1, required=True, metavar="PATH[::CLAIM]...")
 @MODEL
 @SAMPLES
@@ -83,7 +96,6 @@ def main() -> None:
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
-@reporting
 def test_command(
     targets: tuple[str, ...],
     json_file: Path | None,
@@ -110,6 +122,7 @@ def test_command(
     from scrub.progress import Progress
     from scrub.report import show
     from scrub.suite import partial_file, remove_partial, run_claims, write_finished
+    from scrub.terminal import terminal
 
     options = options_of(alone=verbose, **chosen)
     check_device(options.device)
@@ -128,22 +141,23 @@ def test_command(
         asked=asked_for(diagnose, nulls),
     )
     results = outcome.results
-    if results and not quiet:
-        below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
-        show(results, terminal(), verbose=verbose, by=by, **below)
+    try:
+        if json_file and not outcome.stopped:
+            write_finished(results, options.seed, json_file)
+    finally:  # what cannot be written can be read at least
+        if results and not quiet:
+            below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
+            show(results, terminal(), verbose=verbose, by=by, **below)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
-    if json_file:
-        write_finished(results, options.seed, json_file)
     remove_partial(partial_file(prepared, options, json_file))
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
 
 
-@main.command("check")
+@group.command("check")
 @click.argument("targets", nargs=-1, required=True, metavar="PATH...")
 @MODEL
 @KEYWORD
-@reporting
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
     prepared = prepared_claims(targets, model, keyword)
@@ -162,7 +176,7 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     return AS_EXPECTED
 
 
-@main.command("plan")
+@group.command("plan")
 @click.argument("target", metavar="PATH[::CLAIM]")
 @MODEL
 @SAMPLES
@@ -177,7 +191,6 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     help="Draw the tree of one claim here.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
-@reporting
 def plan_command(
     target: str,
     model: str | None,
@@ -193,6 +206,7 @@ def plan_command(
     from rich.markup import escape
 
     from scrub.show import cost_line, plan_table, tree_picture
+    from scrub.terminal import terminal
 
     console = terminal()
     for claim in prepared:
@@ -222,12 +236,11 @@ def _draw(prepared: list[Prepared], file: Path) -> None:
     save_svg(claim.tree, f"{claim.claim.name}: {claim.claim.belief}", file)
 
 
-@main.command("show")
+@group.command("show")
 @click.argument("target", metavar="PATH::CLAIM")
 @click.option("--row", type=click.IntRange(min=0), required=True, help="Row of the data.")
 @MODEL
 @SEED
-@reporting
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     """Show what a claim swaps: each node's inputs, changed tokens marked."""
     prepared = prepared_claims((target,), model, "")
@@ -235,6 +248,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
 
     from scrub.draw import draw
     from scrub.show import swaps
+    from scrub.terminal import terminal
 
     for claim in prepared:
         if row >= len(claim.data):
@@ -262,5 +276,5 @@ def _check_column(by: str, claims: list[Prepared]) -> None:
         raise UserError(*problems)
 
 
-main.add_command(explain_command)
-main.add_command(compare_command)
+group.add_command(explain_command)
+group.add_command(compare_command)

@@ -282,7 +282,9 @@ def load(path: Path, shown: str | None = None) -> ModuleType:
         raise UserError(
             Problem("It exits while loading.", fix, file=_place(error, path, file))
         ) from error
-    except Exception as error:  # whatever the user's file raises while it loads
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's file raises while it loads
         what = f"Loading it failed: {in_words(error)}."
         raise UserError(Problem(what, file=_place(error, path, file))) from error
     finally:

@@ -5,22 +5,20 @@ Heavy modules are imported where they are used: `--help` must not wait.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import sys
 import traceback
 from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scrub.errors import NoClaimError, UserError
+from scrub.errors import NoClaimError, UserError, in_line, in_words
 from scrub.stopping import Terminated
+from scrub.streams import say, settled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from scrub.options import Options
     from scrub.prepare import Prepared
     from scrub.suite import Outcome
@@ -29,35 +27,50 @@ AS_EXPECTED, UNEXPECTED, BAD_INPUT, OUR_FAULT, NO_CLAIM = 0, 1, 2, 3, 5
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
 
-def reporting(command: Callable[..., int]) -> Callable[..., None]:
-    """Turn a command's return value into the exit code, and errors into messages."""
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command: what it returns is the exit code, and its errors become messages."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except BaseException as error:
+        code = _explained(error)
+    settled(sys.stdout)
+    settled(sys.stderr)
+    return code
 
-    @wraps(command)
-    def wrapped(**arguments: Any) -> None:
-        try:
-            code = command(**arguments)
-        except UserError as error:
+
+def _explained(error: BaseException) -> int:
+    """Say what went wrong, and give the exit code for it."""
+    match error:
+        case UserError():
             for problem in error.problems:
-                click.echo(f"error: {problem}", err=True)
-            code = NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
-        except click.ClickException:
-            raise
-        except Terminated as stopped:
-            click.echo(": ".join(filter(None, ("terminated", str(stopped)))), err=True)
-            code = TERMINATED
-        except (KeyboardInterrupt, click.Abort) as stopped:
-            click.echo(": ".join(filter(None, ("interrupted", str(stopped)))), err=True)
-            code = INTERRUPTED
-        except BrokenPipeError:  # nobody reads on, as in `scrub check … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = BROKEN_PIPE
-        except Exception:  # a bug of ours: show it whole
-            traceback.print_exc()
-            click.echo("This is a fault of scrub, not of your file. Please report it.", err=True)
-            code = OUR_FAULT
-        sys.exit(code)
-
-    return wrapped
+                say(f"error: {problem}")
+            return NO_CLAIM if isinstance(error, NoClaimError) else BAD_INPUT
+        case click.exceptions.Exit():  # after --help and --version
+            return error.exit_code
+        case click.ClickException():
+            with contextlib.suppress(OSError):
+                error.show()
+            return BAD_INPUT
+        case Terminated():
+            say(": ".join(filter(None, ("terminated", str(error)))))
+            return TERMINATED
+        case KeyboardInterrupt() | click.Abort():
+            say(": ".join(filter(None, ("interrupted", str(error)))))
+            return INTERRUPTED
+        case OSError() | ValueError() if broken := settled(sys.stdout):
+            if isinstance(broken, BrokenPipeError):  # as in `scrub check … | head`
+                return BROKEN_PIPE
+            reason = getattr(broken, "strerror", "the user's code closed it")
+            say(f"error: Standard output cannot be written: {reason}.")
+            return BAD_INPUT
+        case Exception():  # a bug of ours: show it whole
+            say("".join(traceback.format_exception(error)).rstrip())
+            say("This is a fault of scrub, not of your file. Please report it.")
+            return OUR_FAULT
+        case _:  # no code of ours raises these, and sys.exit(0) must not pass for success
+            say(f"error: The user's code ends scrub{in_line(error)}: {in_words(error)}.")
+            return BAD_INPUT
 
 
 MODEL = click.option(
@@ -143,10 +156,3 @@ def options_of(max_memory: int | None = None, **chosen: Any) -> Options:
 
     memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
     return Options(**chosen, **memory)
-
-
-def terminal() -> Console:
-    """A terminal as wide as it is; a pipe gets 120 columns and no colour."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=120, no_color=True)

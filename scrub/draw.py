@@ -136,8 +136,10 @@ def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path
         drawn = sampler.draw(references, randomness)
     except UserError as error:
         raise error.at(node=path[-1]) from error
-    except Exception as error:  # whatever the user's own sampler raises
-        failed = f"Sampler {name} failed{in_line(error, sampler.draw)}: {in_words(error)}."
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # in the user's code sys.exit() is an error like any other
+        failed = f"Sampler {name} failed{in_line(error)}: {in_words(error)}."
         raise UserError(failed).at(node=path[-1]) from error
     wrong = _no_rows(drawn, len(references))
     if wrong:

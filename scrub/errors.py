@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from types import FrameType
 
 from attrs import evolve, field, frozen
 
@@ -144,10 +146,31 @@ def line_of(error: BaseException, file: str | Path) -> int | None:
     return lines[-1] if lines else None
 
 
-def in_line(error: BaseException, function: object) -> str:
-    """Where an exception came through a user's function: " in line 7 of mine.py"; or ""."""
-    code = getattr(function, "__code__", None)
-    if code is None or Path(code.co_filename).is_relative_to(Path(__file__).parent):
+def is_users(name: str, file: str) -> bool:
+    """Whether a module is the user's: neither scrub's, nor Python's, nor installed."""
+    path = Path(file)
+    return (
+        name.split(".")[0] != "scrub"
+        and path.suffix == ".py"
+        and not {"site-packages", "dist-packages"} & set(path.parts)
+        and not path.is_relative_to(sysconfig.get_paths()["stdlib"])
+    )
+
+
+def is_users_frame(frame: FrameType) -> bool:
+    """Whether a frame runs the user's code."""
+    return is_users(str(frame.f_globals.get("__name__")), frame.f_code.co_filename)
+
+
+def in_line(error: BaseException, file: str = "") -> str:
+    """Where an exception came through the user's code last: " in line 7 of mine.py"; or "".
+
+    Args:
+        file: the one that need not be named.
+    """
+    frames = [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if is_users_frame(f)]
+    if not frames:
         return ""
-    line = line_of(error, code.co_filename)
-    return f" in line {line} of {Path(code.co_filename).name}" if line else ""
+    frame, line = frames[-1]
+    there = frame.f_code.co_filename
+    return f" in line {line}" + ("" if there == file else f" of {Path(there).name}")

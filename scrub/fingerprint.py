@@ -13,7 +13,6 @@ import ast
 import hashlib
 import importlib.util
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +26,7 @@ from attrs import field, frozen
 from scrub.beside import imported
 from scrub.data import Dataset
 from scrub.draw import Draws
+from scrub.errors import is_users
 from scrub.model.model import Model
 from scrub.options import Options
 from scrub.prepare import Prepared
@@ -110,14 +110,7 @@ def _imported(text: str, module: ModuleType) -> Iterator[ModuleType]:
 
 
 def _is_users(module: ModuleType) -> bool:
-    """Whether a module is a file of the user's: neither installed, nor of Python, nor scrub's."""
-    file = getattr(module, "__file__", None)
-    if file is None or not file.endswith(".py") or module.__name__.split(".")[0] == "scrub":
-        return False
-    path = Path(file)
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return False
-    return not path.is_relative_to(sysconfig.get_paths()["stdlib"])
+    return is_users(module.__name__, getattr(module, "__file__", None) or "")
 
 
 def _own_code() -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.data import Rows
-from scrub.errors import UserError
+from scrub.errors import UserError, in_line, in_words
 
 OWN = "own"
 Function = Callable[..., Any]
@@ -147,12 +147,13 @@ def measure(
             measured = metric.function(value, references, _squeezed(original))
         else:
             measured = metric.function(value, references)
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # in the user's code sys.exit() is an error like any other
         raise UserError(
-            f'Metric "{metric.name}" failed on a value of shape {list(value.shape)}: '
-            f"{type(error).__name__}: {error}. It gets the root's value and the references."
+            f'Metric "{metric.name}" failed{in_line(error)} on a value of shape '
+            f"{list(value.shape)}: {in_words(error)}. "
+            "It gets the root's value and the references."
         ) from error
     numbers = np.asarray(getattr(measured, "tolist", lambda: measured)(), dtype=np.float64)
     if numbers.shape != (len(references),):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from scrub.check import check_drawn
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.earned import Scrub, earned, nothing_loosened
-from scrub.errors import UserError, in_words
 from scrub.execute import Outputs, execute
 from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
 from scrub.metrics import Metric, measure
@@ -29,7 +27,7 @@ from scrub.model.model import Model
 from scrub.model.plain import PlainCache
 from scrub.options import Options
 from scrub.plan import plan
-from scrub.prepare import Prepared, Session, line_in_file
+from scrub.prepare import Prepared, Session, said_where
 from scrub.results import Measured, Memory, Numbered, Result, node_results
 from scrub.samplers import Exact
 from scrub.statistics import Interval, Numbers, judge
@@ -40,6 +38,7 @@ from scrub.vacuity import why_vacuous
 from scrub.watch import UNWATCHED, Watch
 from scrub.work import Work, work
 
+RUNNING = "Running it"
 UNKNOWN = Interval(math.nan, -math.inf, math.inf)
 """Before anything is computed."""
 CHECKED = 8
@@ -64,7 +63,7 @@ def scrub_claim(
     Raises:
         UserError: the model cannot be loaded, or a sampler or metric of the user's fails.
     """
-    with _said_where(prepared):
+    with said_where(prepared.file, prepared.claim, RUNNING):
         return _scrubbed(prepared, session, options, watch, known, together)
 
 
@@ -85,7 +84,7 @@ def numbers_of(
         UserError: the variant does not fit into the memory, or a sampler or metric of the user's
             fails.
     """
-    with _said_where(prepared):
+    with said_where(prepared.file, prepared.claim, RUNNING):
         begun, draws, section = _begun(prepared, session, options, known)
         within = _budget(begun, draws, session, options.memory)
         _check_known(begun, draws, within, section)
@@ -119,7 +118,7 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
     Raises:
         UserError: a sampler of the user's fails.
     """
-    with _said_where(prepared):
+    with said_where(prepared.file, prepared.claim, RUNNING):
         begun, draws, section = _begun(prepared, session, options, known)
         left = 0 if section.finished else 1 - section.samples / options.samples
         scrubs = 1 + len(prepared.tree.walk()) if options.alone else 1
@@ -133,21 +132,6 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
             shared=(id(begun.model), id(prepared.data)),
             cost=found,
         )
-
-
-@contextmanager
-def _said_where(prepared: Prepared) -> Iterator[None]:
-    """Errors of the user's say in which claim, and where it can be told in which line."""
-    try:
-        yield
-    except UserError as error:
-        raise error.at(file=prepared.file, claim=prepared.claim.name) from error
-    except Exception as error:
-        line = line_in_file(error, prepared.claim.build)
-        if line is None:
-            raise
-        problem = UserError(f"Running it failed in line {line}: {in_words(error)}.")
-        raise problem.at(file=prepared.file, claim=prepared.claim.name) from error
 
 
 def _scrubbed(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from scrub.check import check
 from scrub.collect import Collected
 from scrub.data import Dataset, Recipe
 from scrub.draw import Draws
-from scrub.errors import Problem, UserError, in_words, line_of
+from scrub.errors import Problem, UserError, in_line, in_words
 from scrub.hypothesis import Claim, Correspondence, InterpNode
 from scrub.metrics import Metric, as_metric
 from scrub.model.graph import Graph
@@ -146,9 +147,10 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
     problems: list[Problem] = []
     for item in claims:
         try:
-            prepared.append(_prepare(item, session, options))
+            with said_where(item.file, item.claim, "Checking it"):
+                prepared.append(_prepare(item, session, options))
         except UserError as error:
-            problems += error.at(file=item.file, claim=item.claim.name).problems
+            problems += error.problems
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return prepared
@@ -200,18 +202,33 @@ def _theirs(function: Callable[..., Any], *arguments: Any, doing: str) -> Any:
     """Call a function of the user's file. What it raises is a UserError that says the line."""
     try:
         return function(*arguments)
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except Exception as error:  # whatever the user's function raises
-        line = line_in_file(error, function)
-        where = f" in line {line}" if line else ""
+    except BaseException as error:  # whatever the user's function raises, sys.exit() too
+        where = in_line(error, _file(function))
         raise UserError(f"{doing} failed{where}: {in_words(error)}.") from error
 
 
-def line_in_file(error: Exception, function: Callable[..., Any]) -> int | None:
-    """The line by which an exception came through the file that a function stands in."""
+def _file(function: Callable[..., Any]) -> str:
     code = getattr(function, "__code__", None)
-    return line_of(error, code.co_filename) if code else None
+    return code.co_filename if code else ""
+
+
+@contextmanager
+def said_where(file: str, claim: Claim, doing: str) -> Iterator[None]:
+    """Errors of the user's say in which claim, and where it can be told in which line."""
+    try:
+        yield
+    except UserError as error:
+        raise error.at(file=file, claim=claim.name) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # in the user's code sys.exit() is an error like any other
+        where = in_line(error, _file(claim.build))
+        if not where:
+            raise
+        problem = UserError(f"{doing} failed{where}: {in_words(error)}.")
+        raise problem.at(file=file, claim=claim.name) from error
 
 
 def _bound(correspondence: Correspondence, model: Model, session: Session) -> Correspondence:

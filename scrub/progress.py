@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
-from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from scrub.terminal import Terminal
 
 
 class Progress:
@@ -18,7 +20,7 @@ class Progress:
             BarColumn(),
             TextColumn("{task.completed:,} of {task.total:,} references"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Terminal(stderr=True),
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
@@ -39,7 +41,8 @@ class Progress:
     def note(self, text: str) -> None:
         """A line above the bar, which stays; nothing for an empty text, or where it is quiet."""
         if text and not self._quiet:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            with contextlib.suppress(OSError):  # that nobody can be told must not end the run
+                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def expects(self, samples: int) -> None:
         """So many references more will be computed than was said before."""

@@ -15,8 +15,6 @@ from scrub.commands import (
     SEED,
     note_unless,
     options_of,
-    reporting,
-    terminal,
     what_is_kept,
 )
 from scrub.errors import UserError
@@ -56,7 +54,6 @@ JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help
     help="Draw what is lost from the root down here (.svg, .png or .pdf).",
 )
 @JSON
-@reporting
 def explain_command(
     target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
 ) -> int:
@@ -83,6 +80,7 @@ def explain_command(
     results = _run(prepared, session, options, Asked(blame=True, worst=rows), json_file)
     from scrub.diagnostics.report import show_blame
     from scrub.report import show
+    from scrub.terminal import terminal
 
     console = terminal()
     show(results, console, verbose=False, by=None)
@@ -113,7 +111,6 @@ def explain_command(
 @DEVICE
 @MEMORY
 @JSON
-@reporting
 def compare_command(
     first: str, second: str | None, models: tuple[str, ...], json_file: Path | None, **chosen: Any
 ) -> int:
@@ -143,6 +140,7 @@ def compare_command(
     from scrub.diagnostics.comparison import compare
     from scrub.diagnostics.report import comparisons_as_json, show_comparisons
     from scrub.diagnostics.run import NOTHING
+    from scrub.terminal import terminal
 
     def found(results: Sequence[Result]) -> dict[str, Any]:
         return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}

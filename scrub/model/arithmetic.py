@@ -12,7 +12,7 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError, did_you_mean, in_line, in_words
 from scrub.model.graph import Graph, Port, Site, Stream, Where, add_up
 
 
@@ -54,7 +54,11 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
             stream = f"{item.name}.{argument}"
             values[stream] = Stream(stream, sources)
         ports = tuple(Port(a, f"{item.name}.{a}", frozenset({a})) for a in item.reads)
-        apply = _reading(item.name, dtype) if item.function is None else _applying(item.function)
+        apply = (
+            _reading(item.name, dtype)
+            if item.function is None
+            else _applying(item.name, item.function)
+        )
         values[item.name] = Site(item.name, item.name, apply, ports)
     return add_up(values, dtype=dtype)
 
@@ -64,9 +68,25 @@ def _reading(name: str, dtype: torch.dtype) -> Callable[[Mapping[str, Tensor], W
 
 
 def _applying(
-    function: Callable[..., Tensor],
+    name: str, function: Callable[..., Tensor]
 ) -> Callable[[Mapping[str, Tensor], Where], Tensor]:
     def apply(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
-        return function(**{port: value[:, 0, 0] for port, value in inputs.items()})[:, None, None]
+        # Copies: what it writes into them must not come to other readers of the same values.
+        given = {port: value[:, 0, 0].clone() for port, value in inputs.items()}
+        try:
+            made = function(**given)
+        except (UserError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # in the user's code sys.exit() is an error like any other
+            failed = f'Node "{name}" of the graph failed{in_line(error)}: {in_words(error)}.'
+            raise UserError(failed) from error
+        rows = len(next(iter(inputs.values())))
+        if not isinstance(made, Tensor) or made.shape[:1] != (rows,):
+            shape = f" of shape {list(made.shape)}" if isinstance(made, Tensor) else ""
+            raise UserError(
+                f'Node "{name}" of the graph gave a {type(made).__name__}{shape} for {rows} '
+                "inputs. Give a tensor with one entry an input."
+            )
+        return made[:, None, None]
 
     return apply

@@ -116,12 +116,12 @@ class Generate:
     ) -> Any:
         try:
             return self.function(reference, generator)
-        except UserError:
+        except (UserError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever the user's function raises
+        except BaseException as error:  # whatever the user's function raises, sys.exit() too
             raise UserError(
                 f'{describe_sampler(self)}: for row {row} of dataset "{data.name}" it failed'
-                f"{in_line(error, self.function)}: {in_words(error)}. It is called as "
+                f"{in_line(error)}: {in_words(error)}. It is called as "
                 "function(reference, generator)."
             ) from error
 

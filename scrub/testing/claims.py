@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from scrub.check_samplers import Trial, try_samplers
 from scrub.data import Dataset
 from scrub.errors import Problem, Problems, UserError
-from scrub.prepare import Prepared
+from scrub.prepare import Prepared, said_where
 from scrub.samplers import EVERY, Generate, Sampler, laws_of
 from scrub.sites import ALL
 from scrub.testing.cases import DRAWS, Broken, Case
@@ -136,10 +136,11 @@ def _equal(one: Sampler, other: Sampler) -> bool:
 
 
 def _held(case: Case, claim: Prepared, node: str) -> Held:
-    try:
-        broken = tuple(broken_laws(case))
-    except UserError as error:
-        raise error.at(file=claim.file, claim=claim.claim.name, node=node) from error
+    with said_where(claim.file, claim.claim, "Holding a sampler to its laws"):
+        try:
+            broken = tuple(broken_laws(case))
+        except UserError as error:
+            raise error.at(node=node) from error
     return Held(case, claim, node, broken, _idle(case))
 
 
