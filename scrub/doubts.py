@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from scrub.diagnostics.confounded import alike
 from scrub.diagnostics.conventions import convention_doubts
 from scrub.diagnostics.nulls import nulls_doubts
 from scrub.figures import interval, number, percent
+from scrub.loosened import stated
 from scrub.metrics import Metric
 from scrub.results import Earned, NodeResult, Numbered, Result
-from scrub.samplers import Exact, describe_sampler
+from scrub.samplers import Agree, Exact, describe_sampler, features_of
 from scrub.statistics import verdict_of
 
 MANY = 4
@@ -38,6 +40,7 @@ def doubts(result: Result) -> list[str]:
         if other.recovered.reason:
             found.append(f"{other.metric.name}: {other.recovered.reason}")
     found += _unearned(result.earned)
+    found += _alike(result)
     if result.diagnosis is not None:
         found += nulls_doubts(result.diagnosis.nulls)
         found += convention_doubts(result.diagnosis.conventions)
@@ -100,6 +103,21 @@ def _unearned(found: Earned) -> list[str]:
         for one in found.finer
     ]
     return said
+
+
+def _alike(result: Result) -> list[str]:
+    """Nodes whose features say the same in this data: exchanged, they would do as well."""
+    if result.judgement.verdict != "supported":
+        return []
+    data = result.draws.references.data
+    nodes = [one for one in stated(result.tree) if isinstance(one.sampler, Agree)]
+    features = {one.name: features_of(one.sampler) for one in nodes}
+    said = {name: f'"{name}" ({", ".join(asked)})' for name, asked in features.items()}
+    return [
+        f"nodes {said[one]} and {said[other]} state features that divide these rows alike: rows in "
+        "which they differ would tell them apart"
+        for one, other in alike(data, features)
+    ][:MANY]
 
 
 def _cancelled(result: Result) -> list[str]:

@@ -42,6 +42,12 @@ def nothing_loosened(tree: Tree) -> Earned:
     return Earned(tuple(node.name for node in stated(tree)))
 
 
+def most_scrubs(tree: Tree) -> int:
+    """How many scrubs it takes to loosen nodes together and each alone, at most."""
+    nodes = len(stated(tree))
+    return nodes + 1 if nodes > 1 else nodes
+
+
 def earned(
     tree: Tree,
     draws: Draws,

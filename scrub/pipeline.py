@@ -19,7 +19,7 @@ from scrub.cancellation import cancellation
 from scrub.check import check_drawn
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
-from scrub.earned import Scrub, earned, nothing_loosened
+from scrub.earned import Scrub, earned, most_scrubs, nothing_loosened
 from scrub.execute import Outputs, execute
 from scrub.kept import COLUMNS, Section, SectionOf, nothing_known
 from scrub.metrics import Metric, measure
@@ -121,7 +121,8 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
     with said_where(prepared.file, prepared.claim, RUNNING):
         begun, draws, section = _begun(prepared, session, options, known)
         left = 0 if section.finished else 1 - section.samples / options.samples
-        scrubs = 1 + len(prepared.tree.walk()) if options.alone else 1
+        scrubs = 1 + most_scrubs(prepared.tree)
+        scrubs += len(prepared.tree.walk()) if options.alone else 0
         nothing = PlainCache(begun.plan.graph)
         found = work(begun.plan, draws, fit(begun.plan, draws, nothing, options.memory))
         return Ahead(

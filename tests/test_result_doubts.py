@@ -7,6 +7,7 @@ from attrs import evolve
 from scrub import Agree, Exact, Uncond
 from scrub.doubts import MANY, doubts
 from scrub.results import NodeResult
+from test_earned import HALF, run
 from test_vacuity import outcome
 
 
@@ -58,3 +59,13 @@ def test_of_many_nodes_one_line_is_said() -> None:
         "reference",
         "5 nodes read padding, 10 times in all, at positions past a row's end",
     ]
+
+
+def test_nodes_whose_features_say_the_same_in_this_data() -> None:
+    """Both pass, and would if their features were exchanged."""
+    found = run(HALF, product=Agree("alike"), dead=Agree("x and y"))
+    assert [doubt for doubt in doubts(found) if "alike" in doubt] == [
+        'nodes "dead" (x and y) and "product" (alike) state features that divide these rows alike: '
+        "rows in which they differ would tell them apart"
+    ]
+    assert not any("alike" in doubt for doubt in doubts(run(HALF, product=Agree("alike"))))

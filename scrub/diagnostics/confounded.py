@@ -7,7 +7,8 @@ the one recovers what a claim about the other does. Only rows in which they diff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,15 +25,29 @@ def confounded(data: Dataset, features: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UserError: the data has no such feature; names the nearest.
     """
-    every = Rows(data, np.arange(len(data)))
-
-    def division(names: Sequence[str]) -> np.ndarray:
-        return classes(every, names)[0]  # numbered as they appear, so alike if they divide alike
-
-    stated = division(features)
+    stated = _division(data, features)
     columns = dict.fromkeys((*data.columns, *data.positions, *data.labels))
     return tuple(
         name
         for name in columns
-        if name not in features and np.array_equal(division([name]), stated)
+        if name not in features and np.array_equal(_division(data, [name]), stated)
     )
+
+
+def alike(data: Dataset, stated: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    """The pairs of nodes that state different features which divide the rows of `data` alike.
+
+    Args:
+        stated: the features that each node states, by the node's name.
+    """
+    divided = {name: _division(data, features).tobytes() for name, features in stated.items()}
+    return tuple(
+        (one, other)
+        for one, other in itertools.combinations(stated, 2)
+        if set(stated[one]) != set(stated[other]) and divided[one] == divided[other]
+    )
+
+
+def _division(data: Dataset, features: Sequence[str]) -> np.ndarray:
+    """Class numbers, in order of appearance: the same where the rows are divided alike."""
+    return classes(Rows(data, np.arange(len(data))), features)[0]
