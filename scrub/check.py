@@ -5,14 +5,15 @@ from __future__ import annotations
 from attrs import evolve
 
 from scrub.check_paths import check_paths
-from scrub.check_samplers import input_problems, try_samplers
+from scrub.check_samplers import check_pools, input_problems, try_samplers
 from scrub.data import Dataset
 from scrub.draw import BASELINE, Draws
 from scrub.errors import Problem, Problems, did_you_mean
 from scrub.hypothesis import Correspondence, InterpNode
 from scrub.metrics import OWN, Metric
 from scrub.model.graph import Graph
-from scrub.samplers import Fixed, Paired
+from scrub.samplers import source_of
+from scrub.samplers.declared import no_sampler, wrongly_declared
 from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
 from scrub.specialise import specialise
 from scrub.splits import Coordinates, Projection, SourcePositions, Split
@@ -37,6 +38,7 @@ def check(
         for route in sites.routes:
             _cells(node, route, graph, problems)
     _splits(correspondence, graph, problems)
+    check_pools(correspondence.sites, problems)
     known = _datasets(correspondence, data)
     for dataset in known:
         problems.extend(input_problems(dataset, graph))
@@ -78,15 +80,16 @@ def _types(correspondence: Correspondence, problems: Problems) -> None:
                 "Give sites: heads(…), mlp(…), embeddings(…), input_stream(…), output(…).",
                 node=node.name,
             )
-        samplers = [(node.sampler, ""), (node.other, " of other inputs")]
-        for sampler, which in samplers:
-            if isinstance(sampler, type) or not callable(getattr(sampler, "draw", None)):
-                said = sampler.__name__ if isinstance(sampler, type) else repr(sampler)
+        for sampler, which in ((node.sampler, ""), (node.other, " of other inputs")):
+            if said := no_sampler(sampler):
                 problems.add(
                     f"Its sampler{which} is {said}.",
                     "Give a sampler, such as Exact(), Uncond() or Agree(feature).",
                     node=node.name,
                 )
+                continue
+            for what in wrongly_declared(sampler):
+                problems.add(what, node=node.name)
 
 
 def _tree(correspondence: Correspondence, problems: Problems) -> None:
@@ -204,8 +207,8 @@ def _too_large(node: InterpNode, cell: Cell, split: Split, graph: Graph) -> list
 def _datasets(correspondence: Correspondence, data: Dataset) -> list[Dataset]:
     """The data, and the datasets that samplers bring."""
     samplers = [s for node in correspondence.sites for s in (node.sampler, node.other)]
-    brought = [s.source for s in samplers if isinstance(s, Fixed | Paired)]
-    distinct = {id(table): table for table in brought if isinstance(table, Dataset)}
+    brought = [table for table in map(source_of, samplers) if table is not None]
+    distinct = {id(table): table for table in brought}
     return [data, *(table for table in distinct.values() if table is not data)]
 
 

@@ -7,14 +7,18 @@ it drew in the trial: most rows, by chance not all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from attrs import evolve, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import Problem, Problems, UserError
+from scrub.hypothesis import InterpNode
 from scrub.model.graph import Graph
-from scrub.samplers import Generate, Sampler
+from scrub.samplers import Generate, Pool, Sampler, Together, describe_sampler
+from scrub.samplers.declared import from_elsewhere, not_in_the_data
 from scrub.tree import Occurrence
 
 TRIAL = 64
@@ -78,10 +82,39 @@ def _drawn(
 ) -> Rows | None:
     randomness = KeyedRandomness(0, (*node.path, which), len(references))
     try:
-        return donors(sampler, references, randomness, node.path)
+        drawn = donors(sampler, references, randomness, node.path)
     except UserError as error:
         problems.extend(evolve(problem, node=node.node.name) for problem in error.problems)
-    return None
+        return None
+    wrong = not_in_the_data(sampler, references.population)
+    if elsewhere := from_elsewhere(sampler, references, drawn):
+        wrong.append(elsewhere)
+    for what in wrong:
+        problems.add(what, node=node.node.name)
+    return None if elsewhere else drawn
+
+
+def check_pools(nodes: Iterable[InterpNode], problems: Problems) -> None:
+    """Nodes that name one pool give it one size and the same features."""
+    known: dict[str, tuple[Pool, InterpNode]] = {}
+    for node in nodes:
+        for sampler in (node.sampler, node.other):
+            if not isinstance(sampler, Pool | Together):
+                continue
+            pool = sampler.pool if isinstance(sampler, Together) else sampler
+            first, there = known.setdefault(pool.name, (pool, node))
+            if (first.size, set(first.features)) != (pool.size, set(pool.features)):
+                problems.add(
+                    f'{describe_sampler(sampler)}: at node "{there.name}" the pool "{pool.name}" '
+                    f"has {_of(first)}, and here {_of(pool)}.",
+                    "Give them one size and the same features, or two names.",
+                    node=node.name,
+                )
+
+
+def _of(pool: Pool) -> str:
+    on = f"agreeing on {' and '.join(pool.features)}" if pool.features else "agreeing on nothing"
+    return f"{pool.size} draw{'s' * (pool.size > 1)} {on}"
 
 
 def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]:

@@ -171,13 +171,28 @@ class Beyond:
         return references.donors(references.index + ROWS * (randomness.uniform() < 0.01))
 
 
+BARE = Dataset("bare", DATA.inputs, DATA.lengths, positions={"end": [2] * ROWS})
+TWIN = DATA.take(range(ROWS), "twin")
+
+
 @frozen
-class Elsewhere:
+class Bare:
     """Rows of a dataset that does not say where the middle is."""
 
+    source = BARE
+
     def draw(self, references: Rows, randomness: Any) -> Rows:
-        bare = Dataset("bare", DATA.inputs, DATA.lengths, positions={"end": [2] * ROWS})
-        return Rows(bare, references.index)
+        return Rows(BARE, references.index)
+
+
+@frozen
+class Elsewhere:
+    """Rows of another dataset than it declares."""
+
+    source: Dataset | None = None
+
+    def draw(self, references: Rows, randomness: Any) -> Rows:
+        return Rows(TWIN, references.index)
 
 
 def mislabelled(reference: Input, generator: np.random.Generator) -> Input:
@@ -186,7 +201,9 @@ def mislabelled(reference: Input, generator: np.random.Generator) -> Input:
 
 BROKEN: dict[str, tuple[Sampler, str]] = {
     "a row too far": (Beyond(), "legality"),
-    "no position": (Elsewhere(), "legality"),
+    "no position": (Bare(), "legality"),
+    "another dataset": (Elsewhere(), "legality"),
+    "not the dataset that it says": (Elsewhere(source=BARE), "legality"),
     "no token as label": (Generate(mislabelled), "legality"),
     "global random numbers": (Global(), "determinism"),
     "another number of samples": (Backwards(), "determinism"),

@@ -185,15 +185,20 @@ def test_a_sampler_is_held_to_what_it_claims() -> None:
     assert "marginals" not in laws_of(Differ("kind"))
 
 
-@pytest.mark.parametrize("law", ["reach", "marginals"])
+TWIN = DATA.take(range(len(DATA)), "twin")
+
+
+@pytest.mark.parametrize("law", ["reach", "uniformity", "marginals"])
 def test_donors_of_another_dataset(law: str) -> None:
     @frozen
     class Elsewhere:
         laws = (law,)
+        source = TWIN
 
         def draw(self, references: Rows, randomness: Any) -> Rows:
-            return Rows(DATA.take(range(len(DATA)), "twin"), references.index)
+            return Rows(TWIN, references.index)
 
+    assert LAWS["legality"](Case(Elsewhere(), DATA)) is None, "it says so"
     broken = LAWS[law](Case(Elsewhere(), DATA))
     assert broken is not None
     assert broken.what == 'donors are rows of "twin", not of the data "kinds"'

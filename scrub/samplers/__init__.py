@@ -17,7 +17,9 @@ from scrub.samplers.protocol import (
     Sampler,
     differ_of,
     features_of,
+    is_own,
     laws_of,
+    source_of,
 )
 from scrub.samplers.rows import Agree, Differ, Exact, Uncond, Weighted
 
@@ -40,5 +42,7 @@ __all__ = [
     "describe_sampler",
     "differ_of",
     "features_of",
+    "is_own",
     "laws_of",
+    "source_of",
 ]

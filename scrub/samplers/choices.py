@@ -145,6 +145,31 @@ def _numbered(columns: list[np.ndarray], rows: int) -> np.ndarray:
     return numbers
 
 
+def weights_of(data: Dataset, column: str, who: str) -> np.ndarray:
+    """A column of weights, float64 [rows].
+
+    Args:
+        who: the sampler, as messages call it.
+
+    Raises:
+        UserError: there is no such column, or it holds what is no weight.
+    """
+    given = data.feature(column)
+    if given.dtype.kind not in "iufb":
+        raise UserError(
+            f'{who}: column "{column}" of dataset "{data.name}" is no column of numbers. Give '
+            "weights of 0 or more."
+        )
+    weights = given.astype(np.float64)
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if len(wrong):
+        raise UserError(
+            f'{who}: weight "{column}" is {weights[wrong[0]]:g} in row {wrong[0]} of dataset '
+            f'"{data.name}". Give finite weights of 0 or more.'
+        )
+    return weights
+
+
 def _nothing_to_choose(
     references: Rows, samples: np.ndarray, agree: Sequence[str], differ: Sequence[str], who: str
 ) -> str:

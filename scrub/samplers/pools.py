@@ -82,5 +82,10 @@ class Together:
     features: tuple[str, ...] = field(converter=NAMES, default=())
     laws: ClassVar = Pool.laws
 
+    @property
+    def pool(self) -> Pool:
+        """The pool that it is."""
+        return Pool(1, self.name, self.features)
+
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
-        return Pool(1, self.name, self.features).draw(references, randomness)
+        return self.pool.draw(references, randomness)

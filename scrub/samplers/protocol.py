@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from attrs import Converter
 
-from scrub.data import Rows
+from scrub.data import Dataset, Rows
 from scrub.errors import UserError, shortened
 
 EVERY = ("legality", "determinism", "immutability")
@@ -49,7 +49,8 @@ class Sampler(Protocol):
 
     It may say what it claims, by attributes: `laws` (some of `CLAIMED`; default: independence, and
     agreement if it has features), `features` and `differ` (names of features), `weights` (the name
-    of a column). `scrub.testing.sampler_laws` and `scrub check` hold it to that.
+    of a column), `source` (the dataset that donors are rows of, where it is not that of the
+    references). `scrub.testing.sampler_laws` and `scrub check` hold it to that.
     """
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
@@ -64,7 +65,7 @@ class Sampler(Protocol):
 def laws_of(sampler: Any) -> tuple[str, ...]:
     """The laws that a sampler is held to, in the order in which they are listed."""
     assumed = ("agreement", "independence") if features_of(sampler) else ("independence",)
-    claimed = {*EVERY, *getattr(sampler, "laws", assumed)}
+    claimed = {*EVERY, *names(getattr(sampler, "laws", assumed))}
     return tuple(law for law in (*EVERY, *CLAIMED) if law in claimed)
 
 
@@ -76,6 +77,17 @@ def features_of(sampler: Any) -> tuple[str, ...]:
 def differ_of(sampler: Any) -> tuple[str, ...]:
     """The features on which a sampler says that its donors differ from the reference."""
     return names(getattr(sampler, "differ", ()))
+
+
+def source_of(sampler: Any) -> Dataset | None:
+    """The dataset that a sampler says that it draws from; None: the reference's own."""
+    source = getattr(sampler, "source", None)
+    return source if isinstance(source, Dataset) else None
+
+
+def is_own(sampler: Any) -> bool:
+    """Whether a sampler is the user's own."""
+    return not type(sampler).__module__.startswith("scrub.")
 
 
 def names(features: Any, who: str = "") -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from scrub.data import Rows
 from scrub.errors import UserError
-from scrub.samplers.choices import choices
+from scrub.samplers.choices import choices, weights_of
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.protocol import NAMES, Randomness, below, told
 
@@ -111,7 +111,7 @@ class Weighted:
     laws: ClassVar = ("agreement", "reach", "uniformity", "independence")
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
-        weights = self._weights(references)
+        weights = weights_of(references.population, self.weights, describe_sampler(self))
         found = choices(references, self.features, (), describe_sampler(self))
         total = np.concatenate([[0.0], np.cumsum(weights[found.members])])
         low, high = total[found.start], total[found.start + found.size]
@@ -125,20 +125,3 @@ class Weighted:
         # The rounded product may reach the end of the stretch, which is the next one's first row.
         drawn = np.minimum(low + randomness.uniform() * (high - low), np.nextafter(high, low))
         return references.donors(found.members[np.searchsorted(total, drawn, side="right") - 1])
-
-    def _weights(self, references: Rows) -> np.ndarray:
-        data = references.population
-        given = data.feature(self.weights)
-        if given.dtype.kind not in "iufb":
-            raise UserError(
-                f'{describe_sampler(self)}: column "{self.weights}" of dataset "{data.name}" '
-                "is no column of numbers. Give weights of 0 or more."
-            )
-        weights = given.astype(np.float64)
-        wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
-        if len(wrong):
-            raise UserError(
-                f'{describe_sampler(self)}: weight "{self.weights}" is {weights[wrong[0]]:g} in '
-                f'row {wrong[0]} of dataset "{data.name}". Give finite weights of 0 or more.'
-            )
-        return weights

@@ -10,8 +10,11 @@ from attrs import field, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
+from scrub.errors import UserError
 from scrub.samplers import Sampler, describe_sampler, differ_of, features_of
-from scrub.samplers.choices import Choices, possible
+from scrub.samplers.choices import Choices, possible, weights_of
+from scrub.samplers.declared import not_in_the_data, refuse
+from scrub.samplers.protocol import told
 from scrub.testing.frequencies import LEVEL
 
 if TYPE_CHECKING:
@@ -43,6 +46,26 @@ class Case:
     draws: int = DRAWS
     level: float = LEVEL
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse what cannot be asked.
+
+        Raises:
+            UserError: with everything that is wrong.
+        """
+        if not isinstance(self.data, Dataset):
+            raise UserError(f"The laws of a sampler hold on a Dataset; {told(self.data)} is none.")
+        refuse(self.sampler)
+        wrong = not_in_the_data(self.sampler, self.data)
+        for column in self.at or ():
+            if column not in self.data.positions:
+                wrong.append(str(self.data.lacks("position column", column)))
+        for name, least in (("seed", 0), ("draws", 1)):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, int) or given < least:
+                wrong.append(f"{name}={told(given)}: give a whole number, {least} or more.")
+        if wrong:
+            raise UserError(*wrong)
+
     @property
     def name(self) -> str:
         return describe_sampler(self.sampler)
@@ -73,7 +96,22 @@ class Case:
         column = getattr(self.sampler, "weights", None)
         if column is None:
             return np.ones(len(self.data))
-        return self.data.feature(column).astype(np.float64)
+        return weights_of(self.data, column, self.name)
+
+    def odds(self, row: int, members: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The probability of each of the rows that may stand in for a row, float64 [members].
+
+        Raises:
+            UserError: there are none, or all of them have weight 0.
+        """
+        total = float(weights[members].sum())
+        if not total > 0:
+            none = "have weight 0" if len(members) else "are none"
+            raise UserError(
+                f"{self.name}: the rows that row {row} may be swapped for {none}. "
+                "Ask for less agreement, or take such rows out of the data."
+            )
+        return weights[members] / total
 
 
 @frozen

@@ -12,16 +12,23 @@ from attrs import evolve
 from scrub.data import Dataset, Rows
 from scrub.errors import UserError
 from scrub.samplers import differ_of, features_of
+from scrub.samplers.declared import from_elsewhere
 from scrub.testing.cases import Broken, Case, entry, numbered, same
 
 
 def legality(case: Case) -> Broken | None:
-    """Donors are inputs of the kind of the reference, with the positions that paths ask for."""
+    """Donors are inputs of the kind of the reference, with the positions that paths ask for.
+
+    They are rows of the references' dataset, or of one that the sampler declares.
+    """
     references = case.every_row()
     try:
         drawn = case.drawn(references)
     except UserError as error:
         return Broken("legality", str(error.problems[0].what), _alone(case, references))
+    elsewhere = from_elsewhere(case.sampler, references, drawn)
+    if elsewhere:
+        return Broken("legality", elsewhere, [_swap(references, drawn, 0, ())])
     wrong = _illegal(case, drawn.data)
     if not wrong:
         return None

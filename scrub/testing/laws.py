@@ -9,6 +9,8 @@ from scrub.data import Dataset, Recipe
 from scrub.errors import UserError
 from scrub.samplers import Sampler, laws_of
 from scrub.samplers.binding import bound
+from scrub.samplers.declared import refuse
+from scrub.samplers.protocol import names, told
 from scrub.testing import exact, statistical
 from scrub.testing.cases import DRAWS, Broken, Case
 
@@ -59,6 +61,11 @@ def sampler_laws(
         seed: of the draws. With one seed, what passes once passes for good.
         draws: how many a law looks at. The fewest errors that are seen go as its square root.
     """
+    refuse(sampler)
+    if not isinstance(dataset, Dataset | Recipe):
+        raise UserError(
+            f"sampler_laws: {told(dataset)} is no dataset. Give a Dataset, or a recipe of one."
+        )
     known: list[Case] = []
 
     def case() -> Case:
@@ -102,5 +109,5 @@ def _case(
         return recipe.make(tokenizer)
 
     data = make(dataset) if isinstance(dataset, Recipe) else dataset
-    positions = None if at is None else tuple(at)
+    positions = None if at is None else names(at)
     return Case(bound(sampler, make, tokenizer), data, positions, seed, draws)

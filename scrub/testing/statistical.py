@@ -64,8 +64,8 @@ def _blocks(case: Case, share: float = 1.0) -> list[Block]:
     start = 0
     for row in list(dict.fromkeys(chosen))[:REFERENCES]:
         members = np.sort(choices.of(row))
-        members = members[weights[members] > 0]
-        probabilities = share * weights[members] / weights[members].sum()
+        odds = case.odds(row, members, weights)
+        members, probabilities = members[odds > 0], share * odds[odds > 0]
         cells = REFERENCES * len(members)
         needed = draws_to_reach(float(probabilities.min()), cells, case.level)
         draws = min(max(needed, case.draws // REFERENCES), AT_MOST)
@@ -125,6 +125,9 @@ def uniformity(case: Case) -> Broken | None:
     reference itself, stand in the first half of the class, and agree with the reference on each
     further column.
     """
+    drawn = case.drawn(case.every_row())
+    if drawn.data is not case.data:
+        return _elsewhere("uniformity", case, drawn)
     cells = _per_row(case) + _over_references(case)
     return _found("uniformity", case, cells)
 
@@ -166,7 +169,7 @@ def _over_references(case: Case) -> list[Cell]:
     chances = []
     for number, row in enumerate(rows.tolist()):
         members = choices.of(number)
-        share = weights[members] / weights[members].sum()
+        share = case.odds(row, members, weights)
         alike = codes[:, members] == codes[:, [row]]
         chances.append([share[first[members]].sum(), *(alike @ share)])
     kinds = ("first half", "itself", *names)
