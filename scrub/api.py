@@ -14,6 +14,7 @@ from scrub.diagnostics.report import swap_in_words
 from scrub.diagnostics.run import WORST, Asked, asked_for, diagnose
 from scrub.diagnostics.waterfall import waterfall
 from scrub.errors import UserError, did_you_mean
+from scrub.figures import interval
 from scrub.hypothesis import Claim
 from scrub.kept import nothing_known
 from scrub.options import Options, check_device
@@ -155,8 +156,8 @@ class Explanation:
     def __repr__(self) -> str:
         lost = self.blame.total
         return (
-            f"Explanation({self.result.claim.name}: loses {lost.mean:.3f} "
-            f"[{lost.low:.3f}, {lost.high:.3f}] in {len(self.blame.swaps)} swaps)"
+            f"Explanation({self.result.claim.name}: loses {interval(lost)} "
+            f"in {len(self.blame.swaps)} swaps)"
         )
 
     def _repr_html_(self) -> str:

@@ -20,6 +20,7 @@ from attrs import evolve
 
 from scrub.draw import Draws
 from scrub.errors import UserError
+from scrub.figures import number
 from scrub.hypothesis import Expectation, Verdict
 from scrub.loosened import Coarser, Stated, coarser, in_words, loosened, stated
 from scrub.results import Alone, Earned, Finer, Numbered
@@ -85,10 +86,7 @@ def earned(
 
 def _vacuous(nodes: tuple[Stated, ...], anything: Numbered) -> str:
     recovered = anything.recovered().mean
-    return (
-        f"with any input in place of {in_words(nodes)}, {recovered:.3f} is recovered as well: "
-        "nothing that the claim states was put to the test"
-    )
+    return f"with any input in place of {in_words(nodes)}, {number(recovered)} is recovered as well"
 
 
 def _enough(samples: int, decides: Callable[[int], bool]) -> int:

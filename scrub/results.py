@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.draw import Draws, NodeDraw
-from scrub.figures import percent
+from scrub.figures import interval, percent
 from scrub.hypothesis import Claim, Expectation
 from scrub.metrics import Metric
 from scrub.samplers import describe_sampler
@@ -268,8 +268,8 @@ class Result:
         found = self.recovered
         verdict = f", {self.judgement.verdict}" if self.judgement.verdict else ""
         return (
-            f"Result({self.claim.name}: recovered {found.mean:.3f} "
-            f"[{found.low:.3f}, {found.high:.3f}]{verdict}, {self.samples:,} references)"
+            f"Result({self.claim.name}: recovered {interval(found)}{verdict}, "
+            f"{self.samples:,} references)"
         )
 
     @property

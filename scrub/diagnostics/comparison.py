@@ -15,6 +15,7 @@ from scipy import stats
 
 from scrub.diagnostics.shares import share
 from scrub.errors import UserError
+from scrub.figures import interval
 from scrub.results import Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
@@ -78,7 +79,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         found = self.difference
-        return f"Comparison({found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]: {self.words})"
+        return f"Comparison({interval(found)}: {self.words})"
 
     def _repr_html_(self) -> str:
         return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas

@@ -16,8 +16,9 @@ from scrub.diagnostics.comparison import Comparison
 from scrub.diagnostics.conventions import Convention
 from scrub.diagnostics.nulls import Nulls
 from scrub.diagnostics.specificity import Tried
-from scrub.figures import interval
+from scrub.figures import interval, number
 from scrub.hypothesis import Expectation
+from scrub.kept import COLUMNS
 from scrub.report import belief, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
@@ -50,13 +51,10 @@ def show_blame(result: Result, console: Console) -> None:
     )
     console.print(blame_table(result.tree, found), highlight=False)
     for sample in found.worst:
-        numbers = result.numbers
         row = result.draws.references.index[sample]
-        console.print(
-            f"\nsample {sample} (row {row}): original {numbers.original[sample]:.3f}, "
-            f"scrubbed {numbers.scrubbed[sample]:.3f}, baseline {numbers.baseline[sample]:.3f}",
-            highlight=False,
-        )
+        values = {name: getattr(result.numbers, name)[sample] for name in COLUMNS}
+        figures = ", ".join(f"{name} {number(value)}" for name, value in values.items())
+        console.print(f"\nsample {sample} (row {row}): {figures}", highlight=False)
         console.print(swaps(result.tree, result.draws, sample), highlight=False)
     console.print()
 
@@ -79,7 +77,7 @@ def blame_table(tree: Tree, found: Blame) -> Table:
             escape(draws),
             figure(loss.alone),
             figure(loss.last),
-            f"{loss.step.mean:.3f} → {left:.3f}",
+            f"{number(loss.step.mean)} → {number(left)}",
         )
         for path in loss.paths:
             where, _, how = describe_route(path.route).partition(", ")
@@ -140,7 +138,7 @@ def specificity_table(found: Sequence[Tried]) -> Table:
         name = one.swap.path[-1] + (", other inputs" if one.swap.which == "other" else "")
         says = one.finding
         if one.control is not None:
-            says += f" ({one.control.mean:.3f} if shuffled)"
+            says += f" ({number(one.control.mean)} if shuffled)"
         figures = figure(one.recovered), figure(one.lowers)
         shown.add_row(escape(name), escape(one.words), *figures, says)
     if columns[SHOWN:]:
@@ -162,8 +160,8 @@ def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
     return (
         f"{found.as_high} of {count} nulls{fewer} recover as much or more, {share.mean:.0%} "
         f"[{share.low:.0%}, {share.high:.0%}]. They have {found.pools} instead, and recover "
-        f"{min(defined):.3f} to {max(defined):.3f}, median "
-        f"{np.median(defined):.3f}{passing}"
+        f"{number(min(defined))} to {number(max(defined))}, median "
+        f"{number(float(np.median(defined)))}{passing}"
     )
 
 
