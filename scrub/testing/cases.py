@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
-from scrub.errors import UserError
+from scrub.errors import UserError, shortened
 from scrub.samplers import Sampler, describe_sampler, differ_of, features_of
 from scrub.samplers.choices import Choices, possible, weights_of
 from scrub.samplers.declared import not_in_the_data, refuse
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        return describe_sampler(self.sampler)
+        return shortened(describe_sampler(self.sampler), 120)
 
     def references(self, index: np.ndarray | Sequence[int]) -> Rows:
         """Rows of the data as references of a node below the root."""
@@ -135,7 +135,14 @@ class Broken:
         return pd.DataFrame(list(self.rows))
 
     def __str__(self) -> str:
-        return f"{self.law}: {self.what}\n{self.table.to_string(index=False)}"
+        table = f"\n{self.table.to_string(index=False)}" if self.rows else ""
+        return f"{self.law}: {self.what}{table}"
+
+
+TEXT = 60
+"""Characters of a text that a table shows, at most: prompts may be pages."""
+SHOWN = 6
+"""Columns that a table shows of an input, at most."""
 
 
 def entry(name: str, rows: Rows, sample: int, columns: Sequence[str] = ()) -> dict[str, Any]:
@@ -144,10 +151,11 @@ def entry(name: str, rows: Rows, sample: int, columns: Sequence[str] = ()) -> di
     where = str(row) if rows.data.generated_from is None else f"{row} of {rows.data.name}"
     found: dict[str, Any] = {name: where}
     if rows.data.pieces:
-        found[f"{name} text"] = rows.data.text(row)
-    for column in columns:
+        found[f"{name} text"] = shortened(rows.data.text(row), TEXT)
+    for column in columns[:SHOWN]:
         if any(column in t for t in (rows.data.columns, rows.data.positions, rows.data.labels)):
-            found[f"{name} {column}"] = rows.data.feature(column)[row]
+            value = rows.data.feature(column)[row]
+            found[f"{name} {column}"] = shortened(value, TEXT) if isinstance(value, str) else value
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
+from inspect import isdatadescriptor
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,12 @@ from attrs import evolve
 
 from scrub.data import Dataset, Rows
 from scrub.errors import UserError
-from scrub.samplers import differ_of, features_of
+from scrub.samplers import Sampler, differ_of, features_of, is_own
 from scrub.samplers.declared import from_elsewhere
 from scrub.testing.cases import Broken, Case, entry, numbered, same
+
+AROUND = 48
+"""Characters of a long text that are shown around the place where it changed."""
 
 
 def legality(case: Case) -> Broken | None:
@@ -137,16 +142,25 @@ def immutability(case: Case) -> Broken | None:
         alike = same(was, now) if len(was) == len(now) else np.zeros(1, dtype=bool)
         if not alike.all():
             row = int(np.argmin(alike))
-            return Broken(
-                "immutability",
-                f"drawing changed {name}",
-                [{"row": row, "before": _entry(was, row), "after": _entry(now, row)}],
-            )
+            return Broken("immutability", f"drawing changed {name}", [_change(row, was, now)])
     return None
 
 
-def _entry(values: np.ndarray, row: int) -> Any:
-    return values[row] if row < len(values) else "nothing"
+def _change(row: int, was: np.ndarray, now: np.ndarray) -> dict[str, Any]:
+    """What changed, as a row of a table: of long texts, where they begin to differ."""
+    before, after = (str(each[row]) if row < len(each) else "nothing" for each in (was, now))
+    letters = enumerate(zip(before, after, strict=False))
+    alike = next(
+        (place for place, (one, other) in letters if one != other), min(len(before), len(after))
+    )
+    start = max(0, alike - AROUND // 3) if max(len(before), len(after)) > AROUND else 0
+
+    def shown(text: str) -> str:
+        part = text[start : start + AROUND]
+        return "…" * (start > 0) + part + "…" * (start + len(part) < len(text))
+
+    numbered = {"entry": row} if max(len(was), len(now)) > 1 else {}
+    return numbered | {"before": shown(before), "after": shown(after)}
 
 
 def _state(case: Case, data: Dataset, references: Rows) -> dict[str, np.ndarray]:
@@ -157,18 +171,33 @@ def _state(case: Case, data: Dataset, references: Rows) -> dict[str, np.ndarray]
         found |= {f"{kind} {name}": values.copy() for name, values in table.items()}
     for name, values in data.inputs.items():
         found[f"input {name}"] = values.flatten()
-    sampler = case.sampler
-    slots = [name for kind in type(sampler).__mro__ for name in getattr(kind, "__slots__", ())]
-    told: dict[str, object] = {
-        f"the sampler's {name}": getattr(sampler, name, None)
-        for name in dict.fromkeys([*slots, *getattr(sampler, "__dict__", {})])
-        if name != "__weakref__"
+    for name, value in _held(case.sampler).items():
+        if isinstance(value, np.ndarray):
+            found[name] = value.flatten()
+        else:
+            known = value.sha256 if isinstance(value, Dataset) else repr(value)
+            found[name] = np.array([known], dtype=object)
+    theirs = [x.tobytes() if isinstance(x, np.ndarray) else x for x in np.random.get_state()]
+    states = {"numpy's": repr(theirs), "Python's": repr(random.getstate())}
+    for whose, state in states.items():
+        known = hashlib.blake2b(state.encode(), digest_size=4).hexdigest()
+        found[f"{whose} global random numbers"] = np.array([f"state {known}"], dtype=object)
+    return found
+
+
+def _held(sampler: Sampler) -> dict[str, object]:
+    """What a sampler keeps, and what its class does where it is the user's own."""
+    kind = type(sampler)
+    slots = [name for base in kind.__mro__ for name in getattr(base, "__slots__", ())]
+    names = dict.fromkeys([*slots, *getattr(sampler, "__dict__", {})])
+    found: dict[str, object] = {
+        f"the sampler's {name}": getattr(sampler, name, None) for name in names
     }
-    told["numpy's global random numbers"] = np.random.get_state()
-    told["Python's global random numbers"] = hash(random.getstate())
-    for name, value in told.items():
-        known = value.sha256 if isinstance(value, Dataset) else repr(value)
-        found[name] = np.array([known], dtype=object)
+    found.pop("the sampler's __weakref__", None)
+    for base in kind.__mro__ if is_own(sampler) else ():
+        for name, value in vars(base).items():
+            if not (name.startswith("__") or callable(value) or isdatadescriptor(value)):
+                found.setdefault(f"the class's {name}", value)
     return found
 
 

@@ -31,11 +31,18 @@ def broken_laws(case: Case) -> list[Broken]:
 
     Law: a sampler that keeps them all is found to break one with probability below 1e-6 a law.
 
-    Raises:
-        UserError: the sampler refuses a reference.
+    Of a sampler that draws what is not legal, or refuses a reference, nothing more is asked.
     """
-    found = [LAWS[law](case) for law in laws_of(case.sampler)]
-    return [broken for broken in found if broken is not None]
+    found: list[Broken] = []
+    for law in laws_of(case.sampler):
+        try:
+            broken = LAWS[law](case)
+        except UserError as error:
+            broken = Broken("legality", error.problems[0].what, [])
+        found += [broken] if broken is not None else []
+        if any(broken.law == "legality" for broken in found):
+            break
+    return found
 
 
 def sampler_laws(

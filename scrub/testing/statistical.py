@@ -13,8 +13,9 @@ import numpy as np
 from attrs import frozen
 
 from scrub.data import Rows
+from scrub.errors import shortened
 from scrub.samplers import features_of, laws_of
-from scrub.testing.cases import AT_MOST, REFERENCES, Broken, Case, entry, numbered, same
+from scrub.testing.cases import AT_MOST, REFERENCES, TEXT, Broken, Case, entry, numbered, same
 from scrub.testing.frequencies import Cell, coin, draws_to_reach, groups, rarest
 
 SHARE = 0.1
@@ -219,7 +220,7 @@ def marginals(case: Case) -> Broken | None:
             value = case.data.feature(name)[members[0]]
             cells.append(
                 Cell(
-                    f"the donor's {name} is {value}",
+                    f"the donor's {name} is {shortened(str(value), TEXT)}",
                     int(counts[members].sum()),
                     draws * len(members) / rows,
                     draws,
@@ -252,7 +253,8 @@ def independence(case: Case) -> Broken | None:
             first, second = alike(0, 0), alike(1, 2)
             cell = coin(f"{pair} have donors of one sample that are {what}", first, second)
             cells.append(cell)
-            shown[cell.what] = (other, 3 * np.flatnonzero(first & ~second)[:3])
+            more = first & ~second if cell.count > cell.expected else second & ~first
+            shown[cell.what] = (other, 3 * np.flatnonzero(more)[:3])
     found = rarest(cells, case.level)
     if found is None:
         return None
