@@ -1,0 +1,5 @@
+"""One thread a process: two torch processes that each take all cores wait for each other."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, so before all else
