@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from attrs import evolve
 
 from scrub.check_paths import check_paths
@@ -49,7 +50,7 @@ def check(
     nowhere = {problem.node for problem in problems.found}
     _root(tree, problems)
     for metric in metrics:
-        _metric(metric, tree, data, problems)
+        _metric(metric, tree, data, graph, problems)
     for trial in try_samplers(tree, data, problems):
         if trial.drawn is not None and not any(trial.drawn.data is table for table in known):
             _brought(trial.node, trial.which, trial.drawn.data, graph, problems)
@@ -143,6 +144,8 @@ def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
     """What is wrong with a cell that the graph does not have, and the nearest that it has."""
     layers = sorted({int(n.split(".")[1]) for n in graph.sites if n.startswith("blocks.")})
     parts = cell.site.split(".")
+    if layers and parts[-1].startswith("mlp") and not graph.mlps:
+        return f"There is no {cell}: the model has no MLPs.", "Claim heads, or the embeddings."
     if layers and parts[0] == "blocks" and len(parts) > 2 and parts[1].lstrip("-").isdigit():
         layer = min(max(int(parts[1]), layers[0]), layers[-1])
         near = ".".join(["blocks", str(layer), *parts[2:]])
@@ -302,7 +305,9 @@ def _root(tree: Occurrence, problems: Problems) -> None:
         )
 
 
-def _metric(metric: Metric, tree: Occurrence, data: Dataset, problems: Problems) -> None:
+def _metric(
+    metric: Metric, tree: Occurrence, data: Dataset, graph: Graph, problems: Problems
+) -> None:
     route = tree.routes[0]
     for label in metric.labels:
         if label not in data.labels:
@@ -310,6 +315,17 @@ def _metric(metric: Metric, tree: Occurrence, data: Dataset, problems: Problems)
                 f'Metric "{metric.name}": dataset "{data.name}" has no label "{label}".',
                 did_you_mean(label, data.labels),
             )
+        elif graph.outputs is not None:
+            wrong = np.flatnonzero(
+                (data.labels[label] < 0) | (data.labels[label] >= graph.outputs)
+            )
+            if len(wrong):
+                problems.add(
+                    f'Metric "{metric.name}": label "{label}" is {data.labels[label][wrong[0]]} in '
+                    f"row {wrong[0]} ({len(wrong):,} rows are like it); the model gives logits 0 "
+                    f"to {graph.outputs - 1}.",
+                    "Give a label among the model's outputs.",
+                )
     one_position = route.at != ALL and len(route.at) == 1
     if metric.kind != OWN and (route.cells[0].site != "logits" or not one_position):
         at = "all positions" if route.at == ALL else ", ".join(map(str, route.at))

@@ -82,8 +82,11 @@ def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
 
 @functools.cache
 def _graph(name: str, dtype: torch.dtype) -> Graph:
+    import native_models
     import tiny_models
 
+    if name in tiny_models.NATIVES:
+        return native_models.graph(name, dtype)
     if dtype == torch.float64:
         return graph_of(tiny_models.bridge(name))
     return graph_of(tiny_models.booted(name, dtype))
@@ -156,6 +159,11 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "scrub.plan",
         "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
         "return changed",
+    ),
+    "keys and values change only onwards, though every position sees them": (
+        "scrub.plan",
+        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
+        "return [onwards(at) for at in changed]",
     ),
     "a child's value is added to what it replaces": (
         "scrub.lower",

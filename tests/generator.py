@@ -63,8 +63,8 @@ def random_hypotheses() -> st.SearchStrategy[Case]:
 def random_case(seed: int, nodes: int = 8) -> Case:
     """The case of this number, with about `nodes` nodes at most; the same at every call."""
     rng = np.random.default_rng(seed)
-    pool = tiny_models.FAMILIES if rng.random() < 0.5 else tiny_models.GPT2S
-    name = str(rng.choice(list(pool)))
+    pools = (tiny_models.FAMILIES, tiny_models.GPT2S, tiny_models.NATIVES)
+    name = str(rng.choice(list(pools[rng.choice(3, p=[0.4, 0.35, 0.25])])))
     data, twin = random_dataset(rng, "data"), random_dataset(rng, "twin")
     columns = {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions}
     shape = tiny_models.SHAPES[name]

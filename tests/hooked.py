@@ -32,6 +32,8 @@ from torch.nn.functional import rms_norm
 from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb
 
 import family_models
+import hooked_native
+import native_models
 import tiny_models
 from legality import component, is_stream, kind, passes, ports_of, writers
 from scrub.data import Rows, padded_tokens
@@ -140,6 +142,10 @@ class Run:
                 masked.append(torch.where(mask & torch.from_numpy(causal), raw, -math.inf))
             return torch.stack(masked, 1)
 
+        if self.shape.native:
+            with torch.no_grad():
+                hooked_native.forward(self.bridge, self.tokens, self.real, visit)
+            return seen
         hooks = [("embed.hook_out", partial(one, "embed"))]
         if self.shape.positions:
             hooks += [("pos_embed.hook_out", partial(one, "pos_embed"))]
@@ -224,8 +230,12 @@ MLP_HOOKS = {
 def twin(name: str) -> Any:
     """The bridge of a model whose heads all have keys and values of their own, in float64.
 
+    A model of TransformerLens' own kind is the module itself, without a bridge.
+
     Also, RMSNorm and softmax are computed in float64, where Hugging Face takes float32.
     """
+    if name in tiny_models.NATIVES:
+        return native_models.module(name)
     bridge = tiny_models.bridge(name)
     if bridge.cfg.n_key_value_heads in (None, bridge.cfg.n_heads):
         return bridge
@@ -331,7 +341,11 @@ def write(bridge: Any, writer: Cell, value: Tensor) -> Tensor:
     """What a writer adds to the residual stream."""
     if kind(writer) != "z":
         return value
-    return value @ bridge.blocks[int(writer.site.split(".")[1])].attn.W_O[writer.head]
+    layer = int(writer.site.split(".")[1])
+    if hasattr(bridge, "layers"):
+        weight = bridge.layers[layer].attn.o.weight
+        return value @ weight.unflatten(1, (bridge.cfg.n_heads, -1))[:, writer.head].T
+    return value @ bridge.blocks[layer].attn.W_O[writer.head]
 
 
 # Trees

@@ -24,7 +24,7 @@ Place = tuple[str | None, Cell]
 Masks = dict[Place, np.ndarray]
 
 Read = tuple[Cell, tuple[int, ...] | None]
-"""What a site reads, and the positions up to its own at which it does; None: at its own."""
+"""What a site reads, and the positions at which it does, as far as it sees; None: at its own."""
 
 EVERYWHERE = tuple(range(WIDTH))
 SOURCES = ("0", "1", "2")
@@ -100,6 +100,7 @@ class Net:
 def layer_cells(shape: Shape, layer: int) -> list[Cell]:
     """The sites of a layer, readers before what they read."""
     parts = [part for part in MLP_SITES if shape.gated or part != "mlp_pre_linear"]
+    parts = parts if shape.mlps else ["attn_out"]
     heads = range(shape.heads)
     return [Cell(f"blocks.{layer}.{part}") for part in parts] + [
         Cell(f"blocks.{layer}.attn.{part}", head) for head in heads for part in HEAD_SITES
@@ -206,6 +207,8 @@ class Geometry:
         """Which query sees which source of these, bool [query, source]."""
         distance = np.arange(WIDTH)[:, None] - np.arange(WIDTH)
         chosen = np.isin(np.arange(WIDTH), at)
+        if not self.net.shape.causal:
+            return np.broadcast_to(chosen, distance.shape)
         return (distance >= 0) & (distance < self.net.window) & chosen
 
 

@@ -103,6 +103,8 @@ LEAST = {
     "another dataset": 0.25,
     "other roots": 0.15,
     "families": 0.3,
+    "no MLPs": 0.1,
+    "both ways": 0.08,
     "masks": 0.1,
     "patterns, scores": 0.1,
     "summands": 0.1,
@@ -147,6 +149,10 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "other roots"
     if case.model_name in tiny_models.FAMILIES:
         yield "families"
+    if not tiny_models.SHAPES[case.model_name].mlps:
+        yield "no MLPs"
+    if not tiny_models.SHAPES[case.model_name].causal:
+        yield "both ways"
     if any(legality.kind(cell) == "mask" for cell in claimed):
         yield "masks"
     if any(legality.kind(cell) in ("pattern", "scores") for cell in claimed):

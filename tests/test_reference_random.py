@@ -14,14 +14,14 @@ from generator import Case, random_case
 from scrub.data import Rows
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.hypothesis import Correspondence, InterpNode
-from scrub.reference import components, evaluate, transformer, tree
+from scrub.reference import components, evaluate, modules, transformer, tree
 from scrub.reference.modules import Modules
 from scrub.reference.path import Path
 from scrub.reference.summands import Summands
 from scrub.samplers import Exact, Uncond
 from scrub.sites import heads
 from scrub.tree import treeify
-from tiny_models import bridge
+from tiny_models import SHAPES, bridge
 
 # Laws
 
@@ -100,6 +100,7 @@ def known() -> list[Known]:
     nested = [case for case, draws, _ in cases if max(map(len, draws.nodes)) > 2]
     assert sum(case.bridge.cfg.n_key_value_heads is not None for case in nested) >= 6
     assert sum(split(case) for case in nested) >= 6
+    assert sum(not SHAPES[case.model_name].mlps for case in nested) >= 6
     return cases
 
 
@@ -162,6 +163,12 @@ def unscaled(self: Modules, q: Tensor, k: Tensor) -> Tensor:
     return self.rotated(q) @ self.rotated(k).transpose(1, 2)
 
 
+def always_normed(module: Any, x: Tensor, right: Any = modules.normalised) -> Tensor:
+    if isinstance(module.original_component, torch.nn.Identity):
+        return torch.nn.functional.layer_norm(x, x.shape[-1:])
+    return right(module, x)
+
+
 def other_kv_head(
     self: Modules, layer: int, port: str, x: Tensor, head: int, right: Any = Modules.projected
 ) -> Tensor:
@@ -184,6 +191,8 @@ MUTANTS = {
     "windows are ignored": (Modules, "window", lambda self, layer: None),
     "key-value heads are mixed up": (Modules, "projected", other_kv_head),
     "blocks are sequential": (Modules, "parallel", False),
+    "no query sees what comes later": (Modules, "causal", True),
+    "norms where there are none": (modules, "normalised", always_normed),
     "summands are left as they are": (Summands, "exchanged", lambda self, value, *more: value),
     "the rest is the whole": (Summands, "summand", rest_is_all),
 }

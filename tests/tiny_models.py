@@ -1,6 +1,7 @@
 """Tiny random models, each booted once, with weights so large that any error shows.
 
-GPT-2s of several shapes, and one model of every family (`family_models`).
+GPT-2s of several shapes, one model of every family (`family_models`), and some of TransformerLens'
+own kind (`native_models`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from attrs import evolve, frozen
 
 import family_models
+import native_models
 
 VOCABULARY = 11
 WIDTH = 8
@@ -28,6 +30,9 @@ class Shape:
         parallel: whether an MLP does not read what the heads of its own layer write.
         gated: whether MLPs are.
         window: how many positions a query sees; None: all up to its own.
+        mlps: whether there are any.
+        causal: whether a query sees only up to its own position.
+        native: whether it is of TransformerLens' own kind, from a directory in its naming.
     """
 
     layers: int
@@ -39,6 +44,9 @@ class Shape:
     parallel: bool = False
     gated: bool = False
     window: int | None = None
+    mlps: bool = True
+    causal: bool = True
+    native: bool = False
 
 
 GPT2S = {
@@ -63,7 +71,21 @@ FAMILIES = {
     "qwen3": evolve(LLAMA, d_head=6),
 }
 
-SHAPES = GPT2S | FAMILIES
+NATIVES = {
+    name: Shape(
+        kind.layers,
+        kind.heads,
+        native_models.D_MODEL,
+        native_models.D_HEAD,
+        native_models.D_MLP,
+        mlps=not kind.attention_only,
+        causal=not kind.bidirectional,
+        native=True,
+    )
+    for name, kind in native_models.KINDS.items()
+}
+
+SHAPES = GPT2S | FAMILIES | NATIVES
 
 
 def hugging_face_model(name: str) -> torch.nn.Module:
@@ -97,6 +119,8 @@ def hugging_face_model(name: str) -> torch.nn.Module:
 @functools.cache
 def bridge(name: str) -> Any:
     """The same model behind a TransformerBridge, in float64."""
+    if name in NATIVES:
+        return native_models.bridge(name)
     return booted(name, torch.float64)
 
 

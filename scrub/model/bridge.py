@@ -170,7 +170,7 @@ def _block(block: Any, shape: Shape, layer: int, rotary: Rotary | None) -> Block
 
 def _norm(module: Any, shape: Shape) -> Norm:
     weight = module.weight.detach()
-    if shape.rms:
+    if shape.norm == "RMSNorm":
         return RMSNorm(weight, shape.epsilon)
     return LayerNorm(weight, module.bias.detach(), shape.epsilon)
 

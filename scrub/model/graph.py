@@ -139,6 +139,8 @@ class Graph:
         width: most positions that the model takes; None where there is no such limit.
         vocabulary: how many token ids the model knows; None where it reads no tokens.
         causal: whether what is read everywhere is read only at and before one's own position.
+        outputs: how many logits the model gives, by which labels count; None where it reads no
+            tokens.
     """
 
     values: Mapping[str, Site | Stream]
@@ -147,6 +149,7 @@ class Graph:
     device: torch.device = field(factory=lambda: torch.device("cpu"))
     causal: bool = True
     vocabulary: int | None = None
+    outputs: int | None = None
 
     @cached_property
     def sites(self) -> dict[str, Site]:
@@ -155,6 +158,11 @@ class Graph:
     @cached_property
     def streams(self) -> dict[str, Stream]:
         return {name: value for name, value in self.values.items() if isinstance(value, Stream)}
+
+    @cached_property
+    def mlps(self) -> bool:
+        """Whether any site is of an MLP."""
+        return any(site.kind == "mlp" for site in self.sites.values())
 
     @cached_property
     def order(self) -> dict[str, int]:

@@ -7,27 +7,35 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib.util
 import json
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from attrs import evolve, field, frozen
 
 from scrub.data import Tokenizer
 from scrub.errors import UserError, did_you_mean, in_words
+from scrub.model.files import (
+    check_dtypes,
+    check_embedding,
+    check_layers,
+    headers,
+    read_config,
+    require_weights,
+    sha256,
+)
 from scrub.model.graph import Graph
-from scrub.model.tokenizer import load_tokenizer
+from scrub.model.lens import check_tensors, lens_graph
+from scrub.model.lens_shape import is_lens, lens_shape
+from scrub.model.roles import Roles, read_roles
+from scrub.model.settings import Config
+from scrub.model.shape import Shape, shape_of
+from scrub.model.skeleton import skeleton
+from scrub.model.tokenizer import FileTokenizer, load_tokenizer
 from scrub.sites import Head
 
-LAYER_IN_NAME = re.compile(r"(?:^|\.)(?:h|layers|blocks)\.(\d+)\.")
 EMBEDDED = Path(__file__).parent / "embedded"
-PUBLISHED_ROLES = Path(__file__).parent / "roles"
 
 
 @frozen(eq=False)
@@ -49,7 +57,7 @@ class Model:
     graph: Graph
     layers: int = 0
     heads: int = 0
-    roles: Mapping[str, tuple[Head, ...]] = field(factory=dict)
+    roles: Roles = field(factory=dict)
     tokenizer: Tokenizer | None = None
     directory: Path | None = None
     sha256: str = ""
@@ -81,19 +89,32 @@ def describe(name: str | Path | Graph) -> Model:
     """What is known of a model without its weights.
 
     Raises:
-        UserError: there is no such model, or its files cannot be read.
+        UserError: there is no such model, its files cannot be read, or its configuration is not
+            that of its weights.
     """
     if isinstance(name, Graph):
         return Model("graph", name)
     directory = _directory(str(name))
-    config = _config(directory)
-    from scrub.model.lens import is_lens, lens_shape
-    from scrub.model.shape import shape_of
-    from scrub.model.skeleton import skeleton
+    shape = _shape(str(name), directory)
+    tokenizer = load_tokenizer(directory) if (directory / "tokenizer.json").exists() else None
+    if tokenizer is not None:
+        _check_tokenizer(directory, tokenizer, shape.vocabulary)
+    return Model(
+        str(name),
+        skeleton(shape),
+        layers=shape.layers,
+        heads=shape.heads,
+        roles=read_roles(directory, _official(str(name)), shape.layers, shape.heads),
+        tokenizer=tokenizer,
+        directory=directory,
+    )
 
+
+def _shape(name: str, directory: Path) -> Shape:
+    """What the configuration says, which the weights must bear out where there are any."""
+    config = read_config(directory)
     try:
         shape = lens_shape(config) if is_lens(config) else shape_of(config)
-        graph = skeleton(shape)
     except UserError as error:
         raise UserError(f'Model "{name}" cannot be used. {error}') from error
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
@@ -101,16 +122,30 @@ def describe(name: str | Path | Graph) -> Model:
             f"{directory / 'config.json'} is incomplete or wrong: {in_words(error)}. "
             "Copy the model's own config.json."
         ) from error
-    has_tokenizer = (directory / "tokenizer.json").is_file()
-    return Model(
-        str(name),
-        graph,
-        layers=shape.layers,
-        heads=shape.heads,
-        roles=_roles(directory, _official(str(name))),
-        tokenizer=load_tokenizer(directory) if has_tokenizer else None,
-        directory=directory,
-    )
+    _check_weights(directory, config, shape)
+    return shape
+
+
+def _check_weights(directory: Path, config: Config, shape: Shape) -> None:
+    """Refuse weights that are cut short, or are not those of the configuration."""
+    found = headers(directory)
+    check_layers(directory, found, shape.layers)
+    if is_lens(config):
+        if found:
+            check_tensors(directory, found, config)
+    else:
+        check_embedding(directory, found, shape.vocabulary, shape.d_model)
+    check_dtypes(directory, found)
+
+
+def _check_tokenizer(directory: Path, tokenizer: FileTokenizer, vocabulary: int) -> None:
+    """Refuse a tokenizer whose words, special tokens apart, are more than the model knows."""
+    words = tokenizer.backend.get_vocab_size(with_added_tokens=False)
+    if words > vocabulary:
+        raise UserError(
+            f"tokenizer.json in {directory} knows {words:,} tokens, and config.json says that the "
+            f"model knows {vocabulary:,}. Copy both from the same model."
+        )
 
 
 def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
@@ -121,44 +156,15 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
     """
     if model.directory is None:
         return model
-    _check_weights(model.directory, model.layers)
-    config = _config(model.directory)
-    from scrub.model.lens import is_lens, lens_graph
-
+    require_weights(model.directory)
+    config = read_config(model.directory)
     if is_lens(config):
         graph = lens_graph(model.directory, config, dtype=dtype, device=device)
     else:
         from scrub.model.bridge import boot, graph_of
 
         graph = graph_of(boot(str(model.directory), dtype=dtype, device=device))
-    return evolve(model, graph=graph, sha256=_sha256(model.directory))
-
-
-def _check_weights(directory: Path, layers: int) -> None:
-    """Refuse weights that are cut short or of another depth, before the slow import.
-
-    Loaders fill up what is missing with random numbers.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    found: set[int] = set()
-    if not [*directory.glob("*.safetensors"), *directory.glob("*.bin")]:
-        raise UserError(f"{directory} holds no weights: model.safetensors is missing.")
-    for path in sorted(directory.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="pt") as file:
-                names = list(file.keys())
-        except (SafetensorError, OSError) as error:
-            raise UserError(
-                f"{path} is not a complete safetensors file ({str(error).rstrip('.')}). "
-                "Copy or download it again."
-            ) from error
-        found |= {int(n) for name in names for n in re.findall(LAYER_IN_NAME, name)}
-    if found and found != set(range(layers)):
-        raise UserError(
-            f"{directory} holds the weights of {len(found)} layers, and its config.json says "
-            f"{layers}. Copy both from the same model."
-        )
+    return evolve(model, graph=graph, sha256=sha256(model.directory))
 
 
 def _directory(name: str) -> Path:
@@ -206,45 +212,3 @@ def _official(name: str) -> str:
                 if name in short:
                     return official
     return name
-
-
-def _config(directory: Path) -> dict[str, Any]:
-    path = directory / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path} is missing. A model directory holds config.json, model.safetensors and "
-            "tokenizer.json."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path} holds no table of settings. Copy the model's own config.json.")
-    return config
-
-
-def _roles(directory: Path, name: str) -> dict[str, tuple[Head, ...]]:
-    path = directory / "roles.toml"
-    if not path.exists():
-        path = PUBLISHED_ROLES / f"{name.split('/')[-1]}.toml"
-    if not path.exists():
-        return {}
-    try:
-        table = tomllib.loads(path.read_text())["roles"]
-        return {
-            role: tuple((int(layer), int(head)) for layer, head in heads)
-            for role, heads in table.items()
-        }
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} is no table of roles ({error}). Write: [roles] and, a line each, "
-            '"name mover" = [[9, 9], [10, 0]].'
-        ) from error
-
-
-def _sha256(directory: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(directory.glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

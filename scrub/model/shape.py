@@ -5,15 +5,31 @@ A setting that changes what the model computes is read here, or refused with its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
 
 from scrub.errors import UserError
+from scrub.model.settings import (
+    EPSILON,
+    FLAG,
+    HEADS,
+    LAYERS,
+    LENGTH,
+    NAMES,
+    SIZE,
+    TABLE,
+    TEXT,
+    Config,
+    Kind,
+    check_divides,
+    check_settings,
+    refuse,
+    whole,
+)
 from scrub.model.weights import ACTIVATIONS
-
-Config = Mapping[str, Any]
 
 
 @frozen
@@ -24,7 +40,8 @@ class Shape:
         kv_heads: heads with keys and values of their own; fewer than `heads` under grouped-query
             attention.
         width: most positions.
-        rms: RMSNorm rather than LayerNorm.
+        norm: what stands before every reader.
+        mlps: whether it has any.
         gated: whether the MLP is gated.
         parallel: whether a layer's MLP reads what its attention reads.
         rotary: whether queries and keys are rotated; otherwise positions are learned.
@@ -47,7 +64,8 @@ class Shape:
     epsilon: float
     scales: tuple[float, ...]
     windows: tuple[int | None, ...]
-    rms: bool = False
+    norm: Literal["LayerNorm", "RMSNorm", "none"] = "LayerNorm"
+    mlps: bool = True
     gated: bool = False
     parallel: bool = False
     rotary: bool = False
@@ -60,14 +78,13 @@ def shape_of(config: Config) -> Shape:
     """The shape that a configuration (Hugging Face names) describes.
 
     Raises:
-        UserError: the architecture is not supported, or a setting of it.
-        KeyError: the configuration is incomplete.
+        UserError: the architecture is not supported, or a setting of it; or settings are missing,
+            or of another kind than they must be.
     """
     family = config.get("model_type")
-    if family not in FAMILIES:
-        raise UserError(
-            f'The architecture "{family}" is not supported; there are: {", ".join(FAMILIES)}.'
-        )
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise _not_a_family(family)
+    check_settings(config, required=REQUIRED.get(family, ROTARY), optional=OPTIONAL)
     for name, neutral in {**NEUTRAL, **NEUTRAL_IN.get(family, {})}.items():
         value = config.get(name)
         if value is not None and value not in neutral:
@@ -79,6 +96,8 @@ def shape_of(config: Config) -> Shape:
             f'The activation "{shape.activation}" is not supported; '
             f"there are: {', '.join(ACTIVATIONS)}."
         )
+    if shape.rotary and shape.d_head % 2:
+        refuse([f"heads of {shape.d_head} dimensions cannot be rotated, which takes pairs"])
     for window in shape.windows:
         if window is not None and window < 1:
             raise unsupported("sliding_window", window)
@@ -89,10 +108,62 @@ def shape_of(config: Config) -> Shape:
     return shape
 
 
+def _not_a_family(family: object) -> UserError:
+    there = f"there are: {', '.join(FAMILIES)}."
+    if family is None:
+        return UserError(f"Its config.json names no architecture (model_type); {there}")
+    if isinstance(family, str) and "llava" in family:
+        return UserError(
+            "It is a LLaVA, which reads images beside text: such models are not supported yet; "
+            f"{there}"
+        )
+    return UserError(f"The architecture {json.dumps(family)} is not supported; {there}")
+
+
 def unsupported(name: str, value: object) -> UserError:
     """A refusal that names a setting."""
     return UserError(f"Models with {name} = {value!r} in their config.json are not supported.")
 
+
+ROTARY: dict[str, Kind] = {
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "hidden_size": SIZE,
+    "intermediate_size": SIZE,
+    "vocab_size": LENGTH,
+}
+REQUIRED: dict[str, dict[str, Kind]] = {
+    "gpt2": {
+        "n_layer": LAYERS,
+        "n_head": HEADS,
+        "n_embd": SIZE,
+        "n_positions": LENGTH,
+        "vocab_size": LENGTH,
+    },
+}
+"""What a family's configuration must say; those that are not named here, `ROTARY`."""
+
+OPTIONAL: dict[str, Kind] = {
+    "activation_function": TEXT,
+    "head_dim": SIZE,
+    "hidden_act": TEXT,
+    "layer_norm_eps": EPSILON,
+    "layer_norm_epsilon": EPSILON,
+    "layer_types": NAMES,
+    "max_position_embeddings": LENGTH,
+    "max_window_layers": whole(0, 1_000),
+    "n_inner": SIZE,
+    "num_key_value_heads": HEADS,
+    "reorder_and_upcast_attn": FLAG,
+    "rms_norm_eps": EPSILON,
+    "rope_parameters": TABLE,
+    "rope_scaling": TABLE,
+    "scale_attn_by_inverse_layer_idx": FLAG,
+    "sliding_window": whole(0, 2**27),
+    "use_parallel_residual": FLAG,
+    "use_sliding_window": FLAG,
+}
+"""What it may say besides, in all families."""
 
 NEUTRAL: dict[str, tuple[object, ...]] = {
     "add_cross_attention": (False,),
@@ -138,6 +209,7 @@ def _check_rotation(config: Config) -> None:
 
 def _gpt2(config: Config) -> Shape:
     layers, heads, d_model = int(config["n_layer"]), int(config["n_head"]), int(config["n_embd"])
+    check_divides(config, "n_embd", "n_head")
     d_head = d_model // heads
     by_layer = bool(config.get("scale_attn_by_inverse_layer_idx"))
     return Shape(
@@ -162,6 +234,8 @@ def _rotary(config: Config, **more: Any) -> Shape:
     """What the families with rotary positions have in common."""
     layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
     d_model = int(config["hidden_size"])
+    if not (config.get("head_dim") or "d_head" in more):
+        check_divides(config, "hidden_size", "num_attention_heads")
     d_head = int(config.get("head_dim") or d_model // heads)
     settings: dict[str, Any] = {
         "kv_heads": heads,
@@ -182,6 +256,7 @@ def _rotary(config: Config, **more: Any) -> Shape:
 
 
 def _neox(config: Config) -> Shape:
+    check_divides(config, "hidden_size", "num_attention_heads")
     return _rotary(
         config,
         d_head=int(config["hidden_size"]) // int(config["num_attention_heads"]),
@@ -201,7 +276,7 @@ def _llama_like(config: Config, *, width: int, kv_heads: int | None = None, **mo
         width=int(config.get("max_position_embeddings", width)),
         activation=config.get("hidden_act", "silu"),
         epsilon=float(config.get("rms_norm_eps", 1e-6)),
-        rms=True,
+        norm="RMSNorm",
         gated=True,
         single_inside=True,
         **more,

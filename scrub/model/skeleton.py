@@ -14,6 +14,7 @@ from scrub.model.weights import (
     Block,
     LayerNorm,
     Linear,
+    NoNorm,
     Norm,
     Projection,
     RMSNorm,
@@ -30,7 +31,9 @@ def skeleton(shape: Shape) -> Graph:
         return torch.empty(*size, device="meta")
 
     def norm(size: int = d_model) -> Norm:
-        if shape.rms:
+        if shape.norm == "none":
+            return NoNorm()
+        if shape.norm == "RMSNorm":
             return RMSNorm(empty(size), shape.epsilon)
         return LayerNorm(empty(size), empty(size), shape.epsilon)
 
@@ -40,6 +43,15 @@ def skeleton(shape: Shape) -> Graph:
         )
 
     rotary = Rotary(empty(d_head // 2)) if shape.rotary else None
+
+    def mlp() -> MLP:
+        return MLP(
+            norm=norm(),
+            pre=Linear(empty(d_model, d_mlp)),
+            linear=Linear(empty(d_model, d_mlp)) if shape.gated else None,
+            post=Linear(empty(d_mlp, d_model)),
+            activation=shape.activation,
+        )
 
     def block(layer: int) -> Block:
         return Block(
@@ -54,13 +66,7 @@ def skeleton(shape: Shape) -> Graph:
                 window=shape.windows[layer],
                 rotary=rotary,
             ),
-            MLP(
-                norm=norm(),
-                pre=Linear(empty(d_model, d_mlp)),
-                linear=Linear(empty(d_model, d_mlp)) if shape.gated else None,
-                post=Linear(empty(d_mlp, d_model)),
-                activation=shape.activation,
-            ),
+            mlp() if shape.mlps else None,
         )
 
     weights = Weights(

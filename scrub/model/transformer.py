@@ -32,7 +32,9 @@ def transformer(weights: Weights) -> Graph:
         before, after = f"resid_pre.{layer}", f"resid_pre.{layer + 1}"
         z, out, bias = f"blocks.{layer}.attn.z", f"blocks.{layer}.mlp", block.attention.output_bias
         put(*attention(layer, before, block.attention, weights.causal))
-        if weights.parallel:
+        if block.mlp is None:
+            put(Stream(after, (z,), base=before, constant=bias, size=d_model))
+        elif weights.parallel:
             put(*mlp(layer, before, block.mlp))
             put(Stream(after, (z, out), base=before, constant=bias, size=d_model))
         else:
@@ -48,6 +50,7 @@ def transformer(weights: Weights) -> Graph:
         device=weights.embedding.device,
         causal=weights.causal,
         vocabulary=weights.embedding.shape[0],
+        outputs=weights.unembedding.weight.shape[1],
     )
 
 

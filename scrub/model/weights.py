@@ -48,7 +48,15 @@ class RMSNorm:
         return self.weight * scaled.to(x.dtype)
 
 
-Norm = LayerNorm | RMSNorm
+@frozen
+class NoNorm:
+    """Stands where a model has no norm: what is read is what is given."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x
+
+
+Norm = LayerNorm | RMSNorm | NoNorm
 
 
 @frozen(eq=False)
@@ -157,10 +165,14 @@ class MLP:
 
 @frozen(eq=False)
 class Block:
-    """One layer."""
+    """One layer.
+
+    Attributes:
+        mlp: None where the model has attention only.
+    """
 
     attention: Attention
-    mlp: MLP
+    mlp: MLP | None
 
 
 @frozen(eq=False)

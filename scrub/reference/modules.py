@@ -1,8 +1,9 @@
 """What a transformer computes, step by step, on the modules of its TransformerBridge.
 
-The families differ in: learned or rotary positions (of a part of a head's dimensions), LayerNorm or
-RMSNorm, norms of q and k, fewer key-value heads than query heads, a sliding window, gated MLPs, and
-whether an MLP reads what the heads of its own layer write. Hugging Face computes RMSNorm and the
+The families differ in: learned or rotary positions (of a part of a head's dimensions), LayerNorm,
+RMSNorm or none, norms of q and k, fewer key-value heads than query heads, a sliding window, whether
+a position sees later ones, gated MLPs or none, and whether an MLP reads what the heads of its own
+layer write. Hugging Face computes RMSNorm and the
 softmax of attention in float32 in some of them; here both are in the precision of their input.
 """
 
@@ -43,8 +44,18 @@ class Modules:
 
     @cached_property
     def config(self) -> Any:
-        """The configuration of the model that Hugging Face has."""
-        return self.bridge.original_model.config
+        """The configuration of the model that Hugging Face has, or TransformerLens' own."""
+        return getattr(self.bridge.original_model, "config", self.bridge.cfg)
+
+    @cached_property
+    def causal(self) -> bool:
+        """Whether a query sees no later source."""
+        return self.bridge.cfg.attention_dir == "causal"
+
+    @cached_property
+    def mlps(self) -> bool:
+        """Whether layers have MLPs."""
+        return hasattr(self.blocks[0], "mlp")
 
     @cached_property
     def parallel(self) -> bool:
@@ -108,8 +119,9 @@ class Modules:
         """Attention of every query to every source; 0 where a query sees no source at all."""
         position = torch.arange(scores.shape[-1])
         distance = position[:, None] - position
-        window = self.window(layer)
-        seen = mask & (distance >= 0) & (distance < (window or math.inf))
+        if self.causal:
+            mask = mask & (distance >= 0)
+        seen = mask & (distance < (self.window(layer) or math.inf))
         return scores.masked_fill(~seen, -math.inf).softmax(dim=-1).nan_to_num(0.0)
 
     def window(self, layer: int) -> int | None:
@@ -159,8 +171,11 @@ def run(module: Any, *inputs: Tensor) -> Any:
 
 
 def normalised(module: Any, x: Tensor) -> Tensor:
-    """LayerNorm, or RMSNorm in the precision of its input."""
+    """LayerNorm, RMSNorm, or nothing, in the precision of its input."""
     norm = module.original_component
-    if isinstance(norm, torch.nn.LayerNorm):
+    if isinstance(norm, torch.nn.LayerNorm | torch.nn.Identity):
         return norm(x)
+    if not hasattr(norm, "weight"):
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.pow(2).mean(-1, keepdim=True) + norm.eps).sqrt()
     return norm.weight * x * (x.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).rsqrt()

@@ -197,6 +197,6 @@ def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     for layer in range(len(modules.blocks)):
         if layer < here or (layer == here and kind == "mlp_in" and not modules.parallel):
             value = value + by_heads(layer)
-        if layer < here:
+        if layer < here and modules.mlps:
             value = value + written(Cell(f"blocks.{layer}.mlp"))
     return value

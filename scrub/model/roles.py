@@ -1,0 +1,95 @@
+"""Roles: the heads that claims call by what they are said to do, from a `roles.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scrub.errors import UserError
+from scrub.model.files import and_others
+from scrub.model.settings import shown
+from scrub.sites import Head
+
+Roles = Mapping[str, tuple[Head, ...]]
+
+PUBLISHED = Path(__file__).parent / "roles"
+WRITE = 'Write: [roles] and, a line each, "name mover" = [[9, 9], [10, 0]].'
+
+
+def read_roles(directory: Path, name: str, layers: int, heads: int) -> Roles:
+    """The roles beside a model's weights; failing that those that were published for its name.
+
+    Args:
+        name: the model's name on the hub.
+        layers, heads: of the model; a role's heads must be among them.
+
+    Raises:
+        UserError: roles.toml cannot be read, or with everything that is wrong in it.
+    """
+    path = directory / "roles.toml"
+    if path.exists() or path.is_symlink():
+        return _checked(path, layers, heads)
+    path = PUBLISHED / f"{name.split('/')[-1]}.toml"
+    if not path.is_file():
+        return {}
+    try:
+        return _checked(path, layers, heads)
+    except UserError:  # another model that is called so: the roles are not its
+        return {}
+
+
+def _checked(path: Path, layers: int, heads: int) -> Roles:
+    table = _table(path)
+    wrong = [f'"{key}" is no table that it may hold' for key in table if key != "roles"]
+    roles = table.get("roles")
+    if not isinstance(roles, dict):
+        wrong.append("there is no table [roles]" if roles is None else "roles is no table")
+        roles = {}
+    read: dict[str, tuple[Head, ...]] = {}
+    for role, listed in roles.items():
+        read[role], more = _heads(role, listed, layers, heads)
+        wrong += more
+    if wrong:
+        raise UserError(f"{path} is no table of roles: {and_others(wrong, most=10)}. {WRITE}")
+    return read
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, where a file is expected. {WRITE}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested too deep for a table of roles. {WRITE}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8. {WRITE}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not TOML: {error}. {WRITE}") from error
+
+
+def _heads(
+    role: str, listed: object, layers: int, heads: int
+) -> tuple[tuple[Head, ...], list[str]]:
+    """The heads of a role, and what is wrong with them."""
+    if not isinstance(listed, list) or not listed:
+        return (), [f'"{role}" is {shown(listed)}, not a list of heads [layer, head]']
+    read: list[Head] = []
+    wrong: list[str] = []
+    for head in listed:
+        match head:
+            case [int() as layer, int() as number] if bool not in map(type, head):
+                if not (0 <= layer < layers and 0 <= number < heads):
+                    wrong.append(
+                        f'"{role}" names head {layer}.{number}; the model has layers 0 to '
+                        f"{layers - 1} with heads 0 to {heads - 1} each"
+                    )
+                elif (layer, number) in read:
+                    wrong.append(f'"{role}" names head {layer}.{number} twice')
+                read.append((layer, number))
+            case _:
+                wrong.append(f'"{role}" holds {shown(head)}, not a head [layer, head]')
+    return tuple(read), wrong
