@@ -316,9 +316,7 @@ def _metric(
                 did_you_mean(label, data.labels),
             )
         elif graph.outputs is not None:
-            wrong = np.flatnonzero(
-                (data.labels[label] < 0) | (data.labels[label] >= graph.outputs)
-            )
+            wrong = np.flatnonzero((data.labels[label] < 0) | (data.labels[label] >= graph.outputs))
             if len(wrong):
                 problems.add(
                     f'Metric "{metric.name}": label "{label}" is {data.labels[label][wrong[0]]} in '

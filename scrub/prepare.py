@@ -17,7 +17,7 @@ from scrub.errors import Problem, UserError, in_line, in_words
 from scrub.hypothesis import Claim, Correspondence, InterpNode
 from scrub.metrics import Metric, as_metric
 from scrub.model.graph import Graph
-from scrub.model.model import Model, describe, embedded_names, load
+from scrub.model.model import Model, describe, embedded_names, identity, load
 from scrub.model.plain import PlainCache, Store
 from scrub.options import Options, check_options
 from scrub.resident import Resident
@@ -64,7 +64,7 @@ class Session:
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
-        key = id(name) if isinstance(name, Graph) else str(name)
+        key = identity(name)
         if key not in self._described:
             self._described[key] = describe(name)
         return self._described[key]

@@ -119,9 +119,9 @@ def test_weights_cut_in_half(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     arguments = ("--model", "copy", "--json", "results.json", "--save-run", "runs")
     assert refused(folder, "test", "good.py", *arguments, isolated=True) == (
-        "error: good.py: copy/model.safetensors is not a complete safetensors file (Error while "
-        "deserializing header: incomplete metadata, file not fully covered). Copy or download it "
-        "again.\n"
+        "error: good.py::legal: copy/model.safetensors is not a complete safetensors file (Error "
+        "while deserializing header: incomplete metadata, file not fully covered). Copy or "
+        "download it again.\n"
     )
 
 
@@ -132,13 +132,13 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 
     (copy / "config.json").write_text(config.replace('"n_layer": 4', '"n_layer": 5'))
     assert refused(folder, *test) == (
-        "error: good.py: copy holds the weights of 4 layers, and its config.json says 5. "
+        "error: good.py::legal: copy holds the weights of 4 layers, and its config.json says 5. "
         "Copy both from the same model.\n"
     )
     (copy / "config.json").write_text(config.replace('"n_layer"', '"layers"'))
     assert refused(folder, *test) == (
-        "error: good.py::legal: copy/config.json is incomplete or wrong: KeyError: 'n_layer'. "
-        "Copy the model's own config.json.\n"
+        'error: good.py::legal: Model "copy" cannot be used. Its config.json is incomplete or '
+        "wrong: n_layer is missing. Copy the model's own.\n"
     )
     (copy / "config.json").write_text("[]")
     assert refused(folder, *test) == (

@@ -123,7 +123,6 @@ def test_the_probe_catches_mutants_of_the_paren_balancer(
     [
         ("act_fn", "solu_ln"),
         ("attention_dir", "sideways"),
-        ("attn_only", True),
         ("attn_scores_soft_cap", 50.0),
         ("gated_mlp", True),
         ("n_key_value_heads", 1),
@@ -159,11 +158,16 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             load(describe(tmp_path), dtype=torch.float64, device="cpu")
         return str(caught.value)
 
-    assert message(**{"unembed.b_U": None}) == f"The weights in {tmp_path} lack unembed.b_U."
+    assert message(**{"unembed.b_U": None}) == (
+        f"The weights in {tmp_path} lack unembed.b_U. (Biases are left out all or none.)"
+    )
+    assert message(**{"blocks.1.mlp.W_in": None, "unembed.b_U": None}) == (
+        f"The weights in {tmp_path} lack blocks.1.mlp.W_in, unembed.b_U."
+    )
     assert message(**{"blocks.0.attn.q_norm.w": torch.ones(28)}) == (
         f"The weights in {tmp_path} hold blocks.0.attn.q_norm.w, which such a model has no place "
         "for."
     )
     assert message(**{"unembed.b_U": torch.zeros(3)}) == (
-        f"unembed.b_U in {tmp_path} is [3], where config.json says [2]."
+        f"In {tmp_path} unembed.b_U is [3], where config.json says [2]."
     )

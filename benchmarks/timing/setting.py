@@ -7,6 +7,7 @@ import io
 import math
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def random_bridge(shape: Shape, *, dtype: torch.dtype = torch.float32) -> Any:
             parameter.copy_(noise + (".ln_" in key and key.endswith("weight")))
     with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
         model.save_pretrained(directory)
-        return boot(directory, dtype=dtype, device="cpu")
+        return boot(Path(directory), dtype=dtype, device="cpu")
 
 
 def random_rows(rows: int, width: int, vocabulary: int) -> Dataset:

@@ -6,14 +6,21 @@ The only importer of transformer_lens, which takes seconds: imported where it is
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from attrs import evolve
 from torch import Tensor
 
-from scrub.errors import UserError
+from scrub.errors import UserError, in_words, shortened
+from scrub.model.files import BUFFERS, LAYER_IN_NAME, and_others, check_finite, headers
 from scrub.model.graph import Graph
+from scrub.model.lens_shape import lens_shape
+from scrub.model.memory import kind_of, settings_of
 from scrub.model.probe import Batch, check
 from scrub.model.shape import Shape, shape_of
 from scrub.model.tokenizer import PAD, word_level
@@ -24,17 +31,22 @@ from scrub.model.weights import (
     Block,
     LayerNorm,
     Linear,
+    NoNorm,
     Norm,
     Projection,
     RMSNorm,
     Rotary,
     Weights,
+    copied,
+    tensors,
 )
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 1e-1}
+TOLERANCE = {
+    torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 1e-1, torch.float16: 2e-2,
+}  # fmt: skip
 """Largest difference between graph and bridge, relative to the largest logit.
 
 Those of float64 and float32 are as in docs/semantics.md, Laws. bfloat16 rounds to 1 part in 256 at
@@ -45,45 +57,89 @@ TOLERANCE_OF_SINGLE = 1e-6
 """The same in float64, where the bridge computes norms and softmax in float32 all the same."""
 
 
-def boot(name: str, *, dtype: torch.dtype, device: str) -> TransformerBridge:
-    """The bridge of a model name or local directory in Hugging Face format, ready to run.
+def boot(directory: Path, *, dtype: torch.dtype, device: str) -> TransformerBridge:
+    """The bridge of a local directory in Hugging Face format, ready to run.
 
     Raises:
-        UserError: the model cannot be found or read, or its weights are incomplete.
+        UserError: the model cannot be read, or its weights are not those of its configuration.
     """
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what it warns of is refused below, in a sentence
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the bridge prints as it converts
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                name, dtype=dtype, attn_implementation="eager", output_loading_info=True
-            )
-            model, report = loaded
-            # Of this model no more .to(dtype): that would round the rotary frequencies as well.
-            bridge = TransformerBridge.boot_transformers(
-                name,
-                hf_model=model.to(device),
-                tokenizer=_no_tokenizer(),
-                dtype=dtype,
-                device=device,
-            ).eval()
-    except Exception as error:  # the loaders below raise whatever they like
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        config = AutoConfig.from_pretrained(directory)
+        with torch.device("meta"):
+            empty = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        _check_shapes(directory, empty)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            directory, dtype=dtype, attn_implementation="eager", output_loading_info=True
+        )
+    except UserError:
+        raise
+    except Exception as error:  # the loader raises whatever it likes
+        reason = shortened(" ".join(str(error).split()) or type(error).__name__)
         raise UserError(
-            f'Model "{name}" could not be loaded: {reason.rstrip(".")}. '
+            f'Model "{directory}" could not be loaded: {reason.rstrip(".:")}. '
             "Are its files complete? A model directory holds config.json and model.safetensors."
         ) from error
+    model, report = loaded
+    _check_loaded(directory, model, report)
+    return wrapped(model.to(device), str(directory))
+
+
+def _check_shapes(directory: Path, empty: Any) -> None:
+    """Refuse tensors of another shape than in the model without weights, before any is read."""
+    found, prefix = headers(directory), f"{empty.base_model_prefix}."
+    wrong = [
+        f"{name} is {list(found[name].shape)}, where config.json says {list(tensor.shape)}"
+        for key, tensor in empty.state_dict().items()
+        for name in {key, prefix + key, key.removeprefix(prefix)} & found.keys()
+        if found[name].shape != tuple(tensor.shape)
+    ]
+    if wrong:
+        raise UserError(f"In {directory} {and_others(wrong)}. Copy both from the same model.")
+
+
+def _check_loaded(directory: Path, model: Any, report: Mapping[str, Any]) -> None:
+    """Refuse weights that are missing, unknown or not finite: loaders pass over all of these."""
     missing = sorted(report["missing_keys"])
     if missing:
         raise UserError(
-            f'The weights of model "{name}" are incomplete: {", ".join(missing[:3])}'
-            f"{f' and {len(missing) - 3} others' if len(missing) > 3 else ''} "
+            f'The weights of model "{directory}" are incomplete: {and_others(missing)} '
             f"{'is' if len(missing) == 1 else 'are'} missing. Copy or download them again."
         )
-    return bridge
+    unknown = [n for n in sorted(report["unexpected_keys"]) if LAYER_IN_NAME.search(n)]
+    unknown = [name for name in unknown if not BUFFERS.search(name)]
+    if unknown:
+        raise UserError(
+            f"The weights in {directory} hold {and_others(unknown)}, which such a model has no "
+            "place for. Copy config.json and weights from the same model."
+        )
+    check_finite(f"The weights in {directory}", model.named_parameters())
+
+
+def wrapped(model: Any, name: str) -> TransformerBridge:
+    """A Hugging Face model behind a bridge, which puts modules of its own into it.
+
+    Of the model no more .to(dtype): that would round the rotary frequencies as well.
+
+    Raises:
+        UserError: TransformerLens refuses it.
+    """
+    from transformer_lens.model_bridge import TransformerBridge
+
+    dtype, device = next((p.dtype, p.device) for p in model.parameters())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the bridge prints as it converts
+            return TransformerBridge.boot_transformers(
+                name, hf_model=model, tokenizer=_no_tokenizer(), dtype=dtype, device=str(device)
+            ).eval()
+    except Exception as error:  # the bridge raises whatever it likes
+        raise UserError(
+            f'Model "{name}" could not be put behind a TransformerBridge: {in_words(error)}.'
+        ) from error
 
 
 def _no_tokenizer() -> Any:
@@ -99,9 +155,13 @@ def graph_of(bridge: TransformerBridge) -> Graph:
     Raises:
         UserError: the architecture is not supported, or the graph disagrees with the bridge.
     """
-    parts: Any = bridge  # its components are found by name at run time
-    shape = shape_of(parts.original_model.config.to_dict())
-    graph = transformer(_weights(parts, shape))
+    shape = shape_in_memory(bridge)
+    return _checked(_weights(bridge, shape), bridge, shape)
+
+
+def _checked(weights: Weights, bridge: TransformerBridge, shape: Shape) -> Graph:
+    """The graph with these weights, which does what the bridge does."""
+    graph = transformer(weights)
 
     def original(batch: Batch) -> Tensor:
         return bridge(batch.tokens, attention_mask=batch.real.to(torch.int64), return_type="logits")
@@ -113,7 +173,60 @@ def graph_of(bridge: TransformerBridge) -> Graph:
     return graph
 
 
-def _weights(parts: Any, shape: Shape) -> Weights:
+def snapshot(model: Any, shape: Shape) -> Weights:
+    """A copy of the weights of a model in memory, checked against it on a probe batch.
+
+    The model stays as it is: one of Hugging Face is copied before a bridge changes its modules.
+
+    Args:
+        model: a TransformerBridge, or a model of Hugging Face.
+
+    Raises:
+        UserError: its weights are not finite, or the graph disagrees with it.
+    """
+    bridge = model
+    if kind_of(model) == "hugging face":
+        bridge = wrapped(copy.deepcopy(model), type(model).__name__)
+    with _evaluating(bridge):
+        weights = _weights(bridge, shape)
+        dtype = weights.embedding.dtype
+        if dtype not in TOLERANCE:
+            known = ", ".join(str(known).removeprefix("torch.") for known in TOLERANCE)
+            raise UserError(f"Its weights are {str(dtype).removeprefix('torch.')}, not {known}.")
+        weights = copied(weights, dtype, weights.embedding.device)
+        check_finite("Its weights", tensors(weights))
+        _checked(weights, bridge, shape)
+    return weights
+
+
+@contextlib.contextmanager
+def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Without dropout for a while."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def shape_in_memory(model: Any) -> Shape:
+    """The shape of a TransformerBridge or a model of Hugging Face, by its configuration.
+
+    Raises:
+        UserError: the architecture is not supported.
+    """
+    settings = settings_of(model)
+    if hasattr(getattr(model, "original_model", model), "config"):
+        return shape_of(settings)
+    # TransformerLens' own models: norms without weights are in float32 whatever the dtype.
+    single = settings["normalization_type"] == "LNPre"
+    return evolve(lens_shape(settings), single_inside=single)
+
+
+def _weights(bridge: TransformerBridge, shape: Shape) -> Weights:
+    parts: Any = bridge  # its components are found by name at run time
     rotary = None
     if shape.rotary:
         turning = parts.rotary_emb.original_component
@@ -124,31 +237,30 @@ def _weights(parts: Any, shape: Shape) -> Weights:
         blocks=tuple(
             _block(block, shape, layer, rotary) for layer, block in enumerate(parts.blocks)
         ),
-        norm_final=_norm(parts.ln_final, shape),
+        norm_final=_norm(parts.ln_final, shape, parts.W_E),
         unembedding=Linear(parts.W_U.detach(), parts.b_U.detach() if parts.b_U.any() else None),
         width=shape.width,
         parallel=shape.parallel,
+        causal=shape.causal,
     )
 
 
 def _block(block: Any, shape: Shape, layer: int, rotary: Rotary | None) -> Block:
-    attention, mlp = block.attn, block.mlp
+    attention = block.attn
+
+    def norm(letter: str) -> Norm:
+        return _norm(getattr(attention, f"{letter.lower()}_norm"), shape, attention.W_O)
 
     def projection(letter: str, normed: bool = False) -> Projection:
         return Projection(
             getattr(attention, f"W_{letter}").detach(),
             _detached(getattr(attention, f"b_{letter}")),
-            _norm(getattr(attention, f"{letter.lower()}_norm"), shape) if normed else None,
-        )
-
-    def linear(name: str) -> Linear:
-        return Linear(
-            getattr(mlp, f"W_{name}").detach(), _detached(getattr(mlp, f"b_{name}", None))
+            norm(letter) if normed else None,
         )
 
     return Block(
         Attention(
-            norm=_norm(block.ln1, shape),
+            norm=_norm(block.ln1, shape, attention.W_O),
             query=projection("Q", shape.qk_norm),
             key=projection("K", shape.qk_norm),
             value=projection("V"),
@@ -158,17 +270,31 @@ def _block(block: Any, shape: Shape, layer: int, rotary: Rotary | None) -> Block
             window=shape.windows[layer],
             rotary=rotary,
         ),
-        MLP(
-            norm=_norm(block.ln2, shape),
-            pre=linear("gate" if shape.gated else "in"),
-            linear=linear("in") if shape.gated else None,
-            post=linear("out"),
-            activation=shape.activation,
-        ),
+        _mlp(block, shape) if shape.mlps else None,
     )
 
 
-def _norm(module: Any, shape: Shape) -> Norm:
+def _mlp(block: Any, shape: Shape) -> MLP:
+    def linear(name: str) -> Linear:
+        bias = getattr(block.mlp, f"b_{name}", None)
+        return Linear(getattr(block.mlp, f"W_{name}").detach(), _detached(bias))
+
+    return MLP(
+        norm=_norm(block.ln2, shape, block.attn.W_O),
+        pre=linear("gate" if shape.gated else "in"),
+        linear=linear("in") if shape.gated else None,
+        post=linear("out"),
+        activation=shape.activation,
+    )
+
+
+def _norm(module: Any, shape: Shape, like: Tensor) -> Norm:
+    """A norm; where it has no weights of its own, in a tensor like this one."""
+    if shape.norm == "none":
+        return NoNorm()
+    if not hasattr(module, "weight"):
+        one = like.new_ones(shape.d_model)
+        return LayerNorm(one, 0 * one, shape.epsilon)
     weight = module.weight.detach()
     if shape.norm == "RMSNorm":
         return RMSNorm(weight, shape.epsilon)

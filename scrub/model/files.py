@@ -15,7 +15,6 @@ from torch import Tensor
 from scrub.errors import UserError
 
 LAYER_IN_NAME = re.compile(r"(?:^|\.)(?:h|layers|blocks)\.(\d+)\.")
-EMBEDDING_NAME = re.compile(r"(?:^|\.)(?:wte|embed_in|embed_tokens)\.weight$")
 READABLE = ("F64", "F32", "F16", "BF16")
 """Formats of numbers in which weights may lie, as safetensors calls them."""
 BUFFERS = re.compile(
@@ -90,7 +89,8 @@ def headers(directory: Path) -> dict[str, Header]:
                     tensor = file.get_slice(name)
                     found[name] = Header(tuple(tensor.get_shape()), tensor.get_dtype())
         except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+            reason = "it is a folder" if path.is_dir() else error.strerror or "it leads nowhere"
+            raise UserError(f"{path} cannot be read: {reason}.") from error
         except SafetensorError as error:
             raise UserError(
                 f"{path} is not a complete safetensors file ({str(error).rstrip('.')}). "
@@ -130,15 +130,20 @@ def check_layers(directory: Path, found: Mapping[str, Header], layers: object) -
         )
 
 
-def check_embedding(
-    directory: Path, found: Mapping[str, Header], vocabulary: int, d_model: int
+def check_embeddings(
+    directory: Path, found: Mapping[str, Header], sizes: Mapping[str, tuple[int, int]]
 ) -> None:
-    """Refuse weights of another width or vocabulary than the configuration says."""
+    """Refuse embeddings of another size than the configuration says.
+
+    Args:
+        sizes: by the last part of their names but one.
+    """
     for name, header in found.items():
-        if EMBEDDING_NAME.search(name) and header.shape != (vocabulary, d_model):
+        size = sizes.get(name.split(".")[-2]) if name.endswith(".weight") else None
+        if size is not None and header.shape != size:
             raise UserError(
                 f"{name} in {directory} is {list(header.shape)}, where config.json says "
-                f"{[vocabulary, d_model]}. Copy both from the same model."
+                f"{list(size)}. Copy both from the same model."
             )
 
 
@@ -174,10 +179,12 @@ def check_finite(whose: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
         )
 
 
-def and_others(names: Sequence[str], most: int = NAMED) -> str:
+def and_others(names: Sequence[str], most: int = NAMED, between: str = ", ") -> str:
     """Some things, and how many others there are."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} other{'s' * (more > 1)}" if more > 0 else "")
+    return between.join(names[:most]) + (
+        f" and {more:,} other{'s' * (more > 1)}" if more > 0 else ""
+    )
 
 
 def sha256(directory: Path) -> str:

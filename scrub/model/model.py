@@ -9,16 +9,20 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import json
+import os
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from attrs import evolve, field, frozen
 
 from scrub.data import Tokenizer
-from scrub.errors import UserError, did_you_mean, in_words
+from scrub.errors import UserError, did_you_mean, in_words, shortened
+from scrub.model import memory
 from scrub.model.files import (
     check_dtypes,
-    check_embedding,
+    check_embeddings,
     check_layers,
     headers,
     read_config,
@@ -32,7 +36,9 @@ from scrub.model.roles import Roles, read_roles
 from scrub.model.settings import Config
 from scrub.model.shape import Shape, shape_of
 from scrub.model.skeleton import skeleton
-from scrub.model.tokenizer import FileTokenizer, load_tokenizer
+from scrub.model.tokenizer import FileTokenizer, load_tokenizer, tokenizer_in_memory
+from scrub.model.transformer import transformer
+from scrub.model.weights import Weights, copied
 from scrub.sites import Head
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -51,6 +57,7 @@ class Model:
         tokenizer: None for a graph that reads no text.
         directory: where the weights lie; None for a graph.
         sha256: of the weights; "" until they are loaded.
+        weights: of a model that was in memory already, copied when it was described.
     """
 
     name: str
@@ -61,6 +68,7 @@ class Model:
     tokenizer: Tokenizer | None = None
     directory: Path | None = None
     sha256: str = ""
+    weights: Weights | None = field(default=None, repr=False)
 
     def role(self, name: str) -> tuple[Head, ...]:
         """The heads (layer, head) that play a role in this model.
@@ -85,8 +93,12 @@ def embedded_names() -> list[str]:
     return sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
 
 
-def describe(name: str | Path | Graph) -> Model:
+def describe(name: Any) -> Model:
     """What is known of a model without its weights.
+
+    Args:
+        name: of an embedded model, a directory or a model on the hub; or a graph; or a
+            TransformerBridge or model of Hugging Face, whose weights are copied as they now are.
 
     Raises:
         UserError: there is no such model, its files cannot be read, or its configuration is not
@@ -94,19 +106,54 @@ def describe(name: str | Path | Graph) -> Model:
     """
     if isinstance(name, Graph):
         return Model("graph", name)
-    directory = _directory(str(name))
+    if not isinstance(name, str | PathLike):
+        return _in_memory(name)
+    directory = _directory(os.fspath(name))
     shape = _shape(str(name), directory)
-    tokenizer = load_tokenizer(directory) if (directory / "tokenizer.json").exists() else None
-    if tokenizer is not None:
-        _check_tokenizer(directory, tokenizer, shape.vocabulary)
     return Model(
         str(name),
         skeleton(shape),
         layers=shape.layers,
         heads=shape.heads,
         roles=read_roles(directory, _official(str(name)), shape.layers, shape.heads),
-        tokenizer=tokenizer,
+        tokenizer=_tokenizer(directory, shape.vocabulary),
         directory=directory,
+    )
+
+
+def identity(name: Any) -> object:
+    """What tells models apart: the same for two calls if `describe` would say the same.
+
+    Raises:
+        UserError: it is nothing that could name a model.
+    """
+    if isinstance(name, Graph):
+        return id(name)
+    return str(name) if isinstance(name, str | PathLike) else memory.identity(name)
+
+
+def _in_memory(value: Any) -> Model:
+    """A TransformerBridge, or a model of Hugging Face, as it now is."""
+    memory.identity(value)
+    name = f"{memory.name_of(value)} in memory"
+    try:
+        from scrub.model.bridge import shape_in_memory, snapshot
+
+        shape = shape_in_memory(value)
+        weights = snapshot(value, shape)
+    except UserError as error:
+        raise UserError(f'Model "{name}" cannot be used. {error}') from error
+    called = memory.name_of(value)
+    directory = Path(called) if os.path.isdir(called) else None
+    return Model(
+        name,
+        skeleton(shape),
+        layers=shape.layers,
+        heads=shape.heads,
+        roles=read_roles(directory, _official(called), shape.layers, shape.heads),
+        tokenizer=tokenizer_in_memory(getattr(value, "tokenizer", None), name, shape.vocabulary),
+        weights=weights,
+        sha256=memory.sha256_of(value),
     )
 
 
@@ -134,18 +181,25 @@ def _check_weights(directory: Path, config: Config, shape: Shape) -> None:
         if found:
             check_tensors(directory, found, config)
     else:
-        check_embedding(directory, found, shape.vocabulary, shape.d_model)
+        words, places = (shape.vocabulary, shape.d_model), (shape.width, shape.d_model)
+        named = dict.fromkeys(("wte", "embed_in", "embed_tokens"), words) | {"wpe": places}
+        check_embeddings(directory, found, named)
     check_dtypes(directory, found)
 
 
-def _check_tokenizer(directory: Path, tokenizer: FileTokenizer, vocabulary: int) -> None:
-    """Refuse a tokenizer whose words, special tokens apart, are more than the model knows."""
+def _tokenizer(directory: Path, vocabulary: int) -> FileTokenizer | None:
+    """The tokenizer beside the weights, if there is one."""
+    path = directory / "tokenizer.json"
+    if not path.exists() and not path.is_symlink():
+        return None
+    tokenizer = load_tokenizer(directory, vocabulary=vocabulary)
     words = tokenizer.backend.get_vocab_size(with_added_tokens=False)
     if words > vocabulary:
         raise UserError(
-            f"tokenizer.json in {directory} knows {words:,} tokens, and config.json says that the "
-            f"model knows {vocabulary:,}. Copy both from the same model."
+            f"{path} knows {words:,} tokens, and config.json says that the model knows "
+            f"{vocabulary:,}. Copy both from the same model."
         )
+    return tokenizer
 
 
 def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
@@ -154,6 +208,8 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
     Raises:
         UserError: the weights cannot be read, or the graph disagrees with the model.
     """
+    if model.weights is not None:
+        return evolve(model, graph=transformer(copied(model.weights, dtype, device)))
     if model.directory is None:
         return model
     require_weights(model.directory)
@@ -163,19 +219,29 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
     else:
         from scrub.model.bridge import boot, graph_of
 
-        graph = graph_of(boot(str(model.directory), dtype=dtype, device=device))
+        graph = graph_of(boot(model.directory, dtype=dtype, device=device))
     return evolve(model, graph=graph, sha256=sha256(model.directory))
 
 
 def _directory(name: str) -> Path:
     if name in embedded_names():
         return EMBEDDED / name
-    path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        there = path.is_dir()
+    except (OSError, RuntimeError):  # no path can be called so; no such user
+        path, there = Path(name), False
+    if there and name.strip():
         return path
     meant = difflib.get_close_matches(name, embedded_names(), n=1)
-    if meant or name.startswith((".", "/", "~")):
+    if meant or not name.strip():
         raise UserError(f'There is no model "{name}". {did_you_mean(name, embedded_names())}')
+    if path.is_absolute() or name.startswith((".", "~")) or os.path.lexists(path):
+        what = "it is a file" if path.is_file() else "there is no such directory"
+        raise UserError(
+            f'There is no model "{name}": {what}. Give a directory with config.json and '
+            f"model.safetensors, or one of: {', '.join(embedded_names())}."
+        )
     return _from_hub(name)
 
 
@@ -186,17 +252,23 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(_official(name), allow_patterns=wanted))
     except Exception as error:  # whatever the hub's client raises: no network, no such name
-        reasons = {
-            "GatedRepoError": "access to it is restricted",
-            "HFValidationError": "no model there can be called so",
-            "LocalEntryNotFoundError": "it was not reached, and there is no copy of it here",
-            "RepositoryNotFoundError": "it has no such model",
-        }
-        reason = reasons.get(type(error).__name__, in_words(error))
+        reason = REASONS.get(type(error).__name__)
+        if reason is None and isinstance(error, OSError):
+            reason = REASONS["LocalEntryNotFoundError"]
         raise UserError(
-            f'There is no model "{name}": it is not embedded ({", ".join(embedded_names())}), not '
-            f"a directory, and the Hugging Face hub did not give it: {reason}."
+            f'There is no model "{shortened(name)}": it is not embedded '
+            f"({', '.join(embedded_names())}), not a directory, and the Hugging Face hub did not "
+            f"give it: {reason or shortened(in_words(error))}."
         ) from error
+
+
+REASONS = {
+    "GatedRepoError": "access to it is restricted",
+    "HFValidationError": "no model there can be called so",
+    "LocalEntryNotFoundError": "it was not reached, and there is no copy of it here",
+    "RepositoryNotFoundError": "it has no such model",
+}
+"""What the hub's errors mean, by their names."""
 
 
 def _official(name: str) -> str:

@@ -54,10 +54,13 @@ def check(
         limit: the largest difference allowed, relative to the largest logit.
 
     Raises:
-        UserError: with the size of the difference.
+        UserError: with the size of the difference; or the model gives numbers that are not finite.
     """
     batch = probe_batch(graph, vocabulary, windows)
-    off = difference(graph, original, batch)
+    with torch.no_grad():
+        expected = original(batch)
+    _check_finite(expected, batch)
+    off = difference(graph, expected, batch)
     if not off <= limit:
         raise UserError(
             f"The graph disagrees with the model it was made from: by {off:.2g} of the "
@@ -81,14 +84,32 @@ def probe_batch(graph: Graph, vocabulary: int, windows: Iterable[int | None]) ->
     return Batch(tokens, lengths)
 
 
-def difference(graph: Graph, original: Original, batch: Batch) -> float:
-    """Largest difference of the logits, relative to the largest logit.
+def _check_finite(logits: Tensor, batch: Batch) -> None:
+    """Refuse a model that gives NaN or infinity itself: then nothing can be compared with it."""
+    wrong = ~logits.isfinite().all(-1)
+    if not wrong.any():
+        return
+    where = f"at {int(wrong.sum()):,} of {wrong.numel():,} positions of a probe batch"
+    if not (wrong & batch.real).any():
+        raise UserError(
+            f"The model itself gives NaN or infinity {where}, all of them pads: where its sliding "
+            "window holds nothing but pads it has nothing to attend to. Pad no further than the "
+            "window, or use a model without one."
+        )
+    raise UserError(
+        f"The model itself gives NaN or infinity {where}, though its weights are finite: its "
+        "activations are too large for the precision that it runs in."
+    )
+
+
+def difference(graph: Graph, expected: Tensor, batch: Batch) -> float:
+    """Largest difference from the model's logits on a batch, relative to the largest of them.
 
     At pads too: they see real tokens only, which is where the mask shows in a causal model.
     """
     with torch.no_grad():
-        expected = original(batch).double()
         found = plain_logits(graph, batch.tokens, batch.lengths).double()
+    expected = expected.double()
     return float((found - expected).abs().max() / expected.abs().max())
 
 

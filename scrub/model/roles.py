@@ -18,19 +18,21 @@ PUBLISHED = Path(__file__).parent / "roles"
 WRITE = 'Write: [roles] and, a line each, "name mover" = [[9, 9], [10, 0]].'
 
 
-def read_roles(directory: Path, name: str, layers: int, heads: int) -> Roles:
+def read_roles(directory: Path | None, name: str, layers: int, heads: int) -> Roles:
     """The roles beside a model's weights; failing that those that were published for its name.
 
     Args:
+        directory: where the model's files lie; None: nowhere.
         name: the model's name on the hub.
         layers, heads: of the model; a role's heads must be among them.
 
     Raises:
         UserError: roles.toml cannot be read, or with everything that is wrong in it.
     """
-    path = directory / "roles.toml"
-    if path.exists() or path.is_symlink():
-        return _checked(path, layers, heads)
+    if directory is not None:
+        path = directory / "roles.toml"
+        if path.exists() or path.is_symlink():
+            return _checked(path, layers, heads)
     path = PUBLISHED / f"{name.split('/')[-1]}.toml"
     if not path.is_file():
         return {}
@@ -42,7 +44,7 @@ def read_roles(directory: Path, name: str, layers: int, heads: int) -> Roles:
 
 def _checked(path: Path, layers: int, heads: int) -> Roles:
     table = _table(path)
-    wrong = [f'"{key}" is no table that it may hold' for key in table if key != "roles"]
+    wrong = [f'"{key}" is not [roles]' for key in table if key != "roles"]
     roles = table.get("roles")
     if not isinstance(roles, dict):
         wrong.append("there is no table [roles]" if roles is None else "roles is no table")
@@ -52,7 +54,7 @@ def _checked(path: Path, layers: int, heads: int) -> Roles:
         read[role], more = _heads(role, listed, layers, heads)
         wrong += more
     if wrong:
-        raise UserError(f"{path} is no table of roles: {and_others(wrong, most=10)}. {WRITE}")
+        raise UserError(f"{path} is no table of roles: {and_others(wrong, 10, '; ')}. {WRITE}")
     return read
 
 
@@ -84,7 +86,7 @@ def _heads(
             case [int() as layer, int() as number] if bool not in map(type, head):
                 if not (0 <= layer < layers and 0 <= number < heads):
                     wrong.append(
-                        f'"{role}" names head {layer}.{number}; the model has layers 0 to '
+                        f'"{role}" names head {layer}.{number}, and the model has layers 0 to '
                         f"{layers - 1} with heads 0 to {heads - 1} each"
                     )
                 elif (layer, number) in read:

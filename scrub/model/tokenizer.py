@@ -70,7 +70,9 @@ class FileTokenizer:
         return f" {text}" if raw.startswith("▁") and not text.startswith(" ") else text
 
 
-def load_tokenizer(directory: Path, name: str | None = None) -> FileTokenizer:
+def load_tokenizer(
+    directory: Path, name: str | None = None, *, vocabulary: int | None = None
+) -> FileTokenizer:
     """The tokenizer in `directory/tokenizer.json`, for `scrub.data.Recipe.make`.
 
     Its pad is the pad token that `tokenizer_config.json` or `config.json` names; failing that the
@@ -79,6 +81,7 @@ def load_tokenizer(directory: Path, name: str | None = None) -> FileTokenizer:
     Args:
         directory: a model's or tokenizer's directory.
         name: what messages call it; default: the directory's name.
+        vocabulary: how many tokens its model knows: the pad is among them; None: any.
 
     Raises:
         UserError: there is no such file, or it is not a tokenizer.
@@ -87,6 +90,8 @@ def load_tokenizer(directory: Path, name: str | None = None) -> FileTokenizer:
     path = directory / "tokenizer.json"
     if not path.is_file():
         why = "it has no tokenizer.json" if directory.is_dir() else "there is no such directory"
+        if path.exists() or path.is_symlink():
+            why = "its tokenizer.json is no file"
         raise UserError(f"There is no tokenizer in {directory}: {why}.")
     try:
         backend = tokenizers.Tokenizer.from_file(str(path))
@@ -96,7 +101,29 @@ def load_tokenizer(directory: Path, name: str | None = None) -> FileTokenizer:
     backend.no_padding()
     backend.no_truncation()
     kind = type(backend.model).__name__
-    return FileTokenizer(name or directory.resolve().name, _pad(directory, backend), backend, kind)
+    pad = _pad(directory, backend, vocabulary)
+    return FileTokenizer(name or directory.resolve().name, pad, backend, kind)
+
+
+def tokenizer_in_memory(theirs: Any, name: str, vocabulary: int) -> FileTokenizer | None:
+    """The tokenizer that a TransformerBridge holds, as one of ours: a copy. None if it holds none.
+
+    Its pad is the bridge's pad token, failing that the end-of-text token, or 0.
+
+    Args:
+        theirs: a fast tokenizer of Hugging Face; others cannot be copied.
+        name: what messages call it.
+        vocabulary: how many tokens its model knows: the pad is among them.
+    """
+    inner = getattr(theirs, "backend_tokenizer", None)
+    if inner is None:
+        return None
+    backend = tokenizers.Tokenizer.from_str(inner.to_str())
+    backend.no_padding()
+    backend.no_truncation()
+    pads = (theirs.pad_token_id, theirs.eos_token_id)
+    known = [pad for pad in pads if isinstance(pad, int) and pad < vocabulary]
+    return FileTokenizer(name, next(iter(known), 0), backend, type(backend.model).__name__)
 
 
 def word_level(words: Iterable[str]) -> tokenizers.Tokenizer:
@@ -144,23 +171,25 @@ def save_word_level(directory: Path, words: Iterable[str], max_length: int) -> F
     return load_tokenizer(directory)
 
 
-def _pad(directory: Path, backend: tokenizers.Tokenizer) -> int:
+def _pad(directory: Path, backend: tokenizers.Tokenizer, vocabulary: int | None) -> int:
     named = _settings(directory / "tokenizer_config.json")
     numbered = _settings(directory / "config.json")
     size = backend.get_vocab_size(with_added_tokens=True)
+    known = range(size if vocabulary is None else vocabulary)
     for role in ("pad", "eos"):
         token = named.get(f"{role}_token")
         if isinstance(token, dict):
             token = token.get("content")
-        if isinstance(token, str) and (number := backend.token_to_id(token)) is not None:
+        number = backend.token_to_id(token) if isinstance(token, str) else None
+        if number is not None and (vocabulary is None or number in known):
             return number
         number = numbered.get(f"{role}_token_id")
         if isinstance(number, list) and number:
             number = number[0]
-        if isinstance(number, int) and 0 <= number < size:
+        if isinstance(number, int) and number in known and number < size:
             return number
     special = [i for i, token in backend.get_added_tokens_decoder().items() if token.special]
-    return max(special, default=0)
+    return max((i for i in special if vocabulary is None or i in known), default=0)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -5,10 +5,11 @@ Every loader ends here, whatever names the weights had where they came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from attrs import frozen
+from attrs import evolve, fields, frozen, has
 from torch import Tensor
 from torch.nn import functional
 
@@ -195,3 +196,29 @@ class Weights:
     width: int
     parallel: bool = False
     causal: bool = True
+
+
+def tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors of some weights, named as their attributes are: blocks.0.mlp.pre.weight."""
+    if isinstance(value, Tensor):
+        yield name.removeprefix("."), value
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from tensors(item, f"{name}.{number}")
+    elif has(type(value)):
+        for attribute in fields(type(value)):
+            yield from tensors(getattr(value, attribute.name), f"{name}.{attribute.name}")
+
+
+def copied(value: Any, dtype: torch.dtype, device: str | torch.device) -> Any:
+    """The same weights in tensors of their own. Frequencies of rotation stay in float32."""
+    if isinstance(value, Tensor):
+        return value.detach().to(device, dtype, copy=True)
+    if isinstance(value, Rotary):
+        return evolve(value, frequencies=value.frequencies.to(device, copy=True))
+    if isinstance(value, tuple):
+        return tuple(copied(item, dtype, device) for item in value)
+    if not has(type(value)):
+        return value
+    names = [attribute.name for attribute in fields(type(value))]
+    return evolve(value, **{name: copied(getattr(value, name), dtype, device) for name in names})
