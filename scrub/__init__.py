@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub.api import Explanation, explain, run
-    from scrub.data import Dataset, Recipe, Rows, from_frame
+    from scrub.data import Dataset, Recipe, Rows
     from scrub.diagnostics.comparison import Comparison, compare
     from scrub.errors import UserError
+    from scrub.frames import from_frame
     from scrub.hypothesis import (
         Claim,
         Correspondence,
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
 _HOME = {
     "scrub.api": "Explanation explain run",
     "scrub.diagnostics.comparison": "Comparison compare",
-    "scrub.data": "Dataset Recipe Rows from_frame",
+    "scrub.data": "Dataset Recipe Rows",
+    "scrub.frames": "from_frame",
     "scrub.errors": "UserError",
     "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported "
     "vacuous",

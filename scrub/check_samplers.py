@@ -136,8 +136,21 @@ def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]
                 node=node,
             )
         )
+    if graph.vocabulary is None:
+        return problems
+    for name, ids in data.labels.items():
+        if (wrong := ids >= graph.vocabulary).any():
+            row = int(wrong.argmax())
+            problems.append(
+                Problem(
+                    f'{whose} label "{name}" {ids[row]} in row {row}; the model knows tokens 0 to '
+                    f"{graph.vocabulary - 1}.",
+                    "Return known ones." if made else "Make the data with the model's tokenizer.",
+                    node=node,
+                )
+            )
     tokens = data.inputs.get("tokens")
-    if graph.vocabulary is not None and tokens is not None:
+    if tokens is not None:
         unknown = np.argwhere((tokens < 0) | (tokens >= graph.vocabulary))
         if len(unknown):
             row, at = unknown[0].tolist()

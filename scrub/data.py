@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from attrs import evolve, field, frozen
 
+from scrub.check_data import shape_problems, value_problems
 from scrub.errors import UserError, did_you_mean
+from scrub.values import as_array, free_name, printed, wholes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +45,7 @@ class Tokenizer(Protocol):
 
 
 def _frozen_array(values: Any) -> np.ndarray:
-    array = np.array(values)
+    array = as_array(values)
     if array.dtype.kind == "U" or array.dtype.kind == "T":
         array = array.astype(object)
     array.setflags(write=False)
@@ -51,7 +53,28 @@ def _frozen_array(values: Any) -> np.ndarray:
 
 
 def _frozen_arrays(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    if not isinstance(mapping, Mapping):
+        raise UserError(
+            f"A dataset takes columns by name, as in {{name: values}}, not {printed(mapping)}."
+        )
     return {str(name): _frozen_array(values) for name, values in mapping.items()}
+
+
+def _frozen_wholes(values: Any) -> np.ndarray:
+    """Whole numbers as int64; what holds others as it is, to be refused."""
+    array = _frozen_array(values)
+    found, wrong = wholes(array)
+    found.setflags(write=False)
+    return array if wrong.any() else found
+
+
+def _frozen_numbers(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: _frozen_wholes(values) for name, values in _frozen_arrays(mapping).items()}
+
+
+def _frozen_inputs(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    inputs = _frozen_arrays(mapping)
+    return inputs | {name: _frozen_wholes(inputs[name]) for name in ("tokens",) if name in inputs}
 
 
 @frozen(eq=False, repr=False)
@@ -61,45 +84,37 @@ class Dataset:
     Attributes:
         name: what reports call it.
         inputs: what the model reads, by name. For a token model one entry `"tokens"`, int64
-            [rows, width], right-padded. For a generic graph one entry per input site, [rows, ...].
+            [rows, width], right-padded. For a generic graph one entry per input site, numbers
+            [rows, ...].
         lengths: int64 [rows], the number of real tokens (1 for a graph without positions).
-        columns: features, one value a row: what `Agree` compares and `--by` breaks down by.
+        columns: features, one hashable value a row: what `Agree` compares and `--by` breaks down
+            by. None and NaN are a value like any other: rows that lack one agree.
         positions: position columns, int64 [rows], counted from the first real token.
         labels: token ids, int64 [rows], that metrics read ("io", "s", "next").
         pieces: per row the text of each token, for showing; () for data without text.
         generated_from: for inputs that a sampler generated, the dataset whose rows its references
             belong to, where later samplers find their donors; None for a dataset of its own.
+
+    Floats that are whole numbers are taken for tokens, lengths, positions and labels.
+
+    Raises:
+        UserError: a table has other rows than the rest, or values that are not as said above; with
+            every column that has.
     """
 
     name: str
-    inputs: Mapping[str, np.ndarray] = field(converter=_frozen_arrays)
-    lengths: np.ndarray = field(converter=_frozen_array)
+    inputs: Mapping[str, np.ndarray] = field(converter=_frozen_inputs)
+    lengths: np.ndarray = field(converter=_frozen_wholes)
     columns: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
-    positions: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
-    labels: Mapping[str, np.ndarray] = field(converter=_frozen_arrays, factory=dict)
+    positions: Mapping[str, np.ndarray] = field(converter=_frozen_numbers, factory=dict)
+    labels: Mapping[str, np.ndarray] = field(converter=_frozen_numbers, factory=dict)
     pieces: tuple[tuple[str, ...], ...] = ()
     generated_from: Dataset | None = None
 
     def __attrs_post_init__(self) -> None:
-        rows = len(self.lengths)
-        if rows == 0:
-            raise UserError(f'Dataset "{self.name}" has no rows.')
-        tables = {"input": self.inputs, "column": self.columns, "position": self.positions}
-        for kind, table in (tables | {"label": self.labels}).items():
-            for name, values in table.items():
-                if len(values) != rows:
-                    raise UserError(
-                        f'Dataset "{self.name}": {kind} "{name}" has {len(values)} rows, '
-                        f"the dataset {rows}."
-                    )
-        for name, values in self.positions.items():
-            outside = np.flatnonzero((values < 0) | (values >= self.lengths))
-            if len(outside):
-                row = int(outside[0])
-                raise UserError(
-                    f'Dataset "{self.name}": position column "{name}" is {values[row]} in row '
-                    f"{row}, which has {self.lengths[row]} tokens (counted from 0)."
-                )
+        problems = [*shape_problems(self)] or [*value_problems(self)]
+        if problems:
+            raise UserError(*(f'Dataset "{self.name}": {what}' for what in problems))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -185,15 +200,18 @@ class Dataset:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The table as pandas shows it: text, features, positions, lengths."""
+        """The table as pandas shows it: text, features, positions ("at NAME"), length in tokens.
+
+        Of these, those whose name a feature has stand under another: "text of the input".
+        """
         import pandas as pd
 
-        shown: dict[str, Any] = {}
-        if self.pieces:
-            shown["text"] = [self.text(i) for i in range(len(self))]
+        texts = {"text": [self.text(i) for i in range(len(self))]} if self.pieces else {}
+        at = {f"at {name}": values for name, values in self.positions.items()}
+        shown = {free_name(name, self.columns): values for name, values in texts.items()}
         shown |= self.columns
-        shown |= {f"at {name}": values for name, values in self.positions.items()}
-        shown["length"] = self.lengths
+        for name, values in (at | {"length": self.lengths}).items():
+            shown[free_name(name, shown)] = values
         return pd.DataFrame(shown)
 
     def __repr__(self) -> str:
@@ -275,85 +293,6 @@ class Recipe:
     def make(self, tokenizer: Tokenizer) -> Dataset:
         """The dataset, in the tokens of this tokenizer."""
         return self.function(tokenizer, **self.arguments)
-
-
-def from_frame(
-    frame: pd.DataFrame,
-    *,
-    text: str | None = None,
-    tokens: str | None = None,
-    positions: Iterable[str] = (),
-    labels: Iterable[str] = (),
-    name: str = "frame",
-) -> Recipe:
-    """A dataset from a pandas frame: one column of text or of token lists, the others features.
-
-    Args:
-        frame: one row an input.
-        text: the column that holds the prompt as text (give this or `tokens`).
-        tokens: the column that holds lists of token ids.
-        positions: columns with token positions, counted from 0. A column "end" (the last token)
-            is added where there is none.
-        labels: columns whose text is one token (as a continuation, with its leading space).
-        name: what reports call the dataset.
-
-    Raises:
-        UserError: (when made) a column is missing, or a label is not one token.
-    """
-    arguments = {
-        "frame": frame.copy(),
-        "text": text,
-        "tokens": tokens,
-        "positions": tuple(positions),
-        "labels": tuple(labels),
-        "name": name,
-    }
-    return Recipe(name, _make_from_frame, arguments)
-
-
-def _make_from_frame(
-    tokenizer: Tokenizer,
-    *,
-    frame: pd.DataFrame,
-    text: str | None,
-    tokens: str | None,
-    positions: tuple[str, ...],
-    labels: tuple[str, ...],
-    name: str,
-) -> Dataset:
-    if (text is None) == (tokens is None):
-        raise UserError(f'Dataset "{name}": give either text= or tokens=, the name of a column.')
-    for column in (text, tokens, *positions, *labels):
-        if column is not None and column not in frame.columns:
-            raise UserError(
-                f'Dataset "{name}": the frame has no column "{column}". '
-                f"{did_you_mean(column, map(str, frame.columns))}"
-            )
-    rows = [tokenizer.encode(t) for t in frame[text]] if text else [list(t) for t in frame[tokens]]
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    ids = {}
-    for label in labels:
-        encoded = [tokenizer.encode(str(value)) for value in frame[label]]
-        long = next((i for i, e in enumerate(encoded) if len(e) != 1), None)
-        if long is not None:
-            raise UserError(
-                f'Dataset "{name}": label "{label}" is {frame[label].iloc[long]!r} in row {long}, '
-                f"which is {len(encoded[long])} tokens in {tokenizer.name}, not one."
-            )
-        ids[label] = [e[0] for e in encoded]
-    return Dataset(
-        name,
-        inputs={"tokens": pad(rows, tokenizer.pad)},
-        lengths=lengths,
-        columns={
-            str(column): frame[column].to_numpy()
-            for column in frame.columns
-            if column not in {text, tokens, *positions}
-        },
-        positions={"end": lengths - 1} | {c: frame[c].to_numpy() for c in positions},
-        labels=ids,
-        pieces=tuple(tuple(tokenizer.decode(row)) for row in rows),
-    )
 
 
 def pad(rows: Sequence[Sequence[int]], token: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Route
 from scrub.statistics import CONFIDENCE, Interval, Judgement, Numbers, loss_recovered
 from scrub.tree import NamePath, Occurrence, Tree
+from scrub.values import free_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,18 +232,22 @@ class Result:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a sample: the reference's columns, and the metric three times."""
-        import pandas as pd
+        """One row a sample: "row", the reference's columns, and the metric three times.
 
+        A column of the data that has one of these names stands under another: "row of the input".
+        """
         rows = self.draws.references
         shown = rows.data.frame.iloc[rows.index].reset_index(drop=True)
-        shown.insert(0, "row", rows.index)
         numbers = {
             "original": self.numbers.original,
             "scrubbed": self.numbers.scrubbed,
             "baseline": self.numbers.baseline,
         }
-        return shown.assign(**{name: pd.Series(values) for name, values in numbers.items()})
+        own = ("row", *numbers)
+        taken = {*own, *shown.columns}
+        shown = shown.rename(columns={name: free_name(name, taken) for name in own})
+        shown.insert(0, "row", rows.index)
+        return shown.assign(**numbers)
 
     @property
     def node_frame(self) -> pd.DataFrame:
