@@ -27,6 +27,7 @@ from scrub.commands import (
 )
 from scrub.diagnostics.commands import compare_command, explain_command
 from scrub.errors import Problem, UserError
+from scrub.opened import recorded
 from scrub.outputs import check_outputs
 from scrub.streams import open_closed
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "scrub") -> No
 
     def command() -> int:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        with group.make_context(prog_name, given) as context:
+        with recorded(), group.make_context(prog_name, given) as context:
             return group.invoke(context)
 
     sys.exit(exit_code(command))

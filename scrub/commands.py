@@ -134,12 +134,15 @@ def what_is_kept(outcome: Outcome, claims: int) -> str:
             f"{len(outcome.results)} of {claims} claims finished; what was computed is in "
             f"{outcome.partial}, and the same command resumes"
         )
-    return f"{len(outcome.results)} of {claims} claims finished" if outcome.results else ""
+    finished = f"{len(outcome.results)} of {claims} claims finished"
+    if outcome.trouble:
+        return f"{finished}; what was computed could not be kept: {outcome.trouble}"
+    return finished if outcome.results else ""
 
 
 def note_unless(quiet: bool) -> Callable[[str], None]:
     """Says a line beside the report, where it does not get into a pipe."""
-    return (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    return (lambda text: None) if quiet else say
 
 
 def prepared_claims(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:

@@ -148,13 +148,19 @@ def line_of(error: BaseException, file: str | Path) -> int | None:
 
 def is_users(name: str, file: str) -> bool:
     """Whether a module is the user's: neither scrub's, nor Python's, nor installed."""
+    return not is_scrubs(name) and file.endswith(".py") and not installed(file)
+
+
+def is_scrubs(name: str) -> bool:
+    """Whether a module is scrub's."""
+    return name.split(".")[0] == "scrub"
+
+
+def installed(file: str) -> bool:
+    """Whether a file belongs to Python or to a library."""
     path = Path(file)
-    return (
-        name.split(".")[0] != "scrub"
-        and path.suffix == ".py"
-        and not {"site-packages", "dist-packages"} & set(path.parts)
-        and not path.is_relative_to(sysconfig.get_paths()["stdlib"])
-    )
+    here = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(here) or path.is_relative_to(sysconfig.get_paths()["stdlib"])
 
 
 def is_users_frame(frame: FrameType) -> bool:

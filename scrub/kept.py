@@ -3,7 +3,8 @@
 They stand in the partial results file (`"partial": true`) under "kept", one entry a scrub: the
 metric per reference, three times, for the samples that are done. Nothing else is kept: plan and
 draws are made again, which is cheap, and a claim that was finished needs no more than its numbers.
-An entry is found by its fingerprint (`scrub.fingerprint`) alone, so that a stale one is never used.
+An entry is found by its fingerprint (`scrub.fingerprint`) alone, so that a stale one is never used;
+and none is used if a file has changed that the user's code read (`scrub.opened`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from attrs import define, field, frozen
 from scrub.draw import Draws
 from scrub.fingerprint import Fingerprints
 from scrub.model.model import Model
+from scrub.opened import digest
 from scrub.options import Options
 from scrub.prepare import Prepared
 from scrub.results import Numbered
@@ -88,11 +91,13 @@ class Kept:
 
     Attributes:
         trouble: why an earlier file could not be read, as a sentence; "" if it could.
+        files: what the user's code read before (see `scrub.opened`).
     """
 
     fingerprints: Fingerprints
     sections: dict[str, Section] = field(factory=dict)
     trouble: str = ""
+    files: Mapping[str, str] = field(factory=dict)
 
     @staticmethod
     def read(path: Path, fingerprints: Fingerprints) -> Kept:
@@ -103,10 +108,15 @@ class Kept:
             text = path.read_text(encoding="utf-8")
             found = json.loads(text) if text else {}
             entries = found["kept"] if found.get("partial") else []
-            return Kept(fingerprints, {e["fingerprint"]: _section(e) for e in entries})
+            files = dict(found.get("files", {}))
+            changed = [name for name, content in files.items() if digest(name) != content]
+            if not changed:
+                sections = {e["fingerprint"]: _section(e) for e in entries}
+                return Kept(fingerprints, sections, files=files)
+            reason = f"{changed[0]}, which the claims read, has changed"
         except OSError as error:
             reason = str(error.strerror)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             reason = "it is damaged, or no results file"
         return Kept(
             fingerprints,
@@ -157,7 +167,9 @@ def _section(entry: dict[str, Any]) -> Section:
         {name: base64.b64decode(raw[name], validate=True) for name in COLUMNS}
         for raw in entry["float64"]
     ]
-    if _sha256(metrics) != entry["sha256"]:
+    seconds = float(entry["seconds"])
+    sizes = {len(values) for raw in metrics for values in raw.values()}
+    if _sha256(metrics) != entry["sha256"] or len(sizes) != 1 or not math.isfinite(seconds):
         raise ValueError("the numbers are not those that were written")
     part = tuple(
         Numbered(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
@@ -166,7 +178,7 @@ def _section(entry: dict[str, Any]) -> Section:
     return Section(
         entry["claim"],
         [part],
-        seconds=float(entry["seconds"]),
+        seconds=seconds,
         finished=bool(entry["finished"]),
         earlier=True,
     )

@@ -303,7 +303,7 @@ def _measured(
 def _check_known(begun: _Begun, draws: Draws, within: Budget, section: Section) -> None:
     """Compute a few samples again of what an earlier run left, and forget it if they differ.
 
-    The fingerprint does not see what a metric or a graph reads from elsewhere.
+    The fingerprint does not see what a metric or a graph takes from elsewhere than from files.
     """
     if not section.earlier:
         return

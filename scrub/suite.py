@@ -1,8 +1,8 @@
 """The claims of one command, one after the other: what is done is kept, and what is kept resumed.
 
-As long as a run is not finished, its results file says so (`"partial": true`) and holds the numbers
-from which the same command goes on. Without --json that file lies in `.scrub/` in the working
-directory, and goes when the run is finished.
+As long as a run is not finished, a file beside its results file (`results.json.partial`) holds what
+there is of them (`"partial": true`), and the numbers from which the same command goes on. Without
+--json that file lies in `.scrub/` in the working directory. It goes when the run is finished.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scrub.duration import announcement, estimated_seconds
 from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
 from scrub.kept import Kept
+from scrub.opened import so_far
 from scrub.options import Options
 from scrub.outputs import record_folder, save_record, write_whole
 from scrub.pipeline import Ahead, ahead, scrub_claim
@@ -49,11 +50,13 @@ class Outcome:
         stopped: by what the run was stopped; None where it came to its end.
         partial: the file that the same command goes on from, if the run was stopped; None where
             nothing could be kept.
+        trouble: why it could not be written; "" if it could.
     """
 
     results: list[Result]
     stopped: KeyboardInterrupt | None = None
     partial: Path | None = None
+    trouble: str = ""
 
 
 def run_claims(
@@ -80,7 +83,7 @@ def run_claims(
                 _run(claims, session, options, progress, saving, save_run, asked)
         except KeyboardInterrupt as stopped:
             with nothing_stops():
-                return Outcome(saving.results, stopped, saving.now())
+                return Outcome(saving.results, stopped, saving.now(), saving.trouble)
         except Exception:
             saving.now()
             raise
@@ -138,6 +141,7 @@ class _Saving:
         results: of the claims that are finished.
         state: claims and samples that the file holds.
         written: when, as `time.monotonic` counts.
+        trouble: why it was not written the last time; "" if it was.
     """
 
     file: Path
@@ -146,6 +150,7 @@ class _Saving:
     results: list[Result]
     state: tuple[int, int] = (0, 0)
     written: float = 0.0
+    trouble: str = ""
 
     def __attrs_post_init__(self) -> None:
         self.state = (0, self.kept.samples)
@@ -166,9 +171,10 @@ class _Saving:
                     FOLDER.mkdir(exist_ok=True)
                     write_whole(FOLDER / ".gitignore", "*\n")
                 write_whole(self.file, _text(self.results, self.seed, self.kept))
-            except OSError:  # a full disk must not end a run that is otherwise well
+            except OSError as error:  # a full disk must not end a run that is otherwise well
+                self.trouble = f"{self.file}: {error.strerror}"
                 return None
-            self.state = state
+            self.state, self.trouble = state, ""
         return self.file if self.kept.samples else None
 
 
@@ -179,7 +185,7 @@ def partial_file(claims: Sequence[Prepared], options: Options, json_file: Path |
     whether what is in it still holds is another question, which fingerprints answer.
     """
     if json_file is not None and (json_file.is_file() or not json_file.exists()):
-        return json_file
+        return json_file.with_name(f"{json_file.name}.partial")
     command = ([claim.name for claim in claims], options.model, options.seed)
     return FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
 
@@ -199,12 +205,10 @@ def write_finished(
 
 
 def remove_partial(file: Path) -> None:
-    """Remove a partial file in `.scrub/`, and that folder if nothing else is in it."""
-    if file.parent != FOLDER or not FOLDER.is_dir():
-        return
+    """Remove a partial file; and `.scrub/`, if nothing else is in it."""
     try:
         file.unlink(missing_ok=True)
-        if [path.name for path in FOLDER.iterdir()] == [".gitignore"]:
+        if file.parent == FOLDER and [path.name for path in FOLDER.iterdir()] == [".gitignore"]:
             (FOLDER / ".gitignore").unlink()
             FOLDER.rmdir()
     except OSError:  # another run is at work there
@@ -217,6 +221,8 @@ def _text(
     found = as_json(results, seed, kept=None if kept is None else kept.as_json())
     for entry, result in zip(found["results"], results, strict=True):
         entry |= diagnoses_as_json(result)
+    if kept is not None:
+        found["files"] = {**kept.files, **so_far()}
     found |= more
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -29,10 +29,11 @@ import ioi_claim3
 from sums import DATA, distance, product_is
 from sums import MODEL as SUMS
 
-from scrub import Agree, Uncond, claim
+from scrub import Uncond, claim
 from scrub.metrics import custom
 
 MODEL = "ioi-planted"
+calls = []
 
 
 def watched(name, function):
@@ -41,8 +42,8 @@ def watched(name, function):
     def metric(value, references):
         with open(os.environ["LOG"], "a") as log:
             print(name, len(references), file=log)
-        calls = Path(os.environ["LOG"]).read_text().split().count(name)
-        if os.environ.get("WAIT_AT") == f"{{name}} {{calls}}":
+        calls.append(name)
+        if os.environ.get("WAIT_AT") == f"{{name}} {{calls.count(name)}}":
             Path(os.environ["LOG"]).with_suffix(".waiting").touch()
             time.sleep(100)
         if name == "slow":
@@ -54,7 +55,7 @@ def watched(name, function):
 
 @claim(data=DATA, metric=watched("slow", distance), model=SUMS)
 def slow(model):
-    return product_is(Agree("x"))
+    return product_is(Uncond())
 
 
 @claim(data=DATA, metric=watched("second", distance), model=SUMS)

@@ -298,16 +298,17 @@ def test_ctrl_c_reports_what_was_finished(tmp_path: Path) -> None:
     file.write_text(INTERRUPTED.format(folder=str(ROOT / "tests" / "hypotheses")))
     arguments = (file, "--samples", "100", "--json", tmp_path / "r.json")
     done = scrub("test", *arguments, "-k", "conjunction or zuletzt")
-    kept = f"what was computed is in {tmp_path / 'r.json'}, and the same command resumes"
+    partial = tmp_path / "r.json.partial"
+    kept = f"what was computed is in {partial}, and the same command resumes"
     assert (done.code, done.err) == (130, f"interrupted: 1 of 2 claims finished; {kept}\n")
     assert re.search(r"conjunction .* supported", done.out)
-    results = json.loads((tmp_path / "r.json").read_text())
+    results = json.loads(partial.read_text())
     assert results["partial"] is True
     assert [result["claim"] for result in results["results"]] == ["conjunction"]
-    (tmp_path / "r.json").unlink()
+    partial.unlink()
     done = inside("test", *arguments, "-k", "zuletzt")
     assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
-    assert not (tmp_path / "r.json").exists()
+    assert not partial.exists()
 
 
 # Terminals and pipes
