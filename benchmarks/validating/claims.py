@@ -127,13 +127,14 @@ def correspondence(root: Part) -> Correspondence:
 
 def part_of(written: Correspondence) -> Part:
     """The tree of a user's correspondence."""
+    return part_of_tree(treeify(written))
 
-    def convert(occurrence: Occurrence) -> Part:
-        node = occurrence.node
-        below = tuple(convert(child) for child in occurrence.children)
-        return Part(node.name, node.sampler, Sites(occurrence.routes), below, node.other)
 
-    return convert(treeify(written))
+def part_of_tree(tree: Occurrence) -> Part:
+    """The same of a tree that may have been changed since."""
+    node = tree.node
+    below = tuple(part_of_tree(child) for child in tree.children)
+    return Part(node.name, node.sampler, Sites(tree.routes), below, node.other)
 
 
 def pruned(part: Part, random: np.random.Generator, *, root: bool = True) -> Part:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from scrub.options import SAMPLES
 from validating.falsehoods import MEANING, UNREFUTABLE
-from validating.trial import BOUND, FULL, KNOWN, PLANTED, Tried
+from validating.page_marks import marked, marked_wrongly, marks_of_true, surviving, survivors
+from validating.population import KNOWN
+from validating.tables import (
+    REFUTED,
+    SUPPORTED,
+    VERDICTS,
+    by,
+    counted,
+    listed,
+    markdown,
+    share,
+    share_of,
+)
+from validating.trial import BOUND, FULL, NEAR, PLANTED, Tried
 
 GOALS = {
     "true": 0.99,  # supported
@@ -20,8 +32,6 @@ GOALS = {
 survive, all should be marked idle, finer than needed or vacuous, but for those that recover 1 since
 no row tells them from the truth: "recovers 1 all the same" below."""
 AS_THEY_ARE = ("true", "model", "published")
-SUPPORTED, REFUTED = "supported", "refuted"
-VERDICTS = (SUPPORTED, REFUTED, "inconclusive", "vacuous")
 
 
 def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
@@ -29,51 +39,96 @@ def written(tried: Sequence[Tried], command: str, seconds: float) -> str:
     tried = sorted(tried, key=lambda one: (one.group, one.kind, one.truth))
     right = [one for one in tried if one.group in PLANTED and one.kind == "true"]
     wrong = [one for one in tried if one.group in PLANTED and one.kind != "true"]
-    rest = [one for one in tried if one.group not in PLANTED]
     shown = [one for one in wrong if one.truth == "below the bound"]
-    mistaken = [one for one in rest if one.kind not in AS_THEY_ARE]
-    doubtful = [one for one in wrong if one.truth == "at the bound"]
     parts = [
         _introduction(command, seconds, len(tried)),
         "## In short\n",
-        markdown(
-            ["planted models", "claims", *VERDICTS, "goal"],
-            [
-                ["true", *_counted(right), f"{_share(right, SUPPORTED)} supported (≥ 99%)"],
-                ["false, refutable", *_counted(shown), f"{_share(shown, REFUTED)} refuted (≥ 95%)"],
-                ["false, at the bound", *_counted(doubtful), ""],
-                ["false, not refutable", *_counted(_survivors(wrong)), ""],
-            ],
-        ),
-        REFUTABLE_MEANS,
+        _in_short(right, wrong, shown),
         "## True claims\n",
-        _by(right, "group"),
+        by(right, "group"),
         f"The lowest population among them is {min(one.population for one in right):.4f}.\n",
+        "What is said against them:\n",
+        marks_of_true(right),
         "## False claims, by mistake\n",
         "\n".join(f"- *{kind}*: {meaning}." for kind, meaning in MEANING.items()) + "\n",
         "Those whose population lies below the bound:\n",
-        _by(shown, "group", "kind"),
+        by(shown, "group", "kind"),
         "The same by what they recover in truth:\n",
-        _by(sorted(shown, key=lambda one: one.population), "band"),
+        by(sorted(shown, key=lambda one: one.population), "band"),
         "And those whose population does not lie below the bound:\n",
-        _by([one for one in wrong if one not in shown], "group", "kind", "truth"),
+        by([one for one in wrong if one not in shown], "group", "kind", "truth"),
         "## Which false claims survive, and why\n",
-        _reasons(wrong),
+        surviving(wrong),
         "## Refutable, and not refuted\n",
-        _listed([one for one in shown if one.verdict != REFUTED]),
+        listed([one for one in shown if one.verdict != REFUTED]),
         "## True, and not supported\n",
-        _listed([one for one in right if one.verdict != SUPPORTED]),
+        listed([one for one in right if one.verdict != SUPPORTED]),
         "## Does the interval hold the population?\n",
         _held([one for one in wrong if one.error == 0 and one.truth != "1"]),
         "## Trained models\n",
-        TRAINED_MEANS,
-        _listed([one for one in rest if one.kind in AS_THEY_ARE]),
-        "And mistakes in the claims about `ioi-planted`:\n",
-        _by(mistaken, "kind", "truth"),
-        SURVIVING_MEANS,
-        _listed([one for one in _survivors(mistaken) if one.kind not in UNREFUTABLE]),
+        _trained([one for one in tried if one.group not in PLANTED]),
     ]
     return "\n".join(parts)
+
+
+def _in_short(right: Sequence[Tried], wrong: Sequence[Tried], shown: Sequence[Tried]) -> str:
+    random = [one for one in shown if not one.near]
+    looked_for = [one for one in shown if one.near]
+    doubtful = [one for one in wrong if one.truth == "at the bound"]
+    near = [one for one in wrong if NEAR[0] <= one.population < NEAR[1]]
+    passed = [one for one in wrong if one.verdict == SUPPORTED]
+    silent = [one for one in passed if not one.marks]
+    wrongly = share(marked_wrongly(right), right)
+
+    def row(name: str, part: Sequence[Tried], goal: str = "") -> list[str]:
+        return [name, *counted(part), str(len(marked(part))), goal]
+
+    table = markdown(
+        ["planted models", "claims", *VERDICTS, "marked", "goal"],
+        [
+            row(
+                "true",
+                right,
+                f"{share_of(right, SUPPORTED)} supported (≥ {GOALS['true']:.0%}), "
+                f"{wrongly} marked wrongly (< {GOALS['true marked wrongly']:.0%})",
+            ),
+            row(
+                "false, refutable",
+                random,
+                f"{share_of(random, REFUTED)} refuted (≥ {GOALS['refutable']:.0%})",
+            ),
+            row("the same, looked for near the bound", looked_for),
+            row("false, at the bound", doubtful),
+            row("false, not refutable", survivors(wrong)),
+        ],
+    )
+    return f"""{table}
+{REFUTABLE_MEANS}
+*Near the bound*: {len(near)} false claims have a population of {NEAR[0]} to {NEAR[1]}
+(goal: at least {GOALS["near"]}); {share_of(near, SUPPORTED)} of them are supported
+(goal: at most {GOALS["near supported"]:.1%}), {share_of(near, REFUTED)} refuted, and the rest
+inconclusive.
+
+*Of all {len(wrong)} false claims* {len(passed)} are supported ({share(passed, wrong)}), which is
+right of those that are not refutable. *Marked* are those against which the result says something
+all the same: that a node is idle or finer than needed, or the claim vacuous. Supported and not
+marked are {len(silent)} ({share(silent, wrong)}).
+"""
+
+
+def _trained(rest: Sequence[Tried]) -> str:
+    mistaken = [one for one in rest if one.kind not in AS_THEY_ARE]
+    listing = [one for one in survivors(mistaken) if one.kind not in UNREFUTABLE]
+    return "\n".join(
+        [
+            TRAINED_MEANS,
+            listed([one for one in rest if one.kind in AS_THEY_ARE], marks=True),
+            "And mistakes in the claims about `ioi-planted`:\n",
+            by(mistaken, "kind", "truth"),
+            SURVIVING_MEANS,
+            listed(listing, marks=True),
+        ]
+    )
 
 
 def _introduction(command: str, seconds: float, claims: int) -> str:
@@ -82,13 +137,17 @@ def _introduction(command: str, seconds: float, claims: int) -> str:
 `{command}` makes this page ({seconds / 60:.1f} minutes of one core): {claims:,} claims, all
 generated from a seed, each tested at the default settings ({SAMPLES:,} references) against the
 bound {BOUND}, which was written down with its reason before the first run
-(`benchmarks/validating/trial.py`).
+(`benchmarks/validating/trial.py`), and so were the goals (`benchmarks/validating/page.py`).
 
 - **graphs**: random algorithms of six inputs and some nodes (sums, comparisons, lookups, copies) as
   graphs of plain functions. Every node also passes on something that nobody reads.
 - **transformers**: weights written by hand. Heads copy a token from a position, a distance or a
   match, through each other too; the answer is read from one head, or looked up by an MLP for two.
   The other heads do the same for nobody. All weights have a little noise.
+- **shared work**: the same, and three heads copy the token that the answer hangs on. Either it is
+  distributed over them, each adding its share to the logits, or each is redundant, an MLP taking
+  what two of them say. They are three nodes, or one.
+- **ragged rows**: the same with rows of different lengths, in which heads look back from the end.
 
 A **true** claim tells the algorithm, down to where its story ends: each node agrees on what it
 computes, all other inputs are any row's. It recovers 1 by construction (in transformers up to the
@@ -115,9 +174,10 @@ The embedded models, with claims of `hypotheses/`. Nothing here is true by const
 SURVIVING_MEANS = """
 Those that survive, but for *finer*. They are mistakes in `by_position`, in which all other inputs
 are the reference's own: what is not named stays as it was, so that to name other heads, or a port
-by which nothing comes in, swaps too little to be wrong. For the same reason `by_position` recovers
-1 on `ioi-shortcut`, where nothing hangs on the heads that it names; `whole_circuit`, which leaves
-all other inputs to chance, is refuted there.
+by which nothing comes in, swaps too little to be wrong; but then any input in its place does as
+well, and the claim is vacuous. For the same reason `by_position` recovers 1 on `ioi-shortcut`,
+where nothing hangs on the heads that it names, and is vacuous; `whole_circuit`, which leaves all
+other inputs to chance, is refuted there.
 """
 
 
@@ -126,79 +186,7 @@ def _held(part: Sequence[Tried]) -> str:
     missed = [one for one in part if not one.held]
     return (
         f"Of {len(part)} claims whose population is enumerated and not 1, the 95% interval holds "
-        f"it in {held} ({held / len(part):.1%}). Not in:\n\n{_listed(missed)}"
+        f"it in {held} ({held / len(part):.1%}). Not in:\n\n{listed(missed)}"
         if part
         else "None.\n"
     )
-
-
-def _survivors(wrong: Sequence[Tried]) -> list[Tried]:
-    return [one for one in wrong if one.truth in ("1", "above the bound")]
-
-
-def _reasons(wrong: Sequence[Tried]) -> str:
-    survivors = _survivors(wrong)
-    by_nature = [one for one in survivors if one.kind in UNREFUTABLE and one.truth == "1"]
-    others = [one for one in survivors if one not in by_nature]
-    exactly = sum(one.truth == "1" for one in others)
-    counts = Counter(one.kind for one in by_nature)
-    lines = [
-        f"- *{kind}* ({counts[kind]}): {MEANING[kind]}. No scrub can refute it."
-        for kind in UNREFUTABLE
-    ]
-    lines += [
-        f"- *recovers 1 all the same* ({exactly}): what was changed does not matter in these rows. "
-        "The wrong feature determines the true one, or the value of the node never changes the "
-        "answer. No scrub on these rows can refute it.",
-        f"- *loses less than the bound asks* ({len(others) - exactly}): the mistake changes the "
-        "answer in less than a tenth of the cases in which an unrelated row does. A higher bound "
-        "refutes it.",
-    ]
-    return "\n".join(lines) + "\n\nThe last two, one by one:\n\n" + _listed(others)
-
-
-def _counted(part: Sequence[Tried]) -> list[str]:
-    counts = Counter(one.verdict for one in part)
-    unknown = counts.keys() - set(VERDICTS)
-    assert not unknown, f"verdicts without a column: {unknown}"
-    return [str(len(part)), *(str(counts[verdict]) for verdict in VERDICTS)]
-
-
-def _share(part: Sequence[Tried], verdict: str) -> str:
-    return f"{sum(one.verdict == verdict for one in part) / len(part):.1%}" if part else "–"
-
-
-def _by(part: Sequence[Tried], *names: str) -> str:
-    keys = dict.fromkeys(tuple(str(getattr(one, name)) for name in names) for one in part)
-    rows = [
-        [*key, *_counted([o for o in part if tuple(str(getattr(o, n)) for n in names) == key])]
-        for key in keys
-    ]
-    heading = {"truth": "population", "band": "population", "kind": "mistake"}
-    names = tuple(heading.get(name, name) for name in names)
-    return markdown([*names, "claims", *VERDICTS], rows) if rows else "None.\n"
-
-
-def _listed(part: Sequence[Tried]) -> str:
-    if not part:
-        return "None.\n"
-    ordered = sorted(part, key=lambda one: (one.group, one.kind, -one.population))
-    rows = [
-        [
-            one.model, one.kind, one.what, _number(one.population, one.error),
-            f"{one.recovered:.3f} [{one.low:.3f}, {one.high:.3f}]", one.verdict,
-        ]
-        for one in ordered
-    ]  # fmt: skip
-    heading = ["model", "mistake", "what is said", "population", "recovered", "verdict"]
-    return markdown(heading, rows)
-
-
-def _number(population: float, error: float) -> str:
-    return f"{population:.4f}" + (f" ± {error:.4f}" if error else "")
-
-
-def markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -24,6 +24,10 @@ from scrub.prepare import Prepared, Session
 from scrub.samplers import Agree, Differ, Exact, Sampler, Uncond
 from validating.claims import Part
 
+KNOWN = 4.0
+"""Standard errors by which a population must differ from a number to be told from it: by chance in
+less than one of 10,000 claims."""
+
 
 @frozen
 class Operation:

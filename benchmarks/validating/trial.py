@@ -17,7 +17,9 @@ from scrub.options import Options
 from scrub.prepare import Prepared, Session, prepare
 from validating.claims import Part, Planted, Told, pruned
 from validating.falsehoods import HARDER, REFUTABLE, UNREFUTABLE, chosen, falsehoods
-from validating.population import Population, sampled
+from validating.marks import Mark, marks
+from validating.population import KNOWN, Population, sampled
+from validating.survivors import why
 
 BOUND = 0.9
 """What every claim is tested against, as in `hypotheses/parens.py`, and for its reason: what is not
@@ -26,9 +28,6 @@ input changes. A claim passes if its swaps may change at most a tenth of these. 
 1, or by the noise of a hand-wired model a few thousandths below; a claim that is wrong about a
 feature with few values, on which the answer hangs, lies well below 0.9. Written before the first
 run, and the same for all models."""
-KNOWN = 4.0
-"""Standard errors by which a population must differ from a number to be told from it: by chance in
-less than one of 10,000 claims."""
 NOISY = 0.01
 """What the noise of a hand-wired transformer may cost a true claim: about ten times its share of
 attention that softmax leaves elsewhere."""
@@ -110,6 +109,10 @@ class Tried:
         kind: "true", or the mistake (see `falsehoods.MEANING`).
         population: its loss recovered in truth, and the standard error of that (0: enumerated).
         verdict: by its name, with the interval that it rests on.
+        near: whether it was chosen for its population.
+        with_any_input: recovered with any input in place of those that agree; None without such.
+        marks: what the result says against a claim that meets its belief.
+        why: how a mistake can be without effect here, in words.
     """
 
     group: str
@@ -123,6 +126,9 @@ class Tried:
     high: float
     verdict: str
     near: bool = False
+    with_any_input: float | None = None
+    marks: tuple[Mark, ...] = ()
+    why: str = ""
 
     @property
     def band(self) -> str:
@@ -166,6 +172,11 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
     claim = planted.claim(told.part, BOUND)
     result = scrub.run(claim, session=session, seed=seed)
     truth = population(planted, told.part, session, seed + 1_000_000, large)
+    loose = result.with_any_input
+
+    def changed(part: Part) -> Population:
+        return population(planted, part, session, seed + 1_000_000, large // 4)
+
     return Tried(
         group=planted.group,
         model=planted.name,
@@ -178,6 +189,9 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
         high=result.recovered.high,
         verdict=result.judgement.verdict or "none",
         near=told.near,
+        with_any_input=loose.mean if loose is not None else None,
+        marks=marks(told, result, truth, BOUND, changed),
+        why=why(planted.data, told, truth.recovered),
     )
 
 
