@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from attrs import evolve
 
 import scrub
@@ -20,13 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 from validating.claims import Part, Planted, Told
 from validating.falsehoods import UNREFUTABLE, falsehoods
-from validating.marks import Mark, marks
+from validating.marks import Mark, alike, marks
 from validating.page import written
 from validating.page_marks import surviving
 from validating.population import Population
 from validating.survivors import compared, why
 from validating.trial import BOUND, Tried
 from validating.wired_graphs import wired_graph
+from validating.wired_transformers import ragged_transformer
 
 
 @functools.cache
@@ -95,6 +97,29 @@ def test_finer_means_that_little_is_lost_not_that_the_bound_is_met() -> None:
         changed = Population(whole.recovered - lost, 0.0)
         found = marks(told, result, whole, BOUND, lambda part, it=changed: it)
         assert [mark.right for mark in found if mark.kind == "finer"] == [right]
+
+
+def alike_with(renamed: str) -> bool:
+    """A head's feature, or what it reads, under another name: is the pair named?"""
+    torch.set_num_threads(1)
+    planted = ragged_transformer(np.random.default_rng(1), "ragged")
+    (truth,) = planted.truths
+    place = next(place for place, part in truth.walk() if place and len(part.children) == 1)
+    part = truth.at(place)
+    assert isinstance(part.sampler, Agree)
+    (feature,) = part.sampler.features
+    same = planted.data.columns[feature] + 10
+    planted = evolve(planted, data=planted.data.with_columns(same=same))
+    wrong = evolve(part, sampler=Agree((renamed,) if renamed == "same" else (feature, renamed)))
+    told = Told("feature", "", truth.put(place, wrong), truth, place)
+    result = scrub.run(planted.claim(told.part, BOUND), session=Session(), seed=0)
+    assert result.judgement.verdict == "supported"
+    return alike(told, result)
+
+
+def test_a_wrong_node_whose_feature_divides_the_rows_as_anothers_is_known_by_the_result() -> None:
+    assert alike_with("same")
+    assert not alike_with("t0")
 
 
 # How a mistake can be without effect
@@ -186,7 +211,7 @@ def test_survivors_that_rows_can_tell_and_nothing_marks_are_counted() -> None:
             one("feature", 0.2, "refuted"),
         ]
     )
-    assert "can tell from the truth (3), 2 are not marked" in page
+    assert "can tell from the truth (3), 2 are supported and not marked" in page
     assert "one by one (3)" in page
 
 

@@ -2,8 +2,8 @@
 
 A mark is a statement about the claim: this node may take any input and the belief is met even so
 (*idle*), or all that state a feature may (*vacuous*), or this node may ask for less and nothing is
-lost (*finer*; of an idle node that is no news, and not counted). So it has a truth of its own: what
-the claim recovers in the population if it is changed as the mark says.
+lost (*finer*). So it has a truth of its own: what the claim recovers in the population if it is
+changed as the mark says.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from attrs import frozen
+
+from scrub.doubts import doubts
 from scrub.earned import NO_LOSS
 from scrub.loosened import coarser, loosened, stated
-
 from scrub.results import Result
 from scrub.tree import NamePath, Tree
 from validating.claims import Part, Told, part_of_tree
@@ -22,6 +23,7 @@ from validating.population import KNOWN, Population
 
 Kind = Literal["vacuous", "idle", "finer"]
 MARKS: tuple[Kind, ...] = ("vacuous", "idle", "finer")
+ALIKE = "divide these rows alike"
 
 
 @frozen
@@ -72,12 +74,23 @@ def marks(
         for name in result.idle:
             tree = loosened(result.tree, [nodes[name]])
             yield mark("idle", name, "", nodes[name].paths, tree)
-        asked = {(f.name, f.words) for f in result.earned.finer if f.name not in result.idle}
+        asked = {(finer.name, finer.words) for finer in result.earned.finer}
         for less in coarser(result.tree, result.draws) if asked else ():
             if (less.node.name, less.words) in asked:
                 yield mark("finer", less.node.name, less.words, less.node.paths, less.tree)
 
     return tuple(every())
+
+
+def alike(told: Told, result: Result) -> bool:
+    """Whether the node that is wrong is named as one of two whose features divide the rows alike.
+
+    That is no mark: it says of which rows there are none, not that the claim states too much.
+    """
+    if not told.place:
+        return False
+    (name,) = [node.name for node in stated(result.tree) if _path(told) in node.paths] or [""]
+    return any(ALIKE in line and f'"{name}"' in line for line in doubts(result))
 
 
 def _path(told: Told) -> NamePath:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scrub.earned import NO_LOSS
-
 from validating.falsehoods import MEANING, REFUTABLE, UNREFUTABLE
 from validating.marks import MARKS, Mark
 from validating.tables import VERDICTS, counted, listed, markdown, share
 from validating.trial import BOUND, Tried
 
+NO_ROWS = "recovers 1 all the same"
 NATURES = {
     **{kind: f"{MEANING[kind]}. No scrub can refute it." for kind in UNREFUTABLE},
-    "recovers 1 all the same": "what was changed does not matter in these rows: the wrong feature "
+    NO_ROWS: "what was changed does not matter in these rows: the wrong feature "
     "determines the true one, or the value of the node never changes the answer. No scrub on these "
     "rows can refute it.",
     "loses less than the bound asks": "the mistake changes the answer in less than a tenth of the "
@@ -31,8 +31,7 @@ def nature(one: Tried) -> str:
     """Why a survivor survives."""
     if one.kind in UNREFUTABLE and one.truth == "1":
         return one.kind
-    exactly = "recovers 1 all the same", "loses less than the bound asks"
-    return exactly[0] if one.truth == "1" else exactly[1]
+    return NO_ROWS if one.truth == "1" else "loses less than the bound asks"
 
 
 def marked(part: Sequence[Tried]) -> list[Tried]:
@@ -53,37 +52,47 @@ def surviving(wrong: Sequence[Tried]) -> str:
         for one in found
         if one.group in BEFORE and one.kind in (*REFUTABLE, *UNREFUTABLE) and not one.near
     ]
-    unmarked = [one for one in found if not one.marks]
-    telling = [one for one in found if nature(one) != "recovers 1 all the same"]
-    missed = [one for one in telling if not one.marks]
+    unmarked = [one for one in found if not one.marks and one.verdict == "supported"]
+    telling = [one for one in found if nature(one) != NO_ROWS]
+    missed = [one for one in unmarked if nature(one) != NO_ROWS]
     lines = [f"- *{name}*: {meaning}" for name, meaning in NATURES.items()]
     return "\n".join(
         [
             MARKED_MEANS,
             "\n".join(lines) + "\n",
             _by_nature(found),
-            f"Of those that rows can tell from the truth ({len(telling)}), {len(missed)} are not "
-            "marked (goal: 0).\n",
+            f"Of those that rows can tell from the truth ({len(telling)}), {len(missed)} are "
+            "supported and not marked (goal: 0).\n",
             "The same of the mistakes and models that this page had before results were marked "
             f"({' and '.join(BEFORE)}):\n",
             _by_nature(before),
-            f"Survivors that are not marked, one by one ({len(unmarked)}):\n",
+            f"Survivors that are supported and not marked, one by one ({len(unmarked)}):\n",
             listed(unmarked, why=True),
+            SILENT_MEANS,
         ]
     )
 
 
 def _by_nature(found: Sequence[Tried]) -> str:
     rows = [[name, *_row([one for one in found if nature(one) == name])] for name in NATURES]
-    heading = ["why", "claims", *VERDICTS, "marked", *MARKS, "at the mistake", "not marked"]
+    heading = [
+        "why",
+        "claims",
+        *VERDICTS,
+        "marked",
+        *MARKS,
+        "at the mistake",
+        "alike",
+        "not marked",
+    ]
     return markdown(heading, [*rows, ["all", *_row(found)]])
 
 
 def _row(part: Sequence[Tried]) -> list[str]:
     kinds = [sum(any(m.kind == kind for m in one.marks) for one in part) for kind in MARKS]
     here = sum(any(mark.here for mark in one.marks) for one in part)
-    some = len(marked(part))
-    return [*counted(part), *map(str, (some, *kinds, here, len(part) - some))]
+    alike, some = sum(one.alike for one in part), len(marked(part))
+    return [*counted(part), *map(str, (some, *kinds, here, alike, len(part) - some))]
 
 
 def marks_of_true(right: Sequence[Tried]) -> str:
@@ -127,8 +136,24 @@ A result speaks against a claim that meets its belief in three ways. *Vacuous*: 
 place of those that agree, it meets the belief as well. *Idle*: this node alone may take any input,
 and it still does. *Finer*: this node asks for more than it needs; asked for less (a feature
 dropped, or a coarser column), nothing is lost: less than {NO_LOSS}, with the interval's confidence.
-What is finer in an idle node is not counted. "At the mistake": the mark names the node in which the
-claim is wrong; where it is left out there is none to name.
+"At the mistake": the mark names the node in which the claim is wrong; where it is left out there is
+none to name. *Alike* is no such mark: the result says of the wrong node and another one that their
+features divide these rows alike, and that only rows in which they differ would tell them apart.
+"""
+
+SILENT_MEANS = f"""
+What they have in common, kind by kind:
+
+- *The feature is another column that divides these rows alike.* No claim on these rows tells the
+  two apart; the column "why" says which they are (`scrub.diagnostics.confounded`), and the result
+  names them where another node states the true one ("alike").
+- *A node is left out that is worth nothing, or little, in these rows* (missing, fewer). Such a
+  claim swaps more than the true one and states nothing beside it, so there is nothing idle to find:
+  at a bound of {BOUND} it is right. What it leaves out shows as what is not recovered.
+- *The feature is right in most rows, and that is enough at this bound* (half-right). It is needed,
+  and neither a part of it nor a coarser column does as well. `scrub test --diagnose` finds that the
+  true column wins something ("it was missing"); a higher bound refutes it.
+- *Heads share the work*, and those that are named do enough of it alone.
 """
 
 TRUE_MEANS = f"""

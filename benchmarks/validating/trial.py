@@ -17,7 +17,7 @@ from scrub.options import Options
 from scrub.prepare import Prepared, Session, prepare
 from validating.claims import Part, Planted, Told, pruned
 from validating.falsehoods import HARDER, REFUTABLE, UNREFUTABLE, chosen, falsehoods
-from validating.marks import Mark, marks
+from validating.marks import Mark, alike, marks
 from validating.population import KNOWN, Population, sampled
 from validating.survivors import why
 
@@ -112,6 +112,7 @@ class Tried:
         near: whether it was chosen for its population.
         with_any_input: recovered with any input in place of those that agree; None without such.
         marks: what the result says against a claim that meets its belief.
+        alike: whether it names the wrong node as one whose features divide the rows as another's.
         why: how a mistake can be without effect here, in words.
     """
 
@@ -128,6 +129,7 @@ class Tried:
     near: bool = False
     with_any_input: float | None = None
     marks: tuple[Mark, ...] = ()
+    alike: bool = False
     why: str = ""
 
     @property
@@ -191,6 +193,7 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
         near=told.near,
         with_any_input=loose.mean if loose is not None else None,
         marks=marks(told, result, truth, BOUND, changed),
+        alike=alike(told, result),
         why=why(planted.data, told, truth.recovered),
     )
 
