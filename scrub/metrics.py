@@ -138,13 +138,13 @@ def measure(
     Raises:
         UserError: the user's function fails, or gives something other than one number a sample.
     """
-    value = _squeezed(value)
+    value = _given(metric, value)
     try:
         if of_labels:
             assert metric.of_labels is not None
             measured = metric.of_labels(value)
         elif metric.compares:
-            measured = metric.function(value, references, _squeezed(original))
+            measured = metric.function(value, references, _given(metric, original))
         else:
             measured = metric.function(value, references)
     except (UserError, KeyboardInterrupt):
@@ -155,18 +155,45 @@ def measure(
             f"{list(value.shape)}: {in_words(error)}. "
             "It gets the root's value and the references."
         ) from error
-    numbers = np.asarray(getattr(measured, "tolist", lambda: measured)(), dtype=np.float64)
-    if numbers.shape != (len(references),):
-        raise UserError(
-            f'Metric "{metric.name}" gave an array of shape {list(numbers.shape)} for '
-            f"{len(references)} samples. Give one number a sample."
-        )
-    return numbers
+    numbers = _as_array(measured)
+    if isinstance(numbers, np.ndarray) and numbers.shape == (len(references),):
+        return numbers
+    given = numbers if isinstance(numbers, str) else f"an array of shape {list(numbers.shape)}"
+    raise UserError(
+        f'Metric "{metric.name}" gave {given} for {len(references)} samples. '
+        "Give one number a sample."
+    )
 
 
-def _squeezed(value: Any) -> Any:
-    """The value without its axes of length 1 for positions and cells."""
+def _given(metric: Metric, value: Any) -> Any:
+    """The value as a metric gets it: without its axes of length 1 for positions and cells.
+
+    A metric of the user's gets a copy: what it writes into it is read by nobody else.
+    """
     for axis in (2, 1):
         if value.shape[axis] == 1:
             value = value.squeeze(axis)
-    return value
+    return value if metric.recomputable else value.clone()
+
+
+def _as_array(measured: Any) -> np.ndarray | str:
+    """What a metric gave as float64, whatever holds it and whatever numbers it is of; or its kind.
+
+    Only real numbers become numbers: no text, and not the real part of complex ones. What is masked
+    is NaN.
+    """
+    try:
+        if hasattr(measured, "detach"):  # a tensor, which may need a gradient or lie on a device
+            measured = measured.detach().cpu()
+            measured = (measured if measured.is_complex() else measured.double()).numpy()
+        elif np.ma.isMaskedArray(measured):
+            measured = np.ma.filled(measured.astype(np.float64), np.nan)
+        array = np.asarray(measured)
+    except (ValueError, TypeError, RuntimeError) as error:
+        return f"what is no array of numbers ({in_words(error)})"
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64) if array.shape else "a single number"
+    kinds = {"c": "complex numbers", "U": "text", "S": "text", "O": "objects"}
+    if not array.shape:
+        return "None" if measured is None else f"a {type(measured).__name__}"
+    return kinds.get(array.dtype.kind, f"numbers of type {array.dtype}")
