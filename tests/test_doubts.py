@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from scrub import refuted, supported
 from scrub.diagnostics.conventions import IN_WORDS, Convention, convention_doubts
-from scrub.diagnostics.nulls import Nulls, Pool, does_as_well, judged, nulls_doubts
+from scrub.diagnostics.nulls import Nulls, does_as_well, judged, nulls_doubts
 from scrub.diagnostics.report import nulls_in_words
+from scrub.diagnostics.substitution import Pool
 from scrub.hypothesis import Expectation
 from scrub.statistics import Interval
 
-HEADS = (Pool((("blocks.0.attn", 0),), (("blocks.0.attn", 1),), own=False, layer="blocks.0.attn"),)
+HEADS = (Pool((("blocks.0.attn", 0),), (("blocks.0.attn", 1),), "blocks.0.attn"),)
 CLAIM = 0.9
 
 
@@ -42,8 +43,14 @@ def test_nulls_that_do_as_well_are_a_doubt_beyond_one_in_twenty() -> None:
     assert nulls_doubts(nulls([0.95] * 2 + [0.1] * 18)) == (said.format(2),)
     assert nulls_doubts(nulls([0.95] * 14 + [0.1] * 6)) == (said.format(14),)
     (one,) = nulls_doubts(nulls([0.95]))
-    assert "do as well in the one try that could be made: " in one
+    assert "do as well in the only try: " in one
     assert nulls_doubts(nulls([0.1])) == ()
+
+
+def test_a_claim_that_is_not_supported_is_not_doubted() -> None:
+    well = nulls([0.95] * 20)
+    assert nulls_doubts(well)
+    assert nulls_doubts(evolve(well, supported=False)) == ()
 
 
 def test_what_is_not_told_apart_does_as_well() -> None:
@@ -90,7 +97,7 @@ def test_undefined_nulls_are_counted_apart() -> None:
     (said,) = nulls_doubts(found)
     assert "in 2 of 3 tries" in said
     words = nulls_in_words(found, supported(above=0.7))
-    assert "2 of 3 nulls (and 2 of which loss recovered is undefined) recover as much" in words
+    assert "2 of 3 nulls (and 2 of which loss recovered is undefined) do as well" in words
     assert "0.100 to 0.950" in words
 
 
@@ -102,7 +109,7 @@ def test_nothing_but_undefined_nulls() -> None:
 
 
 TURNED = Convention(
-    "paths pass through no MLP", Interval(0.4121, 0.3802, 0.4501), "refuted", turns=True
+    "paths pass through no MLP", Interval(0.4121, 0.3802, 0.4501), "refuted", turns=True, doubt=True
 )
 
 
@@ -111,8 +118,7 @@ def test_a_convention_that_turns_the_verdict_is_a_doubt() -> None:
     assert convention_doubts(None) == convention_doubts(()) == ()
     assert convention_doubts((TURNED,)) == (said,)
     assert convention_doubts((TURNED, TURNED)) == (said, said)
-    assert convention_doubts((evolve(TURNED, turns=False),)) == ()
-    assert convention_doubts((evolve(TURNED, usual=False),)) == ()
+    assert convention_doubts((evolve(TURNED, doubt=False),)) == ()
     illegal = Convention(TURNED.name, None, None, turns=False, problem="not comparable: …")
     assert convention_doubts((illegal,)) == ()
 
@@ -124,6 +130,9 @@ def test_figures_of_conventions() -> None:
     unbounded = evolve(TURNED, recovered=Interval(0.5, -math.inf, math.inf))
     (said,) = convention_doubts((unbounded,))
     assert "(0.500 [unbounded])" in said
+    close = evolve(TURNED, recovered=Interval(0.68, 0.66, 0.69999), bounds=(0.7, None))
+    (said,) = convention_doubts((close,))
+    assert "(0.68000 [0.66000, 0.69999])" in said  # refuted, and not up to 0.700
     undefined = evolve(TURNED, recovered=Interval(math.nan, -math.inf, math.inf))
     (said,) = convention_doubts((undefined,))
     assert "(undefined)" in said

@@ -4,17 +4,24 @@ Circuit scores hang on how the rest of the model is treated: whether MLPs run fr
 inputs come from, whether single positions or whole sequences are meant (Miller, Chughtai & Saunders
 2024, "Transformer Circuit Faithfulness Metrics are not Robust"; the IOI circuit falls from 1.02 to
 0.05 when MLPs are resampled too). A verdict that changes under one of them rests on that choice.
+
+A convention under which index lands on index, where it does not in the claim, is compared only
+where the rows are alike (see `scrub.diagnostics.alignment`): else values land where they do not
+belong, and a low score says that and nothing of the claim.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 
 from scrub.data import Dataset
+from scrub.diagnostics.alignment import columns_used, misaligned
 from scrub.diagnostics.legal import problems
+from scrub.draw import Draws
+from scrub.errors import UserError
+from scrub.figures import interval
 from scrub.hypothesis import InterpNode, Verdict
 from scrub.model.graph import Graph
 from scrub.samplers import Exact, Sampler, Uncond
@@ -35,6 +42,10 @@ IN_WORDS = {
     "each position on its own draw": "each position on its own draw",
 }
 """What a claim is scrubbed *with* under each convention."""
+USUAL = frozenset(IN_WORDS)
+"""The conventions that raise a doubt where the verdict turns: docs/diagnostics.md says which do not
+and why.
+"""
 
 
 @frozen(eq=False)
@@ -43,7 +54,7 @@ class Variant:
 
     Attributes:
         name: the convention, in words.
-        tree: None where it would be illegal; `problem` then says why.
+        tree: None where it would be illegal or cannot be compared; `problem` then says why.
     """
 
     name: str
@@ -56,10 +67,13 @@ class Convention:
     """What a claim recovers under another convention.
 
     Attributes:
-        recovered: None where the tree would be illegal; `problem` then says why.
+        recovered: None where the tree would be illegal or cannot be compared; `problem` then
+            says why.
         verdict: of the file's belief; None where it has none, or nothing was recovered.
         turns: whether that is another verdict than the claim's.
-        usual: whether a claim is doubted where it turns. It is not where most true claims turn.
+        doubt: whether a reader of the score must be told: it turns the verdict of a supported
+            claim, and does not turn nearly every one.
+        bounds: of the belief.
     """
 
     name: str
@@ -67,7 +81,8 @@ class Convention:
     verdict: Verdict | None
     turns: bool
     problem: str = ""
-    usual: bool = True
+    doubt: bool = False
+    bounds: tuple[float | None, ...] = ()
 
 
 def convention_doubts(found: Sequence[Convention] | None) -> tuple[str, ...]:
@@ -76,24 +91,21 @@ def convention_doubts(found: Sequence[Convention] | None) -> tuple[str, ...]:
     One sentence for each that turns the verdict, without the claim's name and without a full stop.
     """
     return tuple(
-        f"its verdict would be {one.verdict} ({_figures(one.recovered)}) with {IN_WORDS[one.name]}"
+        f"its verdict would be {one.verdict} ({interval(one.recovered, one.bounds)}) "
+        f"with {IN_WORDS[one.name]}"
         for one in found or ()
-        if one.turns and one.usual and one.recovered is not None
+        if one.doubt and one.recovered is not None
     )
 
 
-def _figures(found: Interval) -> str:
-    """ "0.412 [0.380, 0.450]"; never -0.000."""
-    mean, low, high = (f"{round(x, 3) + 0.0:.3f}" for x in (found.mean, found.low, found.high))
-    if math.isnan(found.mean):
-        return "undefined"
-    if not (math.isfinite(found.low) and math.isfinite(found.high)):
-        return f"{mean} [unbounded]"
-    return f"{mean} [{low}, {high}]"
+def conventions(
+    tree: Tree, graph: Graph, data: Dataset, drawn: Callable[[Tree], Draws]
+) -> tuple[Variant, ...]:
+    """The neighbouring conventions that are not the claim's own. Nodes keep names and draws.
 
-
-def conventions(tree: Tree, graph: Graph, data: Dataset) -> tuple[Variant, ...]:
-    """The neighbouring conventions that are not the claim's own. Nodes keep names and draws."""
+    Args:
+        drawn: the draws of a tree with which it is scrubbed.
+    """
     mlps = tuple(
         Cell(name) for name, site in graph.sites.items() if site.kind == "mlp" and _is_output(name)
     )
@@ -111,10 +123,28 @@ def conventions(tree: Tree, graph: Graph, data: Dataset) -> tuple[Variant, ...]:
             continue
         wrong = problems(variant, graph, data)
         if wrong:
-            found.append(Variant(name, None, f'node "{wrong[0].node}": {wrong[0].what}'))
+            why = f'illegal: node "{wrong[0].node}": {wrong[0].what}'
         else:
-            found.append(Variant(name, variant))
+            why = _not_comparable(variant, tree, drawn)
+        found.append(Variant(name, None if why else variant, why))
     return tuple(found)
+
+
+def _not_comparable(variant: Tree, tree: Tree, drawn: Callable[[Tree], Draws]) -> str:
+    """Where index lands on index between rows that differ, and does not in the claim; "" if not.
+
+    Or why the variant cannot be drawn.
+    """
+    columns = columns_used(tree)
+    try:
+        found = misaligned(variant, drawn(variant), columns)
+    except UserError as error:
+        return f"it cannot be drawn: {error.problems[0].what}"
+    if not found:
+        return ""
+    mine = misaligned(tree, drawn(tree), columns)
+    new = [why for place, why in found.items() if place not in mine]
+    return f"not comparable: rows differ and index is put on index ({new[0]})" if new else ""
 
 
 def _said(tree: Tree) -> object:
@@ -169,11 +199,11 @@ def _whole(tree: Tree) -> Tree:
 
 
 def _apart(tree: Tree) -> Tree:
-    """The tree in which a leaf that names several positions draws anew for each."""
+    """The tree in which a leaf that names several positions draws anew for each; Exact does not."""
     children: list[Occurrence] = []
     for child in tree.children:
         named = {spec: None for r in child.routes if r.at != ALL for spec in r.at}
-        if not child.is_leaf or len(named) < 2:
+        if not child.is_leaf or len(named) < 2 or child.node.sampler == Exact():
             children.append(_apart(child))
             continue
         for spec in named:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
 from scrub.diagnostics.comparison import Comparison
-from scrub.diagnostics.conventions import Convention
+from scrub.diagnostics.conventions import USUAL, Convention
 from scrub.diagnostics.nulls import Nulls
 from scrub.diagnostics.specificity import Tried
 from scrub.figures import interval, number
@@ -120,9 +120,12 @@ def conventions_table(found: Sequence[Convention]) -> Table:
         shown.add_column(name, overflow="fold")
     for one in found:
         if one.recovered is None:
-            shown.add_row(escape(one.name), "–", escape(f"illegal: {one.problem}"))
+            shown.add_row(escape(one.name), "–", escape(one.problem))
         else:
-            shown.add_row(escape(one.name), figure(one.recovered), one.verdict or "–")
+            verdict = one.verdict or "–"
+            if one.turns and one.name not in USUAL:
+                verdict += ", as most true claims are"
+            shown.add_row(escape(one.name), figure(one.recovered), verdict)
     return shown
 
 
@@ -150,18 +153,16 @@ def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
     """One sentence on where the score lies among the nulls'."""
     if not found.tries:
         return f"no nulls: {found.reason}"
-    count, share = found.tries, found.share
     defined = [null for null in found.recovered if not math.isnan(null)]
-    undefined = len(found.recovered) - count
+    undefined = len(found.recovered) - found.tries
     fewer = " (there are no more)" if len(found.recovered) < found.asked else ""
     if undefined:
         fewer += f" (and {undefined} of which loss recovered is undefined)"
     passing = "" if found.passing is None else f"; {found.passing} are {belief(expect)}"
     return (
-        f"{found.as_high} of {count} nulls{fewer} recover as much or more, {share.mean:.0%} "
-        f"[{share.low:.0%}, {share.high:.0%}]. They have {found.pools} instead, and recover "
-        f"{number(min(defined))} to {number(max(defined))}, median "
-        f"{number(float(np.median(defined)))}{passing}"
+        f"{found.as_well} of {found.tries} nulls{fewer} do as well; {found.as_high} recover as "
+        f"much or more. They have {found.pools} instead, and recover {number(min(defined))} to "
+        f"{number(max(defined))}, median {number(float(np.median(defined)))}{passing}"
     )
 
 
@@ -247,7 +248,8 @@ def _convention(one: Convention) -> dict[str, Any]:
         "recovered": None if one.recovered is None else interval_as_json(one.recovered),
         "verdict": one.verdict,
         "turns": one.turns,
-        "reason": f"illegal: {one.problem}" if one.problem else None,
+        "doubt": one.doubt,
+        "reason": one.problem or None,
     }
 
 

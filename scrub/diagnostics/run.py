@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from attrs import evolve, frozen
 
 from scrub.diagnostics.blame import Blame, Scrubbed, blame, swaps
-from scrub.diagnostics.conventions import CONVENTIONS, Convention, Variant, conventions
-from scrub.diagnostics.nulls import NULLS, Nulls, judged, nulls, pools
+from scrub.diagnostics.conventions import CONVENTIONS, USUAL, Convention, Variant, conventions
+from scrub.diagnostics.nulls import NULLS, Nulls, judged
 from scrub.diagnostics.shares import share
 from scrub.diagnostics.specificity import (
     Change,
@@ -20,6 +20,7 @@ from scrub.diagnostics.specificity import (
     drawable,
     further,
 )
+from scrub.diagnostics.substitution import nulls, pools
 from scrub.draw import Draws, draw
 from scrub.errors import UserError
 from scrub.kept import SectionOf, nothing_known
@@ -43,8 +44,10 @@ class Asked:
     """Which diagnoses a run is asked for, beside those that cost nothing.
 
     Attributes:
-        nulls: how many nulls to scrub; None: as many as usual, where they are cheap.
-        conventions: the claim's score under other conventions; None: where that is cheap.
+        nulls: how many nulls to scrub; None: as many as usual, where the claim is supported and
+            they are cheap.
+        conventions: the claim's score under other conventions; None: under those that tell
+            something, where the claim is supported and that is cheap.
         specificity: its score with coarser and finer features.
         blame: what each swap loses, and the samples that lose most.
         worst: how many of these samples.
@@ -116,16 +119,20 @@ def diagnose(
             numbers_of(variant, session, options, watch, known).scrubbed for variant in variants
         ]
 
-    is_cheap = cost is not None and cheap(cost)
-    if asked.nulls is None and is_cheap:
-        usual = _nulls(result, prepared, NULLS, scrubbed, watch)
-        found = evolve(found, nulls=usual if usual.recovered else None)
-    elif asked.nulls:
-        found = evolve(found, nulls=_nulls(result, prepared, asked.nulls, scrubbed, watch))
-    if asked.conventions or (asked.conventions is None and is_cheap):
-        variants = conventions(result.tree, prepared.model.graph, prepared.data)
-        if asked.conventions or _little(variants, prepared, session, options):
-            found = evolve(found, conventions=_conventions(result, variants, scrubbed, watch))
+    def drawn(tree: Tree) -> Draws:
+        return draw(tree, prepared.data, samples=result.samples, seed=result.seed)
+
+    unasked = cost is not None and cheap(cost) and result.judgement.verdict == "supported"
+    how_many = (NULLS if unasked else 0) if asked.nulls is None else asked.nulls
+    if how_many:
+        found = evolve(found, nulls=_nulls(result, prepared, how_many, scrubbed, watch))
+    variants = None
+    if asked.conventions:
+        variants = conventions(result.tree, prepared.model.graph, prepared.data, drawn)
+    elif asked.conventions is None and unasked:
+        variants = _little(result.tree, prepared, session, options, drawn)
+    if variants is not None:
+        found = evolve(found, conventions=_conventions(result, variants, scrubbed, watch))
     if asked.specificity:
         found = evolve(found, specificity=_specificity(result, prepared, scrubbed, watch))
     if asked.blame:
@@ -170,20 +177,26 @@ def cheap(cost: Work) -> bool:
 
 
 def _little(
-    variants: Sequence[Variant], prepared: Prepared, session: Session, options: Options
-) -> bool:
-    """Whether all variants together take few operations: a claim's own may take many fewer.
+    tree: Tree,
+    prepared: Prepared,
+    session: Session,
+    options: Options,
+    drawn: Callable[[Tree], Draws],
+) -> tuple[Variant, ...] | None:
+    """The usual conventions, if all together take few operations: a claim may take many fewer.
 
     Plain values are not counted where they fit into the memory: most are there already. A variant
     that cannot run is not little: what nobody asked for must not end the run.
     """
-    trees = [variant.tree for variant in variants if variant.tree is not None]
-    made = (evolve(prepared, tree=tree, others=()) for tree in trees)
     try:
+        found = conventions(tree, prepared.model.graph, prepared.data, drawn)
+        usual = tuple(variant for variant in found if variant.name in USUAL)
+        made = [evolve(prepared, tree=v.tree, others=()) for v in usual if v.tree is not None]
         costs = [ahead(one, session, options, nothing_known).cost for one in made]
     except UserError:
-        return False
-    return all(cost.keeps for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
+        return None
+    few = all(cost.keeps for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
+    return usual if few else None
 
 
 def _nulls(
@@ -197,7 +210,9 @@ def _nulls(
     recovered = [_recovered(null, result).mean for null in values]
     ahead = [share(null - numbers.scrubbed, numbers) for null in values]
     there = pools(result.tree, graph)
-    return judged(recovered, ahead, result.recovered.mean, result.expect, most, there)
+    supported = result.judgement.verdict == "supported"
+    mean, expect = result.recovered.mean, result.expect
+    return judged(recovered, ahead, mean, expect, most, there, supported=supported)
 
 
 def _conventions(
@@ -215,7 +230,9 @@ def _conventions(
         recovered = _recovered(next(values), result)
         verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
         turns = bounded and verdict != alone and result.judgement.verdict != "vacuous"
-        return Convention(variant.name, recovered, verdict, turns)
+        doubt = turns and variant.name in USUAL and result.judgement.verdict == "supported"
+        bounds = (expect.low, expect.high) if expect else ()
+        return Convention(variant.name, recovered, verdict, turns, "", doubt, bounds)
 
     return tuple(map(of, variants))
 
