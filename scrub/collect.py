@@ -23,11 +23,17 @@ NAMED = 5
 
 @frozen(eq=False)
 class Collected:
-    """A claim, the file it stands in, and the model that it is about by default."""
+    """A claim, the file it stands in, and the model that it is about by default.
+
+    Attributes:
+        file: what messages call the file.
+        path: where it is, whatever directory one works in.
+    """
 
     file: str
     claim: Claim
     model: object
+    path: Path = Path()
 
     @property
     def name(self) -> str:
@@ -161,7 +167,7 @@ def _claims(path: Path, file: str) -> list[Collected]:
         raise UserError(*problems)
     default = getattr(module, "MODEL", None)
     return [
-        Collected(file, claim, claim.model if claim.model is not None else default)
+        Collected(file, claim, claim.model if claim.model is not None else default, path)
         for claim in claims
     ]
 

@@ -6,13 +6,16 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Real
 from typing import Any, Literal
 
+import numpy as np
 from attrs import field, frozen
 
-from scrub.errors import UserError
+from scrub.errors import UserError, shortened
 from scrub.samplers import Sampler, Uncond
 from scrub.sites import Sites
+from scrub.values import name_problem, printed
 
 Verdict = Literal["supported", "refuted", "inconclusive", "vacuous"]
 
@@ -62,12 +65,53 @@ class Expectation:
     high: float | None
 
 
-def _bounded(verdict: Verdict, low: float | None, high: float | None) -> Expectation:
-    if low is None and high is None:
+FURTHEST = 2.0
+"""Bounds lie between this and its negative. What is recovered is 1 where nothing is lost, and 0 at
+the baseline; a scrub that moves by more than another whole gap either way is not what a claim is
+about, and the least per cent that anybody would write, 5, is outside."""
+
+
+def _bounded(
+    verdict: Verdict, low: Any, high: Any, names: tuple[str, str] = ("above", "below")
+) -> Expectation:
+    """An expectation with bounds, which the user gave by these names."""
+    given = {
+        name: bound for name, bound in zip(names, (low, high), strict=True) if bound is not None
+    }
+    wrong = [
+        f"{verdict}({name}={printed(bound)}): {problem}"
+        for name, bound in given.items()
+        if (problem := _bound_problem(bound))
+    ]
+    if wrong:
+        raise UserError(*wrong)
+    if not given:
         raise UserError(f"{verdict}() needs a bound: above=… or below=….")
     if low is not None and high is not None and low > high:
         raise UserError(f"{verdict}(): the bounds exclude each other.")
-    return Expectation(verdict, low, high)
+    return Expectation(verdict, *(None if b is None else float(b) for b in (low, high)))
+
+
+def _bound_problem(bound: Any) -> str:
+    """Why something is no bound on the share recovered, a sentence; "" if it is one."""
+    if isinstance(bound, bool | np.bool_) or not isinstance(bound, Real):
+        return "a bound is a number, such as 0.7."
+    value = float(bound)
+    if abs(value) <= FURTHEST:
+        return ""
+    share = f"{value / 100:g}" if FURTHEST < value <= 100 else "0.7"
+    return f"a bound is a share of what is at stake, with 1 for all of it. Write {share}."
+
+
+def _expectation(claim: Claim, attribute: object, expect: Any) -> None:
+    if expect is None or isinstance(expect, Expectation):
+        return
+    call = any(expect is verdict for verdict in (supported, refuted, inconclusive, vacuous))
+    said = f"the function {expect.__name__} itself" if call else f"of type {type(expect).__name__}"
+    raise UserError(
+        f"expect= is {said}. "
+        "Give supported(above=…), refuted(below=…), inconclusive(above=…) or vacuous()."
+    )
 
 
 def supported(*, above: float | None = None, below: float | None = None) -> Expectation:
@@ -77,7 +121,7 @@ def supported(*, above: float | None = None, below: float | None = None) -> Expe
 
 def refuted(*, below: float | None = None, above: float | None = None) -> Expectation:
     """Expects *refuted* of the belief "recovers at least `below` (and at most `above`)"."""
-    return _bounded("refuted", below, above)
+    return _bounded("refuted", below, above, ("below", "above"))
 
 
 def inconclusive(*, above: float | None = None, below: float | None = None) -> Expectation:
@@ -104,6 +148,26 @@ def _outermost_line() -> tuple[str, int]:
     return "", 0
 
 
+LONGEST = 200
+"""Bytes of a claim's name: file systems take 255."""
+
+
+def _claim_name(claim: Claim, attribute: object, name: Any) -> None:
+    """A claim's record is a folder of its name."""
+    problem = name_problem(name)
+    if problem:
+        raise UserError(f"@claim: {problem}")
+    if name in (".", "..") or set(name) & set("/\\"):
+        raise UserError(
+            f'A claim cannot be called "{name}": a folder of that name is its record. '
+            "Leave out / and \\."
+        )
+    if len(name.encode()) > LONGEST:
+        raise UserError(
+            f'A claim\'s name has at most {LONGEST} bytes; "{shortened(name, 60)}" has more.'
+        )
+
+
 @frozen(eq=False)
 class Claim:
     """A belief about a model that `scrub test` can put to the test.
@@ -119,11 +183,11 @@ class Claim:
         made: the file, and the line of it outside all functions, in which the claim was made.
     """
 
-    name: str
+    name: str = field(validator=_claim_name)
     build: Callable[[Any], Correspondence]
     data: Any
     metric: Any
-    expect: Expectation | None = None
+    expect: Expectation | None = field(default=None, validator=_expectation)
     model: Any = None
     belief: str = ""
     made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
@@ -164,11 +228,6 @@ def claim(
         name: what the claim is called (default: the function's name). Claims that one function
             makes, in a loop or each for another feature, need one each.
     """
-    if expect is not None and not isinstance(expect, Expectation):
-        raise UserError(
-            f"expect= is of type {type(expect).__name__}. "
-            "Give supported(above=…), refuted(below=…), inconclusive(above=…) or vacuous()."
-        )
 
     def decorate(build: Callable[[Any], Correspondence]) -> Claim:
         lines = (build.__doc__ or "").strip().splitlines()

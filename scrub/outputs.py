@@ -36,9 +36,23 @@ def check_outputs(json_file: Path | None, save_run: Path | None) -> None:
 
 
 def record_folder(directory: Path, claim: Prepared, claims: Sequence[Prepared]) -> Path:
-    """Where a claim's record goes: one folder a file, if two files have claims of one name."""
-    same = [other for other in claims if other.claim.name == claim.claim.name]
-    return directory / Path(claim.file).stem if len(same) > 1 else directory
+    """Where the folder of a claim's record goes: in one of its file, if two files have its name.
+
+    That is called after the file, and where two files have one name after the folders as well that
+    tell them apart.
+    """
+    files = [other.path for other in claims if other.claim.name == claim.claim.name]
+    if len(files) == 1:
+        return directory
+    if len({file.stem for file in files}) == len(files):
+        return directory / _called_after(claim.path)
+    above = os.path.commonpath([file.parent for file in files])
+    return directory / claim.path.parent.relative_to(above) / _called_after(claim.path)
+
+
+def _called_after(file: Path) -> str:
+    """The name of a file without its end; with it where nothing is left but dots."""
+    return file.stem if file.stem.strip(".") else file.name
 
 
 def save_record(result: Result, folder: Path) -> None:

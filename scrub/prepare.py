@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,6 +38,8 @@ class Prepared:
     tree: Tree
     others: tuple[Metric, ...] = ()
     """Metrics that are reported beside the one that decides the verdict."""
+    path: Path = Path()
+    """The file, whatever directory one works in."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -172,7 +175,7 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     if problems:
         raise UserError(*problems)
     tree = treeify(correspondence)
-    return Prepared(item.file, claim, model, data, metric, tree, tuple(others))
+    return Prepared(item.file, claim, model, data, metric, tree, tuple(others), item.path)
 
 
 def _metrics(given: Any) -> list[Metric]:

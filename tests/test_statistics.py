@@ -161,7 +161,7 @@ def test_one_reference_has_no_interval() -> None:
         (supported(above=0.7, below=1.2), 0.1, 0.3, "refuted"),
         (supported(above=0.7), -math.inf, math.inf, "inconclusive"),
         (supported(above=0.7), math.nan, math.nan, "inconclusive"),
-        (supported(above=-math.inf), 0.1, 0.2, "supported"),
+        (Expectation("supported", -math.inf, None), 0.1, 0.2, "supported"),
     ],
 )
 def test_verdicts(expect: Expectation, low: float, high: float, verdict: str) -> None:
