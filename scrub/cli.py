@@ -164,7 +164,7 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     prepared = prepared_claims(targets, model, keyword)
     from scrub.testing.claims import hold, refuse, report
 
-    held, left_out = hold(prepared)
+    held, left_out = hold(prepared, model)
     refuse(held)
     for claim in prepared:
         nodes = len(claim.tree.walk())

@@ -159,8 +159,16 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
     return prepared
 
 
-def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
-    claim = item.claim
+def bound_hypothesis(
+    item: Collected, session: Session, options: Options
+) -> tuple[Model, Dataset, Correspondence]:
+    """A claim's model without weights, its data, and its hypothesis with all recipes made.
+
+    Nothing is checked yet.
+
+    Raises:
+        UserError: it names no model; or what the file's functions raise.
+    """
     name = options.model if options.model is not None else item.model
     if name is None:
         raise UserError(
@@ -168,8 +176,13 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
             f"Embedded: {', '.join(embedded_names())}."
         )
     model = session.describe(name)
-    data = session.data(claim.data, model)
-    correspondence = _bound(_build(claim, model), model, session)
+    data = session.data(item.claim.data, model)
+    return model, data, _bound(_build(item.claim, model), model, session)
+
+
+def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
+    claim = item.claim
+    model, data, correspondence = bound_hypothesis(item, session, options)
     metric, *others = _metrics(claim.metric)
     problems = check(correspondence, model.graph, data, metric, *others)
     if problems:

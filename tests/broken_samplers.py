@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,54 @@ class Counting:
         return references
 
 
+CALLS: Counter[str] = Counter()
+"""Calls of samplers that count theirs, where nobody looks for them."""
+
+
+@frozen
+class EverySeventh:
+    """At every seventh call another draw."""
+
+    def draw(self, references: Rows, randomness: Any) -> Rows:
+        CALLS["seventh"] += 1
+        drawn = any_row(references, randomness)
+        return references.donors((drawn + (CALLS["seventh"] % 7 == 0)) % ROWS)
+
+
+@frozen
+class FromThird:
+    """From the third call on another draw: no two that come later differ."""
+
+    def draw(self, references: Rows, randomness: Any) -> Rows:
+        CALLS["third"] += 1
+        drawn = any_row(references, randomness)
+        return references.donors((drawn + (CALLS["third"] > 2)) % ROWS)
+
+
+@frozen
+class Salted:
+    """Rows in the order of the hashes of their names, which each process salts otherwise."""
+
+    def draw(self, references: Rows, randomness: Any) -> Rows:
+        names = references.population.columns["name"]
+        order = np.argsort([hash(name) for name in names], kind="stable")
+        return references.donors(order[any_row(references, randomness)])
+
+
+@frozen
+class SetOrder:
+    """The first row of a set of names."""
+
+    def draw(self, references: Rows, randomness: Any) -> Rows:
+        names = references.population.columns["name"].tolist()
+        return references.donors(np.full(len(references), names.index(next(iter(set(names))))))
+
+
+def salted(reference: Input, generator: np.random.Generator) -> Input:
+    tokens = [hash(str(token)) % 97 for token in reference.tokens]
+    return reference.but(tokens=tokens)
+
+
 @frozen
 class Sorting:
     """Sorts a column of the data in place."""
@@ -206,6 +255,7 @@ BROKEN: dict[str, tuple[Sampler, str]] = {
     "not the dataset that it says": (Elsewhere(source=BARE), "legality"),
     "no token as label": (Generate(mislabelled), "legality"),
     "global random numbers": (Global(), "determinism"),
+    "every seventh call": (EverySeventh(), "determinism"),
     "another number of samples": (Backwards(), "determinism"),
     "the neighbour's reference": (Neighbours(), "determinism"),
     "a list of draws": (Counting(), "immutability"),
@@ -225,6 +275,13 @@ BROKEN: dict[str, tuple[Sampler, str]] = {
     "the seed ignored, one time in 4": (Bent(whatever_the_seed, 0.5), "independence"),
 }
 """Sampler and the law that it breaks."""
+
+BETWEEN_PROCESSES: dict[str, Sampler] = {
+    "the hashes of names": Salted(),
+    "the order of a set": SetOrder(),
+    "tokens by their hashes": Generate(salted),
+}
+"""Samplers that keep determinism in one process, and draw otherwise in another."""
 
 KEEPING: tuple[Sampler, ...] = (
     Uncond(),

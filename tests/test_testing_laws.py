@@ -24,6 +24,8 @@ REPETITIONS = 300
 """If all of so many are caught, more than 99% are, with 95% confidence: 0.99³⁰⁰ = 0.049."""
 COUNTED = (
     "a row too far",
+    "another dataset",
+    "every seventh call",
     "the neighbour's reference",
     "a list of draws",
     "any row, one time in 200",
@@ -32,7 +34,7 @@ COUNTED = (
     "differs",
     "one donor for all nodes, one time in 4",
 )
-"""One of each law, of which so many runs are made; of the others, a few."""
+"""One or more of each law, of which so many runs are made; of the others, a few."""
 OURS: tuple[Sampler, ...] = (
     *KEEPING,
     Exact(),
@@ -175,7 +177,7 @@ def test_a_counterexample_is_a_table_of_rows() -> None:
 
 
 def test_one_sampler_of_each_law_is_counted() -> None:
-    assert sorted(BROKEN[name][1] for name in COUNTED) == sorted(LAWS)
+    assert {BROKEN[name][1] for name in COUNTED} == set(LAWS)
 
 
 def test_a_sampler_is_held_to_what_it_claims() -> None:

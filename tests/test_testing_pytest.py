@@ -74,6 +74,7 @@ def test_every_claimed_law_is_a_named_test(done: Finished) -> None:
         "uniformity",
         "marginals",
         "independence",
+        "determinism_between_processes",
     ]
     assert set(outcomes(done, "TestSameKind").values()) == {"PASSED"}
     assert set(outcomes(done, "TestRecipe").values()) == {"PASSED"}

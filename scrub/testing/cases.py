@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from attrs import field, frozen
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import UserError, shortened
-from scrub.samplers import Sampler, describe_sampler, differ_of, features_of
+from scrub.samplers import Generate, Sampler, describe_sampler, differ_of, features_of, is_own
 from scrub.samplers.choices import Choices, possible, weights_of
 from scrub.samplers.declared import not_in_the_data, refuse
 from scrub.samplers.protocol import told
@@ -114,6 +115,11 @@ class Case:
         return weights[members] / total
 
 
+def is_theirs(sampler: Sampler) -> bool:
+    """Whether what a sampler draws is up to code of the user's: it may do anything."""
+    return is_own(sampler) or isinstance(sampler, Generate)
+
+
 @frozen
 class Broken:
     """A law that does not hold.
@@ -169,24 +175,52 @@ def numbered(*drawn: Rows) -> list[np.ndarray]:
         return [rows.index for rows in drawn]
     numbers: dict[Any, int] = {}
     return [
-        np.array([numbers.setdefault(key, len(numbers)) for key in _contents(rows)])
-        for rows in drawn
+        np.array([numbers.setdefault(key, len(numbers)) for key in _keys(rows)]) for rows in drawn
     ]
 
 
-def _contents(rows: Rows) -> list[Any]:
+def _keys(rows: Rows) -> list[Any]:
+    if rows.data.generated_from is None:
+        return [(id(rows.data), row) for row in rows.index.tolist()]
+    return contents(rows)
+
+
+def contents(rows: Rows) -> list[str]:
+    """What each input is by its content alone, wherever it was made: [samples]."""
     data = rows.data
-    if data.generated_from is None:
-        return [(id(data), row) for row in rows.index.tolist()]
     tables = (data.inputs, data.columns, data.positions, data.labels)
-    keys = {}
+    told = {}
     for row in np.unique(rows.index).tolist():
         length = data.lengths[row]
         values = [
-            column[row : row + 1].tolist()[0] for table in tables for column in table.values()
+            values[row : row + 1].tolist()[0] for table in tables for values in table.values()
         ]
-        keys[row] = (length, repr([v[:length] if isinstance(v, list) else v for v in values]))
-    return [keys[row] for row in rows.index.tolist()]
+        cut = [value[:length] if isinstance(value, list) else _plain(value) for value in values]
+        told[row] = _hash(repr((int(length), cut)).encode())
+    return [told[row] for row in rows.index.tolist()]
+
+
+def fingerprint(data: Dataset) -> str:
+    """A hash of all that a dataset says of its rows."""
+    tables = ({"lengths": data.lengths}, data.inputs, data.columns, data.positions, data.labels)
+    parts = [data.name.encode()]
+    for table in tables:
+        for name, values in table.items():
+            said = values.tobytes() if values.dtype != object else repr(list(map(_plain, values)))
+            parts += [name.encode(), str(values.dtype).encode(), _hash(said).encode()]
+    return _hash(b" ".join(parts))
+
+
+def _plain(value: Any) -> Any:
+    """A value as every process writes it: a set in order, and what has no words by its type."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    return type(value).__name__ if type(value).__repr__ is object.__repr__ else value
+
+
+def _hash(said: str | bytes) -> str:
+    given = said if isinstance(said, bytes) else said.encode()
+    return hashlib.blake2b(given, digest_size=12).hexdigest()
 
 
 def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:

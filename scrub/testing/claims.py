@@ -10,11 +10,13 @@ from attrs import evolve, frozen
 from scrub.check_samplers import Trial, try_samplers
 from scrub.data import Dataset
 from scrub.errors import Problem, Problems, UserError
-from scrub.prepare import Prepared, said_where
+from scrub.prepare import Prepared
 from scrub.samplers import EVERY, Generate, Sampler, laws_of
 from scrub.sites import ALL
-from scrub.testing.cases import DRAWS, Broken, Case
+from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
 from scrub.testing.laws import broken_laws
+from scrub.testing.origins import OfClaim
+from scrub.testing.processes import Asked, NotCompared, second_process
 
 ALIKE = 10
 """Samplers of one of our own kinds that are held on one dataset: they differ in their features
@@ -32,6 +34,7 @@ class Held:
         claim: the first that has it; `node` is the node there.
         broken: laws that it does not keep.
         idle: whether all agreement classes are of one row, so that it swaps nothing.
+        left: what it was not asked, and why, in words.
     """
 
     case: Case
@@ -39,6 +42,7 @@ class Held:
     node: str
     broken: tuple[Broken, ...]
     idle: bool
+    left: str = ""
 
     @property
     def problems(self) -> list[Problem]:
@@ -59,6 +63,8 @@ class Held:
             said += f" ({self.case.draws:,} draws)"
         if self.idle:
             said += "; swaps nothing: every row is alone in its agreement class"
+        if self.left:
+            said += f"; {self.left}"
         return said
 
 
@@ -75,37 +81,64 @@ def report(held: Sequence[Held], left_out: Sequence[str] = ()) -> Iterator[str]:
         yield f"not held, being like {ALIKE} that were: {len(left_out)} more ({named})"
 
 
-def hold(claims: Sequence[Prepared]) -> tuple[list[Held], list[str]]:
+@frozen(eq=False)
+class _Found:
+    """A sampler on a dataset, and the first place where it stands."""
+
+    case: Case
+    claim: Prepared
+    trial: Trial
+
+    def asked(self, model: str | None) -> Asked:
+        """What a second process is asked of it."""
+        name, path = self.claim.claim.name, self.trial.node.path
+        origin = OfClaim(self.claim.file, name, model, path, self.trial.which)
+        return Asked(origin, self.case.seed, self.case.draws)
+
+
+def hold(claims: Sequence[Prepared], model: str | None = None) -> tuple[list[Held], list[str]]:
     """Hold every sampler to the laws that it claims, once for each dataset that it stands on.
 
     Also names those that were left out, being of one of our own kinds, of which enough were held.
 
     Only samplers whose references are rows of the claim's data, or inputs generated from them: a
     node below rows of another dataset draws from that one.
+
+    Args:
+        model: that was given instead of the claims' own, by which a second process finds them.
     """
-    found: list[tuple[Case, Prepared, str]] = []
+    found = _samplers(claims)
+    kept = [item for number, item in enumerate(found) if _of_use(item.case, found[:number])]
+    names = [item.case.name for item in found if item not in kept]
+    theirs = [item for item in kept if is_theirs(item.case.sampler)]
+    with second_process([item.asked(model) for item in theirs]) as second:
+        broken = {item: broken_laws(item.case) for item in kept}
+        between = dict(zip(theirs, second.found([item.case for item in theirs]), strict=True))
+    return [_held(item, broken[item], between.get(item)) for item in kept], names
+
+
+def _samplers(claims: Sequence[Prepared]) -> list[_Found]:
+    found: list[_Found] = []
     for claim in claims:
         for trial in try_samplers(claim.tree, claim.data, Problems()):
             if trial.references.population is not claim.data:
                 continue
             case = _case(trial, claim.data)
-            number = next((i for i, (c, *_) in enumerate(found) if _same(c, case)), None)
+            number = next((i for i, item in enumerate(found) if _same(item.case, case)), None)
             if number is None:
-                found.append((case, claim, trial.node.node.name))
+                found.append(_Found(case, claim, trial))
             else:
-                known, first, node = found[number]
+                known = found[number].case
                 at = tuple(dict.fromkeys([*(known.at or ()), *(case.at or ())]))
-                found[number] = (evolve(known, at=at), first, node)
-    kept = [item for number, item in enumerate(found) if _of_use(item[0], found[:number])]
-    names = [item[0].name for item in found if item not in kept]
-    return [_held(*item) for item in kept], names
+                found[number] = evolve(found[number], case=evolve(known, at=at))
+    return found
 
 
-def _of_use(case: Case, before: Sequence[tuple[Case, Prepared, str]]) -> bool:
+def _of_use(case: Case, before: Sequence[_Found]) -> bool:
     """Whether a sampler is the user's own, or not yet one of many of its kind."""
     kind = type(case.sampler)
-    alike = [c for c, *_ in before if c.data is case.data and type(c.sampler) is kind]
-    return not kind.__module__.startswith("scrub.") or kind is Generate or len(alike) < ALIKE
+    alike = [f for f in before if f.case.data is case.data and type(f.case.sampler) is kind]
+    return is_theirs(case.sampler) or len(alike) < ALIKE
 
 
 def refuse(held: Sequence[Held]) -> None:
@@ -138,13 +171,18 @@ def _equal(one: Sampler, other: Sampler) -> bool:
         return False
 
 
-def _held(case: Case, claim: Prepared, node: str) -> Held:
-    with said_where(claim.file, claim.claim, "Holding a sampler to its laws"):
-        try:
-            broken = tuple(broken_laws(case))
-        except UserError as error:
-            raise error.at(node=node) from error
-    return Held(case, claim, node, broken, _idle(case))
+def _held(item: _Found, broken: list[Broken], between: Broken | NotCompared | None) -> Held:
+    laws = {broken.law for broken in broken}
+    if isinstance(between, Broken) and not laws & {"legality", "determinism"}:
+        broken = [*broken, between]
+    return Held(
+        item.case,
+        item.claim,
+        item.trial.node.node.name,
+        tuple(broken),
+        _idle(item.case),
+        str(between) if isinstance(between, NotCompared) else "",
+    )
 
 
 def _idle(case: Case) -> bool:

@@ -15,7 +15,7 @@ from scrub.data import Dataset, Rows
 from scrub.errors import UserError
 from scrub.samplers import Sampler, differ_of, features_of, is_own
 from scrub.samplers.declared import from_elsewhere
-from scrub.testing.cases import Broken, Case, entry, numbered, same
+from scrub.testing.cases import Broken, Case, entry, is_theirs, numbered, same
 
 AROUND = 48
 """Characters of a long text that are shown around the place where it changed."""
@@ -126,6 +126,31 @@ def determinism(case: Case) -> Broken | None:
             row: dict[str, Any] = {"sample": int(wrong[0])}
             row |= entry("reference", references, wrong[0])
             row |= entry("donor", first, wrong[0]) | entry(f"donor {asked}", again, wrong[0])
+            return Broken("determinism", what, [row])
+    return _at_some_call(case)
+
+
+CALLS = 30
+"""Further calls that determinism makes, of as many samples each: one in some calls may differ."""
+
+
+def _at_some_call(case: Case) -> Broken | None:
+    """Whether one of many draws is another, as of a sampler that counts its calls.
+
+    Ours are not asked: no call of theirs knows of another.
+    """
+    if not is_theirs(case.sampler):
+        return None
+    few = case.references(case.every_row().index[:CALLS])
+    first = case.drawn(few)
+    for call in range(1, CALLS):
+        again = case.drawn(few)
+        one, two = numbered(first, again)
+        wrong = np.flatnonzero(one != two)
+        if len(wrong):
+            what = f"at call {call + 1}, a sample has another donor than at call 1"
+            row: dict[str, Any] = {"sample": int(wrong[0])} | entry("reference", few, wrong[0])
+            row |= entry("donor", first, wrong[0]) | entry("donor then", again, wrong[0])
             return Broken("determinism", what, [row])
     return None
 

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
-from scipy import stats
 
 LEVEL = 1e-6
 """Probability, at most, that a law which holds is said to be broken."""
@@ -62,6 +61,8 @@ NUMBERS = ("count", "expected", "draws")
 
 def _tails(count: np.ndarray, expected: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Bounds on the probability of such counts or more extreme ones, on their side of the mean."""
+    from scipy import stats  # it takes a while, and a second process needs none of it
+
     p = np.minimum(expected / draws, 1.0)
     above = np.where(count >= expected + 1, stats.binom.sf(count - 1, draws, p), 1.0)
     return np.where(count <= expected - 1, stats.binom.cdf(count, draws, p), above)

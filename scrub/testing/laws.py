@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from unittest import SkipTest
 
 from scrub.data import Dataset, Recipe
 from scrub.errors import UserError
@@ -12,7 +14,9 @@ from scrub.samplers.binding import bound
 from scrub.samplers.declared import refuse
 from scrub.samplers.protocol import names, told
 from scrub.testing import exact, statistical
-from scrub.testing.cases import DRAWS, Broken, Case
+from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
+from scrub.testing.origins import origin_of_tests
+from scrub.testing.processes import Asked, NotCompared, second_process
 
 LAWS: Mapping[str, Callable[[Case], Broken | None]] = {
     "legality": exact.legality,
@@ -83,14 +87,41 @@ def sampler_laws(
     def test_of(law: str) -> Callable[[Any], None]:
         def test(self: Any) -> None:
             __tracebackhide__ = True
-            broken = LAWS[law](case())
-            if broken is not None:
-                raise AssertionError(f"{case().name} breaks the law of {broken}")
+            _assert(case(), LAWS[law](case()))
 
         test.__name__, test.__doc__ = f"test_{law}", LAWS[law].__doc__
         return test
 
-    return type("SamplerLaws", (), {f"test_{law}": test_of(law) for law in laws_of(sampler)})
+    def test_determinism_between_processes(self: Any) -> None:
+        """A fresh process, in which strings hash otherwise, draws the same donors."""
+        __tracebackhide__ = True
+        found = _between(case(), type(self))
+        if isinstance(found, NotCompared):
+            raise SkipTest(str(found))
+        _assert(case(), found)
+
+    tests = {f"test_{law}": test_of(law) for law in laws_of(sampler)}
+    if is_theirs(sampler):
+        tests["test_determinism_between_processes"] = test_determinism_between_processes
+    # A class is of the module that asks for it, as that of a named tuple: a second process finds it
+    # there.
+    module = sys._getframe(1).f_globals.get("__name__", "__main__")
+    return type("SamplerLaws", (), {**tests, "case": staticmethod(case), "__module__": module})
+
+
+def _assert(case: Case, broken: Broken | None) -> None:
+    __tracebackhide__ = True
+    if broken is not None:
+        raise AssertionError(f"{case.name} breaks the law of {broken}")
+
+
+def _between(case: Case, tests: type) -> Broken | NotCompared | None:
+    try:
+        question = Asked(origin_of_tests(tests, case), case.seed, case.draws)
+    except UserError as error:
+        return NotCompared(str(error))
+    with second_process([question]) as second:
+        return second.found([case])[0]
 
 
 def _case(
