@@ -83,8 +83,8 @@ def budget(cost: Cost, *, samples: int, rows: int, kept: int, inputs: int, memor
     least = ceil((each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
         raise UserError(
-            f"--max-memory {memory:,} bytes is too little: one sample of this claim needs "
-            f"{least:,}. Give at least --max-memory {least}."
+            f"memory= (--max-memory on the command line) of {memory:,} bytes is too little: one "
+            f"sample of this claim needs {least:,}. Give at least {least}."
         )
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
     kept = min(rows, chunk * inputs) * cost.row_bytes

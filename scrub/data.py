@@ -208,7 +208,9 @@ class Dataset:
 
         texts = {"text": [self.text(i) for i in range(len(self))]} if self.pieces else {}
         at = {f"at {name}": values for name, values in self.positions.items()}
-        shown = {free_name(name, self.columns): values for name, values in texts.items()}
+        shown: dict[str, Any] = {
+            free_name(name, self.columns): values for name, values in texts.items()
+        }
         shown |= self.columns
         for name, values in (at | {"length": self.lengths}).items():
             shown[free_name(name, shown)] = values

@@ -12,7 +12,7 @@ from scrub.errors import UserError
 
 SAMPLES = 1_000
 MEMORY = 2**30
-"""Bytes for the values of one chunk, where --max-memory says nothing."""
+"""Bytes for the values of one chunk, where `memory` says nothing."""
 
 
 def _whole(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from scrub.options import Options, check_options
 from scrub.resident import Resident
 from scrub.samplers.binding import bound
 from scrub.tree import Tree, treeify
+
+SAID = 3
+"""Claims that a problem of all of them names; of more it says how many they are."""
 
 
 @frozen(eq=False)
@@ -63,14 +67,26 @@ class Session:
     _loaded: dict[Any, Model] = field(factory=dict)
     _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
     """With the recipe or function, so that its identity stays its own."""
+    _failed: dict[Any, tuple[Any, UserError]] = field(factory=dict)
+    """What cannot be described or made, and why: it is not tried again for each claim."""
     _stores: dict[int, Store] = field(factory=dict)
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
         key = identity(name)
         if key not in self._described:
-            self._described[key] = describe(name)
+            self._described[key] = self._tried(key, name, lambda: describe(name))
         return self._described[key]
+
+    def _tried(self, key: Any, source: Any, make: Callable[[], Any]) -> Any:
+        """What is made, unless that failed before."""
+        if key in self._failed:
+            raise UserError(*self._failed[key][1].problems)
+        try:
+            return make()
+        except UserError as error:
+            self._failed[key] = (source, error)
+            raise
 
     def load(self, model: Model, dtype: torch.dtype, device: str) -> Model:
         key = (id(model), dtype, device)
@@ -102,7 +118,8 @@ class Session:
             raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
         key = (id(source), id(model))
         if key not in self._data:
-            made = _theirs(source.make, model.tokenizer, doing="Making the data")
+            make = partial(_theirs, source.make, model.tokenizer, doing="Making the data")
+            made = self._tried(key, source, make)
             self._data[key] = (source, made)
         return self._data[key][1]
 
@@ -155,8 +172,27 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
         except UserError as error:
             problems += error.problems
     if problems:
-        raise UserError(*dict.fromkeys(problems))
+        raise UserError(*_said_once(problems, claims))
     return prepared
+
+
+def _said_once(problems: Sequence[Problem], claims: Sequence[Collected]) -> list[Problem]:
+    """Problems of a file's model or data, which its claims share: once, with the claims' names.
+
+    With the file's alone where all of several claims share it.
+    """
+    of_file = {item.file: [i.claim.name for i in claims if i.file == item.file] for item in claims}
+    shared: dict[Problem, list[str]] = {}
+    for problem in problems:
+        shared.setdefault(evolve(problem, claim=""), []).append(problem.claim)
+    found = []
+    for problem, repeated in shared.items():
+        names = list(dict.fromkeys(repeated))
+        every = len(names) > 1 and names == of_file.get(problem.file)
+        more = [f"{len(names) - SAID} more"] if len(names) > SAID + 1 else []
+        listed = [*names[:SAID], *more] if more else names
+        found.append(evolve(problem, claim="" if every else ", ".join(listed)))
+    return found
 
 
 def bound_hypothesis(
@@ -172,8 +208,8 @@ def bound_hypothesis(
     name = options.model if options.model is not None else item.model
     if name is None:
         raise UserError(
-            "It does not say which model it is about. Set MODEL in the file, or give --model. "
-            f"Embedded: {', '.join(embedded_names())}."
+            "It does not say which model it is about. Set MODEL in the file, or give model= "
+            f"(--model on the command line). Embedded: {', '.join(embedded_names())}."
         )
     model = session.describe(name)
     data = session.data(item.claim.data, model)

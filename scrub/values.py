@@ -82,7 +82,7 @@ def unhashable(values: np.ndarray) -> np.ndarray:
 def _hashable(value: object) -> bool:
     try:
         hash(value)
-    except TypeError:
+    except Exception:  # a TypeError of Python's, or whatever a user's class raises
         return False
     return True
 
@@ -90,7 +90,11 @@ def _hashable(value: object) -> bool:
 def printed(value: object) -> str:
     """A value as messages show it: as Python writes it, on one line."""
     plain = value.item() if isinstance(value, np.generic) else value
-    return shortened(" ".join(repr(plain).split()), 60)
+    try:
+        said = repr(plain)
+    except Exception:  # whatever a user's class raises
+        said = f"a {type(plain).__name__}"
+    return shortened(" ".join(said.split()), 60)
 
 
 def free_name(name: str, taken: Container[str]) -> str:

@@ -175,7 +175,8 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        "or give --model. Embedded: ioi-planted, ioi-shortcut, parens.\n"
+        "or give model= (--model on the command line). Embedded: ioi-planted, ioi-shortcut, "
+        "parens.\n"
     )
 
 
