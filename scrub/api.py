@@ -17,7 +17,7 @@ from scrub.errors import UserError, did_you_mean
 from scrub.figures import interval
 from scrub.hypothesis import Claim
 from scrub.kept import nothing_known
-from scrub.options import Options, check_device
+from scrub.options import Options, is_whole, option_problems
 from scrub.pipeline import ahead, scrub_claim
 from scrub.prepare import Prepared, Session, prepare
 from scrub.results import Result
@@ -26,6 +26,8 @@ from scrub.together import judged
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+A_FLAG = "Give True or False, or leave it out."
 
 
 @overload
@@ -72,7 +74,9 @@ def run(
         UserError: a claim is illegal, or an option is not one.
     """
     several = [claims] if isinstance(claims, Claim) else _several("run", claims)
-    results = _run("run", several, session or Session(), asked_for(diagnosed), options)
+    wrong = [] if diagnosed in (True, False, None) else [f"diagnosed= is {diagnosed!r}. {A_FLAG}"]
+    chosen = _options("run", options, session, wrong)
+    results = _run(several, session or Session(), asked_for(diagnosed), chosen)
     return results[0] if isinstance(claims, Claim) else results
 
 
@@ -101,8 +105,10 @@ def explain(
         UserError: the claim is illegal, or an option is not one.
     """
     _several("explain", [claim])
-    asked = Asked(blame=True, worst=rows)
-    (result,) = _run("explain", [claim], session or Session(), asked, options)
+    is_number = is_whole(rows) and rows >= 0
+    wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
+    chosen = _options("explain", options, session, wrong)
+    (result,) = _run([claim], session or Session(), Asked(blame=True, worst=rows), chosen)
     return Explanation(result)
 
 
@@ -164,10 +170,7 @@ class Explanation:
         return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
-def _run(
-    called: str, claims: list[Claim], session: Session, asked: Asked, options: dict[str, Any]
-) -> list[Result]:
-    chosen = _options(called, options)
+def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -> list[Result]:
     together = judged(claims)
 
     def one(prepared: Prepared) -> Result:
@@ -178,13 +181,21 @@ def _run(
     return [one(prepared) for prepared in prepare(list(map(_collected, claims)), session, chosen)]
 
 
-def _options(called: str, options: dict[str, Any]) -> Options:
+def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
+    """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]
-    for name in options:
-        if name not in known:
-            raise UserError(f'scrub.{called} has no option "{name}". {did_you_mean(name, known)}')
-    chosen = Options(**options)
-    check_device(chosen.device)
+    problems = list(wrong)
+    if not isinstance(session, Session | None):
+        given = type(session).__name__
+        problems.append(f"session= is of type {given}. Give a scrub.Session(), or leave it out.")
+    unknown = [name for name in options if name not in known]
+    problems += [
+        f'scrub.{called} has no option "{name}". {did_you_mean(name, known)}' for name in unknown
+    ]
+    chosen = Options(**{name: value for name, value in options.items() if name in known})
+    problems += option_problems(chosen)
+    if problems:
+        raise UserError(*problems)
     return chosen
 
 

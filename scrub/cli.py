@@ -118,7 +118,6 @@ def test_command(
     claims = collect(targets, keyword=keyword, note=note_unless(quiet))
     from scrub.diagnostics.report import show_diagnosis
     from scrub.diagnostics.run import asked_for
-    from scrub.options import check_device
     from scrub.prepare import Session, prepare
     from scrub.progress import Progress
     from scrub.report import show
@@ -126,7 +125,6 @@ def test_command(
     from scrub.terminal import terminal
 
     options = options_of(alone=verbose, **chosen)
-    check_device(options.device)
     session = Session()
     prepared = prepare(claims, session, options)
     if by:
@@ -161,7 +159,7 @@ def test_command(
 @KEYWORD
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
-    prepared = prepared_claims(targets, model, keyword)
+    prepared = prepared_claims(targets, keyword, model=model)
     from scrub.testing.claims import hold, refuse, report
 
     held, left_out = hold(prepared, model)
@@ -194,14 +192,13 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
 @click.option("-v", "--verbose", is_flag=True, help="Every step, in order.")
 def plan_command(
     target: str,
-    model: str | None,
     keyword: str,
     svg_file: Path | None,
     verbose: bool,
     **chosen: Any,
 ) -> int:
     """Show the tree, what would run and its cost, without running it."""
-    prepared = prepared_claims((target,), model, keyword)
+    prepared = prepared_claims((target,), keyword, **chosen)
     if svg_file:
         _draw(prepared, svg_file)
     from rich.markup import escape
@@ -244,7 +241,7 @@ def _draw(prepared: list[Prepared], file: Path) -> None:
 @SEED
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     """Show what a claim swaps: each node's inputs, changed tokens marked."""
-    prepared = prepared_claims((target,), model, "")
+    prepared = prepared_claims((target,), "", model=model)
     from rich.markup import escape
 
     from scrub.draw import draw

@@ -6,7 +6,6 @@ Heavy modules are imported where they are used: `--help` must not wait.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.errors import NoClaimError, UserError, in_line, in_words
+from scrub.sizes import EXAMPLES, in_bytes
 from scrub.stopping import Terminated
 from scrub.streams import say, settled
 
@@ -83,12 +83,6 @@ KEYWORD = click.option(
     metavar="EXPR",
     help='Only claims whose names match: "position and not absolute".',
 )
-UNITS = {"": 1} | {
-    f"{prefix}{i}b": base**power
-    for power, prefix in enumerate("kmgt", start=1)
-    for i, base in (("", 1000), ("i", 1024))
-}
-"""Bytes in each unit, in lower case: "mb", "gib"."""
 
 
 class Size(click.ParamType):
@@ -99,13 +93,10 @@ class Size(click.ParamType):
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([a-z]*)", str(value).lower())
-        size = int(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
-        if size < 1:
+        size = in_bytes(str(value))
+        if size is None:
             self.fail(
-                f"{value!r} is not a number of bytes. Give one, such as 500000000, 500MB or 2GiB.",
-                param,
-                ctx,
+                f"{value!r} is not a number of bytes. Give one, such as {EXAMPLES}.", param, ctx
             )
         return size
 
@@ -145,13 +136,13 @@ def note_unless(quiet: bool) -> Callable[[str], None]:
     return (lambda text: None) if quiet else say
 
 
-def prepared_claims(targets: tuple[str, ...], model: str | None, keyword: str) -> list[Prepared]:
+def prepared_claims(targets: tuple[str, ...], keyword: str, **chosen: Any) -> list[Prepared]:
     from scrub.collect import collect
 
     claims = collect(targets, keyword=keyword, note=note_unless(False))
     from scrub.prepare import Session, prepare
 
-    return prepare(claims, Session(), options_of(model=model))
+    return prepare(claims, Session(), options_of(**chosen))
 
 
 def options_of(max_memory: int | None = None, **chosen: Any) -> Options:

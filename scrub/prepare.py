@@ -22,12 +22,16 @@ from scrub.model.graph import Graph
 from scrub.model.model import Model, describe, embedded_names, identity, load
 from scrub.model.plain import PlainCache, Store
 from scrub.options import Options, check_options
-from scrub.resident import Resident
+from scrub.resident import Resident, of_machine
 from scrub.samplers.binding import bound
+from scrub.sizes import shown
 from scrub.tree import Tree, treeify
 
 SAID = 3
 """Claims that a problem of all of them names; of more it says how many they are."""
+BYTES = 48
+"""Bytes that a row or a number of a sample takes in all, with what is computed from it: 240 to 350
+were measured for a sample of five rows and three numbers."""
 
 
 @frozen(eq=False)
@@ -173,6 +177,7 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
             problems += error.problems
     if problems:
         raise UserError(*_said_once(problems, claims))
+    _check_samples(prepared, options.samples)
     return prepared
 
 
@@ -193,6 +198,26 @@ def _said_once(problems: Sequence[Problem], claims: Sequence[Collected]) -> list
         listed = [*names[:SAID], *more] if more else names
         found.append(evolve(problem, claim="" if every else ", ".join(listed)))
     return found
+
+
+def _check_samples(prepared: Sequence[Prepared], samples: int) -> None:
+    """Refuse more samples than this machine's memory holds the rows and numbers of.
+
+    They are not counted by the memory for values while computing, and all kept to the end.
+    """
+    each = BYTES * max((_columns(claim) for claim in prepared), default=0)
+    if each * samples > of_machine():
+        raise UserError(
+            f"{samples:,} samples do not fit: what is drawn and measured for them takes about "
+            f"{shown(each * samples)}, and this machine has "
+            f"{shown(of_machine())}. Give at most {int(of_machine() // each):,}."
+        )
+
+
+def _columns(claim: Prepared) -> int:
+    """Rows that are drawn for a sample, and numbers that are measured."""
+    nodes = sum(1 if node.is_leaf else 2 for node in claim.tree.walk())
+    return 2 + nodes + 3 * len(claim.metrics)
 
 
 def bound_hypothesis(

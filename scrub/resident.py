@@ -1,8 +1,9 @@
-"""How much memory this process holds, as Linux tells it; NaN elsewhere."""
+"""How much memory this process holds, as Linux tells it (NaN elsewhere), and this machine has."""
 
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 from attrs import frozen
@@ -28,6 +29,14 @@ class Resident:
     def grown(self) -> float:
         """Bytes by which the peak since the start exceeds what was resident then."""
         return _field("VmHWM") - self.start
+
+
+def of_machine() -> float:
+    """Bytes of memory that this machine has; infinity where it does not tell."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _field(name: str) -> float:

@@ -83,7 +83,11 @@ def test_the_engine_runs_once(sums: ModuleType, monkeypatch: pytest.MonkeyPatch)
         return execute(*arguments, **options)
 
     monkeypatch.setattr("scrub.pipeline.execute", counted)
-    scrub.run(evolve(sums.anything_goes, metric=[sums.ERROR, custom(sums.constant)]), samples=50)
+    scrub.run(
+        evolve(sums.anything_goes, metric=[sums.ERROR, custom(sums.constant)]),
+        samples=50,
+        diagnosed=False,
+    )
     assert len(runs) == 1
 
 

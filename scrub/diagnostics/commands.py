@@ -191,11 +191,9 @@ def _run(
     Args:
         more: what the results file says beside the results.
     """
-    from scrub.options import check_device
     from scrub.progress import Progress
     from scrub.suite import partial_file, remove_partial, run_claims, write_finished
 
-    check_device(options.device)
     progress = Progress(options.samples * len(claims), quiet=False)
     outcome = run_claims(
         claims, session, options, progress, json_file=json_file, save_run=None, asked=asked
