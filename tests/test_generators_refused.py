@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,34 @@ REFUSED: dict[str, tuple[Callable[[Input, np.random.Generator], Any], str]] = {
         lambda r, g: Input({"words": [3, 1]}),
         "an input of words, and the model reads tokens. Return that.",
     ),
+    "huge": (
+        lambda r, g: r.but(tokens=np.full(len(r.tokens), 2**64 - 1, dtype=np.uint64)),
+        f"token {2**64 - 1}. No vocabulary is so large.",
+    ),
+    "half a position": (
+        lambda r, g: r.but(positions={"late": 1.5}),  # type: ignore[dict-item]
+        '"late" at 1.5. Give the number of a token, from 0.',
+    ),
+    "a position in quotes": (
+        lambda r, g: r.but(positions={"late": "1"}),  # type: ignore[dict-item]
+        "\"late\" at '1'. Give the number of a token, from 0.",
+    ),
+    "no position": (
+        lambda r, g: r.but(positions={"late": None}),  # type: ignore[dict-item]
+        '"late" at None. Give the number of a token, from 0.',
+    ),
+    "a name without quotes": (
+        lambda r, g: r.but(columns={5: 1}),  # type: ignore[dict-item]
+        "a value called 5. Names are in quotes.",
+    ),
+    "a number as text": (
+        lambda r, g: r.but(text=5),  # type: ignore[arg-type]
+        "5 as text. Return a string.",
+    ),
+    "several": (
+        lambda r, g: (r, r),
+        "a tuple. Return an Input, such as reference.but(tokens=…), or None to try again.",
+    ),
     "text": (
         lambda r, g: r.but(text="a b"),
         "text, and the model has no tokenizer. Return tokens.",
@@ -101,6 +130,14 @@ def test_a_generator_that_rejects_all() -> None:
     assert re.fullmatch(message, str(refused.value))
     with pytest.raises(UserError, match="tries=0"):
         Generate(never, tries=0)
+
+
+def test_a_missing_feature_is_like_a_missing_one() -> None:
+    """As for `Agree`: NaN is not equal to itself, and no try was ever accepted."""
+    data = recorded.DATA.with_columns(kind=[math.nan] * len(recorded.DATA))
+    references = Rows(data, np.array([0, 1]))
+    drawn = Generate(lambda r, g: r, features="kind").draw(references, KeyedRandomness(0, (), 2))
+    assert np.isnan(drawn.feature("kind")).all()
 
 
 def test_generators_that_return_other_columns_each_time() -> None:

@@ -38,6 +38,11 @@ def _function(sampler: object, attribute: object, function: Any) -> None:
         )
 
 
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values of a feature are the same. Missing is like missing, as for `Agree`."""
+    return one is other or bool(np.all(one == other)) or bool(one != one and other != other)
+
+
 @frozen
 class Generate:
     """A new input, made from the reference: `function(reference, generator)`.
@@ -100,7 +105,8 @@ class Generate:
                 rejected += 1
                 continue
             made = self._finished(given, reference, data, row)
-            if all(self._value(made, name, data, row) == features[name] for name in features):
+            values = {name: self._value(made, name, data, row) for name in features}
+            if all(_alike(values[name], features[name]) for name in features):
                 return made
             unlike += 1
         reasons = [f"{rejected} were rejected by the function"] * (rejected > 0)

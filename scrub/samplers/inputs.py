@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,11 @@ from attrs import field, frozen
 
 from scrub.data import Dataset, Tokenizer, pad, pad_token
 from scrub.errors import UserError, did_you_mean
+from scrub.samplers.protocol import told
 
 TOKENS, TEXT = "tokens", "text"
+MOST = 2**31
+"""No vocabulary is larger."""
 
 
 def _read_only(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,6 +100,10 @@ class Input:
             UserError: it is no input of the kind of the reference. (The sentence goes on from
                 "it returned ".)
         """
+        for table in (self.columns, self.positions, self.labels):
+            unnamed = [name for name in table if not isinstance(name, str)]
+            if unnamed:
+                raise UserError(f"a value called {told(unnamed[0])}. Names are in quotes.")
         encoded = self._encoded(tokenizer) if TEXT in self.inputs else self
         wrong = encoded._unlike(reference)
         if wrong:
@@ -113,6 +121,8 @@ class Input:
                 "then is. Return as many tokens, or give positions= for all."
             )
         for name, at in positions.items():
+            if not _is_whole(at):
+                raise UserError(f'"{name}" at {told(at)}. Give the number of a token, from 0.')
             if not 0 <= at < len(encoded.tokens):
                 raise UserError(
                     f'{len(encoded.tokens)} tokens with "{name}" at {at}. '
@@ -122,9 +132,11 @@ class Input:
 
     def _encoded(self, tokenizer: Tokenizer | None) -> Input:
         text = self.inputs[TEXT]
+        if not isinstance(text, str):
+            raise UserError(f"{told(text)} as text. Return a string.")
         if tokenizer is None:
             raise UserError("text, and the model has no tokenizer. Return tokens.")
-        ids = tokenizer.encode(str(text))
+        ids = tokenizer.encode(text)
         unknown = getattr(tokenizer, "unknown", None)
         if unknown is not None and unknown in ids:
             first = ids.index(unknown)
@@ -150,6 +162,8 @@ class Input:
                     )
                 if value.min() < 0:
                     return f"token {value.min()}. Token ids are 0 or more."
+                if value.max() > MOST:
+                    return f"token {value.max()}. No vocabulary is so large."
             elif value.shape != like.shape or value.dtype.kind not in "iufb":
                 return (
                     f'"{name}" of shape {list(value.shape)} and type {value.dtype}. The model '
@@ -163,6 +177,13 @@ class Input:
         tables = (self.columns, self.positions, self.labels)
         read = [(name, value.shape, value.tobytes()) for name, value in self.inputs.items()]
         return repr(sorted(read)), *(repr(sorted(table.items())) for table in tables)
+
+
+def _is_whole(at: Any) -> bool:
+    try:
+        return operator.index(at) == at and not isinstance(at, bool | np.bool_)
+    except (TypeError, ValueError):
+        return False
 
 
 def one_input(data: Dataset, row: int) -> Input:
