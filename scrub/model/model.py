@@ -246,11 +246,15 @@ def _directory(name: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "roles.toml"]
+    official = _official(name)
     try:
-        return Path(snapshot_download(_official(name), allow_patterns=wanted))
+        found = huggingface_hub.snapshot_download(
+            official, allow_patterns=wanted, local_files_only=not _answers(official)
+        )
+        return Path(found)
     except Exception as error:  # whatever the hub's client raises: no network, no such name
         reason = REASONS.get(type(error).__name__)
         if reason is None and isinstance(error, OSError):
@@ -262,6 +266,25 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
+def _answers(official: str) -> bool:
+    """Whether the hub answers. A download would wait without end for one that does not.
+
+    Raises:
+        Exception: of the hub's client, if the hub answers that it does not have this model.
+    """
+    import huggingface_hub
+
+    try:
+        huggingface_hub.HfApi().model_info(official, timeout=PATIENCE)
+    except Exception as error:  # whatever the hub's client raises
+        if type(error).__name__ in REASONS:
+            raise
+        return False
+    return True
+
+
+PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer."""
 REASONS = {
     "GatedRepoError": "access to it is restricted",
     "HFValidationError": "no model there can be called so",
