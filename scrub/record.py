@@ -6,7 +6,8 @@ One folder a claim. `run.json` says what stands where; `run.safetensors` holds t
 `tree` lists the nodes, the root first, each with its parent's id, and per route its sites (heads
 are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
 parent by which it enters (`into`; null: any) and the sites that it may pass through.
-`weights_sha256` is of the model's *.safetensors files, put together in order of name. `recovered`
+`weights_sha256` is of the model's *.safetensors files, put together in order of name (of a model
+that was in memory, of its tensors: `scrub.model.memory`). `recovered`
 is computed from the metrics; so is its interval (docs/statistics.md). `splits` lists
 the split sites: how, and into which summands, "rest" being what the others leave. `recomputable`
 is false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -89,14 +90,22 @@ def headers(directory: Path) -> dict[str, Header]:
                     tensor = file.get_slice(name)
                     found[name] = Header(tuple(tensor.get_shape()), tensor.get_dtype())
         except OSError as error:
-            reason = "it is a folder" if path.is_dir() else error.strerror or "it leads nowhere"
-            raise UserError(f"{path} cannot be read: {reason}.") from error
+            raise UserError(f"{path} cannot be read: {_why_not(path, error)}.") from error
         except SafetensorError as error:
             raise UserError(
                 f"{path} is not a complete safetensors file ({str(error).rstrip('.')}). "
                 "Copy or download it again."
             ) from error
     return found
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    """Why a weights file could not be opened; safetensors does not always say."""
+    if path.is_dir():
+        return "it is a folder"
+    if not path.exists():
+        return "it leads nowhere"
+    return error.strerror or str(error) if os.access(path, os.R_OK) else "permission denied"
 
 
 def require_weights(directory: Path) -> None:
@@ -191,5 +200,7 @@ def sha256(directory: Path) -> str:
     """Of the weights files, put together in order of name."""
     digest = hashlib.sha256()
     for path in weight_files(directory):
-        digest.update(path.read_bytes())
+        with path.open("rb") as file:
+            while block := file.read(2**24):
+                digest.update(block)
     return digest.hexdigest()

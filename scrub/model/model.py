@@ -226,20 +226,16 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
 def _directory(name: str) -> Path:
     if name in embedded_names():
         return EMBEDDED / name
-    try:
-        path = Path(name).expanduser()
-        there = path.is_dir()
-    except (OSError, RuntimeError):  # no path can be called so; no such user
-        path, there = Path(name), False
-    if there and name.strip():
-        return path
+    path = os.path.expanduser(name)
+    if os.path.isdir(path) and name.strip():
+        return Path(path)
     meant = difflib.get_close_matches(name, embedded_names(), n=1)
     if meant or not name.strip():
         raise UserError(f'There is no model "{name}". {did_you_mean(name, embedded_names())}')
-    if path.is_absolute() or name.startswith((".", "~")) or os.path.lexists(path):
-        what = "it is a file" if path.is_file() else "there is no such directory"
+    if name.startswith((".", "/", "~")) or os.path.isfile(path):
+        what = "it is a file" if os.path.isfile(path) else "there is no such directory"
         raise UserError(
-            f'There is no model "{name}": {what}. Give a directory with config.json and '
+            f'There is no model "{shortened(name)}": {what}. Give a directory with config.json and '
             f"model.safetensors, or one of: {', '.join(embedded_names())}."
         )
     return _from_hub(name)
