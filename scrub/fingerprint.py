@@ -121,13 +121,10 @@ def _own_code() -> str:
 
 
 def _model_files(directory: Path | None) -> str:
-    """Hash of what lies beside the weights and changes the model: its configuration.
-
-    Weights that are not safetensors are in no other hash.
-    """
+    """Hash of what lies beside the weights and changes the model: its configuration."""
     if directory is None:
         return ""
-    files = sorted([*directory.glob("*.json"), *directory.glob("*.bin")])
+    files = sorted(path for path in directory.glob("*.json") if path.is_file())
     return _digest(part for file in files for part in (file.name.encode(), file.read_bytes()))
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import native_models
-from command import ROOT
+from command import ROOT, inside
 from scrub.errors import UserError
 from scrub.model.model import describe, load
 
@@ -374,6 +374,14 @@ def test_published_roles_are_those_of_a_model_that_has_such_heads(
     (copied / "roles.toml").unlink()
     small = copied.rename(tmp_path / "gpt2")
     assert describe(small).roles == {}
+
+
+def test_a_folder_beside_the_weights_is_passed_over(copied: Path) -> None:
+    (copied / "runs.json").mkdir()
+    (copied / "gone.json").symlink_to("nowhere")
+    claim = str(ROOT / "hypotheses" / "ioi_claim3.py::by_value")
+    done = inside("test", claim, "--model", "copy", "--samples", "20", cwd=copied.parent)
+    assert done.code == 0, done.err
 
 
 # Tokenizers
