@@ -243,6 +243,15 @@ def test_activations_that_are_not_finite(copied: Path) -> None:
     )
 
 
+def test_settings_by_which_the_model_itself_fails(copied: Path) -> None:
+    set_in(copied, attn_pdrop=float("nan"))
+    assert refused(copied) == (
+        "The model itself fails on a probe batch of tokens: RuntimeError: dropout probability has "
+        "to be between 0 and 1, but got nan. Are its configuration and its modules as they were "
+        "made?"
+    )
+
+
 def test_tensors_of_another_shape_missing_and_extra(copied: Path) -> None:
     whole = load_file(copied / "model.safetensors")
     for changes, message in (

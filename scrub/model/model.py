@@ -209,7 +209,10 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
         UserError: the weights cannot be read, or the graph disagrees with the model.
     """
     if model.weights is not None:
-        return evolve(model, graph=transformer(copied(model.weights, dtype, device)))
+        table = model.weights.embedding
+        as_asked = table.dtype == dtype and table.device == torch.empty(0, device=device).device
+        weights = model.weights if as_asked else copied(model.weights, dtype, device)
+        return evolve(model, graph=transformer(weights))
     if model.directory is None:
         return model
     require_weights(model.directory)

@@ -8,7 +8,7 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from scrub.errors import UserError
+from scrub.errors import UserError, in_words
 from scrub.model.graph import Graph, Where
 from scrub.model.plain import reads
 
@@ -54,18 +54,26 @@ def check(
         limit: the largest difference allowed, relative to the largest logit.
 
     Raises:
-        UserError: with the size of the difference; or the model gives numbers that are not finite.
+        UserError: with the size of the difference; or the model fails, or gives numbers that are
+            not finite.
     """
     batch = probe_batch(graph, vocabulary, windows)
-    with torch.no_grad():
-        expected = original(batch)
+    try:
+        with torch.no_grad():
+            expected = original(batch)
+    except Exception as error:  # whatever a setting or a module that the user has changed raises
+        raise UserError(
+            f"The model itself fails on a probe batch of tokens: {in_words(error)}. Are its "
+            "configuration and its modules as they were made?"
+        ) from error
     _check_finite(expected, batch)
     off = difference(graph, expected, batch)
     if not off <= limit:
         raise UserError(
             f"The graph disagrees with the model it was made from: by {off:.2g} of the "
             f"largest logit on a probe batch, where {limit:.0e} is allowed. "
-            "This model has a part that scrub does not know; please report it."
+            "This model has a part that scrub does not know: please report it, unless you changed "
+            "its modules or its code yourself."
         )
 
 
