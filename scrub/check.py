@@ -315,13 +315,15 @@ def _metric(
                 f'Metric "{metric.name}": dataset "{data.name}" has no label "{label}".',
                 did_you_mean(label, data.labels),
             )
-        elif graph.outputs is not None:
-            wrong = np.flatnonzero((data.labels[label] < 0) | (data.labels[label] >= graph.outputs))
+        elif graph.outputs is not None and graph.vocabulary is not None:
+            ids = data.labels[label]
+            # What is no token either was refused with the data.
+            wrong = np.flatnonzero((ids >= graph.outputs) & (ids < graph.vocabulary))
             if len(wrong):
                 problems.add(
-                    f'Metric "{metric.name}": label "{label}" is {data.labels[label][wrong[0]]} in '
-                    f"row {wrong[0]} ({len(wrong):,} rows are like it); the model gives logits 0 "
-                    f"to {graph.outputs - 1}.",
+                    f'Metric "{metric.name}": label "{label}" is {ids[wrong[0]]} in row {wrong[0]} '
+                    f"({len(wrong):,} rows are like it); the model gives logits 0 to "
+                    f"{graph.outputs - 1}.",
                     "Give a label among the model's outputs.",
                 )
     one_position = route.at != ALL and len(route.at) == 1

@@ -138,13 +138,15 @@ def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]
         )
     if graph.vocabulary is None:
         return problems
+    # A label is the id of a token, or the number of a logit where a model has more of those.
+    known = max(graph.vocabulary, graph.outputs or 0)
     for name, ids in data.labels.items():
-        if (wrong := ids >= graph.vocabulary).any():
+        if (wrong := ids >= known).any():
             row = int(wrong.argmax())
             problems.append(
                 Problem(
                     f'{whose} label "{name}" {ids[row]} in row {row}; the model knows tokens 0 to '
-                    f"{graph.vocabulary - 1}.",
+                    f"{known - 1}.",
                     "Return known ones." if made else "Make the data with the model's tokenizer.",
                     node=node,
                 )

@@ -15,8 +15,18 @@ import family_models
 import native_models
 import scrub
 from family_models import FAMILIES, off
-from scrub import Agree, Correspondence, Exact, InterpNode, claim, heads, inconclusive, output
-from scrub.data import Dataset, from_frame
+from scrub import (
+    Agree,
+    Correspondence,
+    Exact,
+    InterpNode,
+    claim,
+    from_frame,
+    heads,
+    inconclusive,
+    output,
+)
+from scrub.data import Dataset
 from scrub.errors import UserError
 from scrub.metrics import logit_diff
 from scrub.model.model import describe, load
