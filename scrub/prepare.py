@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from attrs import evolve, field, frozen
 
+from scrub.ancestry import parents_first, refuse_too_many
 from scrub.check import check
 from scrub.collect import Collected
 from scrub.data import Dataset, Recipe
@@ -309,25 +310,27 @@ def said_where(file: str, claim: Claim, doing: str) -> Iterator[None]:
 
 
 def _bound(correspondence: Correspondence, model: Model, session: Session) -> Correspondence:
-    """The same hypothesis with the recipes of its samplers made, each once in a session."""
+    """The same hypothesis with the recipes of its samplers made, each once in a session.
+
+    Raises:
+        UserError: it is no tree, or one that is too large.
+    """
     made: dict[InterpNode, InterpNode] = {}
 
     def bind(sampler: Any) -> Any:
         return bound(sampler, lambda recipe: session.data(recipe, model), model.tokenizer)
 
-    def rebuilt(node: InterpNode) -> InterpNode:
-        if not isinstance(node, InterpNode):  # a slip of the user's, which the check names
-            return node
-        if node not in made:
-            made[node] = evolve(
-                node,
-                sampler=bind(node.sampler),
-                other=bind(node.other),
-                parents=tuple(rebuilt(parent) for parent in node.parents),
-            )
-        return made[node]
-
-    return Correspondence({rebuilt(node): sites for node, sites in correspondence.sites.items()})
+    order = parents_first(correspondence.sites)
+    refuse_too_many(correspondence, order)
+    for node in order:
+        made[node] = evolve(
+            node,
+            sampler=bind(node.sampler),
+            other=bind(node.other),
+            # What is no node is a slip of the user's, which the check names.
+            parents=tuple(made[p] if isinstance(p, InterpNode) else p for p in node.parents),
+        )
+    return Correspondence({made.get(node, node): s for node, s in correspondence.sites.items()})
 
 
 def load_models(prepared: Sequence[Prepared], session: Session, options: Options) -> None:
