@@ -17,7 +17,7 @@ from scrub.model.arithmetic import graph, node, source
 from scrub.tree import treeify
 
 DATA = Dataset("rows", {"x": np.arange(4.0)}, np.ones(4))
-MODEL = graph(source("x"), node("y", lambda x: x + 1))
+MODEL = graph(source("x"), node("y", lambda x: x + 1, x="x"))
 
 
 def refused(*nodes: InterpNode) -> str:

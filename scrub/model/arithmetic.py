@@ -40,10 +40,15 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
     """The graph of these nodes. An argument's name is the port by which a path enters.
 
     Raises:
-        UserError: a node reads one that does not stand before it.
+        UserError: a node reads nothing, or one that does not stand before it.
     """
     values: dict[str, Site | Stream] = {}
     for item in nodes:
+        if item.function is not None and not item.reads:
+            raise UserError(
+                f'Node "{item.name}" reads nothing. Say which node each argument of its function '
+                f'is: node("{item.name}", function, x="x").'
+            )
         for argument, sources in item.reads.items():
             for name in sources:
                 if name not in values:

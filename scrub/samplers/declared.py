@@ -19,6 +19,7 @@ from scrub.samplers.protocol import (
     source_of,
     told,
 )
+from scrub.samplers.rows import Agree, Differ
 
 
 def no_sampler(given: Any) -> str:
@@ -48,6 +49,8 @@ def wrongly_declared(sampler: Any) -> list[str]:
             found += [f"{who}: {what}" for what in question(given)] if given is not None else []
         except Exception as error:  # the same
             found.append(f"{who}: its {attribute} cannot be read: {in_words(error)}.")
+    if not found and type(sampler) in (Agree, Differ):
+        found += _names_nothing(sampler)
     if not found and "agreement" in names(getattr(sampler, "laws", ())):
         found += _agrees_on_nothing(sampler)
     return found
@@ -109,6 +112,12 @@ def _listed(given: Any, attribute: str, of: str, write: str) -> tuple[str, ...] 
         return names(given)
     except UserError:
         return f"its {attribute} are {told(given)}, no names {of}. Write {write}."
+
+
+def _names_nothing(sampler: Agree | Differ) -> list[str]:
+    if features_of(sampler) or differ_of(sampler):
+        return []
+    return [f"Its {type(sampler).__name__} names no feature. Name one, or write Uncond(): any row."]
 
 
 def _agrees_on_nothing(sampler: Any) -> list[str]:

@@ -77,7 +77,7 @@ def _listed(*given: Any) -> str:
     return ", ".join(map(told, given))
 
 
-@frozen
+@frozen(init=False)
 class Differ:
     """A row that differs from the reference on each of the features, uniformly; else any.
 
@@ -86,6 +86,14 @@ class Differ:
 
     differ: tuple[str, ...] = field(converter=NAMES)
     laws: ClassVar = ("agreement", "reach", "uniformity", "independence")
+
+    def __init__(self, differ: str | Iterable[str], *more: Any) -> None:
+        if more:
+            raise UserError(
+                f"Differ({_listed(differ, *more)}): its features are one argument. "
+                f"Write Differ([{_listed(differ, *more)}]); donors differ on each of them."
+            )
+        self.__attrs_init__(differ)  # type: ignore[attr-defined]
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
         found = choices(references, (), self.differ, describe_sampler(self))
