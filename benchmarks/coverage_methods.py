@@ -14,7 +14,7 @@ from attrs import frozen
 from coverage_situations import Triple
 from scipy import stats
 
-from scrub.ratio import fieller_set, ratio_set
+from scrub.ratio import farthest, fieller_set, ratio_set
 
 Ends = tuple[np.ndarray, np.ndarray]
 Method = Callable[[Triple, float, np.random.Generator], Ends]
@@ -24,6 +24,13 @@ RESAMPLES, BATCH = 2_000, 100
 
 def ours(losses: Triple, confidence: float, rng: np.random.Generator) -> Ends:
     return ratio_set(*_saved_and_gap(losses), confidence)
+
+
+def decides(losses: Triple, confidence: float, rng: np.random.Generator) -> Ends:
+    """What verdicts are read off: ours, and the worst that scrubs which were not seen may do."""
+    low, high = ours(losses, confidence, rng)
+    least, most = farthest(*losses, confidence)
+    return np.minimum(low, least), np.maximum(high, most)
 
 
 def without_rule_of_three(losses: Triple, confidence: float, rng: np.random.Generator) -> Ends:

@@ -9,10 +9,16 @@ statistic of skewed numbers is skewed the other way. They are taken at the estim
 every r, as Hwang does with bootstrapped ones ("Fieller's problems and resampling techniques",
 Statistica Sinica 5, 1995).
 
+The nearer critical value draws an end in, and that is believed only as far as the skewness is told
+from chance: it is bent by the share of the squared skewness that twice its own squared error leaves
+(a positive part as James & Stein's). A few outliers to either side have a skewness, and it says
+nothing.
+
 No test sees failures that are rarer than one in n. So the set also holds whatever a failure that n
 references did not show could do: the rule of three (Hanley & Lippman-Hand, JAMA 249, 1983). Its one
 assumption: such a failure costs about as much as the baseline's failures do, the mean size of the
-gaps weighted by their size.
+gaps weighted by their size. `farthest` assumes the worst instead: that what was not seen is as bad,
+or as good, as any number that was drawn (as in Anderson's bounds for a mean of known range, 1969).
 """
 
 from __future__ import annotations
@@ -24,6 +30,10 @@ from jaxtyping import Float
 from scipy import stats
 
 Array = np.ndarray
+CHANCE = 2
+"""Squared errors of the skewness that are taken off its square. With 1, outliers to both sides are
+held in 92.8% of samples of 1,000, with 2 in 94.5%; where ten of 1,000 fail the interval is 2% wider
+than with 1, ordinary ones are the same (chosen on losses of other seeds than the tables)."""
 
 
 def ratio_set(
@@ -54,18 +64,23 @@ def critical_values(
 ) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
     """Between which values the t statistic of `saved − r · gap` lies at the true ratio r.
 
-    The statistic is that of the numbers turned so that the mean gap is positive.
+    The statistic is that of the numbers turned so that the mean gap is positive. Laws: neither is
+    nearer to zero than both Student's and Hall's; the farther of the two is Hall's.
     """
     samples, gap_mean = saved.shape[-1], gap.mean(-1)
     rest = saved - (saved.mean(-1) / gap_mean)[..., None] * gap
     rest = rest * np.sign(gap_mean)[..., None]
-    second, third = (rest**2).mean(-1), (rest**3).mean(-1)
-    scale = (saved**2).mean(-1) + (gap**2).mean(-1)
+    second, scale = (rest**2).mean(-1), (saved**2).mean(-1) + (gap**2).mean(-1)
     flat = second <= 1e-24 * scale  # nothing but rounding is left
-    skewness = np.where(flat, 0.0, third / np.where(flat, 1.0, second) ** 1.5)
+    unit = np.where(flat[..., None], 0.0, rest / np.sqrt(np.where(flat, 1.0, second))[..., None])
+    skewness, sixth = (unit**3).mean(-1), (unit**6).mean(-1)
+    squared = np.where(skewness == 0, math.inf, skewness**2)
+    told = np.maximum(1 - CHANCE * sixth / (samples * squared), 0.0)
     quantile = float(stats.t.ppf((1 + confidence) / 2, samples - 1))
     bend = skewness / math.sqrt(samples)
-    return _halls(-quantile, bend), _halls(quantile, bend)
+    low, high = _halls(-quantile, bend), _halls(quantile, bend)
+    nearer_low, nearer_high = _halls(-quantile, bend * told), _halls(quantile, bend * told)
+    return np.where(bend > 0, low, nearer_low), np.where(bend > 0, nearer_high, high)
 
 
 def _halls(quantile: float, bend: Array) -> Array:
@@ -125,3 +140,24 @@ def rule_of_three(gap: Float[Array, "*others samples"], confidence: float) -> Ar
     rate = 1 - ((1 - confidence) / 2) ** (1 / gap.shape[-1])
     cost = (gap**2).mean(-1) / np.abs(gap).mean(-1)
     return rate * cost / np.abs(gap.mean(-1))
+
+
+def farthest(
+    original: Float[Array, "*others samples"],
+    scrubbed: Float[Array, "*others samples"],
+    baseline: Float[Array, "*others samples"],
+    confidence: float,
+) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
+    """How far scrubs that n references did not show may move the ratio, were each as bad as can be.
+
+    Below the estimate if each had the worst number of all that were drawn, and above it if each had
+    the best: their rate is at most 1 − (α/2)^(1/n) at each end, as in `rule_of_three`. The gap is
+    taken as it was measured.
+    """
+    rate = 1 - ((1 - confidence) / 2) ** (1 / scrubbed.shape[-1])
+    gap = (baseline - original).mean(-1)
+    drawn = np.concatenate([original, scrubbed, baseline], axis=-1)
+    ends = drawn.max(-1), drawn.min(-1)
+    worst, best = np.where(gap > 0, ends[0], ends[1]), np.where(gap > 0, ends[1], ends[0])
+    mean, estimate = scrubbed.mean(-1), (baseline - scrubbed).mean(-1) / gap
+    return estimate - rate * (worst - mean) / gap, estimate + rate * (mean - best) / gap
