@@ -16,7 +16,7 @@ Written down before any interval was measured on them. Each stands for something
 - *rare and dear*: one reference in 1,000 loses 5 or 20 times the mean gap, on all others the scrub
   costs next to nothing. So two samples of 1,000 in five hold no failure at all. The metric varies
   so much between references that the draws show numbers as bad as a failure's; "never shown": its
-  numbers all lie within two gaps, until one fails.
+  numbers lie within two or three gaps, until one fails.
 - *outliers*: the ordinary losses, but in one reference of 100 the scrub's noise is 20 times as
   wide, to either side.
 - *heavy lognormal*: the cost of the scrub is lognormal with sigma 2 (skewness 414), the other
@@ -24,8 +24,9 @@ Written down before any interval was measured on them. Each stands for something
 
 Four rules. "exact": 95% must lie within the simulation's 99.9% interval of the coverage. "at
 least": the interval is widened or unbounded on purpose, since no bounded one is honest, so coverage
-may be above but not below. "93%": a failure that was not seen may cost more than the whole gap;
-coverage must not be below 93%. "shown": no method can promise anything; the figure is for reading.
+may be above but not below. "93%": a failure that was not seen may cost more than the whole gap; the
+interval that verdicts are read off must hold the truth in 93% at least. "shown": no method can
+promise anything; the figure is for reading.
 """
 
 from __future__ import annotations

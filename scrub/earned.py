@@ -76,7 +76,7 @@ def earned(
         return evolve(found, vacuous=_vacuous(nodes, anything)) if alike else found
     if expect.low is None or verdict_of(judged, expect) != "supported":
         return found
-    if verdict_of(anything.recovered(judged.confidence), expect) == "supported":
+    if verdict_of(anything.recovered(judged.confidence, judged.looks), expect) == "supported":
         return evolve(found, vacuous=_vacuous(nodes, anything))
     alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
     idle = {one.name for one in alone if one.idle}
@@ -112,7 +112,8 @@ def _alone(
         loose = scrub(loosened(tree, [node]))
 
         def verdict(samples: int) -> Verdict:
-            return verdict_of(loose(samples).recovered(judged.confidence), expect)
+            recovered = loose(samples).recovered(judged.confidence, judged.looks)
+            return verdict_of(recovered, expect)
 
         samples = _enough(len(draws.references), lambda few: verdict(few) != "inconclusive")
         idle = verdict(samples) == "supported"

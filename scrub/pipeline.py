@@ -161,10 +161,12 @@ def _scrubbed(
         draws = _some(every, np.arange(samples))
         within = _budget(begun, draws, session, options.memory)
         measured = _measured(begun, draws, within, watch, section)
-        recovered = measured[0].recovered()
+        recovered = measured[0].recovered(looks=len(looks))
     expect, numbers = prepared.claim.expect, measured[0]
     confidence = confidence_of(prepared.claim, together)
-    judged = recovered if confidence == recovered.confidence else numbers.recovered(confidence)
+    judged = recovered
+    if confidence != recovered.confidence:
+        judged = numbers.recovered(confidence, looks=len(looks))
     scrub = _variants(begun, len(draws.references), session, options, watch, known)
     vacuous, support = why_vacuous(draws, numbers, begun.plan), nothing_loosened(prepared.tree)
     if not vacuous:
@@ -193,7 +195,7 @@ def _scrubbed(
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=spent + time.perf_counter() - started,
         others=tuple(
-            Measured(metric, numbers, numbers.recovered())
+            Measured(metric, numbers, numbers.recovered(looks=len(looks)))
             for metric, numbers in zip(prepared.others, measured[1:], strict=True)
         ),
         together=together,
@@ -269,9 +271,9 @@ def _begun(
 def _looks(options: Options) -> list[int]:
     """The sample sizes at which the interval is looked at: with a precision, doubling ones.
 
-    What stops the run is the interval's width, which says next to nothing about whether it holds
-    the truth, so that each look is at full confidence (Chow & Robbins, Ann. Math. Statist. 36,
-    1965); docs/statistics.md has the coverage at the look at which runs stop.
+    Where losses are skewed a run stops early because their tail has not shown yet. So the intervals
+    of all looks hold together (Bonferroni), and with them the one that the run stops at, whatever
+    stopped it; docs/statistics.md has the coverage.
     """
     if options.precision is None:
         return [options.samples]

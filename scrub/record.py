@@ -7,10 +7,10 @@ One folder a claim. `run.json` says what stands where; `run.safetensors` holds t
 are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
 parent by which it enters (`into`; null: any) and the sites that it may pass through.
 `weights_sha256` is of the model's *.safetensors files, put together in order of name (of a model
-that was in memory, of its tensors: `scrub.model.memory`). `recovered`
-is computed from the metrics; so is its interval (docs/statistics.md). `splits` lists
-the split sites: how, and into which summands, "rest" being what the others leave. `recomputable`
-is false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ
+that was in memory, of its tensors: `scrub.model.memory`). `recovered` is computed from the metrics;
+so is its interval (docs/statistics.md), which is one of `looks` that hold together. `splits` lists
+the split sites: how, and into which summands, "rest" being what the others leave. `recomputable` is
+false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ
 only its values are.
 
 Tensors (n samples, w positions, p named positions), by name:
@@ -120,7 +120,8 @@ def _numbers(result: Result) -> dict[str, float | str | None]:
     interval = result.recovered
     found = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     finite = {name: value if np.isfinite(value) else None for name, value in found.items()}
-    return {**finite, "confidence": interval.confidence, "reason": interval.reason or None}
+    how = {"confidence": interval.confidence, "looks": interval.looks}
+    return {**finite, **how, "reason": interval.reason or None}
 
 
 def _route(route: Route) -> dict[str, Any]:

@@ -391,8 +391,8 @@ def _node(node: NodeResult) -> dict[str, Any]:
 
 
 def interval_as_json(found: Interval) -> dict[str, Any]:
-    ends = {"mean": found.mean, "low": found.low, "high": found.high}
-    numbers = {name: _finite(value) for name, value in ends.items()}
+    names = ("mean", "low", "high", "least", "most")
+    numbers = {name: _finite(getattr(found, name)) for name in names}
     return numbers | {"reason": found.reason or None}
 
 

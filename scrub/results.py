@@ -87,10 +87,12 @@ class Numbered:
         named = {"original": here.original, "scrubbed": here.scrubbed, "baseline": here.baseline}
         return {n: float(v.mean()) if len(v) else float("nan") for n, v in named.items()}
 
-    def recovered(self, confidence: float = CONFIDENCE) -> Interval:
+    def recovered(self, confidence: float = CONFIDENCE, looks: int = 1) -> Interval:
         """Loss recovered, on the references on which the metric is defined."""
         here = self.where(self.defined)
-        return loss_recovered(here.original, here.scrubbed, here.baseline, confidence=confidence)
+        return loss_recovered(
+            here.original, here.scrubbed, here.baseline, confidence=confidence, looks=looks
+        )
 
 
 @frozen

@@ -17,13 +17,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from attrs import frozen
+from attrs import Factory, field, frozen
 from jaxtyping import Float
 
 from scrub.hypothesis import Expectation, Verdict
-from scrub.ratio import fieller_set, ratio_set, rule_of_three, told_from_zero
+from scrub.ratio import farthest, fieller_set, ratio_set, rule_of_three, told_from_zero
+from scrub.settling import CHANCE, Standing, more_samples
 
 CONFIDENCE = 0.95
+FEW, HALF = 3, 0.5
+"""If so few references carry half of the loss or more, a verdict that hangs on it says so."""
 OVERSHOOT = 1.2
 """Recovered above this is flagged: the scrub does better than the model."""
 
@@ -46,6 +49,13 @@ class Interval:
     Attributes:
         widened: why an end stands further out than the references alone would put it; "" where
             none does.
+        least, most: how far it reaches if scrubs too rare to show are each as bad, or as good, as
+            any number that was drawn; no nearer than `low` and `high`. A verdict is read off these.
+        error: standard error of the mean; None where it is not known.
+        concentration: share of what the scrub costs that the `FEW` references carry which lose
+            most; None where it costs nothing.
+        looks: at so many sample sizes an interval is looked at, and this is one of them: all of
+            them hold together with `confidence` (Bonferroni).
     """
 
     mean: float
@@ -54,6 +64,16 @@ class Interval:
     confidence: float = CONFIDENCE
     reason: str = ""
     widened: str = ""
+    least: float = field(default=Factory(lambda self: self.low, takes_self=True))
+    most: float = field(default=Factory(lambda self: self.high, takes_self=True))
+    error: float | None = None
+    concentration: float | None = None
+    looks: int = 1
+
+    @property
+    def level(self) -> float:
+        """The confidence that it has by itself."""
+        return 1 - (1 - self.confidence) / self.looks
 
     @property
     def half_width(self) -> float:
@@ -66,8 +86,8 @@ class Judgement:
 
     Attributes:
         vacuous: why the claim could not have failed; "" if it could have.
-        settle: for an inconclusive verdict, about how many more samples would settle it;
-            None where no number of samples is likely to.
+        settle: for an inconclusive verdict, about how many more samples settle it with a chance of
+            `scrub.settling.CHANCE`; None where no number within reason does.
     """
 
     verdict: Verdict | None
@@ -83,8 +103,14 @@ def loss_recovered(
     baseline: Numbers,
     *,
     confidence: float = CONFIDENCE,
+    looks: int = 1,
 ) -> Interval:
-    """Loss recovered with its interval, from numbers that are paired by reference."""
+    """Loss recovered with its interval, from numbers that are paired by reference.
+
+    Args:
+        looks: how many such intervals, of other numbers of references, are to hold together with
+            this confidence: whichever of them a run stops at, then holds with it.
+    """
     gap, saved = baseline - original, baseline - scrubbed
     undefined = "baseline and original are equal, so loss recovered is undefined"
     if reason := _not_finite(original, scrubbed, baseline):
@@ -92,18 +118,38 @@ def loss_recovered(
     if math.isclose(baseline.mean(), original.mean(), rel_tol=1e-12, abs_tol=1e-12):
         return Interval(math.nan, -math.inf, math.inf, reason=undefined)
     mean = float(saved.mean() / gap.mean())
-    low, high = (float(end) for end in ratio_set(saved, gap, confidence))
+    level = 1 - (1 - confidence) / looks
+    low, high = (float(end) for end in ratio_set(saved, gap, level))
     if math.isinf(low):
-        reason = TOO_FEW if told_from_zero(gap, confidence) else NOT_TOLD
-        return Interval(mean, low, high, confidence, reason)
-    alone = fieller_set(saved, gap, confidence)
+        reason = TOO_FEW if told_from_zero(gap, level) else NOT_TOLD
+        return Interval(mean, low, high, confidence, reason, looks=looks)
+    alone = fieller_set(saved, gap, level)
     widened = ""
     if low < alone[0] or high > alone[1]:
         widened = (
             f"the interval allows for failures too rare to show among {len(gap):,} references: "
-            f"±{float(rule_of_three(gap, confidence)):.2g} (rule of three)"
+            f"±{float(rule_of_three(gap, level)):.2g} (rule of three)"
         )
-    return Interval(mean, low, high, confidence, widened=widened)
+    least, most = (float(end) for end in farthest(original, scrubbed, baseline, level))
+    rest = saved - mean * gap
+    return Interval(
+        mean,
+        low,
+        high,
+        confidence,
+        widened=widened,
+        least=min(low, least),
+        most=max(high, most),
+        error=float(rest.std(ddof=1)) / math.sqrt(len(rest)) / abs(float(gap.mean())),
+        concentration=_concentration(np.sign(gap.mean()) * (scrubbed - original)),
+        looks=looks,
+    )
+
+
+def _concentration(cost: Numbers) -> float | None:
+    """The share of all that is lost which the few references carry that lose most."""
+    lost = np.sort(np.maximum(cost, 0.0))
+    return float(lost[-FEW:].sum() / lost.sum()) if lost.any() else None
 
 
 def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
@@ -124,17 +170,29 @@ def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
 def verdict_of(interval: Interval, expect: Expectation) -> Verdict:
     """What an interval says of the belief that loss recovered lies between an expectation's bounds.
 
-    Law: what is expected does not matter, only the bounds.
+    It must say so even at the worst of what was not seen. Law: what is expected does not matter,
+    only the bounds.
     """
-    low = -math.inf if expect.low is None else expect.low
-    high = math.inf if expect.high is None else expect.high
-    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+    least, most = min(interval.low, interval.least), max(interval.high, interval.most)
+    return _between(least, most, expect)
+
+
+def _between(least: float, most: float, expect: Expectation) -> Verdict:
+    low, high = _bounds(expect)
+    if not (math.isfinite(least) and math.isfinite(most)):
         return "inconclusive"
-    if interval.low >= low and interval.high <= high:
+    if least >= low and most <= high:
         return "supported"
-    if interval.high < low or interval.low > high:
+    if most < low or least > high:
         return "refuted"
     return "inconclusive"
+
+
+def _bounds(expect: Expectation) -> tuple[float, float]:
+    return (
+        -math.inf if expect.low is None else expect.low,
+        math.inf if expect.high is None else expect.high,
+    )
 
 
 def judge(
@@ -159,25 +217,41 @@ def judge(
     verdict = verdict_of(interval, expect)
     settle = None
     if verdict == "inconclusive":
-        settle = _to_settle(
-            interval, [b for b in (expect.low, expect.high) if b is not None], samples
-        )
-        if interval.widened:
-            notes.append(interval.widened)
+        notes += _why_inconclusive(interval, expect, samples)
+        settle = _to_settle(interval, expect, samples)
         if settle:
-            notes.append(f"about {settle:,} more samples would likely settle it")
+            notes.append(f"{settle:,} more samples settle it with a chance of about {CHANCE:.0%}")
     return Judgement(verdict, verdict == expect.verdict, settle=settle, notes=tuple(notes))
 
 
-def _to_settle(interval: Interval, bounds: list[float], samples: int) -> int | None:
-    """More samples until the interval, shrinking as 1/√samples, clears the nearest bound."""
-    distance = min(abs(interval.mean - bound) for bound in bounds)
-    half = (interval.high - interval.low) / 2
-    if not math.isfinite(half) or distance == 0 or math.isnan(distance):
+def _why_inconclusive(interval: Interval, expect: Expectation, samples: int) -> list[str]:
+    """What besides the spread of the references keeps a verdict from being one."""
+    seen = _between(interval.low, interval.high, expect)
+    if seen == "inconclusive":
+        return [interval.widened] if interval.widened else []
+    words, end = ("fail", "bad", "worst"), f"as low as {interval.least:.3f}"
+    if _between(interval.least, interval.high, expect) == seen:
+        words, end = ("do well", "good", "best"), f"as high as {interval.most:.3f}"
+    few = ""
+    if interval.concentration is not None and interval.concentration >= HALF:
+        few = f"; {FEW} references carry {interval.concentration:.0%} of the loss"
+    rate = 1 - ((1 - interval.level) / 2) ** (1 / samples)
+    return [
+        f"{seen} by what was seen, but up to {rate:.2%} of references may {words[0]} and show in "
+        f"none of {samples:,}: were each as {words[1]} as the {words[2]} number drawn, recovered "
+        f"would be {end}{few}"
+    ]
+
+
+def _to_settle(interval: Interval, expect: Expectation, samples: int) -> int | None:
+    if interval.error is None:
         return None
-    total = samples * (half / distance) ** 2
-    if total >= 1e9:
-        return None
-    more = max(math.ceil(total * 1.1) - samples, math.ceil(samples / 10))
-    step = 10 ** max(0, len(str(more)) - 2)  # two digits are all that the estimate is good for
-    return math.ceil(more / step) * step
+    now = Standing(
+        mean=interval.mean,
+        error=interval.error,
+        below=interval.mean - min(interval.low, interval.least),
+        above=max(interval.high, interval.most) - interval.mean,
+        samples=samples,
+        confidence=interval.level,
+    )
+    return more_samples(now, *_bounds(expect))

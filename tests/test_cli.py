@@ -347,7 +347,7 @@ def test_progress_on_a_terminal_and_silence_when_quiet(sums: Run) -> None:
 
 
 def test_a_pipe_that_closes_or_takes_ascii_is_no_fault() -> None:
-    done = scrub("test", f"{SUMS}::conjunction", "--samples", "100", PYTHONIOENCODING="ascii")
+    done = scrub("test", f"{SUMS}::conjunction", "--samples", "400", PYTHONIOENCODING="ascii")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"\? 0\.9, \? 1\.1 +supported", done.out)
     process = subprocess.Popen(

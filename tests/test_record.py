@@ -87,7 +87,7 @@ def test_the_interval_follows_from_the_numbers(name: str, folders: dict[str, Pat
     known = json.loads((folders[name] / "run.json").read_text())["recovered"]
     tensors = load_file(folders[name] / "run.safetensors")
     numbers = (tensors[f"metric.{which}"] for which in ("original", "scrubbed", "baseline"))
-    found = loss_recovered(*numbers, confidence=known["confidence"])
+    found = loss_recovered(*numbers, confidence=known["confidence"], looks=known["looks"])
     assert known["reason"] == (found.reason or None)
     for end in ("low", "high"):
         here = getattr(found, end)

@@ -222,7 +222,8 @@ def _conventions(
     values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
-    alone = judge(result.recovered, expect, result.samples).verdict  # not corrected, as theirs
+    numbers = result.numbers
+    alone = judge(numbers.recovered(), expect, result.samples).verdict  # not corrected, as theirs
 
     def of(variant: Variant) -> Convention:
         if variant.tree is None:
