@@ -160,17 +160,17 @@ def test_command(
 def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> int:
     """Check correspondences and samplers without running the model."""
     prepared = prepared_claims(targets, keyword, model=model)
-    from scrub.testing.claims import hold, refuse, report
+    from scrub.testing.claims import hold
 
-    held, left_out = hold(prepared, model)
-    refuse(held)
+    holding = hold(prepared, model)
+    holding.refuse()
     for claim in prepared:
         nodes = len(claim.tree.walk())
         click.echo(
             f"{claim.name}: legal ({nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}, "
             f"data: {claim.data.name})"
         )
-    for line in report(held, left_out):
+    for line in holding.report():
         click.echo(line)
     return AS_EXPECTED
 

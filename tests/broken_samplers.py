@@ -189,11 +189,12 @@ class Salted:
 
 @frozen
 class SetOrder:
-    """The first row of a set of names."""
+    """Rows in the order of the set of their names."""
 
     def draw(self, references: Rows, randomness: Any) -> Rows:
         names = references.population.columns["name"].tolist()
-        return references.donors(np.full(len(references), names.index(next(iter(set(names))))))
+        order = np.array([names.index(name) for name in set(names)])
+        return references.donors(order[any_row(references, randomness)])
 
 
 def salted(reference: Input, generator: np.random.Generator) -> Input:

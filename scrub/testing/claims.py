@@ -11,7 +11,7 @@ from scrub.check_samplers import Trial, try_samplers
 from scrub.data import Dataset
 from scrub.errors import Problem, Problems, UserError
 from scrub.prepare import Prepared
-from scrub.samplers import EVERY, Generate, Sampler, laws_of
+from scrub.samplers import EVERY, Generate, Sampler, describe_sampler, laws_of
 from scrub.sites import ALL
 from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
 from scrub.testing.laws import broken_laws
@@ -68,17 +68,43 @@ class Held:
         return said
 
 
-def report(held: Sequence[Held], left_out: Sequence[str] = ()) -> Iterator[str]:
-    """Lines that say which sampler keeps which laws, and which were not held to any."""
-    for data in {id(item.case.data): item.case.data for item in held}.values():
-        yield (
-            f"samplers on {data.name}: each keeps {', '.join(EVERY)}, and what it claims "
-            f"({DRAWS:,} draws a law)"
-        )
-        yield from (f"  {item}" for item in held if item.case.data is data)
-    if left_out:
-        named = ", ".join(left_out[:3]) + (" …" if len(left_out) > 3 else "")
-        yield f"not held, being like {ALIKE} that were: {len(left_out)} more ({named})"
+@frozen(eq=False)
+class Holding:
+    """What became of all samplers of some claims.
+
+    Attributes:
+        alike: names of those that were left out, being like `ALIKE` of our own that were held.
+        below: names of the user's own that were left out, since they stand below rows of another
+            dataset only, and draw from that one.
+    """
+
+    held: tuple[Held, ...]
+    alike: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+    def refuse(self) -> None:
+        """Raise `UserError` with every law that is broken."""
+        problems = [problem for item in self.held for problem in item.problems]
+        if problems:
+            raise UserError(*problems)
+
+    def report(self) -> Iterator[str]:
+        """Lines that say which sampler keeps which laws, and which were not held to any."""
+        for data in {id(item.case.data): item.case.data for item in self.held}.values():
+            yield (
+                f"samplers on {data.name}: each keeps {', '.join(EVERY)}, and what it claims "
+                f"({DRAWS:,} draws a law)"
+            )
+            yield from (f"  {item}" for item in self.held if item.case.data is data)
+        if self.alike:
+            named = _some(self.alike)
+            yield f"not held, being like {ALIKE} that were: {len(self.alike)} more ({named})"
+        if self.below:
+            yield f"not held, standing below rows of another dataset: {_some(self.below)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 @frozen(eq=False)
@@ -96,10 +122,8 @@ class _Found:
         return Asked(origin, self.case.seed, self.case.draws)
 
 
-def hold(claims: Sequence[Prepared], model: str | None = None) -> tuple[list[Held], list[str]]:
+def hold(claims: Sequence[Prepared], model: str | None = None) -> Holding:
     """Hold every sampler to the laws that it claims, once for each dataset that it stands on.
-
-    Also names those that were left out, being of one of our own kinds, of which enough were held.
 
     Only samplers whose references are rows of the claim's data, or inputs generated from them: a
     node below rows of another dataset draws from that one.
@@ -107,21 +131,27 @@ def hold(claims: Sequence[Prepared], model: str | None = None) -> tuple[list[Hel
     Args:
         model: that was given instead of the claims' own, by which a second process finds them.
     """
-    found = _samplers(claims)
+    found, below = _samplers(claims)
     kept = [item for number, item in enumerate(found) if _of_use(item.case, found[:number])]
-    names = [item.case.name for item in found if item not in kept]
     theirs = [item for item in kept if is_theirs(item.case.sampler)]
     with second_process([item.asked(model) for item in theirs]) as second:
         broken = {item: broken_laws(item.case) for item in kept}
         between = dict(zip(theirs, second.found([item.case for item in theirs]), strict=True))
-    return [_held(item, broken[item], between.get(item)) for item in kept], names
+    return Holding(
+        tuple(_held(item, broken[item], between.get(item)) for item in kept),
+        tuple(item.case.name for item in found if item not in kept),
+        tuple(below),
+    )
 
 
-def _samplers(claims: Sequence[Prepared]) -> list[_Found]:
+def _samplers(claims: Sequence[Prepared]) -> tuple[list[_Found], list[str]]:
+    """Every sampler once for each dataset; and the names of the user's own that have no other."""
     found: list[_Found] = []
+    below: list[Sampler] = []
     for claim in claims:
         for trial in try_samplers(claim.tree, claim.data, Problems()):
             if trial.references.population is not claim.data:
+                below += [trial.sampler] if is_theirs(trial.sampler) else []
                 continue
             case = _case(trial, claim.data)
             number = next((i for i, item in enumerate(found) if _same(item.case, case)), None)
@@ -131,7 +161,8 @@ def _samplers(claims: Sequence[Prepared]) -> list[_Found]:
                 known = found[number].case
                 at = tuple(dict.fromkeys([*(known.at or ()), *(case.at or ())]))
                 found[number] = evolve(found[number], case=evolve(known, at=at))
-    return found
+    alone = [one for one in below if not any(_equal(one, item.case.sampler) for item in found)]
+    return found, list(dict.fromkeys(map(describe_sampler, alone)))
 
 
 def _of_use(case: Case, before: Sequence[_Found]) -> bool:
@@ -139,13 +170,6 @@ def _of_use(case: Case, before: Sequence[_Found]) -> bool:
     kind = type(case.sampler)
     alike = [f for f in before if f.case.data is case.data and type(f.case.sampler) is kind]
     return is_theirs(case.sampler) or len(alike) < ALIKE
-
-
-def refuse(held: Sequence[Held]) -> None:
-    """Raise `UserError` with every law that is broken."""
-    problems = [problem for item in held for problem in item.problems]
-    if problems:
-        raise UserError(*problems)
 
 
 def _case(trial: Trial, data: Dataset) -> Case:
@@ -165,8 +189,13 @@ def _same(one: Case, other: Case) -> bool:
 
 
 def _equal(one: Sampler, other: Sampler) -> bool:
+    """Whether two samplers are one; of a class that does not say, by what they hold."""
+    if one is other or type(one) is not type(other):
+        return one is other
     try:
-        return one is other or bool(type(one) is type(other) and one == other)
+        if type(one).__eq__ is object.__eq__:
+            return hasattr(one, "__dict__") and bool(vars(one) == vars(other))
+        return bool(one == other)
     except Exception:  # arrays in it, say, which do not compare to one answer
         return False
 

@@ -3,7 +3,8 @@
 What a sampler drew may hang on the hashes of strings (of which each process has its own), on the
 order of a set of them, or on how often it was called before. So the donors of this process are held
 against the first that a fresh one draws, which makes the data and the sampler anew from the file.
-One process answers for all samplers; the tokenizer is read there, no weights.
+One process answers for all samplers; the tokenizer is read there, no weights. What hashes decide
+between k equally is decided alike in one of k pairs of processes, and is then found another time.
 """
 
 from __future__ import annotations
