@@ -65,7 +65,7 @@ def test_a_sampler_that_breaks_a_law_is_caught(name: str) -> None:
     assert all(str(broken).startswith(law) for broken in caught)
 
 
-@pytest.mark.parametrize("law", ["uniformity", "marginals", "independence"])
+@pytest.mark.parametrize("law", ["reach", "uniformity", "marginals", "independence"])
 def test_a_law_that_holds_is_said_to_be_broken_no_more_often_than_the_level(
     law: str,
 ) -> None:
