@@ -30,7 +30,7 @@ from scrub.diagnostics.specificity import Shuffled
 from scrub.draw import KeyedRandomness, draw
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
-from scrub.samplers import Sampler
+from scrub.samplers import Sampler, describe_sampler
 from scrub.testing import datasets
 from scrub.tree import treeify
 
@@ -135,8 +135,12 @@ def test_classes_stay_as_large_whatever_the_references_are(
     assert (there[drawn.index] == mine).all()
 
 
-@pytest.mark.parametrize("above", [Generate(other_y), Fixed(TWIN), Paired(TWIN)], ids=str)
-@pytest.mark.parametrize("below", [Fixed(list(range(11, -1, -1))), Paired("pair")], ids=str)
+@pytest.mark.parametrize(
+    "above", [Generate(other_y), Fixed(TWIN), Paired(TWIN)], ids=describe_sampler
+)
+@pytest.mark.parametrize(
+    "below", [Fixed(list(range(11, -1, -1))), Paired("pair")], ids=describe_sampler
+)
 def test_nodes_below_shuffled_ones_draw_from_the_data(above: Sampler, below: Sampler) -> None:
     """A row map and a pair find rows of the dataset that they are written down for."""
     nodes = [InterpNode("root", Exact(), other=Exact())]
