@@ -79,7 +79,7 @@ def group() -> None:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results here.")
 @click.option(
     "--save-run",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
 )
@@ -198,6 +198,7 @@ def plan_command(
     **chosen: Any,
 ) -> int:
     """Show the tree, what would run and its cost, without running it."""
+    check_outputs(svg=svg_file)
     prepared = prepared_claims((target,), keyword, **chosen)
     if svg_file:
         _draw(prepared, svg_file)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,24 +17,69 @@ if TYPE_CHECKING:
     from scrub.results import Result
 
 
-def check_outputs(json_file: Path | None, save_run: Path | None) -> None:
-    """Refuse outputs that cannot be written, before anything runs."""
-    problems: list[str] = []
-    if json_file is not None:
-        folder = json_file.parent
+PLOTS = (".svg", ".png", ".pdf")
+"""What the name of a plot may end in."""
+
+
+def check_outputs(
+    json: Path | None = None,
+    save_run: Path | None = None,
+    *,
+    plot: Path | None = None,
+    svg: Path | None = None,
+) -> None:
+    """Refuse outputs that cannot be written, all at once, before anything runs."""
+    problems = {
+        f"--json {json}": _unwritable(json, never=(".py",)),
+        f"--plot {plot}": _unwritable(plot, ends=PLOTS),
+        f"--svg {svg}": _unwritable(svg, ends=(".svg",)),
+        f"--save-run {save_run}": _no_folder(save_run),
+    }
+    found = [f"{option}: {problem}" for option, problem in problems.items() if problem]
+    if found:
+        raise UserError(*found)
+
+
+def _unwritable(path: Path | None, ends: Sequence[str] = (), never: Sequence[str] = ()) -> str:
+    """Why a file cannot be written there; "" if it can."""
+    if path is None:
+        return ""
+    if (ends and path.suffix.lower() not in ends) or path.suffix in never:
+        return f"give a file that ends in {', '.join(ends or ('.json',))}."
+    try:
+        there = resolved(path)
+        folder = there.parent if path.is_symlink() else path.parent
         if not folder.is_dir():
-            problems.append(f"--json {json_file}: there is no folder {folder}. Create it first.")
-        elif json_file.is_dir():
-            problems.append(f"--json {json_file}: this is a folder. Give a file.")
-        elif not os.access(json_file if json_file.exists() else folder, os.W_OK):
-            problems.append(f"--json {json_file}: cannot be written. Give another file.")
-    if save_run is not None:
-        above = (save_run.absolute(), *save_run.absolute().parents)
-        existing = next(path for path in above if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            problems.append(f"--save-run {save_run}: cannot be written. Give another folder.")
-    if problems:
-        raise UserError(*problems)
+            return f"there is no folder {folder}. Create it first."
+        if there.is_dir():
+            return "this is a folder. Give a file."
+        if os.access(there if there.exists() else folder, os.W_OK):
+            return ""
+        return "cannot be written. Give another file."
+    except OSError as error:
+        return f"cannot be written: {error.strerror}. Give another file."
+
+
+def _no_folder(path: Path | None) -> str:
+    """Why no folder can be made there, or nothing put into it; "" if it can."""
+    if path is None:
+        return ""
+    try:
+        there = resolved(path)
+        existing = next(above for above in (there, *there.parents) if above.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK):
+            return ""
+        return "cannot be written. Give another folder."
+    except OSError as error:
+        return f"cannot be written: {error.strerror}. Give another folder."
+
+
+def resolved(path: Path) -> Path:
+    """Where a path leads. Raises an OSError where its links lead nowhere."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
 
 
 def record_folder(directory: Path, claim: Prepared, claims: Sequence[Prepared]) -> Path:
@@ -61,22 +108,31 @@ def save_record(result: Result, folder: Path) -> None:
     try:
         save(result, folder)
     except OSError as error:
-        raise UserError(f"--save-run: {folder} cannot be written: {error.strerror}.") from error
+        where = error.filename2 or error.filename or folder
+        raise UserError(f"--save-run: {where} cannot be written: {error.strerror}.") from error
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is never there by half: a reader sees the old text or the new.
 
     What is no plain file (a pipe, a terminal), or lies where nothing new may be put, is written in
-    place. Raises an OSError as `Path.write_text` does.
+    place. Raises an OSError as `Path.write_bytes` does.
     """
-    path = path.resolve()  # a link stays a link
+    raw = text.encode("utf-8", "backslashreplace")  # a name that is no UTF-8 is JSON's \udc80
+    path = resolved(path)  # a link stays a link
     if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(raw)
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with written_beside(path) as beside:
+        beside.write_bytes(raw)
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A file to write, which is put in the place of `path` once it is there, or removed."""
+    beside = path.with_name(f".scrub.{os.getpid()}{path.suffix}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        yield beside
         if path.exists():
             shutil.copymode(path, beside)
         os.replace(beside, path)

@@ -119,10 +119,7 @@ def save_svg(tree: Tree, heading: str, file: Path) -> None:
     try:
         write_whole(file, svg(tree, heading))
     except OSError as error:
-        raise UserError(
-            f"--svg {file}: cannot be written: {error.strerror}. "
-            "Give a file in a folder that is there."
-        ) from error
+        raise UserError(f"--svg {file}: cannot be written: {error.strerror}.") from error
 
 
 @frozen

@@ -49,6 +49,7 @@ import numpy as np
 from scrub.data import Dataset, Rows, padded_tokens
 from scrub.draw import NodeDraw
 from scrub.metrics import Metric
+from scrub.outputs import write_whole, written_beside
 from scrub.results import Result
 from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Cell, Route
@@ -60,14 +61,19 @@ SCHEMA = "scrub.run/1"
 
 def save(result: Result, directory: Path) -> Path:
     """Write the record of one result to `directory/CLAIM`; returns that folder."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     folder = directory / result.claim.name
     folder.mkdir(parents=True, exist_ok=True)
-    described = json.dumps(_described(result), indent=1, ensure_ascii=False)
-    (folder / "run.json").write_text(described + "\n", encoding="utf-8")
+    described = json.dumps(_described(result), indent=1, ensure_ascii=False, allow_nan=False)
     tensors = {name: np.ascontiguousarray(array) for name, array in _tensors(result).items()}
-    save_file(tensors, folder / "run.safetensors")
+    with written_beside(folder / "run.safetensors") as beside:
+        try:
+            save_file(tensors, beside)
+        except SafetensorError as error:  # its own name for an OSError
+            raise OSError(None, str(error), str(folder / "run.safetensors")) from error
+        write_whole(folder / "run.json", described + "\n")
     return folder
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
-import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,12 +218,3 @@ def test_a_picture_of_several_claims_is_refused(tmp_path: Path) -> None:
     assert "--svg draws one claim, and there are 5. Name one, as in " in done.err
     assert f"{IOI}::by_value; there are: by_value, by_position, " in done.err
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("where", ["missing/tree.svg", "."])
-def test_a_file_that_cannot_be_written(where: str, tmp_path: Path) -> None:
-    done = inside("plan", f"{IOI}::by_position", "--svg", tmp_path / where)
-    assert (done.code, done.out) == (2, "")
-    assert "cannot be written: " in done.err
-    assert "Give a file in a folder that is there." in done.err
-    assert "Traceback" not in done.err

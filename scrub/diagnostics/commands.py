@@ -58,11 +58,7 @@ def explain_command(
     target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
 ) -> int:
     """Blame: which swap of a claim, and which path, loses how much."""
-    check_outputs(json_file, None)
-    if plot:
-        from scrub.diagnostics.waterfall import check_plot
-
-        check_plot(plot)
+    check_outputs(json_file, plot=plot)
     from scrub.collect import collect
 
     claims = collect((target,), note=note_unless(False))
@@ -119,7 +115,7 @@ def compare_command(
         raise click.UsageError(f"--model is given {len(models)} times. Two sides take two.")
     if second is None and len(models) < 2:
         raise click.UsageError("Give a second claim or file, or --model twice.")
-    check_outputs(json_file, None)
+    check_outputs(json_file)
     from attrs import evolve
 
     from scrub.collect import collect, named

@@ -16,17 +16,8 @@ from scrub.tree import Tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".svg", ".png", ".pdf")
 LOSES, WINS, WHOLE = "#c44e52", "#55a868", "#4c72b0"
 """seaborn's red, green and blue."""
-
-
-def check_plot(file: Path) -> None:
-    """Raise a UserError if no picture can be written there."""
-    if file.suffix not in FORMATS:
-        raise UserError(f"--plot {file}: give a file that ends in {', '.join(FORMATS)}.")
-    if not file.parent.is_dir():
-        raise UserError(f"--plot {file}: there is no folder {file.parent}. Create it first.")
 
 
 def save_waterfall(tree: Tree, found: Blame, heading: str, file: Path) -> None:
@@ -38,7 +29,7 @@ def save_waterfall(tree: Tree, found: Blame, heading: str, file: Path) -> None:
     import matplotlib
 
     drawn = io.BytesIO()
-    kind = file.suffix.removeprefix(".")
+    kind = file.suffix.removeprefix(".").lower()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
         dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
         waterfall(tree, found, heading).savefig(drawn, format=kind, metadata=dates.get(kind))
