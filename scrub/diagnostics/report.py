@@ -159,10 +159,13 @@ def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
     if undefined:
         fewer += f" (and {undefined} of which loss recovered is undefined)"
     passing = "" if found.passing is None else f"; {found.passing} are {belief(expect)}"
+    recover = number(defined[0])
+    if len(defined) > 1:
+        middle = number(float(np.median(defined)))
+        recover = f"{number(min(defined))} to {number(max(defined))}, median {middle}"
     return (
         f"{found.as_well} of {found.tries} nulls{fewer} do as well; {found.as_high} recover as "
-        f"much or more. They have {found.pools} instead, and recover {number(min(defined))} to "
-        f"{number(max(defined))}, median {number(float(np.median(defined)))}{passing}"
+        f"much or more. They have {found.pools} instead, and recover {recover}{passing}"
     )
 
 
