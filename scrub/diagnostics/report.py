@@ -101,7 +101,9 @@ def show_diagnosis(result: Result, console: Console) -> None:
     if found and found.nulls:
         words = nulls_in_words(found.nulls, result.expect)
         console.print(f"\n[bold]{name}[/] against nulls: {escape(words)}.", highlight=False)
-    if found and found.conventions is not None:
+    if found and found.conventions == ():
+        console.print(f"\n[bold]{name}[/]: no other convention applies to it.", highlight=False)
+    elif found and found.conventions is not None:
         console.print(f"\n[bold]{name}[/] under other conventions", highlight=False)
         console.print(conventions_table(found.conventions), highlight=False)
     if found and found.specificity == ():
