@@ -172,7 +172,7 @@ def page(found: Sequence[Shown]) -> str:
     sums = {name: [sum(table[name][g][i] for g in true) for i in range(3)] for name in table}
     count = sum(one.group in true and one.verdict == "supported" for one in found)
     rows.append(["**all true**", str(count), *(f"**{_cell(*sums[name])}**" for name in table)])
-    said = {name: _says(*sums[name][:2]) for name in table}
+    said = {name: says(*sums[name][:2]) for name in table}
     rows.append(["a doubt", "", *said.values()])
     return markdown(["claims", "supported", *table], rows)
 
@@ -182,7 +182,8 @@ def _cell(turned: int, comparable: int, others: int) -> str:
     return shown + (f" ({others})" if others else "")
 
 
-def _says(turned: int, comparable: int) -> str:
+def says(turned: int, comparable: int) -> str:
+    """Whether a convention raises a doubt: the rule of docs/diagnostics.md."""
     if comparable < AT_LEAST:
         return "yes: too few to tell"
     return "no" if turned / comparable >= NEARLY_EVERY else "yes"

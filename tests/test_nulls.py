@@ -238,6 +238,7 @@ def small() -> Tree:
 MUTANTS = {
     "another layer": {(3, 0): (2, 1)},
     "two heads become one": {(3, 0): (3, 1), (3, 2): (3, 1)},
+    "a head that the claim names": {(3, 0): (3, 1), (3, 2): (3, 0), (2, 0): (2, 1)},
     "the claim itself": {},
 }
 
@@ -248,7 +249,7 @@ def test_mutants_are_caught(name: str) -> None:
         return f"blocks.{head[0]}.attn", head[1]
 
     tree = small()
-    if name == "two heads become one":
+    if name in ("two heads become one", "a head that the claim names"):
         child = tree.children[0]
         (route,) = child.routes
         both = evolve(route, cells=(*route.cells, evolve(route.cells[0], head=2)))
