@@ -175,6 +175,17 @@ def test_weights_that_are_not_finite_are_refused() -> None:
     )
 
 
+def test_modules_that_are_not_those_of_the_configuration() -> None:
+    model: Any = family_models.hugging_face_model("gpt2")
+    model.transformer.h[0].mlp.act = torch.nn.ReLU()
+    with pytest.raises(UserError, match="unless you changed its modules or its code yourself"):
+        describe(model)
+    model = family_models.hugging_face_model("gpt2")
+    model.transformer.h = model.transformer.h[:1]
+    with pytest.raises(UserError, match="It has 1 layers, and its configuration says 2"):
+        describe(model)
+
+
 def test_the_bridge_brings_its_tokenizer(directory: Path) -> None:
     import pandas as pd
 

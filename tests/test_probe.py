@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,19 @@ from attrs import evolve
 from torch import Tensor
 
 import scrub.model.bridge
-from family_models import EXACT, FAMILIES, LLAMA_LIKE, blocks, bridge, norms
+from family_models import (
+    EXACT,
+    FAMILIES,
+    LLAMA_LIKE,
+    VOCABULARY,
+    WINDOW,
+    blocks,
+    bridge,
+    norms,
+)
 from scrub.errors import UserError
 from scrub.model.graph import Where
+from scrub.model.probe import Batch, check, plain_logits
 from scrub.model.transformer import transformer
 from scrub.model.weights import LayerNorm, RMSNorm, Rotary, Weights
 
@@ -154,3 +165,21 @@ def test_the_probe_sees_the_mask(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("scrub.model.attention.real_tokens", every)
     with pytest.raises(UserError, match="The graph disagrees"):
         scrub.model.bridge.graph_of(bridge(name))
+
+
+def test_nan_at_pads_alone_is_laid_to_the_window() -> None:
+    """Hugging Face's Mistral gives it where a window holds nothing but pads."""
+    model = scrub.model.bridge.graph_of(bridge("mistral"))
+
+    def original(batch: Batch) -> Tensor:
+        logits = plain_logits(model, batch.tokens, batch.lengths)
+        return logits.masked_fill(~batch.real[:, :, None], torch.nan)
+
+    with pytest.raises(UserError) as caught:
+        check(model, original, vocabulary=VOCABULARY, windows=(WINDOW, WINDOW), limit=1e-6)
+    assert re.fullmatch(
+        r"The model itself gives NaN or infinity at 3 of 48 positions of a probe batch, all of "
+        r"them pads: where its sliding window holds nothing but pads it has nothing to attend to\. "
+        r"Pad no further than the window, or use a model without one\.",
+        str(caught.value),
+    ), caught.value

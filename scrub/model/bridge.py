@@ -187,6 +187,12 @@ def snapshot(model: Any, shape: Shape) -> Weights:
     bridge = model
     if kind_of(model) == "hugging face":
         bridge = wrapped(copy.deepcopy(model), type(model).__name__)
+    parts: Any = bridge  # its components are found by name at run time
+    if len(parts.blocks) != shape.layers:
+        raise UserError(
+            f"It has {len(parts.blocks)} layers, and its configuration says {shape.layers}. Set "
+            "the configuration to what the model is."
+        )
     with _evaluating(bridge):
         weights = _weights(bridge, shape)
         dtype = weights.embedding.dtype
