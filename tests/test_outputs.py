@@ -15,7 +15,7 @@ from scrub.errors import UserError
 from scrub.outputs import check_outputs, write_whole
 
 CLAIM = f"{ROOT / SUMS}::conjunction"
-RUN = ("test", CLAIM, "--samples", "100", "--no-diagnose")
+RUN = ("test", CLAIM, "--samples", "400", "--no-diagnose")
 LONG = "x" * 300
 
 
