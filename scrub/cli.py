@@ -264,11 +264,13 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
 
 
 def _check_column(by: str, claims: list[Prepared]) -> None:
-    """Refuse an unknown column before anything runs."""
+    """Refuse a column that no table can be made of, before anything runs."""
+    from scrub.parts import check_parts
+
     problems: list[Problem] = []
     for claim in claims:
         try:
-            claim.data.feature(by)
+            check_parts(claim.data, by)
         except UserError as error:
             problems += error.at(file=claim.file, claim=claim.claim.name).problems
     if problems:

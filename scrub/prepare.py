@@ -93,6 +93,10 @@ class Session:
             self._failed[key] = (source, error)
             raise
 
+    def forget_failures(self) -> None:
+        """Try again what failed: in a notebook it may have been mended since."""
+        self._failed.clear()
+
     def load(self, model: Model, dtype: torch.dtype, device: str) -> Model:
         key = (id(model), dtype, device)
         if key not in self._loaded:
@@ -168,6 +172,7 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
         UserError: with the problems of all claims.
     """
     check_options(options)
+    session.forget_failures()
     prepared: list[Prepared] = []
     problems: list[Problem] = []
     for item in claims:

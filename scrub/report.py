@@ -17,6 +17,7 @@ from scrub.columns import Column, table
 from scrub.doubts import doubts
 from scrub.figures import interval, number, percent
 from scrub.hypothesis import Expectation
+from scrub.parts import by_kind, parts_by
 from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 
@@ -29,7 +30,7 @@ FIGURES = {"original": 4, "scrubbed": 5, "baseline": 2}
 
 
 def claims_table(results: Sequence[Result], width: int) -> Table:
-    """One row a claim, in words that need no manual; in so many cells of a terminal.
+    """One row a claim, in so many cells of a terminal.
 
     Law: the claim, the interval and the verdict always stand whole.
     """
@@ -102,7 +103,6 @@ def show(
     """The report on the terminal: one table, and below it only what is to be doubted.
 
     Args:
-        verbose: whether to show the figures of all checks.
         below: prints what else is to be said of a claim.
     """
 
@@ -246,11 +246,11 @@ def breakdown(result: Result, column: str, width: int) -> Table:
     Raises:
         UserError: the data has no such column.
     """
-    values = result.draws.references.feature(column)
+    numbered, values = parts_by(result.draws.references.feature(column))
     measured = [(result.metric, result.numbers), *((m.metric, m.numbers) for m in result.others)]
     parts = [
-        (str(value), metric.name, numbers.where(values == value))
-        for value in sorted(set(values.tolist()), key=lambda v: (str(type(v)), v))
+        (str(value), metric.name, numbers.where(numbered == number))
+        for number, value in sorted(enumerate(values), key=lambda part: by_kind(part[1]))
         for metric, numbers in measured
     ]
     shown = [Column(column, [value for value, _, _ in parts], fold=True)]
