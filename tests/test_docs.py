@@ -40,7 +40,7 @@ def test_the_example_is_what_show_prints(example: Path) -> None:
 
 def test_the_examples_positions_are_those_of_its_frames(example: Path) -> None:
     ((target, row, _),) = SHOWN.findall(PAGE)
-    (claim,) = prepared_claims((str(example / target),), None, "")
+    (claim,) = prepared_claims((str(example / target),), "")
     draws = draw(claim.tree, claim.data, samples=1, seed=0, references=[int(row)])
     lines = [
         "| node | `at=` | taken in | at | lands in | at |",
