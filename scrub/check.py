@@ -19,6 +19,7 @@ from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
 from scrub.specialise import specialise
 from scrub.splits import Coordinates, Projection, SourcePositions, Split
 from scrub.tree import Occurrence, treeify
+from scrub.values import name_problem, printable
 
 
 def check(
@@ -72,6 +73,8 @@ def _types(correspondence: Correspondence, problems: Problems) -> None:
                 "Write {node: sites}, with node = InterpNode(…) or parent.child(…).",
             )
             continue
+        if node.name != "" and (problem := name_problem(node.name)):
+            problems.add(f"A node's name: {problem}", node=printable(str(node.name)))
         for parent in node.parents:
             if not isinstance(parent, InterpNode):
                 problems.add(f"Its parent {parent!r} is not an InterpNode.", node=node.name)

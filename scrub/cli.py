@@ -161,17 +161,16 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     """Check correspondences and samplers without running the model."""
     prepared = prepared_claims(targets, keyword, model=model)
     from scrub.testing.claims import hold
+    from scrub.values import printable
 
     holding = hold(prepared, model)
     holding.refuse()
     for claim in prepared:
         nodes = len(claim.tree.walk())
-        click.echo(
-            f"{claim.name}: legal ({nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}, "
-            f"data: {claim.data.name})"
-        )
+        told = f"{nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}"
+        click.echo(printable(f"{claim.name}: legal ({told}, data: {claim.data.name})"))
     for line in holding.report():
-        click.echo(line)
+        click.echo(printable(line))
     return AS_EXPECTED
 
 
@@ -202,16 +201,12 @@ def plan_command(
     prepared = prepared_claims((target,), keyword, **chosen)
     if svg_file:
         _draw(prepared, svg_file)
-    from rich.markup import escape
-
     from scrub.show import cost_line, plan_table, tree_picture
-    from scrub.terminal import terminal
+    from scrub.terminal import terminal, titled
 
     console = terminal()
     for claim in prepared:
-        console.print(
-            f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
-        )
+        console.print(titled(claim.name, f": {claim.claim.belief}"))
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
             console.print(plan_table(claim), highlight=False)
@@ -243,11 +238,9 @@ def _draw(prepared: list[Prepared], file: Path) -> None:
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     """Show what a claim swaps: each node's inputs, changed tokens marked."""
     prepared = prepared_claims((target,), "", model=model)
-    from rich.markup import escape
-
     from scrub.draw import draw
     from scrub.show import swaps
-    from scrub.terminal import terminal
+    from scrub.terminal import terminal, titled
 
     for claim in prepared:
         if row >= len(claim.data):
@@ -256,9 +249,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        terminal().print(
-            f"[bold]{escape(claim.name)}[/]: {escape(claim.claim.belief)}", highlight=False
-        )
+        terminal().print(titled(claim.name, f": {claim.claim.belief}"))
         terminal().print(swaps(claim.tree, draws, 0), highlight=False)
     return AS_EXPECTED
 

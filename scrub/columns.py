@@ -9,6 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from scrub.values import printable
+
 GAP = 2
 """Blank cells between two columns."""
 
@@ -40,7 +42,7 @@ class Column:
 
 def as_text(cell: str | Text) -> Text:
     """A cell as it is: what a user named "[red]" is no markup."""
-    return cell if isinstance(cell, Text) else Text(cell)
+    return cell if isinstance(cell, Text) else Text(printable(cell))
 
 
 def table(columns: Sequence[Column], width: int) -> Table:

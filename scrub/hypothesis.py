@@ -15,7 +15,7 @@ from attrs import field, frozen
 from scrub.errors import UserError, shortened
 from scrub.samplers import Sampler, Uncond
 from scrub.sites import Sites
-from scrub.values import name_problem, printed
+from scrub.values import name_problem, printable, printed
 
 Verdict = Literal["supported", "refuted", "inconclusive", "vacuous"]
 
@@ -189,7 +189,7 @@ class Claim:
     metric: Any
     expect: Expectation | None = field(default=None, validator=_expectation)
     model: Any = None
-    belief: str = ""
+    belief: str = field(default="", converter=printable)
     made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:

@@ -16,6 +16,7 @@ from scrub.outputs import write_whole
 from scrub.results import describe_route
 from scrub.samplers import describe_sampler
 from scrub.tree import Occurrence, Tree
+from scrub.values import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,7 +146,7 @@ def svg(tree: Tree, heading: str) -> str:
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
         draw(tree, heading).savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
+    return printable(drawn.getvalue())
 
 
 def draw(tree: Tree, heading: str) -> Figure:
@@ -209,7 +210,10 @@ def _text_width(line: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    return TextPath((0, 0), line, size=SIZE, prop=FontProperties(weight="bold")).get_extents().width
+    plain = line.replace("$", "S")  # as wide; two of them would enclose mathematics
+    return (
+        TextPath((0, 0), plain, size=SIZE, prop=FontProperties(weight="bold")).get_extents().width
+    )
 
 
 def _draw(axes: Axes, node: _Placed) -> None:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from scrub.terminal import Terminal
+from scrub.values import printable
 
 
 class Progress:
@@ -36,7 +37,7 @@ class Progress:
 
     def says(self, text: str) -> None:
         """What is being done."""
-        self._bar.update(self._task, description=text, refresh=True)
+        self._bar.update(self._task, description=printable(text), refresh=True)
 
     def note(self, text: str) -> None:
         """A line above the bar, which stays; nothing for an empty text, or where it is quiet."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from scrub.hypothesis import Expectation
 from scrub.parts import by_kind, parts_by
 from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
+from scrub.terminal import titled
 
 SCHEMA = "scrub.results/1"
 RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
@@ -143,14 +143,10 @@ def show(
 def heading(first: Result, console: Console) -> None:
     """What the claims of a table have in common."""
     direction = {True: ", higher is better", False: ", lower is better", None: ""}
-    console.print(
-        f"[bold]{escape(first.file)}[/] on {escape(first.model)}: mean "
-        f"{escape(first.metric.name)}"
-        f"{direction[first.metric.higher_is_better]}, {first.samples:,} references, "
-        f"seed {first.seed}",
-        highlight=False,
-    )
-    console.print(f"data: {escape(first.data_name)}", highlight=False)
+    metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
+    said = f" on {first.model}: {metric}, {first.samples:,} references, seed {first.seed}"
+    console.print(titled(first.file, said))
+    console.print(Text(f"data: {first.data_name}"))
 
 
 def _together(corrected: Sequence[Result]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree as Picture
 
 from scrub.budget import fit
@@ -22,6 +22,7 @@ from scrub.results import describe_route
 from scrub.samplers import describe_sampler
 from scrub.sites import ALL, Route
 from scrub.steps import Plan, SiteStep, Step
+from scrub.terminal import titled
 from scrub.tree import Occurrence, Tree
 from scrub.work import work
 
@@ -33,18 +34,19 @@ def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
     _underlined_.
     """
     reference = draws.references.at(draws.references.index[sample : sample + 1])
-    picture = Picture(f"reference: {_text(reference, reference, ())}")
+    picture = Picture(Text.assemble("reference: ", _text(reference, reference, ())))
 
     def grow(node: Occurrence, picture: Picture) -> None:
         drawn = draws.nodes[node.path]
-        branch = picture.add(f"[bold]{escape(node.node.name)}[/] ({escape(_sites(node))})")
+        branch = picture.add(titled(node.node.name, f" ({_sites(node)})"))
         rows = drawn.own.at(drawn.own.index[sample : sample + 1])
         marked = node.routes if node.is_leaf else ()
-        branch.add(f"own   {describe_sampler(node.node.sampler)}: {_text(rows, reference, marked)}")
+        words = describe_sampler(node.node.sampler)
+        branch.add(Text.assemble(f"own   {words}: ", _text(rows, reference, marked)))
         if drawn.other is not None:
             rows = drawn.other.at(drawn.other.index[sample : sample + 1])
             words = describe_sampler(node.node.other)
-            branch.add(f"other {words}: {_text(rows, reference, node.routes)}")
+            branch.add(Text.assemble(f"other {words}: ", _text(rows, reference, node.routes)))
         for child in node.children:
             grow(child, branch)
 
@@ -56,12 +58,12 @@ def _sites(node: Occurrence) -> str:
     return " | ".join(describe_route(route) for route in node.routes)
 
 
-def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> str:
+def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> Text:
     """One row as text, with what differs from the reference marked."""
     row = int(rows.index[0])
     if not rows.data.pieces:
         values = {name: np.asarray(v[row]).tolist() for name, v in rows.data.inputs.items()}
-        return escape(f"row {row}: {values}")
+        return Text(f"row {row}: {values}")
     pieces = rows.data.pieces[row]
     known = reference.data.pieces[int(reference.index[0])]
     same = np.zeros(len(pieces), dtype=bool)
@@ -74,28 +76,28 @@ def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> str:
         if route.at != ALL
         for spec in route.at
     }
-    return "".join(
-        _marked(piece, changed=not same[i], underlined=i in at) for i, piece in enumerate(pieces)
-    ).strip()
+    shown = Text()
+    for i, piece in enumerate(pieces):
+        piece = piece if shown.plain else piece.lstrip()
+        shown += _marked(piece, changed=not same[i], underlined=i in at)
+    shown.rstrip()
+    return shown
 
 
-def _marked(piece: str, *, changed: bool, underlined: bool) -> str:
+def _marked(piece: str, *, changed: bool, underlined: bool) -> Text:
     word = piece.lstrip()
     space = piece[: len(piece) - len(word)]
-    shown = escape(word)
-    if underlined:
-        shown = f"[underline]_{shown}_[/]"
+    shown = Text(f"_{word}_", style="underline") if underlined else Text(word)
     if changed:
-        shown = f"[yellow]«{shown}»[/]"
-    return space + shown
+        shown = Text.assemble("«", shown, "»", style="yellow")
+    return Text.assemble(space, shown)
 
 
 def tree_picture(tree: Tree) -> Picture:
     """The tree of a hypothesis: nodes, samplers, sites and paths."""
 
-    def label(box: Box) -> str:
-        swaps = escape(", ".join(box.swaps))
-        return f"[bold]{escape(box.title)}[/]: {escape(box.sites)}\n{swaps}"
+    def label(box: Box) -> Text:
+        return titled(box.title, f": {box.sites}\n{', '.join(box.swaps)}")
 
     def grow(box: Box, picture: Picture) -> Picture:
         for child in box.children:
@@ -113,7 +115,7 @@ def plan_table(claim: Prepared) -> Table:
         shown.add_column(name, justify="right" if name == "step" else "left")
     for number, step in enumerate(_plan(claim).steps):
         needs = ", ".join(f"{v.path[-1]}.{v.which}" for v in sorted(step.needs))
-        shown.add_row(str(number), *map(escape, (*_step(step), step.node[-1], needs)))
+        shown.add_row(str(number), *map(Text, (*_step(step), step.node[-1], needs)))
     return shown
 
 

@@ -9,6 +9,8 @@ from typing import TextIO
 
 import click
 
+from scrub.values import printable
+
 
 def open_closed() -> None:
     """Discard what goes to a stream that was closed before Python started, as in `scrub … >&-`.
@@ -54,4 +56,4 @@ def settled(stream: TextIO) -> OSError | ValueError | None:
 def say(text: str) -> None:
     """A line for people on standard error, if anybody can be told."""
     with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)

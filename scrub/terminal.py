@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    ConsoleRenderable,
+    RenderableType,
+    RenderHook,
+    RenderResult,
+)
+from rich.segment import Segment
+from rich.text import Text
+
+from scrub.values import printable
 
 
 class Terminal(Console):
@@ -15,5 +26,34 @@ class Terminal(Console):
 
 
 def terminal() -> Console:
-    """Standard output, as wide as it is; a pipe gets 120 columns and no colour."""
-    return Terminal() if sys.stdout.isatty() else Terminal(width=120, no_color=True)
+    """Standard output, as wide as it is; a pipe gets 120 columns and no colour.
+
+    What a user's names and texts would do to a terminal is shown instead: they are not its own.
+    """
+    console = Terminal() if sys.stdout.isatty() else Terminal(width=120, no_color=True)
+    console.push_render_hook(_Printables())
+    return console
+
+
+def titled(name: str, text: str) -> Text:
+    """A line that begins with a name in bold: what a user named "[red]" is no markup."""
+    return Text.assemble((name, "bold"), text)
+
+
+class _Printables(RenderHook):
+    """Has everything printed as `_Printable`."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(renderable) for renderable in renderables]
+
+
+class _Printable:
+    """What is rendered, with control characters of its texts spelled out."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield Segment(text, segment.style, segment.control)

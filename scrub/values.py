@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator
 from numbers import Integral
 from typing import Any
@@ -12,6 +13,8 @@ from scrub.errors import shortened
 
 RowName = Callable[[int], str]
 """What messages call a row, given its number."""
+TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Unicode's marks of the direction of writing, by which a text can look like another."""
 LARGEST = 2**63
 """Whole numbers are below it: they are kept in 64 bits."""
 
@@ -102,6 +105,22 @@ def free_name(name: str, taken: Container[str]) -> str:
     while name in taken:
         name = f"{name} of the input"
     return name
+
+
+def printable(text: str) -> str:
+    """Text with what would control a terminal spelled out as Python does: backslash, x1b.
+
+    Line feeds and tabs stay. Escape codes, carriage returns, marks that turn the direction of
+    writing, and bytes of file names that are no text do not.
+    """
+    return "".join(
+        repr(character)[1:-1] if character not in "\n\t" and _controls(character) else character
+        for character in text
+    )
+
+
+def _controls(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in TURNING
 
 
 def name_problem(name: object) -> str:

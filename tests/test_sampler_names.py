@@ -42,8 +42,8 @@ def test_several_features_are_one_argument() -> None:
     with pytest.raises(UserError) as refused:
         Differ("io", "s")
     assert str(refused.value) == (
-        "Differ('io', 's'): its features are one argument. Write Differ(['io', 's']); donors differ "
-        "on each of them."
+        "Differ('io', 's'): its features are one argument. Write Differ(['io', 's']); donors "
+        "differ on each of them."
     )
 
 

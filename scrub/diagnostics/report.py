@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
 from scrub.diagnostics.comparison import Comparison
@@ -23,15 +23,16 @@ from scrub.report import belief, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
 from scrub.statistics import Interval
+from scrub.terminal import titled
 from scrub.tree import Tree
 
 SHOWN = 5
 """Further columns in the table of specificity; the results file has them all."""
 
 
-def figure(found: Interval) -> str:
-    """An interval as rich's markup."""
-    return escape(interval(found))
+def figure(found: Interval) -> Text:
+    """An interval as it is: its brackets are no markup."""
+    return Text(interval(found))
 
 
 def show_blame(result: Result, console: Console) -> None:
@@ -39,16 +40,12 @@ def show_blame(result: Result, console: Console) -> None:
     found = result.diagnosis.blame if result.diagnosis else None
     if found is None:
         return
-    console.print(
-        f"[bold]{escape(result.claim.name)}[/]: {escape(result.claim.belief)}", highlight=False
-    )
+    console.print(titled(result.claim.name, f": {result.claim.belief}"))
     if not found.swaps:
         console.print("It swaps nothing: every sampler is Exact.\n", highlight=False)
         return
-    console.print(
-        f"It loses {figure(found.total)} of baseline − original. By its swaps, in the same unit:",
-        highlight=False,
-    )
+    lost = f"It loses {interval(found.total)} of baseline − original."
+    console.print(Text(f"{lost} By its swaps, in the same unit:"))
     console.print(blame_table(result.tree, found), highlight=False)
     for sample in found.worst:
         row = result.draws.references.index[sample]
@@ -73,8 +70,8 @@ def blame_table(tree: Tree, found: Blame) -> Table:
         name, draws = swap_in_words(tree, loss.swap)
         indent = "  " * (len(loss.swap.path) - 1)
         shown.add_row(
-            escape(indent + name),
-            escape(draws),
+            Text(indent + name),
+            Text(draws),
             figure(loss.alone),
             figure(loss.last),
             f"{number(loss.step.mean)} → {number(left)}",
@@ -83,7 +80,7 @@ def blame_table(tree: Tree, found: Blame) -> Table:
             where, _, how = describe_route(path.route).partition(", ")
             words = f"{indent}  · {where}"
             figures = figure(path.alone), figure(path.last)
-            shown.add_row(escape(words), escape(how), *figures, "")
+            shown.add_row(Text(words), Text(how), *figures, "")
     return shown
 
 
@@ -97,21 +94,20 @@ def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
 
 def show_diagnosis(result: Result, console: Console) -> None:
     """The figures of what was found out beyond a claim's score."""
-    found, name = result.diagnosis, escape(result.claim.name)
+    found, name = result.diagnosis, f"\n{result.claim.name}"
     if found and found.nulls:
         words = nulls_in_words(found.nulls, result.expect)
-        console.print(f"\n[bold]{name}[/] against nulls: {escape(words)}.", highlight=False)
+        console.print(titled(name, f" against nulls: {words}."))
     if found and found.conventions == ():
-        console.print(f"\n[bold]{name}[/]: no other convention applies to it.", highlight=False)
+        console.print(titled(name, ": no other convention applies to it."))
     elif found and found.conventions is not None:
-        console.print(f"\n[bold]{name}[/] under other conventions", highlight=False)
+        console.print(titled(name, " under other conventions"))
         console.print(conventions_table(found.conventions), highlight=False)
     if found and found.specificity == ():
-        console.print(
-            f"{name}: nothing to make coarser or finer: no node draws by Agree.", highlight=False
-        )
+        said = "nothing to make coarser or finer: no node draws by Agree."
+        console.print(Text(f"{result.claim.name}: {said}"))
     elif found and found.specificity is not None:
-        console.print(f"\n[bold]{name}[/], how specific it is", highlight=False)
+        console.print(titled(name, ", how specific it is"))
         console.print(specificity_table(found.specificity), highlight=False)
 
 
@@ -122,12 +118,12 @@ def conventions_table(found: Sequence[Convention]) -> Table:
         shown.add_column(name, overflow="fold")
     for one in found:
         if one.recovered is None:
-            shown.add_row(escape(one.name), "–", escape(one.problem))
+            shown.add_row(Text(one.name), "–", Text(one.problem))
         else:
             verdict = one.verdict or "–"
             if one.turns and one.name not in USUAL:
                 verdict += ", as most true claims are"
-            shown.add_row(escape(one.name), figure(one.recovered), verdict)
+            shown.add_row(Text(one.name), figure(one.recovered), verdict)
     return shown
 
 
@@ -145,7 +141,7 @@ def specificity_table(found: Sequence[Tried]) -> Table:
         if one.control is not None:
             says += f" ({number(one.control.mean)} if shuffled)"
         figures = figure(one.recovered), figure(one.lowers)
-        shown.add_row(escape(name), escape(one.words), *figures, says)
+        shown.add_row(Text(name), Text(one.words), *figures, Text(says))
     if columns[SHOWN:]:
         shown.add_row("", f"… {len(columns) - SHOWN} more columns", "", "", "")
     return shown
@@ -175,11 +171,8 @@ def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
     """One row a pair: what each recovers, and the difference."""
     one = found[0]
     for which, result in (("first", one.first), ("second", one.second)):
-        console.print(
-            f"{which}: {escape(result.file)} on {escape(result.model)}, mean "
-            f"{escape(result.metric.name)}, data: {escape(result.data_name)}",
-            highlight=False,
-        )
+        about = f"mean {result.metric.name}, data: {result.data_name}"
+        console.print(Text(f"{which}: {result.file} on {result.model}, {about}"))
     same = "the same references" if one.paired else "references of their own (different data)"
     console.print(
         f"{one.first.samples:,} references, {same}, seed {one.first.seed}", highlight=False
@@ -192,17 +185,17 @@ def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
     for pair in found:
         names = dict.fromkeys((pair.first.claim.name, pair.second.claim.name))
         shown.add_row(
-            escape(" − ".join(names)),
+            Text(" − ".join(names)),
             figure(pair.first.recovered),
             figure(pair.second.recovered),
             figure(pair.difference),
-            pair.words,
+            Text(pair.words),
         )
     console.print(shown, highlight=False)
     for pair in found:
         if pair.difference.reason:
             names = " − ".join(dict.fromkeys((pair.first.claim.name, pair.second.claim.name)))
-            console.print(f"{escape(names)}: {pair.difference.reason}.", highlight=False)
+            console.print(Text(f"{names}: {pair.difference.reason}."))
 
 
 def comparisons_as_json(found: Sequence[Comparison]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from scrub.tree import Tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ACROSS = 90
+"""Characters of the heading that fit into one line."""
 LOSES, WINS, WHOLE = "#c44e52", "#55a868", "#4c72b0"
 """seaborn's red, green and blue."""
 
@@ -67,7 +70,8 @@ def waterfall(tree: Tree, found: Blame, heading: str) -> Figure:
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("recovered")
-    axes.set_title(heading, loc="left", fontsize="medium", parse_math=False, wrap=True)
+    heading = textwrap.fill(heading, ACROSS)  # matplotlib's own wrapping reads $…$ as mathematics
+    axes.set_title(heading, loc="left", fontsize="medium", parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scrub.errors import UserError, did_you_mean, in_line, in_words
 from scrub.model.graph import Graph, Port, Site, Stream, Where, add_up
+from scrub.values import name_problem
 
 
 @frozen(eq=False)
@@ -44,6 +45,8 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
     """
     values: dict[str, Site | Stream] = {}
     for item in nodes:
+        if problem := name_problem(item.name):
+            raise UserError(f"A node of the graph: {problem}")
         if item.function is not None and not item.reads:
             raise UserError(
                 f'Node "{item.name}" reads nothing. Say which node each argument of its function '
