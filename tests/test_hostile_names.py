@@ -88,7 +88,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "test": (
         ("-v", "--diagnose", "--samples", "50", "--by", f"is{ODD}"),
         ("[b]:x:.py on graph: mean by[b]", "data: data{}", "root{} ", "  leaf{} ", "{}0 ", "is{} ",
-         "Agree(is{})", "xy{} ", "[b]:x:$_<& against nulls", "without is", "leaf{} ", "by{} "),
+         "Agree(is{})", "xy{} ", "[b]:x:$_<& against nulls", "leaf{} ", "by{} "),
     ),
     "test by values": (
         ("--samples", "50", "--by", "hostile", "--no-diagnose"),
