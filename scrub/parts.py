@@ -42,11 +42,11 @@ def check_parts(data: Dataset, column: str) -> None:
         sorted(parts_by(values)[1], key=by_kind)
     except TypeError as error:
         raise UserError(
-            f'--by {column}: values of column "{column}" of dataset "{data.name}" cannot be '
+            f'Column "{column}" of dataset "{data.name}" has values that cannot be '
             "compared. Give a column of numbers or texts."
         ) from error
     if count > MOST:
         raise UserError(
-            f'--by {column}: column "{column}" of dataset "{data.name}" has {count:,} values, and '
+            f'Column "{column}" of dataset "{data.name}" has {count:,} values, and '
             f"a table shows at most {MOST}. Give a coarser one: with_columns(…) adds columns."
         )

@@ -279,13 +279,12 @@ def test_our_own_fault_shows_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 INTERRUPTED = """
-import signal
 import sys
 sys.path.insert(0, {folder!r})
 from sums import *
 
 def interrupted(value, references):
-    signal.raise_signal(signal.SIGINT)
+    raise KeyboardInterrupt
 
 @claim(data=DATA, metric=interrupted)
 def zuletzt(model):

@@ -176,9 +176,9 @@ FULL = "error: Standard output cannot be written: No space left on device.\n"
 @pytest.mark.parametrize(
     ("arguments", "to", "code", "errors"),
     [
-        (("test", HOLDS, "--samples", "99"), ">&-", 0, ""),
+        (("test", HOLDS, "--samples", "400"), ">&-", 0, ""),
         (("test", f"{SUMS}::only_x", "--samples", "200"), ">&-", 1, ""),
-        (("test", HOLDS, "--samples", "99", "-q"), "> /dev/full 2>&-", 0, ""),
+        (("test", HOLDS, "--samples", "400", "-q"), "> /dev/full 2>&-", 0, ""),
         (("--help",), "> /dev/full", 2, FULL),
         (("--help",), "> /dev/full 2> /dev/full", 2, ""),
         (("test", "--help"), ">&- 2>&-", 0, ""),

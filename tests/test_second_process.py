@@ -157,7 +157,7 @@ class Noisy:
 
 class Light:
     def draw(self, references, randomness):
-        return references.donors((references.index + ("transformer_lens" in sys.modules)) % 40)
+        return references.donors(references.index)
 
 def claim_with(sampler):
     logits = InterpNode("logits", Exact(), other=Exact())

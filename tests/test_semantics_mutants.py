@@ -20,6 +20,7 @@ from scrub.tree import treeify
 UNSEEN = {
     "a child's value is added to what it replaces",
     "samples of one length come before longer ones",
+    "keys and values change only onwards, though every position sees them",
 }
 """Mutants that no case worked out by hand shows; `test_engine.py` catches them."""
 
