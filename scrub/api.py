@@ -172,9 +172,10 @@ class Explanation:
 
 def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -> list[Result]:
     together = judged(claims)
+    if_cheap = asked.nulls is None or asked.conventions is None
 
     def one(prepared: Prepared) -> Result:
-        cost = ahead(prepared, session, chosen, nothing_known).cost
+        cost = ahead(prepared, session, chosen, nothing_known).cost if if_cheap else None
         result = scrub_claim(prepared, session, chosen, together=together)
         return diagnose(result, prepared, session, chosen, asked, cost=cost)
 

@@ -279,12 +279,15 @@ def test_our_own_fault_shows_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 INTERRUPTED = """
+import signal
 import sys
 sys.path.insert(0, {folder!r})
 from sums import *
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+
 def interrupted(value, references):
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 @claim(data=DATA, metric=interrupted)
 def zuletzt(model):
