@@ -18,6 +18,7 @@ from scrub.figures import interval
 from scrub.hypothesis import Claim
 from scrub.kept import nothing_known
 from scrub.options import Options, is_whole, option_problems
+from scrub.outputs import started_in
 from scrub.pipeline import ahead, scrub_claim
 from scrub.prepare import Prepared, Session, prepare
 from scrub.results import Result
@@ -185,6 +186,7 @@ def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -
 def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
     """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]
+    started_in()
     problems = list(wrong)
     if not isinstance(session, Session | None):
         given = type(session).__name__

@@ -28,7 +28,7 @@ from scrub.commands import (
 from scrub.diagnostics.commands import compare_command, explain_command
 from scrub.errors import Problem, UserError
 from scrub.opened import recorded
-from scrub.outputs import check_outputs
+from scrub.outputs import Outputs, check_outputs
 from scrub.streams import open_closed
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def test_command(
     """Scrub the claims of hypothesis files and judge them."""
     if quiet and verbose:
         raise click.UsageError("-q and -v exclude each other.")
-    check_outputs(json_file, save_run)
+    outputs = check_outputs(json_file, save_run)
     from scrub.collect import collect
 
-    claims = collect(targets, keyword=keyword, note=note_unless(quiet))
+    claims = collect(targets, outputs.start, keyword=keyword, note=note_unless(quiet))
     from scrub.diagnostics.report import show_diagnosis
     from scrub.diagnostics.run import asked_for
     from scrub.prepare import Session, prepare
@@ -135,21 +135,20 @@ def test_command(
         session,
         options,
         progress,
-        json_file=json_file,
-        save_run=save_run,
-        asked=asked_for(diagnose, nulls),
+        outputs,
+        asked_for(diagnose, nulls),
     )
     results = outcome.results
     try:
-        if json_file and not outcome.stopped:
-            write_finished(results, options.seed, json_file)
+        if not outcome.stopped:
+            write_finished(results, options.seed, outputs)
     finally:  # what cannot be written can be read at least
         if results and not quiet:
             below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
             show(results, terminal(), verbose=verbose, by=by, **below)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(prepared)))
-    remove_partial(partial_file(prepared, options, json_file))
+    remove_partial(partial_file(prepared, options, outputs), outputs)
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
 
 
@@ -197,10 +196,10 @@ def plan_command(
     **chosen: Any,
 ) -> int:
     """Show the tree, what would run and its cost, without running it."""
-    check_outputs(svg=svg_file)
+    outputs = check_outputs(svg=svg_file)
     prepared = prepared_claims((target,), keyword, **chosen)
-    if svg_file:
-        _draw(prepared, svg_file)
+    if outputs.svg:
+        _draw(prepared, outputs, outputs.svg)
     from scrub.show import cost_line, plan_table, tree_picture
     from scrub.terminal import terminal, titled
 
@@ -216,7 +215,7 @@ def plan_command(
     return AS_EXPECTED
 
 
-def _draw(prepared: list[Prepared], file: Path) -> None:
+def _draw(prepared: list[Prepared], outputs: Outputs, given: Path) -> None:
     """Draw the one claim's tree."""
     if len(prepared) > 1:
         names = ", ".join(claim.claim.name for claim in prepared)
@@ -227,7 +226,8 @@ def _draw(prepared: list[Prepared], file: Path) -> None:
     from scrub.picture import save_svg
 
     (claim,) = prepared
-    save_svg(claim.tree, f"{claim.claim.name}: {claim.claim.belief}", file)
+    with outputs.writing("--svg", given) as file:
+        save_svg(claim.tree, f"{claim.claim.name}: {claim.claim.belief}", file)
 
 
 @group.command("show")

@@ -16,6 +16,7 @@ from attrs import frozen
 from scrub.beside import new_module
 from scrub.errors import NoClaimError, Problem, UserError, did_you_mean, in_words, line_of
 from scrub.hypothesis import Claim, claims_made
+from scrub.outputs import started_in
 
 NAMED = 5
 """Files that a folder's note names; of more it says how many they are."""
@@ -42,6 +43,7 @@ class Collected:
 
 def collect(
     targets: Iterable[str],
+    here: Path | None = None,
     *,
     keyword: str = "",
     note: Callable[[str], None] = lambda text: None,
@@ -50,6 +52,7 @@ def collect(
 
     Args:
         targets: files, folders, or files with `::claim`.
+        here: from where (default: where one works; a file that is loaded may change that).
         keyword: keep only claims whose names it selects: see `selector`.
         note: is told which files of a folder are left out.
 
@@ -59,7 +62,7 @@ def collect(
     """
     targets = list(targets)
     selected = selector(keyword)
-    here = Path.cwd()  # where a file that is loaded may not leave us
+    here = here or started_in()
     known: dict[Path, list[Collected]] = {}
     found: list[Collected] = []
     problems: list[Problem] = []
@@ -75,6 +78,7 @@ def collect(
             problems += error.problems
     if problems:
         raise UserError(*dict.fromkeys(problems))
+    started_in()  # a file may have deleted it
     unique = list({id(item): item for item in found}.values())
     chosen = [item for item in unique if selected(item.claim.name)]
     if not chosen:

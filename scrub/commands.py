@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.errors import NoClaimError, UserError, in_line, in_words
+from scrub.outputs import started_in
 from scrub.sizes import EXAMPLES, in_bytes
 from scrub.stopping import Terminated
 from scrub.streams import say, settled
@@ -139,7 +140,7 @@ def note_unless(quiet: bool) -> Callable[[str], None]:
 def prepared_claims(targets: tuple[str, ...], keyword: str, **chosen: Any) -> list[Prepared]:
     from scrub.collect import collect
 
-    claims = collect(targets, keyword=keyword, note=note_unless(False))
+    claims = collect(targets, started_in(), keyword=keyword, note=note_unless(False))
     from scrub.prepare import Session, prepare
 
     return prepare(claims, Session(), options_of(**chosen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sysconfig
 import traceback
@@ -140,9 +141,10 @@ def in_words(error: BaseException) -> str:
 
 def line_of(error: BaseException, file: str | Path) -> int | None:
     """The line of a file that an exception came through last; None where it did not."""
-    here = Path(file).resolve()
+    here = os.path.realpath(file)
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == here]
+    files = [frame for frame in frames if os.path.isabs(frame.filename)]  # the others are none
+    lines = [frame.lineno for frame in files if os.path.realpath(frame.filename) == here]
     return lines[-1] if lines else None
 
 

@@ -100,8 +100,12 @@ class Kept:
     files: Mapping[str, str] = field(factory=dict)
 
     @staticmethod
-    def read(path: Path, fingerprints: Fingerprints) -> Kept:
-        """What the file of an earlier run has; nothing, where it is complete or not there."""
+    def read(path: Path, fingerprints: Fingerprints, shown: Path | None = None) -> Kept:
+        """What the file of an earlier run has; nothing, where it is complete or not there.
+
+        Args:
+            shown: what messages call the file (default: its path).
+        """
         if not path.is_file():
             return Kept(fingerprints)
         try:
@@ -118,10 +122,8 @@ class Kept:
             reason = str(error.strerror)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             reason = "it is damaged, or no results file"
-        return Kept(
-            fingerprints,
-            trouble=f"{path} cannot be resumed from: {reason}. Everything is computed anew.",
-        )
+        trouble = f"{shown or path} cannot be resumed from: {reason}. Everything is computed anew."
+        return Kept(fingerprints, trouble=trouble)
 
     def section(
         self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws

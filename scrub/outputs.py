@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from scrub.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,14 +23,68 @@ PLOTS = (".svg", ".png", ".pdf")
 """What the name of a plot may end in."""
 
 
+def started_in() -> Path:
+    """The directory in which one works, before the user's code can change it.
+
+    Raises:
+        UserError: it was deleted. Then torch cannot be imported either: MKL ends the process.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UserError(
+            f"The working directory cannot be found: {error.strerror}. "
+            "Change into one that is there."
+        ) from error
+
+
+@frozen
+class Outputs:
+    """What a command writes, and from where.
+
+    Attributes:
+        start: the directory in which the command was started. The user's code may leave it, so
+            that a path is looked for from here alone.
+        json, save_run, plot, svg: as the user gave them, which is how messages call them; None
+            where they were not asked for.
+    """
+
+    start: Path
+    json: Path | None = None
+    save_run: Path | None = None
+    plot: Path | None = None
+    svg: Path | None = None
+
+    def shown(self, path: Path) -> Path:
+        """A path as messages call it: from the start, if it lies below."""
+        return path.relative_to(self.start) if path.is_relative_to(self.start) else path
+
+    @contextmanager
+    def writing(self, option: str, given: Path) -> Iterator[Path]:
+        """Where to write what an option asks for.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            yield self.start / given
+        except OSError as error:
+            raise UserError(f"{option} {given}: cannot be written: {error.strerror}.") from error
+
+
 def check_outputs(
     json: Path | None = None,
     save_run: Path | None = None,
     *,
     plot: Path | None = None,
     svg: Path | None = None,
-) -> None:
-    """Refuse outputs that cannot be written, all at once, before anything runs."""
+) -> Outputs:
+    """The outputs of a command that is started here.
+
+    Raises:
+        UserError: for all that cannot be written, before anything runs; or there is no here.
+    """
+    outputs = Outputs(started_in(), json, save_run, plot, svg)
     problems = {
         f"--json {json}": _unwritable(json, never=(".py",)),
         f"--plot {plot}": _unwritable(plot, ends=PLOTS),
@@ -38,6 +94,7 @@ def check_outputs(
     found = [f"{option}: {problem}" for option, problem in problems.items() if problem]
     if found:
         raise UserError(*found)
+    return outputs
 
 
 def _unwritable(path: Path | None, ends: Sequence[str] = (), never: Sequence[str] = ()) -> str:
@@ -102,13 +159,13 @@ def _called_after(file: Path) -> str:
     return file.stem if file.stem.strip(".") else file.name
 
 
-def save_record(result: Result, folder: Path) -> None:
+def save_record(result: Result, folder: Path, outputs: Outputs) -> None:
     from scrub.record import save
 
     try:
-        save(result, folder)
+        save(result, outputs.start / folder)
     except OSError as error:
-        where = error.filename2 or error.filename or folder
+        where = outputs.shown(Path(error.filename2 or error.filename or folder))
         raise UserError(f"--save-run: {where} cannot be written: {error.strerror}.") from error
 
 

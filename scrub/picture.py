@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from scrub.errors import UserError
 from scrub.outputs import write_whole
 from scrub.results import describe_route
 from scrub.samplers import describe_sampler
@@ -112,15 +111,8 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def save_svg(tree: Tree, heading: str, file: Path) -> None:
-    """Write the tree as a picture.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        write_whole(file, svg(tree, heading))
-    except OSError as error:
-        raise UserError(f"--svg {file}: cannot be written: {error.strerror}.") from error
+    """Write the tree as a picture. Raises an OSError where that fails."""
+    write_whole(file, svg(tree, heading))
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 As long as a run is not finished, a file beside its results file (`results.json.partial`) holds what
 there is of them (`"partial": true`), and the numbers from which the same command goes on. Without
---json that file lies in `.scrub/` in the working directory. It goes when the run is finished.
+--json that file lies in `.scrub/` in the directory in which the command was started. It goes when
+the run is finished.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from attrs import define, evolve, frozen
 from scrub.diagnostics.report import diagnoses_as_json
 from scrub.diagnostics.run import NOTHING, Asked, diagnose, scrubs
 from scrub.duration import announcement, estimated_seconds
-from scrub.errors import UserError
 from scrub.fingerprint import Fingerprints
 from scrub.kept import Kept
 from scrub.opened import so_far
 from scrub.options import Options
-from scrub.outputs import record_folder, save_record, write_whole
+from scrub.outputs import Outputs, record_folder, save_record, write_whole
 from scrub.pipeline import Ahead, ahead, scrub_claim
 from scrub.prepare import Prepared, Session, load_models
 from scrub.progress import Progress
@@ -64,9 +64,7 @@ def run_claims(
     session: Session,
     options: Options,
     progress: Progress,
-    *,
-    json_file: Path | None,
-    save_run: Path | None,
+    outputs: Outputs,
     asked: Asked = NOTHING,
 ) -> Outcome:
     """Scrub and diagnose all claims, but for what a partial file of the same command has already.
@@ -75,12 +73,13 @@ def run_claims(
         UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
             cannot be written. What was computed until then is kept.
     """
-    file = partial_file(claims, options, json_file)
-    saving = _Saving(file, Kept.read(file, Fingerprints.of_claims(claims)), options.seed, [])
+    file = partial_file(claims, options, outputs)
+    kept = Kept.read(outputs.start / file, Fingerprints.of_claims(claims), shown=file)
+    saving = _Saving(file, outputs.start, kept, options.seed, [])
     with sigterm_stops():
         try:
             with progress:
-                _run(claims, session, options, progress, saving, save_run, asked)
+                _run(claims, session, options, progress, saving, outputs, asked)
         except KeyboardInterrupt as stopped:
             with nothing_stops():
                 return Outcome(saving.results, stopped, saving.now(), saving.trouble)
@@ -96,7 +95,7 @@ def _run(
     options: Options,
     progress: Progress,
     saving: _Saving,
-    save_run: Path | None,
+    outputs: Outputs,
     asked: Asked,
 ) -> None:
     progress.note(saving.kept.trouble)
@@ -124,8 +123,8 @@ def _run(
                 f"{before.name}: what was computed before is not what is computed now, "
                 "so all of it was computed anew"
             )
-        if save_run:
-            save_record(result, record_folder(save_run, claim, claims))
+        if outputs.save_run:
+            save_record(result, record_folder(outputs.save_run, claim, claims), outputs)
         saving.results.append(result)
         saving.results[-1] = diagnose(
             result, claim, session, options, asked, watch, saving.kept.section, before.cost
@@ -138,6 +137,8 @@ class _Saving:
     """The partial file, as far as it is written.
 
     Attributes:
+        file: from the start, as messages call it.
+        start: the directory in which the command was started.
         results: of the claims that are finished.
         state: claims and samples that the file holds.
         written: when, as `time.monotonic` counts.
@@ -145,6 +146,7 @@ class _Saving:
     """
 
     file: Path
+    start: Path
     kept: Kept
     seed: int
     results: list[Result]
@@ -168,9 +170,9 @@ class _Saving:
             self.written = time.monotonic()
             try:
                 if self.file.parent == FOLDER:
-                    FOLDER.mkdir(exist_ok=True)
-                    write_whole(FOLDER / ".gitignore", "*\n")
-                write_whole(self.file, _text(self.results, self.seed, self.kept))
+                    (self.start / FOLDER).mkdir(exist_ok=True)
+                    write_whole(self.start / FOLDER / ".gitignore", "*\n")
+                write_whole(self.start / self.file, _text(self.results, self.seed, self.kept))
             except OSError as error:  # a full disk must not end a run that is otherwise well
                 self.trouble = f"{self.file}: {error.strerror}"
                 return None
@@ -178,39 +180,41 @@ class _Saving:
         return self.file if self.kept.samples else None
 
 
-def partial_file(claims: Sequence[Prepared], options: Options, json_file: Path | None) -> Path:
-    """Where a run that is not finished leaves what it computed.
+def partial_file(claims: Sequence[Prepared], options: Options, outputs: Outputs) -> Path:
+    """Where a run that is not finished leaves what it computed, from the start.
 
     The file in `.scrub/` is called after the claims and what else tells one command from another;
     whether what is in it still holds is another question, which fingerprints answer.
     """
-    if json_file is not None and (json_file.is_file() or not json_file.exists()):
-        return json_file.with_name(f"{json_file.name}.partial")
+    given = outputs.json
+    there = outputs.start / given if given is not None else FOLDER
+    if given is not None and (there.is_file() or not there.exists()):
+        return given.with_name(f"{given.name}.partial")
     command = ([claim.name for claim in claims], options.model, options.seed)
     return FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
 
 
 def write_finished(
-    results: Sequence[Result], seed: int, json_file: Path, more: Mapping[str, Any] = MORE
+    results: Sequence[Result], seed: int, outputs: Outputs, more: Mapping[str, Any] = MORE
 ) -> None:
-    """Write the results file of a finished run, with `more` beside the results.
+    """Write the results file of a finished run, if one was asked for: `more` is beside the results.
 
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        write_whole(json_file, _text(results, seed, None, more))
-    except OSError as error:
-        raise UserError(f"--json {json_file}: cannot be written: {error.strerror}.") from error
+    if outputs.json is not None:
+        with outputs.writing("--json", outputs.json) as file:
+            write_whole(file, _text(results, seed, None, more))
 
 
-def remove_partial(file: Path) -> None:
+def remove_partial(file: Path, outputs: Outputs) -> None:
     """Remove a partial file; and `.scrub/`, if nothing else is in it."""
+    folder = outputs.start / FOLDER
     try:
-        file.unlink(missing_ok=True)
-        if file.parent == FOLDER and [path.name for path in FOLDER.iterdir()] == [".gitignore"]:
-            (FOLDER / ".gitignore").unlink()
-            FOLDER.rmdir()
+        (outputs.start / file).unlink(missing_ok=True)
+        if file.parent == FOLDER and [path.name for path in folder.iterdir()] == [".gitignore"]:
+            (folder / ".gitignore").unlink()
+            folder.rmdir()
     except OSError:  # another run is at work there
         return
 

@@ -18,7 +18,7 @@ from scrub.commands import (
     what_is_kept,
 )
 from scrub.errors import UserError
-from scrub.outputs import check_outputs
+from scrub.outputs import Outputs, check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +58,10 @@ def explain_command(
     target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
 ) -> int:
     """Blame: which swap of a claim, and which path, loses how much."""
-    check_outputs(json_file, plot=plot)
+    outputs = check_outputs(json_file, plot=plot)
     from scrub.collect import collect
 
-    claims = collect((target,), note=note_unless(False))
+    claims = collect((target,), outputs.start, note=note_unless(False))
     if plot and len(claims) > 1:
         names = ", ".join(item.claim.name for item in claims)
         raise UserError(
@@ -73,7 +73,7 @@ def explain_command(
 
     options, session = options_of(**chosen), Session()
     prepared = prepare(claims, session, options)
-    results = _run(prepared, session, options, Asked(blame=True, worst=rows), json_file)
+    results = _run(prepared, session, options, Asked(blame=True, worst=rows), outputs)
     from scrub.diagnostics.report import show_blame
     from scrub.report import show
     from scrub.terminal import terminal
@@ -88,7 +88,9 @@ def explain_command(
 
         ((result, found),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
         assert found is not None
-        save_waterfall(result.tree, found, f"{result.claim.name}: {result.claim.belief}", plot)
+        heading = f"{result.claim.name}: {result.claim.belief}"
+        with outputs.writing("--plot", plot) as file:
+            save_waterfall(result.tree, found, heading, file)
     return AS_EXPECTED
 
 
@@ -115,7 +117,7 @@ def compare_command(
         raise click.UsageError(f"--model is given {len(models)} times. Two sides take two.")
     if second is None and len(models) < 2:
         raise click.UsageError("Give a second claim or file, or --model twice.")
-    check_outputs(json_file)
+    outputs = check_outputs(json_file)
     from attrs import evolve
 
     from scrub.collect import collect, named
@@ -124,7 +126,7 @@ def compare_command(
     targets = [target.partition("::") for target in (first, second or first)]
     note = note_unless(False)
     paths = dict.fromkeys(path for path, _, _ in targets)
-    files = {path: collect((path,), note=note) for path in paths}
+    files = {path: collect((path,), outputs.start, note=note) for path in paths}
     pairs = paired(*(named(files[path], name, path) for path, _, name in targets))
     options, session = options_of(**chosen), Session()
     sides = [
@@ -143,7 +145,7 @@ def compare_command(
 
     both = [*sides[0], *sides[1]]
     options = evolve(options, model=models)
-    results = _run(both, session, options, NOTHING, json_file, found)
+    results = _run(both, session, options, NOTHING, outputs, found)
     show_comparisons([compare(*pair) for pair in _halves(results)], terminal())
     return AS_EXPECTED
 
@@ -179,7 +181,7 @@ def _run(
     session: Session,
     options: Options,
     asked: Asked,
-    json_file: Path | None,
+    outputs: Outputs,
     more: Callable[[Sequence[Result]], dict[str, Any]] = lambda results: {},
 ) -> list[Result]:
     """The results of a run that came to its end; what a stopped one computed is kept.
@@ -191,12 +193,9 @@ def _run(
     from scrub.suite import partial_file, remove_partial, run_claims, write_finished
 
     progress = Progress(options.samples * len(claims), quiet=False)
-    outcome = run_claims(
-        claims, session, options, progress, json_file=json_file, save_run=None, asked=asked
-    )
+    outcome = run_claims(claims, session, options, progress, outputs, asked)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))
-    if json_file:
-        write_finished(outcome.results, options.seed, json_file, more(outcome.results))
-    remove_partial(partial_file(claims, options, json_file))
+    write_finished(outcome.results, options.seed, outputs, more(outcome.results))
+    remove_partial(partial_file(claims, options, outputs), outputs)
     return outcome.results

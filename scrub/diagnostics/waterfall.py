@@ -11,7 +11,6 @@ import numpy as np
 
 from scrub.diagnostics.blame import Blame
 from scrub.diagnostics.report import swap_in_words
-from scrub.errors import UserError
 from scrub.tree import Tree
 
 if TYPE_CHECKING:
@@ -24,11 +23,7 @@ LOSES, WINS, WHOLE = "#c44e52", "#55a868", "#4c72b0"
 
 
 def save_waterfall(tree: Tree, found: Blame, heading: str, file: Path) -> None:
-    """Write the picture: the same bytes for the same numbers.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
+    """Write the picture: the same bytes for the same numbers. Raises an OSError if that fails."""
     import matplotlib
 
     drawn = io.BytesIO()
@@ -36,10 +31,7 @@ def save_waterfall(tree: Tree, found: Blame, heading: str, file: Path) -> None:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
         dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
         waterfall(tree, found, heading).savefig(drawn, format=kind, metadata=dates.get(kind))
-    try:
-        file.write_bytes(drawn.getvalue())
-    except OSError as error:
-        raise UserError(f"--plot {file}: cannot be written: {error.strerror}.") from error
+    file.write_bytes(drawn.getvalue())
 
 
 def waterfall(tree: Tree, found: Blame, heading: str) -> Figure:

@@ -141,17 +141,24 @@ def _started(
         "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
         "from scrub.testing.processes import answer; answer()"
     )
-    path = [folder or os.getcwd() for folder in sys.path]
     with tempfile.TemporaryFile() as questions:
         pickle.dump(list(asked), questions)
         questions.seek(0)
         return subprocess.Popen(
-            [sys.executable, "-P", "-c", code, json.dumps(path)],
+            [sys.executable, "-P", "-c", code, json.dumps(_path())],
             stdin=questions,
             stdout=answers,
             stderr=said,
             env={**os.environ, "PYTHONHASHSEED": other, THERE: "1"},
         )
+
+
+def _path() -> list[str]:
+    """Where modules are looked for: "" stands for the working directory, if that is still there."""
+    try:
+        return [folder or os.getcwd() for folder in sys.path]
+    except OSError:
+        return [folder for folder in sys.path if folder]
 
 
 # In the other process
