@@ -8,6 +8,7 @@ it was, and a row that is drawn twice as reference gets fresh donors.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -142,6 +143,8 @@ def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path
         failed = f"Sampler {name} failed{in_line(error)}: {in_words(error)}."
         raise UserError(failed).at(node=path[-1]) from error
     wrong = _no_rows(drawn, len(references))
+    if inspect.iscoroutine(drawn):
+        drawn.close()  # or Python says itself that nobody awaited it
     if wrong:
         raise UserError(f"Sampler {name} returned {wrong}").at(node=path[-1])
     if drawn.index.dtype == np.int64:
@@ -151,6 +154,8 @@ def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path
 
 def _no_rows(drawn: object, samples: int) -> str:
     """Why this is not a row of a dataset for each sample, going on from "it returned"; or ""."""
+    if inspect.iscoroutine(drawn):
+        return "a coroutine, not Rows. Write def draw, without async."
     if not isinstance(drawn, Rows):
         return f"{type(drawn).__name__}, not Rows. Return references.donors(row numbers)."
     if not isinstance(drawn.data, Dataset):

@@ -18,12 +18,14 @@ from scrub import (
     Agree,
     Dataset,
     Differ,
+    Exact,
     Fixed,
     Generate,
     Input,
     Paired,
     Pool,
     Together,
+    Uncond,
     UserError,
     Weighted,
 )
@@ -249,3 +251,39 @@ def pool(model):
         f"error: mine.py::several: {WRONG['several arguments'][1]}",
         f"error: mine.py::pool: {WRONG['Pool(2.0)'][1]}",
     ]
+
+
+FOR = "for rows that agree with the reference on a feature."
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Uncond("io"),
+            "Uncond('io'): Uncond draws any row, and takes nothing. Write Uncond(), or Agree('io') "
+            + FOR,
+        ),
+        (
+            lambda: Uncond(features=["io", "s"]),
+            "Uncond(features=a list): Uncond draws any row, and takes nothing. Write Uncond(), or "
+            f"Agree(['io', 's']) {FOR}",
+        ),
+        (
+            lambda: Exact("io", "s"),
+            "Exact('io', 's'): Exact is the reference itself, and takes nothing. Write Exact(), or "
+            f"Agree(['io', 's']) {FOR}",
+        ),
+        (
+            lambda: Exact(3),
+            "Exact(3): Exact is the reference itself, and takes nothing. Write Exact(), or "
+            f"Agree('feature') {FOR}",
+        ),
+    ],
+)
+def test_samplers_that_take_nothing(make: Callable[[], Sampler], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        make()
+    assert str(caught.value) == message
+    assert Uncond() == Uncond()
+    assert Uncond() != Exact()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,21 +16,43 @@ from scrub.samplers.describe import describe_sampler
 from scrub.samplers.protocol import NAMES, Randomness, below, told
 
 
-@frozen
+def _takes_nothing(
+    name: str, does: str, features: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    """Refuse arguments of a sampler that has none."""
+    given = [*map(told, features), *(f"{key}={told(value)}" for key, value in named.items())]
+    if not given:
+        return
+    several = (v if isinstance(v, list | tuple) else [v] for v in (*features, *named.values()))
+    texts = [text for text in chain.from_iterable(several) if isinstance(text, str)]
+    agree = _listed(*texts) if len(texts) < 2 else f"[{_listed(*texts)}]"
+    raise UserError(
+        f"{name}({', '.join(given)}): {name} {does}, and takes nothing. Write {name}(), or "
+        f"Agree({agree or told('feature')}) for rows that agree with the reference on a feature."
+    )
+
+
+@frozen(init=False)
 class Exact:
     """The reference itself. Law: a tree that is all `Exact` equals the plain model."""
 
     laws: ClassVar = ("marginals", "independence")
 
+    def __init__(self, *features: Any, **named: Any) -> None:
+        _takes_nothing("Exact", "is the reference itself", features, named)
+
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
         return references
 
 
-@frozen
+@frozen(init=False)
 class Uncond:
     """Any row of the dataset, uniformly. Law: the donor is independent of the reference."""
 
     laws: ClassVar = ("reach", "uniformity", "marginals", "independence")
+
+    def __init__(self, *features: Any, **named: Any) -> None:
+        _takes_nothing("Uncond", "draws any row", features, named)
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
         sizes = np.full(len(references), len(references.population))
