@@ -1,68 +1,34 @@
-"""Model directories in which something is wrong: each refused in one sentence, in no time."""
+"""Model directories in which a file beside the weights is wrong: each refused in one sentence."""
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
-import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from huggingface_hub import HfApi
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-import native_models
 from command import ROOT, inside
-from scrub.errors import UserError
-from scrub.model.model import describe, load
-
-PLANTED = ROOT / "scrub" / "model" / "embedded" / "ioi-planted"
-State = dict[str, Tensor]
-MISSING = object()
+from scrub.model.model import describe
+from spoilt_models import (
+    MISSING,
+    PLANTED,
+    copy,
+    in_lens_naming,
+    refused,
+    set_in,
+)
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(PLANTED, tmp_path / "copy"))
+    return copy(tmp_path)
 
 
 @pytest.fixture
 def lens(tmp_path: Path) -> Path:
-    """A directory in TransformerLens naming, without MLPs and norms."""
-    return native_models.save(native_models.module("bare"), tmp_path / "lens")
-
-
-def set_in(directory: Path, **settings: Any) -> None:
-    path = directory / "config.json"
-    config = json.loads(path.read_text()) | settings
-    path.write_text(json.dumps({n: v for n, v in config.items() if v is not MISSING}))
-
-
-def change(directory: Path, edit: Callable[[State], State]) -> None:
-    path = directory / "model.safetensors"
-    save_file(edit(load_file(path)), path, metadata={"format": "pt"})
-
-
-def refused(directory: Path) -> str:
-    """What is said, which is one line."""
-    started = time.monotonic()
-    with pytest.raises(UserError) as caught:
-        load(describe(directory), dtype=torch.float32, device="cpu")
-    assert time.monotonic() - started < 30
-    (problem,) = caught.value.problems
-    message = str(problem).replace(str(directory), "DIR")
-    assert "\n" not in message
-    return message
-
-
-def loads(directory: Path) -> bool:
-    return load(describe(directory), dtype=torch.float32, device="cpu").sha256 != ""
+    return in_lens_naming(tmp_path)
 
 
 # Configurations
@@ -201,132 +167,6 @@ def test_sizes_that_are_not_those_of_the_weights(copied: Path) -> None:
         assert refused(copied) == message
 
 
-# Weights
-
-SOME = "transformer.h.0.attn.c_attn.weight"
-
-
-def test_numbers_that_are_not_finite(copied: Path, lens: Path) -> None:
-    def spoilt(name: str) -> Callable[[State], State]:
-        def edit(state: State) -> State:
-            state[name][0].view(-1)[:3] = torch.nan
-            state[name][1].view(-1)[0] = torch.inf
-            return state
-
-        return edit
-
-    change(copied, spoilt(SOME))
-    why = (
-        "Training diverged, or the file was damaged, or its numbers are too large for the "
-        "precision that they are read in."
-    )
-    assert refused(copied) == (
-        f"The weights in DIR hold numbers that are NaN or infinite: 4 of 12,288 in {SOME}. {why}"
-    )
-    change(lens, spoilt("blocks.1.attn.W_K"))
-    assert refused(lens) == (
-        "The weights in DIR hold numbers that are NaN or infinite: 4 of 96 in blocks.1.attn.W_K. "
-        f"{why}"
-    )
-
-
-def test_numbers_that_are_too_large_for_their_precision(copied: Path) -> None:
-    change(copied, lambda state: state | {SOME: state[SOME].double() * 1e300})
-    assert "are NaN or infinite: 12,288 of 12,288 in " in refused(copied)
-
-
-def test_activations_that_are_not_finite(copied: Path) -> None:
-    change(copied, lambda state: state | {SOME: torch.full_like(state[SOME], 1e38)})
-    assert refused(copied) == (
-        "The model itself gives NaN or infinity at 64 of 64 positions of a probe batch, though "
-        "its weights are finite: its activations are too large for the precision that it runs in."
-    )
-
-
-def test_settings_by_which_the_model_itself_fails(copied: Path) -> None:
-    set_in(copied, attn_pdrop=float("nan"))
-    assert refused(copied) == (
-        "The model itself fails on a probe batch of tokens: RuntimeError: dropout probability has "
-        "to be between 0 and 1, but got nan. Are its configuration and its modules as they were "
-        "made?"
-    )
-
-
-def test_tensors_of_another_shape_missing_and_extra(copied: Path) -> None:
-    whole = load_file(copied / "model.safetensors")
-    for changes, message in (
-        (
-            {SOME: whole[SOME][:-1].clone()},
-            f"In DIR {SOME} is [63, 192], where config.json says [64, 192]. Copy both from the "
-            "same model.",
-        ),
-        (
-            {SOME: None},
-            f'The weights of model "DIR" are incomplete: {SOME} is missing. Copy or download them '
-            "again.",
-        ),
-        (
-            {"transformer.h.0.attn.q_norm.weight": torch.ones(4)},
-            "The weights in DIR hold transformer.h.0.attn.q_norm.weight, which such a model has no "
-            "place for. Copy config.json and weights from the same model.",
-        ),
-    ):
-        state = {n: t for n, t in (whole | changes).items() if t is not None}
-        change(copied, lambda _, state=state: state)
-        assert refused(copied) == message
-
-
-def test_masks_among_the_weights_are_passed_over(copied: Path) -> None:
-    """Older files of GPT-2 hold them."""
-    masks = {
-        "transformer.h.0.attn.bias": torch.ones(1, 1, 4, 4, dtype=torch.uint8),
-        "transformer.h.0.attn.masked_bias": torch.tensor(-1e4),
-    }
-    change(copied, lambda state: state | masks)
-    assert loads(copied)
-
-
-@pytest.mark.parametrize("which", ["copied", "lens"])
-def test_formats_of_numbers(which: str, request: pytest.FixtureRequest) -> None:
-    directory = request.getfixturevalue(which)
-    for dtype in (torch.float64, torch.bfloat16, torch.float16):
-        change(directory, lambda state, dtype=dtype: {n: t.to(dtype) for n, t in state.items()})
-        assert loads(directory)
-    name = min(load_file(directory / "model.safetensors"))
-    for dtype, called in ((torch.int8, "I8"), (torch.float8_e4m3fn, "F8_E4M3")):
-        change(directory, lambda state, dtype=dtype: state | {name: state[name].to(dtype)})
-        assert refused(directory) == (
-            f"The weights in DIR are quantised: {name} is {called}. scrub reads F64, F32, F16, "
-            "BF16; save the model in one of them."
-        )
-
-
-def test_files_that_cannot_be_read(copied: Path) -> None:
-    path = copied / "model.safetensors"
-    path.write_bytes(b"")
-    assert refused(copied) == (
-        "DIR/model.safetensors is not a complete safetensors file (Error while deserializing "
-        "header: header too small). Copy or download it again."
-    )
-    path.unlink()
-    path.mkdir()
-    assert refused(copied) == "DIR/model.safetensors cannot be read: it is a folder."
-    path.rmdir()
-    path.symlink_to("model.safetensors")
-    assert refused(copied) == "DIR/model.safetensors cannot be read: it leads nowhere."
-
-
-def test_pickles_are_refused(copied: Path) -> None:
-    path = copied / "model.safetensors"
-    torch.save(load_file(path), copied / "pytorch_model.bin")
-    path.unlink()
-    assert refused(copied) == (
-        "DIR holds its weights in pytorch_model.bin, a pickle, which could run any code when it is "
-        "read. Write them as model.safetensors, by save_pretrained of transformers or save_file of "
-        "safetensors."
-    )
-
-
 # Roles
 
 HEADS = "and the model has layers 0 to 3 with heads 0 to 3 each"
@@ -425,58 +265,3 @@ def test_a_pad_that_the_model_does_not_know_is_not_taken(copied: Path) -> None:
     tokenizer = describe(copied).tokenizer
     assert tokenizer is not None
     assert tokenizer.pad < 310
-
-
-# Names
-
-
-@pytest.mark.parametrize("name", ["", " ", "x/y/z", "gpt2 ", "http://x.org/y", "a\0b", "é/ü"])
-def test_names_that_can_be_none(name: str) -> None:
-    with pytest.raises(UserError, match=r"^There is no model "):
-        describe(name)
-
-
-def test_a_name_that_is_very_long() -> None:
-    with pytest.raises(UserError) as caught:
-        describe("x" * 5_000)
-    assert len(str(caught.value)) < 600
-
-
-def test_paths_that_lead_to_no_directory(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    (tmp_path / "loop").symlink_to("loop")
-    give = (
-        "Give a directory with config.json and model.safetensors, or one of: ioi-planted, "
-        "ioi-shortcut, parens."
-    )
-    for name, why in (
-        ("file", "it is a file"),
-        ("loop", "there is no such directory"),
-        ("nowhere", "there is no such directory"),
-    ):
-        path = tmp_path / name
-        assert refused(path) == f'There is no model "DIR": {why}. {give}'
-
-
-def test_a_hub_that_answers_with_an_error_is_told_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def download(name: str, **options: Any) -> str:
-        raise RuntimeError("500 Server Error\n" + "<html>\n" * 1_000)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    with pytest.raises(UserError) as caught:
-        describe("some/body")
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 600
-
-
-def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes connections, and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as hub:
-        endpoint = f"http://127.0.0.1:{hub.getsockname()[1]}"
-        monkeypatch.setattr("scrub.model.model.PATIENCE", 0.5)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.HfApi", functools.partial(HfApi, endpoint=endpoint))
-        with pytest.raises(UserError, match=r"it was not reached, and there is no copy of it here"):
-            describe("some/body")
