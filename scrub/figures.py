@@ -47,3 +47,8 @@ def _side(value: float, bound: float) -> int:
 def percent(share: float) -> str:
     """ "95%", "99.75%": as many digits as it has, four at most."""
     return f"{100 * share:.4g}%"
+
+
+def finite(value: float) -> float | None:
+    """A number as JSON has it: None where it is none, and never -0.0."""
+    return float(value) + 0.0 if math.isfinite(value) else None

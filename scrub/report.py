@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,8 +13,9 @@ from rich.text import Text
 from scrub.cancellation import Cancellation, in_words
 from scrub.columns import Column, table
 from scrub.doubts import doubts
-from scrub.figures import interval, number, percent
+from scrub.figures import finite, interval, number, percent
 from scrub.hypothesis import Expectation
+from scrub.metrics import Metric
 from scrub.parts import by_kind, parts_by
 from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
@@ -284,17 +284,13 @@ def _result(result: Result) -> dict[str, Any]:
         "belief": result.claim.belief,
         "model": result.model,
         "samples": result.samples,
-        "metric": {
-            "name": result.metric.name,
-            "higher_is_better": result.metric.higher_is_better,
-        },
+        "metric": _metric(result.metric),
         "loss": _loss(result.numbers, recovered),
         "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
         "left_out": int((~result.numbers.defined).sum()),
         "other_metrics": [
-            {
-                "name": other.metric.name,
-                "higher_is_better": other.metric.higher_is_better,
+            _metric(other.metric)
+            | {
                 "loss": _loss(other.numbers, other.recovered),
                 "recovered": interval_as_json(other.recovered)
                 | {"confidence": other.recovered.confidence},
@@ -304,13 +300,11 @@ def _result(result: Result) -> dict[str, Any]:
         ],
         "per_reference": _per_reference(result.cancellation),
         "corrected": _corrected(result.corrected),
+        "corrected_reason": None if result.corrected else "judged alone, by recovered",
         **_earned(result),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
-        "bounds": {
-            "above": expect.low if expect else None,
-            "below": expect.high if expect else None,
-        },
+        "bounds": _bounds(expect),
         "reason": None if expect else "the file expects no verdict",
         "passed": result.passed,
         "notes": doubts(result),
@@ -320,11 +314,24 @@ def _result(result: Result) -> dict[str, Any]:
     }
 
 
+def _metric(metric: Metric) -> dict[str, Any]:
+    better = metric.higher_is_better
+    reason = "the file does not say" if better is None else None
+    return {"name": metric.name, "higher_is_better": better, "higher_is_better_reason": reason}
+
+
+def _bounds(expect: Expectation | None) -> dict[str, Any]:
+    """Between what the belief has loss recovered (null: see reason)."""
+    bounds = {"above": expect.low if expect else None, "below": expect.high if expect else None}
+    reason = "the file gives no such bound" if expect else "the file expects no verdict"
+    return bounds | {"reason": reason if None in bounds.values() else None}
+
+
 def _per_reference(found: Cancellation) -> dict[str, Any]:
     """Recovered per reference, and what of the error cancels in the mean (null: see reason)."""
     return {
         "recovered": interval_as_json(found.recovered),
-        "cancelled": _finite(found.cancelled),
+        "cancelled": finite(found.cancelled),
         "reason": found.reason or None,
     }
 
@@ -366,7 +373,7 @@ def _corrected(found: Interval | None) -> dict[str, Any] | None:
 
 
 def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:
-    means = {name: _finite(mean) for name, mean in numbers.means.items()}
+    means = {name: finite(mean) for name, mean in numbers.means.items()}
     return means | {"reason": recovered.reason if None in means.values() else None}
 
 
@@ -388,9 +395,5 @@ def _node(node: NodeResult) -> dict[str, Any]:
 
 def interval_as_json(found: Interval) -> dict[str, Any]:
     names = ("mean", "low", "high", "least", "most")
-    numbers = {name: _finite(getattr(found, name)) for name in names}
+    numbers = {name: finite(getattr(found, name)) for name in names}
     return numbers | {"reason": found.reason or None}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -16,7 +16,7 @@ from scrub.diagnostics.comparison import Comparison
 from scrub.diagnostics.conventions import USUAL, Convention
 from scrub.diagnostics.nulls import Nulls
 from scrub.diagnostics.specificity import Tried
-from scrub.figures import interval, number
+from scrub.figures import finite, interval, number
 from scrub.hypothesis import Expectation
 from scrub.kept import COLUMNS
 from scrub.report import belief, interval_as_json
@@ -226,15 +226,20 @@ def diagnoses_as_json(result: Result) -> dict[str, Any]:
 
 
 def _nulls(found: Nulls) -> dict[str, Any]:
-    share = {name: getattr(found.share, name) for name in ("mean", "low", "high")}
+    share = {name: finite(getattr(found.share, name)) for name in ("mean", "low", "high")}
+    undefined = len(found.recovered) - found.tries
+    of_some = "loss recovered is undefined for it" if undefined else None
+    no_belief = found.reason or "the file gives no bounds"
     return {
         "asked": found.asked,
-        "recovered": [null if math.isfinite(null) else None for null in found.recovered],
+        "recovered": [finite(null) for null in found.recovered],
+        "recovered_reason": of_some,
         "as_high": found.as_high,
         "as_well": found.as_well,
-        "undefined": len(found.recovered) - found.tries,
+        "undefined": undefined,
         "share": share if found.tries else None,
         "passing": found.passing,
+        "passing_reason": no_belief if found.passing is None else None,
         "pools": found.pools,
         "reason": found.reason or None,
     }
@@ -245,6 +250,7 @@ def _convention(one: Convention) -> dict[str, Any]:
         "convention": one.name,
         "recovered": None if one.recovered is None else interval_as_json(one.recovered),
         "verdict": one.verdict,
+        "verdict_reason": None if one.verdict else one.problem or "the file expects no verdict",
         "turns": one.turns,
         "doubt": one.doubt,
         "reason": one.problem or None,
@@ -262,6 +268,7 @@ def _tried(tree: Tree, one: Tried) -> dict[str, Any]:
         "lower_by": interval_as_json(one.lowers),
         "finding": one.finding,
         "recovered_shuffled": None if one.control is None else interval_as_json(one.control),
+        "recovered_shuffled_reason": "only of further columns" if one.control is None else None,
     }
 
 
@@ -297,8 +304,6 @@ def _on_path(path: LostOnPath) -> dict[str, Any]:
 def _sample(result: Result, sample: int) -> dict[str, Any]:
     rows, numbers = result.draws.references, result.numbers
     row = int(rows.index[sample])
-    figures = {
-        name: float(value) if np.isfinite(value := getattr(numbers, name)[sample]) else None
-        for name in ("original", "scrubbed", "baseline")
-    }
+    figures: dict[str, Any] = {name: finite(getattr(numbers, name)[sample]) for name in COLUMNS}
+    figures["reason"] = "the metric is not finite" if None in figures.values() else None
     return {"sample": sample, "row": row, "text": rows.data.text(row), **figures}
