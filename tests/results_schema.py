@@ -120,7 +120,10 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
         yield from _is(result, key, int, place)
     yield from _is(result, "passed", bool, place)
     yield from _is(result, "seconds", float, place)
-    measured = [(place, result), *((f"{place}.other", m) for m in result.get("other_metrics", ()))]
+    measured: list[tuple[str, Any]] = [
+        (place, result),
+        *((f"{place}.other", m) for m in result.get("other_metrics", ())),
+    ]
     for where, one in measured:
         yield from _keys(one.get("loss", {}), LOSS, f"{where}.loss")
         yield from _keys(one.get("recovered", {}), (*INTERVAL, "confidence"), f"{where}.recovered")
