@@ -111,10 +111,10 @@ def loss_recovered(
         looks: how many such intervals, of other numbers of references, are to hold together with
             this confidence: whichever of them a run stops at, then holds with it.
     """
-    gap, saved = baseline - original, baseline - scrubbed
     undefined = "baseline and original are equal, so loss recovered is undefined"
     if reason := _not_finite(original, scrubbed, baseline):
         return Interval(math.nan, -math.inf, math.inf, reason=reason)
+    gap, saved = baseline - original, baseline - scrubbed
     if math.isclose(baseline.mean(), original.mean(), rel_tol=1e-12, abs_tol=1e-12):
         return Interval(math.nan, -math.inf, math.inf, reason=undefined)
     mean = float(saved.mean() / gap.mean())

@@ -270,4 +270,6 @@ def _tried(change: Change, values: Numbers, result: Result) -> Tried:
 
 
 def _recovered(values: Numbers, result: Result) -> Interval:
-    return share(result.numbers.baseline - values, result.numbers)
+    with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
+        saved = result.numbers.baseline - values
+    return share(saved, result.numbers)

@@ -7,6 +7,8 @@ recovered.
 
 from __future__ import annotations
 
+import numpy as np
+
 from scrub.results import Numbered
 from scrub.statistics import Interval, Numbers, loss_recovered
 
@@ -21,4 +23,6 @@ def share(change: Numbers, numbers: Numbered) -> Interval:
     """
     which = numbers.defined
     here = numbers.where(which)
-    return loss_recovered(here.original, here.baseline - change[which], here.baseline)
+    with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
+        scrubbed = here.baseline - change[which]
+    return loss_recovered(here.original, scrubbed, here.baseline)
