@@ -17,7 +17,7 @@ from scrub.samplers import source_of
 from scrub.samplers.declared import no_sampler, wrongly_declared
 from scrub.sites import ALL, Cell, Route, Sites, Spec, Through
 from scrub.specialise import specialise
-from scrub.splits import Coordinates, Projection, SourcePositions, Split
+from scrub.splits import REST, Coordinates, Projection, SourcePositions, Split
 from scrub.tree import Occurrence, treeify
 from scrub.values import name_problem, printable
 
@@ -48,6 +48,7 @@ def check(
         for node, sites in correspondence.sites.items():
             for route in sites.routes:
                 _positions(node, route, dataset, graph, problems)
+    _sources(correspondence, known, problems)
     nowhere = {problem.node for problem in problems.found}
     _root(tree, problems)
     for metric in metrics:
@@ -208,6 +209,23 @@ def _too_large(node: InterpNode, cell: Cell, split: Split, graph: Graph) -> list
         )
         for name, number in wrong
     ]
+
+
+def _sources(correspondence: Correspondence, known: list[Dataset], problems: Problems) -> None:
+    """Source positions that no row of the data has: values are as wide as the widest dataset."""
+    widest = max(known, key=lambda dataset: dataset.width)
+    for node, sites in correspondence.sites.items():
+        for route in sites.routes:
+            if not isinstance(route.split, SourcePositions):
+                continue
+            for part in dict.fromkeys(c.part for c in route.cells):
+                if part is not None and part != REST and int(part) >= widest.width:
+                    problems.add(
+                        f'Source position {part} is outside dataset "{widest.name}": its rows '
+                        f"have positions 0 to {widest.width - 1}.",
+                        f"The nearest is {widest.width - 1}.",
+                        node=node.name,
+                    )
 
 
 def _datasets(correspondence: Correspondence, data: Dataset) -> list[Dataset]:

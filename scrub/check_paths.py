@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from scrub.data import Dataset
 from scrub.errors import Problems, did_you_mean
 from scrub.model.graph import Graph
-from scrub.reach import Overlap, explore
-from scrub.sites import ALL, Cell, Through, none
+from scrub.paths import RouteId
+from scrub.reach import Crossed, Explored, Overlap, Shared, explore
+from scrub.sites import ALL, Cell, Route, Through, none
 from scrub.tree import Occurrence
+
+PAIRS = 12
+"""Overlaps of a node's children that are told two by two; of more, children are told in groups."""
+NAMED = 3
+"""Siblings that a sentence names, and cells that it lists, at most."""
+LISTED = 12
+APART = "Give them different sites, positions or ports (into=)."
 
 
 def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) -> None:
@@ -52,27 +62,109 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
                     "causal heads read earlier positions only.",
                     node=below.node.name,
                 )
-    for overlap in explored.overlaps:
-        problems.add(*_overlap(overlap, node, graph), node=node.children[overlap.second].node.name)
+    _overlaps(explored, node, graph, problems)
 
 
-def _overlap(overlap: Overlap, node: Occurrence, graph: Graph) -> tuple[str, str]:
+def _overlaps(explored: Explored, node: Occurrence, graph: Graph, problems: Problems) -> None:
+    """Children that overlap, two by two where they are few."""
+    pairs = explored.pairs(PAIRS)
+    if pairs is None:
+        shared = [overlap for overlap in explored.overlaps if isinstance(overlap, Shared)]
+        crossed = [overlap for overlap in explored.overlaps if isinstance(overlap, Crossed)]
+        _many_share(shared, node, problems)
+        _many_cross(crossed, node, graph, problems)
+        return
+    for pair, cells in pairs.items():
+        problems.add(*_overlap(pair, cells, node, graph), node=_name(node, pair.second))
+
+
+def _name(node: Occurrence, route: RouteId) -> str:
+    return node.children[route[0]].node.name
+
+
+def _route(node: Occurrence, route: RouteId) -> Route:
+    return node.children[route[0]].routes[route[1]]
+
+
+def _overlap(
+    overlap: Overlap, cells: list[Cell], node: Occurrence, graph: Graph
+) -> tuple[str, str]:
     """In words, with the narrowing that would make it legal."""
-    first = node.children[overlap.first].node.name
-    cells = ", ".join(map(str, overlap.cells))
+    first, at = _name(node, overlap.first), _route(node, overlap.first).at
     if not overlap.through:
-        where = "" if overlap.at == ALL else f" at {', '.join(map(str, overlap.at))}"
-        return (
-            f'It and "{first}" both claim {cells}{where}, by the same port.',
-            "Give them different sites, positions or ports (into=).",
+        where = "" if at == ALL else f" at {', '.join(map(str, at))}"
+        return f'It and "{first}" both claim {_listed(cells)}{where}, by the same port.', APART
+    what = f'Its path runs through {_listed(cells)}, which "{first}" claims.'
+    return what, _narrowing(_route(node, overlap.second).through, cells, f'"{first}"', graph)
+
+
+def _many_share(shared: list[Shared], node: Occurrence, problems: Problems) -> None:
+    """A sentence for all children that claim the same cells together."""
+    cells: dict[tuple[int, ...], dict[Cell, None]] = {}
+    for overlap in shared:
+        children = tuple(dict.fromkeys(child for (child, _), _ in overlap.by))
+        cells.setdefault(children, {})[overlap.cell] = None
+    for children, claimed in cells.items():
+        first, *others = (node.children[child].node.name for child in children)
+        problems.add(
+            f"It and {_quoted(others)} claim {_listed(list(claimed))} at positions that meet, by "
+            "the same port.",
+            APART,
+            node=first,
         )
-    what = f'Its path runs through {cells}, which "{first}" claims.'
-    route = node.children[overlap.second].routes[overlap.route]
-    if not all(graph.passes(route.through, cell) for cell in overlap.cells):
-        return what, f'Make it a child of "{first}", or let it enter by another port (into=).'
-    narrowed = evolve(route.through, never=())
-    excluded = [*route.through.never, *overlap.cells]
-    return what, f"Write through={narrowed}.excluding({', '.join(map(_spelled, excluded))})."
+
+
+def _many_cross(
+    crossed: list[Crossed], node: Occurrence, graph: Graph, problems: Problems
+) -> None:
+    """A sentence for all children whose paths run alike through the same cells."""
+    claimed: dict[Cell, dict[int, None]] = {}
+    through: dict[RouteId, dict[Cell, None]] = {}
+    for overlap in crossed:
+        owners = dict.fromkeys(child for child, _ in overlap.by)
+        claimed.setdefault(overlap.cell, {}).update(owners)
+        for route in overlap.paths:
+            if len(owners) > 1 or route[0] not in owners:
+                through.setdefault(route, {})[overlap.cell] = None
+    alike: dict[tuple[Through, tuple[Cell, ...]], dict[int, None]] = {}
+    for route, cells in sorted(through.items()):
+        alike.setdefault((_route(node, route).through, tuple(cells)), {})[route[0]] = None
+    for (passed, cells), children in alike.items():
+        first, *others = (node.children[child].node.name for child in children)
+        owners = dict.fromkeys(child for cell in cells for child in claimed[cell])
+        alone = not others  # what a child claims itself does not hinder it
+        names = [node.children[o].node.name for o in owners if not (alone and o in children)]
+        paths = f"Its path and those of {_quoted(others)} run" if others else "Its path runs"
+        claim = "claims" if len(names) == 1 else "claim"
+        problems.add(
+            f"{paths} through {_listed(cells)}, which {_quoted(names)} {claim}.",
+            _narrowing(passed, cells, _quoted(names[:1]), graph),
+            node=first,
+        )
+
+
+def _narrowing(through: Through, cells: Sequence[Cell], first: str, graph: Graph) -> str:
+    """What to do about a path that runs through cells that others claim."""
+    if not all(graph.passes(through, cell) for cell in cells):
+        return f"Make it a child of {first}, or let it enter by another port (into=)."
+    narrowed = evolve(through, never=())
+    excluded = [*through.never, *cells]
+    more = ", …" if len(excluded) > LISTED else ""
+    listed = ", ".join(map(_spelled, excluded[:LISTED]))
+    return f"Write through={narrowed}.excluding({listed}{more})."
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Siblings by name, where they are few."""
+    few = [f'"{name}"' for name in names[:NAMED]]
+    if len(names) > NAMED:
+        return f"{len(names):,} siblings ({', '.join(few)}, …)"
+    return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
+
+
+def _listed(cells: Sequence[Cell]) -> str:
+    more = f" and {len(cells) - LISTED:,} more" if len(cells) > LISTED else ""
+    return ", ".join(map(str, cells[:LISTED])) + more
 
 
 def _spelled(cell: Cell) -> str:

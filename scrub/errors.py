@@ -60,21 +60,23 @@ class NoClaimError(UserError):
 class Problems:
     """A list of problems that grows while the input is read, and is raised once at the end."""
 
-    found: list[Problem] = field(factory=list)
+    _found: dict[Problem, None] = field(factory=dict, init=False)
+
+    @property
+    def found(self) -> list[Problem]:
+        return list(self._found)
 
     def add(self, what: str, fix: str = "", *, node: str = "", claim: str = "") -> None:
-        problem = Problem(what, fix, node=node, claim=claim)
-        if problem not in self.found:
-            self.found.append(problem)
+        self._found[Problem(what, fix, node=node, claim=claim)] = None
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Add problems that are made already."""
-        self.found.extend(p for p in problems if p not in self.found)
+        self._found.update(dict.fromkeys(problems))
 
     def refuse(self) -> None:
         """Raise `UserError` with everything found, if anything was."""
-        if self.found:
-            raise UserError(*self.found)
+        if self._found:
+            raise UserError(*self._found)
 
 
 NEAR = 0.6

@@ -46,11 +46,20 @@ class InterpNode:
         return f"InterpNode({self.name!r})"
 
 
+def _by_node(sites: Any) -> dict[InterpNode, Sites]:
+    if not isinstance(sites, Mapping):
+        raise UserError(
+            f"A Correspondence is of nodes and their sites, not of type {type(sites).__name__}. "
+            "Write Correspondence({node: sites}), with node = InterpNode(…) or parent.child(…)."
+        )
+    return dict(sites)
+
+
 @frozen(eq=False)
 class Correspondence:
     """Which sites of the model, along which path, every node stands for."""
 
-    sites: Mapping[InterpNode, Sites] = field(converter=lambda sites: dict(sites))
+    sites: Mapping[InterpNode, Sites] = field(converter=_by_node)
 
 
 @frozen

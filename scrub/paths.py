@@ -8,19 +8,21 @@ in smaller states. Planner and checker both go by it.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from attrs import field, frozen
 
-from scrub.model.graph import Graph, Port
-from scrub.sites import ALL, At, Cell, Route
+from scrub.model.graph import Component, Graph, Port
+from scrub.sites import ALL, At, Cell, Route, Through
 from scrub.tree import Occurrence
 
 RouteId = tuple[int, int]
 """Number of the child among its siblings, and of the route among the child's."""
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class Open:
     """A route that may be followed through a port of the component at hand.
 
@@ -85,6 +87,10 @@ class Walk:
     _found: dict[tuple[object, ...], bool] = field(factory=dict, init=False)
     _writers: dict[tuple[str, Routes], list[CellEdge]] = field(factory=dict, init=False)
     _entered: dict[tuple[Cell, Routes], State] = field(factory=dict, init=False)
+    _entering: dict[Component, Routes] = field(factory=dict, init=False)
+    _passing: dict[Component, dict[Through, bool]] = field(factory=dict, init=False)
+    _leading: dict[str, Routes] = field(factory=dict, init=False)
+    _by_port: dict[State, dict[str, list[Open]]] = field(factory=dict, init=False)
 
     @cached_property
     def routes(self) -> dict[RouteId, Route]:
@@ -96,89 +102,129 @@ class Walk:
 
     def start(self, cell: Cell) -> State:
         """The state of one of the node's own sites: every child's route, by the ports it enters."""
-        ports = self.graph.outer_ports[self.graph.sites[cell.site].group]
         return self._pruned(
             cell,
             {
                 Open(route, port, True)
-                for route in self.routes
-                for port in ports
+                for port in self.graph.outer_ports[self.graph.sites[cell.site].group]
+                for route in self._leave_by(cell, port)
                 if self._admits(route, port)
             },
         )
 
     def edges(self, cell: Cell, state: State) -> list[tuple[Port, CellEdge | StreamEdge]]:
         """What each port of a cell in a state reads."""
-        return [(port, self._edge(cell, state, port)) for port in self.graph.sites[cell.site].ports]
+        if state not in self._by_port:
+            by_port = self._by_port.setdefault(state, {})
+            for way in state:
+                by_port.setdefault(way.port, []).append(way)
+        ways = self._by_port[state]
+        return [(port, self._edge(cell, ways, port)) for port in self.graph.sites[cell.site].ports]
 
     def writers(self, stream: str, routes: Routes) -> list[CellEdge]:
         """The writers of one stream (not of those that it continues) that differ from plain."""
         if (stream, routes) not in self._writers:
-            cells = (
-                cell
-                for name in self.graph.streams[stream].writers
-                for cell in self.graph.sites[name].cells()
-            )
-            edges = [CellEdge(c, self.enter(c, routes), self._claims(c, routes)) for c in cells]
+            cells = self.graph.writing[stream] if routes else ()
+            entered = (cell for cell in cells if not routes.isdisjoint(self.entering(cell)))
+            edges = [CellEdge(c, self.enter(c, routes), self._claims(c, routes)) for c in entered]
             self._writers[stream, routes] = [edge for edge in edges if edge.claims or edge.open]
         return self._writers[stream, routes]
 
     def enter(self, cell: Cell, routes: Routes) -> State:
         """The state in which routes that come along a stream find a writer."""
         if (cell, routes) not in self._entered:
-            ports = self.graph.outer_ports[self.graph.sites[cell.site].group]
+            here = routes & self.entering(cell)
+            passing = {route for route in here if self._may_pass(route, cell)}
             opens = {
-                Open(route, port, self._passes(route, cell))
-                for route in routes
-                if self._may_enter(route, cell)
-                for port in ports
+                Open(route, port, route in passing)
+                for port in self.graph.outer_ports[self.graph.sites[cell.site].group]
+                for route in here & self._leave_by(cell, port)
             }
             self._entered[cell, routes] = self._pruned(cell, opens)
         return self._entered[cell, routes]
 
-    def _may_enter(self, route: RouteId, cell: Cell) -> bool:
-        """Whether a route passes a component or ends in it: a quick way to leave most of them."""
-        return self.graph.sites[cell.site].group in self._groups[route] or self._passes(route, cell)
+    def entering(self, cell: Cell) -> Routes:
+        """The routes that pass a component or end in it."""
+        component = self.graph.component(cell)
+        if component not in self._entering:
+            passing = (
+                routes
+                for through, routes in self._by_through.items()
+                if self._may_pass(routes[0], cell)
+            )
+            ending = self._ending.get(component[0], ())
+            self._entering[component] = frozenset(ending).union(*passing)
+        return self._entering[component]
+
+    def _leave_by(self, cell: Cell, port: str) -> Routes:
+        """The routes that a component's port may be of use to: a quick way to leave most out."""
+        group = self.graph.sites[cell.site].group
+        streams = self.graph.read_by[group].get(port, ())
+        return self._ending.get(group, frozenset()).union(*map(self.leading, streams))
+
+    def _may_pass(self, route: RouteId, cell: Cell) -> bool:
+        """Whether a route passes a component: asked once for all that pass through the same."""
+        known = self._passing.setdefault(self.graph.component(cell), {})
+        through = self.routes[route].through
+        if through not in known:
+            known[through] = self._passes(route, cell)
+        return known[through]
 
     def _passes(self, route: RouteId, cell: Cell) -> bool:
         return self.graph.passes(self.routes[route].through, cell)
 
     @cached_property
-    def _groups(self) -> dict[RouteId, frozenset[str]]:
-        """The components that each route ends in."""
-        return {
-            route: frozenset(self.graph.sites[cell.site].group for cell in ends.cells)
-            for route, ends in self.routes.items()
-        }
+    def _ending(self) -> dict[str, Routes]:
+        """The routes that end in each group of sites."""
+        ending: dict[str, set[RouteId]] = {}
+        for route, ends in self.routes.items():
+            for cell in ends.cells:
+                ending.setdefault(self.graph.sites[cell.site].group, set()).add(route)
+        return {group: frozenset(routes) for group, routes in ending.items()}
+
+    @cached_property
+    def _claiming(self) -> dict[Cell, Routes]:
+        """The routes that claim each cell."""
+        claiming: dict[Cell, set[RouteId]] = {}
+        for route, ends in self.routes.items():
+            for cell in ends.cells:
+                claiming.setdefault(cell, set()).add(route)
+        return {cell: frozenset(routes) for cell, routes in claiming.items()}
+
+    @cached_property
+    def _by_through(self) -> dict[Through, list[RouteId]]:
+        """The routes by what they may pass through."""
+        found: dict[Through, list[RouteId]] = {}
+        for route, ends in self.routes.items():
+            found.setdefault(ends.through, []).append(route)
+        return found
 
     def narrow(self, stream: str, routes: Routes) -> Routes:
         """The routes that still lead somewhere along a stream."""
-        return frozenset(route for route in routes if self._leads_on(route, stream))
+        return routes & self.leading(stream) if routes else routes
 
     def _admits(self, route: RouteId, port: str) -> bool:
         into = self.routes[route].into
         return into is None or port in into
 
-    def _edge(self, cell: Cell, state: State, port: Port) -> CellEdge | StreamEdge:
+    def _edge(
+        self, cell: Cell, ways: Mapping[str, list[Open]], port: Port
+    ) -> CellEdge | StreamEdge:
+        """What a port reads in a state, whose ways are given by their ports."""
         if port.source in self.graph.streams:
-            onward = frozenset(o.route for o in state if o.onward and o.port == port.name)
+            onward = frozenset(o.route for o in ways.get(port.name, ()) if o.onward)
             return StreamEdge(port.source, self.narrow(port.source, onward))
         below = Cell(port.source, cell.head)
-        inside = frozenset(o for o in state if o.port in port.leads)
-        entered = frozenset(
-            route
-            for route in {o.route for o in inside}
-            if port.leads <= {o.port for o in inside if o.route == route}
-        )
+        inside = frozenset(o for lead in port.leads for o in ways.get(lead, ()))
+        times = Counter(o.route for o in inside)  # a route is open once by a port
+        entered = frozenset(route for route, ports in times.items() if ports == len(port.leads))
         return CellEdge(below, self._pruned(below, inside), self._claims(below, entered))
 
     def _claims(self, cell: Cell, routes: Routes) -> tuple[Claimed, ...]:
         """The children whose route ends at this cell, one entry a child."""
         positions: dict[int, list[At]] = {}
-        for child, number in sorted(routes):
-            route = self.routes[child, number]
-            if cell in route.cells:
-                positions.setdefault(child, []).append(route.at)
+        for child, number in sorted(routes & self._claiming.get(cell, frozenset())):
+            positions.setdefault(child, []).append(self.routes[child, number].at)
         return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())
 
     def _pruned(self, cell: Cell, opens: set[Open] | State) -> State:
@@ -196,30 +242,54 @@ class Walk:
         if key not in self._found:
             self._found[key] = any(
                 self._reaches(way, entered, cell, port)
-                for port in self.graph.sites[cell.site].ports
-                if way.port in port.leads
+                for port in self.graph.led_by[cell.site].get(way.port, ())
             )
         return self._found[key]
 
     def _reaches(self, way: Open, entered: frozenset[str], cell: Cell, port: Port) -> bool:
         if port.source in self.graph.streams:
-            return way.onward and self._leads_on(way.route, port.source)
+            return way.onward and way.route in self.leading(port.source)
         below = Cell(port.source, cell.head)
-        ends = port.leads <= entered and below in self.routes[way.route].cells
+        claiming = self._claiming.get(below, frozenset())
+        ends = port.leads <= entered and way.route in claiming
         return ends or self._useful(way, entered & port.leads, below)
 
-    def _leads_on(self, route: RouteId, stream: str) -> bool:
-        """Whether anything that the route claims writes to the stream, or feeds what does."""
-        key = (route, stream)
-        if key not in self._found:
-            base = self.graph.streams[stream].base
-            self._found[key] = (base is not None and self._leads_on(route, base)) or any(
-                cell in self.routes[route].cells
-                or (self._may_enter(route, cell) and bool(self.enter(cell, frozenset({route}))))
-                for name in self.graph.streams[stream].writers
-                for cell in self.graph.sites[name].cells()
-            )
-        return self._found[key]
+    def leading(self, stream: str) -> Routes:
+        """The routes that claim what writes to a stream, or what feeds what they may pass there.
+
+        Of the streams that this depends on those come first that stand first: models are deep.
+        """
+        waiting = [stream]
+        while waiting:
+            name = waiting[-1]
+            known = name in self._leading
+            unknown = [] if known else [s for s in self._depends_on(name) if s not in self._leading]
+            waiting += unknown
+            if not unknown:
+                waiting.pop()
+                if not known:
+                    self._leading[name] = self._leads(name)
+        return self._leading[stream]
+
+    def _depends_on(self, stream: str) -> Iterator[str]:
+        """The streams that decide which routes lead on along this one."""
+        base = self.graph.streams[stream].base
+        if base is not None:
+            yield base
+        for cell in self.graph.writing[stream]:
+            if self.entering(cell):
+                for streams in self.graph.read_by[self.graph.sites[cell.site].group].values():
+                    yield from streams
+
+    def _leads(self, stream: str) -> Routes:
+        base = self.graph.streams[stream].base
+        found = set() if base is None else set(self._leading[base])
+        for cell in self.graph.writing[stream]:
+            left = self.entering(cell) - found
+            if left:
+                found |= left & self._claiming.get(cell, frozenset())
+                found |= {way.route for way in self.enter(cell, frozenset(left - found))}
+        return frozenset(found)
 
 
 def _union(ats: list[At]) -> At:

@@ -19,7 +19,8 @@ from typing import Any, Literal
 from attrs import evolve, field, frozen
 
 from scrub.errors import UserError, did_you_mean
-from scrub.splits import Split
+from scrub.splits import SourcePositions, Split
+from scrub.values import printed, whole
 
 Head = tuple[int, int]
 Spec = str | int
@@ -31,7 +32,7 @@ ALL: Literal["all"] = "all"
 At = Literal["all"] | tuple[Spec, ...]
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class Cell:
     """A site, one head of it, or a summand: the smallest thing that a node claims at a position.
 
@@ -58,7 +59,7 @@ class Cell:
         return f"MLP {layer}" if rest == "mlp" else f"{rest} of layer {layer}"
 
 
-@frozen
+@frozen(cache_hash=True)
 class Through:
     """The sites that a path may pass through: `none`, `mlps`, `anything`, and what narrows them.
 
@@ -90,10 +91,27 @@ mlps = Through("mlps")
 anything = Through("anything")
 
 
+KINDS = {through.kinds: through for through in (none, mlps, anything)}
+PARTS_OF_PATTERN = ("q", "k", "mask")
+
+
+def _through(through: Through | str) -> Through:
+    if isinstance(through, Through):
+        return through
+    if isinstance(through, str) and through in KINDS:
+        return KINDS[through]
+    if isinstance(through, str):
+        raise UserError(f"through={printed(through)}: {did_you_mean(through, KINDS)}")
+    raise UserError(
+        f"through= is of type {type(through).__name__}. Give none, mlps or anything, such as "
+        "anything.excluding(heads([(0, 0)]))."
+    )
+
+
 def _at(at: Spec | Sequence[Spec]) -> At:
-    if at == ALL:
+    if at is ALL or (isinstance(at, str) and at == ALL):
         return ALL
-    specs = (at,) if isinstance(at, str | int) else tuple(at)
+    specs = tuple(_spec(item, at) for item in _several(at))
     if not specs:
         raise UserError('at=() names no position. Give a column, an index, several, or "all".')
     if len(set(specs)) < len(specs):
@@ -101,12 +119,40 @@ def _at(at: Spec | Sequence[Spec]) -> At:
     return specs
 
 
+def _spec(item: Any, at: Any) -> Spec:
+    if item == ALL if isinstance(item, str) else False:
+        raise UserError(f'at={printed(at)}: "all" stands by itself. Write at="all".')
+    if isinstance(item, str):
+        return item
+    number = None if isinstance(item, float) else whole(item)
+    if number is None:
+        raise UserError(
+            f"at={printed(at)}: {printed(item)} is no position. Give the name of a position "
+            'column, a whole number counted from the first token, several of these, or "all".'
+        )
+    return number
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One or several of a thing as a tuple; what is no list stands for itself."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return (given,)
+    return tuple(given)
+
+
 def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
     if into is None:
         return None
-    ports = (into,) if isinstance(into, str) else tuple(into)
-    widened = {"pattern": ("q", "k", "mask")}
-    return frozenset(port for name in ports for port in widened.get(name, (name,)))
+    ports = _several(into)
+    for port in ports:
+        if not isinstance(port, str):
+            raise UserError(
+                f"into={printed(into)}: {printed(port)} is no port. Give the name of one, such as "
+                '"q", or several.'
+            )
+    if not ports:
+        raise UserError("into= names no port. Give one or several, or leave it out for any.")
+    return frozenset(p for name in ports for p in (PARTS_OF_PATTERN if name == "pattern" else (name,)))
 
 
 @frozen
@@ -125,7 +171,7 @@ class Route:
     cells: tuple[Cell, ...]
     at: At = field(default=ALL, converter=_at)
     into: frozenset[str] | None = field(default=None, converter=_into)
-    through: Through = none
+    through: Through = field(default=none, converter=_through)
     split: Split | None = None
 
 
@@ -136,11 +182,21 @@ class Sites:
     routes: tuple[Route, ...]
 
     def __or__(self, other: Sites) -> Sites:
-        return Sites(self.routes + other.routes)
+        return Sites(self.routes + _given(other, "what is joined by |").routes)
+
+
+def _given(sites: Any, where: str) -> Sites:
+    """Sites, where a user gave them."""
+    if isinstance(sites, Sites):
+        return sites
+    raise UserError(
+        f"{where[0].upper()}{where[1:]} is of type {type(sites).__name__}. "
+        "Give sites: heads(…), mlp(…), embeddings(…), output(…)."
+    )
 
 
 def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
-    routes = [route for group in sites for route in group.routes]
+    routes = [route for group in sites for route in _given(group, f"{verb}(…)").routes]
     if any(route.at != ALL for route in routes):
         raise UserError(
             f"{verb}(…) speaks of whole sites: a path passes a site at all its positions. "
@@ -152,7 +208,9 @@ def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
 def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:
     unknown = set(path) - {"at", "into", "through"}
     if unknown:
-        raise TypeError(f"unexpected argument {min(unknown)!r}; there are at, into, through")
+        name = min(unknown)
+        hint = did_you_mean(name, ("at", "into", "through"))
+        raise UserError(f'A path has no argument "{name}". {hint}')
     claimed = tuple(cells)
     if not claimed:
         raise UserError("A node must stand for at least one site; this list is empty.")
@@ -164,12 +222,63 @@ def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
 
     Path: `at`, `into`, `through`, as in `Route`.
     """
-    return _sites((Cell(f"blocks.{layer}.attn.{part}", head) for layer, head in which), path)
+    _name(part, "heads", "part")
+    return _sites((Cell(f"blocks.{layer}.attn.{part}", h) for layer, h in _pairs(which)), path)
+
+
+def _pairs(which: Any) -> list[Head]:
+    """Heads as a user lists them: pairs of whole numbers."""
+    said = f"heads({printed(which)})"
+    items = _several(which)
+    if len(items) == 2 and all(whole(item) is not None for item in items):
+        pair = ", ".join(map(printed, items))
+        raise UserError(f"{said}: heads are given as a list of pairs. Write heads([({pair})]).")
+    pairs: list[Head] = []
+    for item in items:
+        pair = _several(item)
+        numbers = [_number(n) for n in pair]
+        if len(pair) != 2 or isinstance(item, str):
+            raise UserError(
+                f"{said}: {printed(item)} is no head. Give a list of pairs (layer, head), such as "
+                "heads([(1, 0)])."
+            )
+        layer, head = numbers
+        if layer is None or head is None:
+            near = ", ".join("0" if whole(n) is None else str(whole(n)) for n in pair)
+            exact = all(whole(n) is not None for n in pair)
+            raise UserError(
+                f"{said}: layer and head are whole numbers, and {printed(item)} are not. "
+                + (f"Write heads([({near})])." if exact else "Write, for example, heads([(1, 0)]).")
+            )
+        pairs.append((layer, head))
+    return pairs
+
+
+def _number(value: Any) -> int | None:
+    """A layer or a head: a whole number that is written as one."""
+    return None if isinstance(value, float) else whole(value)
+
+
+def _layers(layers: tuple[Any, ...], function: str) -> list[int]:
+    for layer in layers:
+        if _number(layer) is None:
+            listed = _several(layer)
+            numbers = None if isinstance(layer, str) else [_number(item) for item in listed]
+            fix = "Give whole numbers, such as mlp(1, 2)."
+            if numbers and None not in numbers:
+                fix = f"Write {function}({', '.join(map(str, numbers))})."
+            raise UserError(f"{function}: {printed(layer)} is no layer. {fix}")
+    return [int(layer) for layer in layers]
+
+
+def _name(value: Any, function: str, argument: str) -> None:
+    if not isinstance(value, str):
+        raise UserError(f"{function}: {argument}={printed(value)} is no name. Give a text.")
 
 
 def mlp(*layers: int, **path: Any) -> Sites:
     """Outputs of the MLPs of these layers. Path as in `Route`."""
-    return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers), path)
+    return _sites((Cell(f"blocks.{layer}.mlp") for layer in _layers(layers, "mlp")), path)
 
 
 def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
@@ -177,7 +286,9 @@ def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
 
     Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
     """
-    return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in layers), path)
+    _name(part, "mlp_part", "part")
+    every = _layers(layers, "mlp_part")
+    return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in every), path)
 
 
 def embeddings(**path: Any) -> Sites:
@@ -206,19 +317,34 @@ def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: A
     Args:
         reader: heads(…), mlp(…) or output().
         by: for heads, the ports whose streams are meant: "q", "k", "v" or several; default all.
+            "pattern" is short for q and k (the mask is read from no stream).
     """
+    ports = _streams(by)
     cells: list[Cell] = []
-    for cell in (cell for route in reader.routes for cell in route.cells):
+    for cell in (cell for route in _given(reader, "the reader").routes for cell in route.cells):
         if cell.head is not None:
             stem = cell.site.rpartition(".")[0]
-            ports = ("q", "k", "v") if by is None else tuple(by)
             cells += [Cell(f"{stem}.{port}_in", cell.head) for port in ports]
         else:
             cells.append(Cell(f"{cell.site}_in"))
     return _sites(cells, path)
 
 
-def summand(sites: Sites, split: Split, part: str) -> Sites:
+def _streams(by: Any) -> list[str]:
+    """The ports of a head that are named, each once."""
+    ports: dict[str, None] = {}
+    for name in ("q", "k", "v") if by is None else _several(by):
+        if name not in ("q", "k", "v", "pattern"):
+            hint = did_you_mean(str(name), ("q", "k", "v", "pattern"))
+            raise UserError(
+                f"input_stream: by={printed(by)}: {printed(name)} names no input stream of a "
+                f"head. {hint}"
+            )
+        ports |= dict.fromkeys(("q", "k") if name == "pattern" else (name,))
+    return list(ports)
+
+
+def summand(sites: Sites, split: Split, part: str | int) -> Sites:
     """One summand of sites that are split: `summand(heads([(0, 0)], part="result"), phi, "phi")`.
 
     A site has one split; nodes that claim summands of it name the same one.
@@ -226,16 +352,27 @@ def summand(sites: Sites, split: Split, part: str) -> Sites:
     Raises:
         UserError: the split has no such summand; names the nearest.
     """
-    if not split.has(part):
-        raise UserError(f'{split} has no summand "{part}". {did_you_mean(part, split.names)}')
+    if not isinstance(split, Split):
+        raise UserError(
+            f"summand: the split is of type {type(split).__name__}. Give projection(…), "
+            "neurons(…), estimate(…) or source_positions()."
+        )
+    by_number = isinstance(split, SourcePositions) and _number(part) is not None
+    named = str(part) if by_number else part
+    if not isinstance(named, str) or not split.has(named):
+        shown = f'"{part}"' if isinstance(part, str) else printed(part)
+        raise UserError(f"{split} has no summand {shown}. {did_you_mean(str(part), split.names)}")
     return Sites(
         tuple(
-            evolve(route, cells=tuple(evolve(cell, part=part) for cell in route.cells), split=split)
-            for route in sites.routes
+            evolve(route, cells=tuple(evolve(c, part=named) for c in route.cells), split=split)
+            for route in _given(sites, "what is split").routes
         )
     )
 
 
 def site(name: str, head: int | None = None, **path: Any) -> Sites:
     """Any site by its name in the graph. Path as in `Route`."""
+    _name(name, "site", "name")
+    if head is not None and _number(head) is None:
+        raise UserError(f"site: head={printed(head)} is no head. Give a whole number, or None.")
     return _sites((Cell(name, head),), path)

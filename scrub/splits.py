@@ -6,6 +6,7 @@ to it, so that a node whose summands all come from one input equals the node uns
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from attrs import field, frozen
 
 from scrub.data import Rows
 from scrub.errors import UserError
+from scrub.values import printed, whole
 
 REST = "rest"
 SMALLEST_ANGLE = 1e-6
@@ -101,7 +103,7 @@ class SourcePositions:
         return ("0", "1", "2", "…", REST)
 
     def has(self, part: str) -> bool:
-        return part == REST or part.isdigit()
+        return part == REST or (part.isdecimal() and part == str(int(part)))
 
     def __str__(self) -> str:
         return "source positions"
@@ -139,17 +141,34 @@ def neurons(**sets: Iterable[int]) -> Coordinates:
         UserError: a neuron stands in two sets.
     """
     _named(sets)
-    chosen = {name: tuple(int(number) for number in numbers) for name, numbers in sets.items()}
+    chosen = {name: _neurons(name, numbers) for name, numbers in sets.items()}
     every = [number for numbers in chosen.values() for number in numbers]
-    twice = sorted({number for number in every if every.count(number) > 1})
+    twice = sorted(number for number, times in Counter(every).items() if times > 1)
     if twice:
         raise UserError(f"neurons: {twice[0]} is named twice. Summands must not overlap.")
     return Coordinates(chosen)
 
 
+def _neurons(name: str, numbers: Any) -> tuple[int, ...]:
+    if isinstance(numbers, str) or not isinstance(numbers, Iterable):
+        raise UserError(f"neurons: {name}={printed(numbers)} is no list. Write {name}=[7, 12].")
+    chosen = tuple(numbers)
+    for number in chosen:
+        if isinstance(number, float) or (found := whole(number)) is None or found < 0:
+            raise UserError(
+                f"neurons: {name} names {printed(number)}. Neurons are whole numbers, 0 or more."
+            )
+    return tuple(int(number) for number in chosen)
+
+
 def estimate(function: Callable[[Rows], Any], *, name: str = "phi") -> Estimate:
     """Split on your own estimate of the site's value from the input; see `Estimate`."""
     _named({name: function})
+    if not callable(function):
+        raise UserError(
+            f"estimate: {printed(function)} is no function. Give one of rows that returns the "
+            "estimates, [rows, size] or [rows, positions, size]."
+        )
     return Estimate(name, function)
 
 
@@ -164,7 +183,13 @@ def _named(parts: Mapping[str, Any]) -> None:
 
 
 def _basis(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f'projection: "{name}" is {printed(value)}. Give numbers.') from None
+    if array.ndim not in (1, 2) or not np.isfinite(array).all():
+        what = "has values that are no numbers" if array.ndim in (1, 2) else f"is of shape {list(array.shape)}"
+        raise UserError(f'projection: "{name}" {what}. Give [size] or [size, dimensions].')
     columns = array[:, None] if array.ndim == 1 else array
     basis, triangular = np.linalg.qr(columns)
     if np.abs(np.diag(triangular)).min(initial=0.0 if columns.shape[1] == 0 else np.inf) < 1e-12:

@@ -18,7 +18,7 @@ from scrub.sites import ALL, At, Cell
 from scrub.tree import NamePath, Tree
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class Variable:
     """An input that a node drew: what a value's identity is made of."""
 

@@ -176,6 +176,37 @@ class Graph:
             ports.setdefault(site.group, set()).update(*(port.leads for port in site.ports))
         return {group: frozenset(names) for group, names in ports.items()}
 
+    @cached_property
+    def writing(self) -> dict[str, tuple[Cell, ...]]:
+        """Per stream the cells that write to it, but not to those that it continues."""
+        return {
+            name: tuple(cell for writer in stream.writers for cell in self.sites[writer].cells())
+            for name, stream in self.streams.items()
+        }
+
+    @cached_property
+    def read_by(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Per group the streams that its components read, by port."""
+        read: dict[str, dict[str, tuple[str, ...]]] = {}
+        for site in self.sites.values():
+            ports = read.setdefault(site.group, {})
+            for port in site.ports:
+                if port.source in self.streams:
+                    ports[port.name] = (*ports.get(port.name, ()), port.source)
+        return read
+
+    @cached_property
+    def led_by(self) -> dict[str, dict[str, tuple[Port, ...]]]:
+        """Per site, and port of its component, the site's own ports that this one leads to it by."""
+        led: dict[str, dict[str, list[Port]]] = {name: {} for name in self.sites}
+        for name, site in self.sites.items():
+            for port in site.ports:
+                for lead in port.leads:
+                    led[name].setdefault(lead, []).append(port)
+        return {
+            name: {lead: tuple(ports) for lead, ports in by.items()} for name, by in led.items()
+        }
+
     def writers(self, stream: str) -> tuple[str, ...]:
         """All writers of a stream, those of the streams that it continues first."""
         here = self.streams[stream]
