@@ -13,6 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 from scrub.errors import Problem, UserError, shortened
 from scrub.hypothesis import Correspondence, InterpNode
 
+DEEPEST = 200
+"""Nodes from the root down, one below the other: layers of models are half as many at most."""
 MOST = 100_000
 """Places of nodes in a tree. Ten thousand are checked in seconds; nobody reads what these did."""
 
@@ -47,16 +49,28 @@ def parents_first(nodes: Iterable[InterpNode]) -> list[InterpNode]:
 
 
 def refuse_too_many(correspondence: Correspondence, order: Iterable[InterpNode]) -> None:
-    """Refuse a hypothesis whose tree has more places than anybody could mean.
+    """Refuse a hypothesis whose tree is deeper, or has more places, than anybody could mean.
 
     Args:
         order: its nodes, parents first.
     """
     places = Counter[InterpNode]()
+    depth: dict[InterpNode, int] = {}
     for node in order:
         if node in correspondence.sites:
-            above = (places[p] for p in node.parents if isinstance(p, InterpNode))
-            places[node] = sum(above) if node.parents else 1
+            parents = [p for p in node.parents if isinstance(p, InterpNode)]
+            places[node] = sum(places[p] for p in parents) if node.parents else 1
+            depth[node] = 1 + max((depth.get(p, 0) for p in parents), default=0)
+    if max(depth.values(), default=0) > DEEPEST:
+        node = next(node for node, level in depth.items() if level > DEEPEST)
+        raise UserError(
+            Problem(
+                f"It stands below {DEEPEST} others, each a child of the one before; the deepest "
+                f"node below {max(depth.values()) - 1:,}.",
+                f"Give fewer generations of nodes; at most {DEEPEST} are taken.",
+                node=node.name,
+            )
+        )
     if (total := places.total()) > MOST:
         node = max(places, key=lambda node: (places[node], str(node.name)))
         raise UserError(

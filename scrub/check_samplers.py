@@ -55,18 +55,17 @@ def try_samplers(tree: Occurrence, data: Dataset, problems: Problems) -> list[Tr
         trials.append(Trial(node, which, sampler, references, drawn))
         return references if drawn is None else drawn.under(references.root)
 
-    def visit(node: Occurrence, reference: Rows) -> None:
-        own = tried(node, "own", node.node.sampler, reference)
-        if not node.is_leaf:
-            tried(node, "other", node.node.other, own)
-        for child in node.children:
-            visit(child, own)
-
     rows = np.arange(len(data))
     if len(data) > ROWS:
         rows = np.linspace(0, len(data) - 1, ROWS).astype(np.int64)
     every = Rows(data, np.resize(rows, max(TRIAL, len(rows))))
-    visit(tree, every.under(every))
+    waiting = [(tree, every.under(every))]
+    while waiting:
+        node, reference = waiting.pop()
+        own = tried(node, "own", node.node.sampler, reference)
+        if not node.is_leaf:
+            tried(node, "other", node.node.other, own)
+        waiting += [(child, own) for child in reversed(node.children)]
     return trials
 
 

@@ -108,13 +108,16 @@ def draw(
     def sample(sampler: Sampler, reference: Rows, path: NamePath, purpose: str) -> Rows:
         return donors(sampler, reference, KeyedRandomness(seed, (*path, purpose), samples), path)
 
-    def below(occurrence: Tree, reference: Rows) -> dict[NamePath, NodeDraw]:
-        node, path = occurrence.node, occurrence.path
-        own = sample(node.sampler, reference.under(drawn), path, "own")
-        other = None if occurrence.is_leaf else sample(node.other, own.under(drawn), path, "other")
-        found = {path: NodeDraw(own, other)}
-        for child in occurrence.children:
-            found |= below(child, own)
+    def every_node() -> dict[NamePath, NodeDraw]:
+        found: dict[NamePath, NodeDraw] = {}
+        waiting = [(tree, drawn)]
+        while waiting:
+            here, reference = waiting.pop()
+            node, path = here.node, here.path
+            own = sample(node.sampler, reference.under(drawn), path, "own")
+            other = None if here.is_leaf else sample(node.other, own.under(drawn), path, "other")
+            found[path] = NodeDraw(own, other)
+            waiting += [(child, own) for child in reversed(here.children)]
         return found
 
     every = Rows(data, np.zeros(samples, dtype=np.int64))
@@ -123,7 +126,7 @@ def draw(
     else:
         drawn = every.at(np.array(references))
     baseline = sample(Uncond(), drawn, (BASELINE,), "own")
-    return Draws(drawn, baseline, below(tree, drawn))
+    return Draws(drawn, baseline, every_node())
 
 
 def donors(sampler: Sampler, references: Rows, randomness: KeyedRandomness, path: NamePath) -> Rows:

@@ -85,10 +85,12 @@ class _Chunk:
     _ends: dict[tuple[Variable, int, Range], np.ndarray] = field(factory=dict)
 
     def outputs(self, samples: slice) -> Outputs:
-        last = last_uses(self.plan)
+        done: dict[int, list[int]] = {}
+        for old, last in last_uses(self.plan).items():
+            done.setdefault(last, []).append(old)
         for number, step in enumerate(self.plan.steps):
             self.values[number] = self._compute(step)
-            for old in [old for old in self.values if last.get(old) == number]:
+            for old in done.get(number, ()):
                 del self.values[old]
         return Outputs(
             samples,

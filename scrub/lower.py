@@ -5,7 +5,7 @@ Positions are left open here ("all"); `scrub.plan` narrows them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -39,9 +39,11 @@ class Builder:
     """Where the value of each node's own cells is found."""
 
     def node(self, node: Occurrence) -> None:
-        """Append the steps of an occurrence, and of all below it."""
-        for child in node.children:
-            self.node(child)
+        """Append the steps of an occurrence, those of all below it first."""
+        for below in node.upwards():
+            self._node(below)
+
+    def _node(self, node: Occurrence) -> None:
         cells = [cell for route in node.routes for cell in route.cells]
         if node.is_leaf:
             own = Source(Variable(node.path, "own"))
@@ -86,26 +88,28 @@ class _Below:
 
     def _visit(self, cell: Cell, state: State) -> None:
         """Note a cell in a state other than plain, and all such that it reads."""
-        here = self.cells.setdefault(cell.site, {}).setdefault(state, set()) if state else {cell}
-        if cell in here:
-            return
-        here.add(cell)
-        for _, edge in self.walk.edges(cell, state):
-            if isinstance(edge, CellEdge):
-                self._visit(edge.cell, edge.state)
-            else:
-                self._visit_stream(edge.stream, edge.routes)
+        waiting = [(cell, state)]
+        while waiting:
+            cell, state = waiting.pop()
+            if not state or cell in self.cells.setdefault(cell.site, {}).setdefault(state, set()):
+                continue
+            self.cells[cell.site][state].add(cell)
+            for _, edge in self.walk.edges(cell, state):
+                if isinstance(edge, CellEdge):
+                    waiting.append((edge.cell, edge.state))
+                else:
+                    waiting += self._writing(edge.stream, edge.routes)
 
-    def _visit_stream(self, stream: str, routes: Routes) -> None:
-        known = self.streams.setdefault(stream, set())
-        if not routes or routes in known:
-            return
-        known.add(routes)
-        for writer in self.walk.writers(stream, routes):
-            self._visit(writer.cell, writer.state)
-        base = self.builder.graph.streams[stream].base
-        if base is not None:
-            self._visit_stream(base, self.walk.narrow(base, routes))
+    def _writing(self, stream: str | None, routes: Routes) -> Iterator[tuple[Cell, State]]:
+        """Note a stream and those that it continues; give what writes to those that are new."""
+        while stream is not None and routes:
+            known = self.streams.setdefault(stream, set())
+            if routes in known:
+                return
+            known.add(routes)
+            yield from ((w.cell, w.state) for w in self.walk.writers(stream, routes))
+            stream = self.builder.graph.streams[stream].base
+            routes = routes if stream is None else self.walk.narrow(stream, routes)
 
     def _source(self, cell: Cell, state: State) -> Source:
         return Source(self.plain.frame, self.sites[cell.site, state]) if state else self.plain

@@ -228,13 +228,27 @@ class Walk:
         return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())
 
     def _pruned(self, cell: Cell, opens: set[Open] | State) -> State:
+        """The ways that lead to anything that their routes claim, in other components or here."""
+        streams = self.graph.streams_below[cell.site]
+        useful = {
+            way
+            for way in opens
+            if way.onward
+            and any(way.route in self.leading(stream) for stream in streams.get(way.port, ()))
+        }
+        ending = self._ending.get(self.graph.sites[cell.site].group, frozenset())
         ports: dict[RouteId, set[str]] = {}
         for way in opens:
-            ports.setdefault(way.route, set()).add(way.port)
-        return frozenset(o for o in opens if self._useful(o, frozenset(ports[o.route]), cell))
+            if way.route in ending:
+                ports.setdefault(way.route, set()).add(way.port)
+        return frozenset(useful).union(
+            way
+            for way in opens
+            if way.route in ports and self._useful(way, frozenset(ports[way.route]), cell)
+        )
 
     def _useful(self, way: Open, entered: frozenset[str], cell: Cell) -> bool:
-        """Whether a route that is open at a cell leads by its port to anything it claims.
+        """Whether a route that is open at a cell leads by its port to a cell of the component.
 
         `entered` are all the ports by which the route is open there.
         """
@@ -248,7 +262,7 @@ class Walk:
 
     def _reaches(self, way: Open, entered: frozenset[str], cell: Cell, port: Port) -> bool:
         if port.source in self.graph.streams:
-            return way.onward and way.route in self.leading(port.source)
+            return False
         below = Cell(port.source, cell.head)
         claiming = self._claiming.get(below, frozenset())
         ends = port.leads <= entered and way.route in claiming

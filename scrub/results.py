@@ -320,10 +320,10 @@ def describe_route(route: Route) -> str:
 def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
     """What every occurrence drew, parents before children."""
 
-    def visit(node: Occurrence, reference: np.ndarray, parent: NodeDraw | None) -> list[NodeResult]:
+    def told(node: Occurrence, reference: np.ndarray, parent: NodeDraw | None) -> NodeResult:
         drawn = draws.nodes[node.path]
         moved = drawn.own.data is not (parent.own.data if parent else draws.references.data)
-        found = NodeResult(
+        return NodeResult(
             path=node.path,
             sites=" | ".join(describe_route(route) for route in node.routes),
             sampler=describe_sampler(node.node.sampler),
@@ -335,10 +335,17 @@ def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
             else float("nan"),
             pads_read=sum(_pads(route, drawn, parent) for route in node.routes),
         )
-        below = [n for child in node.children for n in visit(child, drawn.own.index, drawn)]
-        return [found, *below]
 
-    return tuple(visit(tree, draws.references.index, None))
+    found: list[NodeResult] = []
+    waiting: list[tuple[Occurrence, np.ndarray, NodeDraw | None]] = [
+        (tree, draws.references.index, None)
+    ]
+    while waiting:
+        node, reference, parent = waiting.pop()
+        found.append(told(node, reference, parent))
+        drawn = draws.nodes[node.path]
+        waiting += [(child, drawn.own.index, drawn) for child in reversed(node.children)]
+    return tuple(found)
 
 
 def _pads(route: Route, drawn: NodeDraw, parent: NodeDraw | None) -> int:

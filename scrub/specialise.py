@@ -17,7 +17,7 @@ from scrub.data import Rows
 from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where
 from scrub.sites import Cell, Route
 from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
-from scrub.tree import Occurrence, Tree
+from scrub.tree import NamePath, Occurrence, Tree
 
 PART = "#"
 """Between the name of a split site and that of its summand."""
@@ -60,11 +60,11 @@ def _renamed(tree: Occurrence) -> Occurrence:
     def route(old: Route) -> Route:
         return evolve(old, cells=tuple(cell(c) for c in old.cells))
 
-    return evolve(
-        tree,
-        routes=tuple(route(r) for r in tree.routes),
-        children=tuple(_renamed(child) for child in tree.children),
-    )
+    made: dict[NamePath, Occurrence] = {}
+    for here in tree.upwards():
+        children = tuple(made.pop(child.path) for child in here.children)
+        made[here.path] = evolve(here, routes=tuple(map(route, here.routes)), children=children)
+    return made[tree.path]
 
 
 def _name(site: str, part: str) -> str:

@@ -26,7 +26,21 @@ class Occurrence:
 
     def walk(self) -> list[Occurrence]:
         """This occurrence and all below it, parents before children."""
-        return [self, *(below for child in self.children for below in child.walk())]
+        found: list[Occurrence] = []
+        waiting = [self]
+        while waiting:
+            found.append(waiting.pop())
+            waiting.extend(reversed(found[-1].children))
+        return found
+
+    def upwards(self) -> list[Occurrence]:
+        """This occurrence and all below it, children before parents, siblings in their order."""
+        found: list[Occurrence] = []
+        waiting = [self]
+        while waiting:
+            found.append(waiting.pop())
+            waiting.extend(found[-1].children)
+        return found[::-1]
 
 
 Tree = Occurrence
@@ -39,11 +53,19 @@ def treeify(correspondence: Correspondence) -> Tree:
     """
     nodes = list(correspondence.sites)
     (root,) = (node for node in nodes if not node.parents)
-
-    def expand(node: InterpNode, above: NamePath) -> Occurrence:
-        path = (*above, node.name)
-        below = sorted((n for n in nodes if node in n.parents), key=lambda n: n.name)
-        routes = correspondence.sites[node].routes
-        return Occurrence(path, node, routes, tuple(expand(child, path) for child in below))
-
-    return expand(root, ())
+    below: dict[InterpNode, list[InterpNode]] = {node: [] for node in nodes}
+    for node in sorted(nodes, key=lambda node: node.name):
+        for parent in dict.fromkeys(node.parents):
+            if parent in below:
+                below[parent].append(node)
+    places: list[tuple[InterpNode, NamePath]] = [(root, (root.name,))]
+    first: list[int] = []
+    for node, path in places:  # grows meanwhile: the children of each place, in a row
+        first.append(len(places))
+        places += [(child, (*path, child.name)) for child in below[node]]
+    made: dict[int, Occurrence] = {}
+    for number in reversed(range(len(places))):
+        node, path = places[number]
+        children = tuple(made.pop(first[number] + n) for n in range(len(below[node])))
+        made[number] = Occurrence(path, node, correspondence.sites[node].routes, children)
+    return made[0]

@@ -207,6 +207,21 @@ class Graph:
             name: {lead: tuple(ports) for lead, ports in by.items()} for name, by in led.items()
         }
 
+    @cached_property
+    def streams_below(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Per site, and port of its component, the streams that this one reads for it."""
+        below: dict[str, dict[str, tuple[str, ...]]] = {}
+        for name, led in self.led_by.items():
+            here = below.setdefault(name, {})
+            for lead, ports in led.items():
+                found: dict[str, None] = {}
+                for port in ports:
+                    inner = port.source in self.sites
+                    of = below[port.source].get(lead, ()) if inner else (port.source,)
+                    found |= dict.fromkeys(of)
+                here[lead] = tuple(found)
+        return below
+
     def writers(self, stream: str) -> tuple[str, ...]:
         """All writers of a stream, those of the streams that it continues first."""
         here = self.streams[stream]
