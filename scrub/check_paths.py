@@ -114,9 +114,7 @@ def _many_share(shared: list[Shared], node: Occurrence, problems: Problems) -> N
         )
 
 
-def _many_cross(
-    crossed: list[Crossed], node: Occurrence, graph: Graph, problems: Problems
-) -> None:
+def _many_cross(crossed: list[Crossed], node: Occurrence, graph: Graph, problems: Problems) -> None:
     """A sentence for all children whose paths run alike through the same cells."""
     claimed: dict[Cell, dict[int, None]] = {}
     through: dict[RouteId, dict[Cell, None]] = {}

@@ -18,13 +18,13 @@ from scrub.paths import CellEdge, RouteId, State, Walk
 from scrub.sites import ALL, At, Cell, Route, Spec
 from scrub.tree import Occurrence
 
+
 @frozen(cache_hash=True)
 class Reach:
     """Positions at which a value is read: these, or (`before`) all that they attend to."""
 
     at: At
     before: bool = False
-
 
 
 Claims = tuple[tuple[RouteId, tuple[Spec | None, ...]], ...]
@@ -178,7 +178,13 @@ class Meetings:
         if named not in self._groups:
             specs = sorted(named, key=str)
             at = np.stack([self.data.position(spec) for spec in specs])
-            order = np.lexsort((np.repeat(np.arange(len(specs)), at.shape[1]), at.ravel(), np.tile(np.arange(at.shape[1]), len(specs))))
+            order = np.lexsort(
+                (
+                    np.repeat(np.arange(len(specs)), at.shape[1]),
+                    at.ravel(),
+                    np.tile(np.arange(at.shape[1]), len(specs)),
+                )
+            )
             which, row = np.divmod(order, at.shape[1])
             same = (row[1:] == row[:-1]) & (at.ravel()[order][1:] == at.ravel()[order][:-1])
             pairs = np.unique(np.stack([which[:-1][same], which[1:][same]]), axis=1)
@@ -278,9 +284,7 @@ class _Explorer:
 
     def _ends(self, edge: CellEdge, reach: Reach) -> dict[int, tuple[Spec | None, ...]]:
         """The children that claim a cell where it is read, each with the positions."""
-        fitting = {
-            claim.child: self.meetings.fitting(claim.at, reach) for claim in edge.claims
-        }
+        fitting = {claim.child: self.meetings.fitting(claim.at, reach) for claim in edge.claims}
         return {child: specs for child, specs in fitting.items() if specs}
 
     def _overlaps(

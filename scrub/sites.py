@@ -20,9 +20,9 @@ from attrs import evolve, field, frozen
 
 from scrub.errors import UserError, did_you_mean
 from scrub.splits import SourcePositions, Split
-from scrub.values import printed, whole
+from scrub.values import printed
+from scrub.written import Head, layers_of, number, pairs, refuse_no_name, several, streams
 
-Head = tuple[int, int]
 Spec = str | int
 """One position: the name of a position column, or an index from the first real token."""
 
@@ -109,9 +109,9 @@ def _through(through: Through | str) -> Through:
 
 
 def _at(at: Spec | Sequence[Spec]) -> At:
-    if at is ALL or (isinstance(at, str) and at == ALL):
+    if isinstance(at, str) and at == ALL:
         return ALL
-    specs = tuple(_spec(item, at) for item in _several(at))
+    specs = tuple(_spec(item, at) for item in several(at))
     if not specs:
         raise UserError('at=() names no position. Give a column, an index, several, or "all".')
     if len(set(specs)) < len(specs):
@@ -120,30 +120,23 @@ def _at(at: Spec | Sequence[Spec]) -> At:
 
 
 def _spec(item: Any, at: Any) -> Spec:
-    if item == ALL if isinstance(item, str) else False:
+    if isinstance(item, str) and item == ALL:
         raise UserError(f'at={printed(at)}: "all" stands by itself. Write at="all".')
     if isinstance(item, str):
         return item
-    number = None if isinstance(item, float) else whole(item)
-    if number is None:
+    index = number(item)
+    if index is None:
         raise UserError(
             f"at={printed(at)}: {printed(item)} is no position. Give the name of a position "
             'column, a whole number counted from the first token, several of these, or "all".'
         )
-    return number
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    """One or several of a thing as a tuple; what is no list stands for itself."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        return (given,)
-    return tuple(given)
+    return index
 
 
 def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
     if into is None:
         return None
-    ports = _several(into)
+    ports = several(into)
     for port in ports:
         if not isinstance(port, str):
             raise UserError(
@@ -152,7 +145,9 @@ def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
             )
     if not ports:
         raise UserError("into= names no port. Give one or several, or leave it out for any.")
-    return frozenset(p for name in ports for p in (PARTS_OF_PATTERN if name == "pattern" else (name,)))
+    return frozenset(
+        p for name in ports for p in (PARTS_OF_PATTERN if name == "pattern" else (name,))
+    )
 
 
 @frozen
@@ -182,15 +177,15 @@ class Sites:
     routes: tuple[Route, ...]
 
     def __or__(self, other: Sites) -> Sites:
-        return Sites(self.routes + _given(other, "what is joined by |").routes)
+        return Sites(self.routes + _given(other, "sites | …").routes)
 
 
-def _given(sites: Any, where: str) -> Sites:
+def _given(sites: Any, taker: str) -> Sites:
     """Sites, where a user gave them."""
     if isinstance(sites, Sites):
         return sites
     raise UserError(
-        f"{where[0].upper()}{where[1:]} is of type {type(sites).__name__}. "
+        f"{taker} takes sites, and was given a {type(sites).__name__}. "
         "Give sites: heads(…), mlp(…), embeddings(…), output(…)."
     )
 
@@ -222,63 +217,13 @@ def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
 
     Path: `at`, `into`, `through`, as in `Route`.
     """
-    _name(part, "heads", "part")
-    return _sites((Cell(f"blocks.{layer}.attn.{part}", h) for layer, h in _pairs(which)), path)
-
-
-def _pairs(which: Any) -> list[Head]:
-    """Heads as a user lists them: pairs of whole numbers."""
-    said = f"heads({printed(which)})"
-    items = _several(which)
-    if len(items) == 2 and all(whole(item) is not None for item in items):
-        pair = ", ".join(map(printed, items))
-        raise UserError(f"{said}: heads are given as a list of pairs. Write heads([({pair})]).")
-    pairs: list[Head] = []
-    for item in items:
-        pair = _several(item)
-        numbers = [_number(n) for n in pair]
-        if len(pair) != 2 or isinstance(item, str):
-            raise UserError(
-                f"{said}: {printed(item)} is no head. Give a list of pairs (layer, head), such as "
-                "heads([(1, 0)])."
-            )
-        layer, head = numbers
-        if layer is None or head is None:
-            near = ", ".join("0" if whole(n) is None else str(whole(n)) for n in pair)
-            exact = all(whole(n) is not None for n in pair)
-            raise UserError(
-                f"{said}: layer and head are whole numbers, and {printed(item)} are not. "
-                + (f"Write heads([({near})])." if exact else "Write, for example, heads([(1, 0)]).")
-            )
-        pairs.append((layer, head))
-    return pairs
-
-
-def _number(value: Any) -> int | None:
-    """A layer or a head: a whole number that is written as one."""
-    return None if isinstance(value, float) else whole(value)
-
-
-def _layers(layers: tuple[Any, ...], function: str) -> list[int]:
-    for layer in layers:
-        if _number(layer) is None:
-            listed = _several(layer)
-            numbers = None if isinstance(layer, str) else [_number(item) for item in listed]
-            fix = "Give whole numbers, such as mlp(1, 2)."
-            if numbers and None not in numbers:
-                fix = f"Write {function}({', '.join(map(str, numbers))})."
-            raise UserError(f"{function}: {printed(layer)} is no layer. {fix}")
-    return [int(layer) for layer in layers]
-
-
-def _name(value: Any, function: str, argument: str) -> None:
-    if not isinstance(value, str):
-        raise UserError(f"{function}: {argument}={printed(value)} is no name. Give a text.")
+    refuse_no_name(part, "heads", "part")
+    return _sites((Cell(f"blocks.{layer}.attn.{part}", h) for layer, h in pairs(which)), path)
 
 
 def mlp(*layers: int, **path: Any) -> Sites:
     """Outputs of the MLPs of these layers. Path as in `Route`."""
-    return _sites((Cell(f"blocks.{layer}.mlp") for layer in _layers(layers, "mlp")), path)
+    return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers_of(layers, "mlp")), path)
 
 
 def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
@@ -286,8 +231,8 @@ def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
 
     Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
     """
-    _name(part, "mlp_part", "part")
-    every = _layers(layers, "mlp_part")
+    refuse_no_name(part, "mlp_part", "part")
+    every = layers_of(layers, "mlp_part")
     return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in every), path)
 
 
@@ -319,29 +264,15 @@ def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: A
         by: for heads, the ports whose streams are meant: "q", "k", "v" or several; default all.
             "pattern" is short for q and k (the mask is read from no stream).
     """
-    ports = _streams(by)
+    ports = streams(by)
     cells: list[Cell] = []
-    for cell in (cell for route in _given(reader, "the reader").routes for cell in route.cells):
+    for cell in (cell for route in _given(reader, "input_stream").routes for cell in route.cells):
         if cell.head is not None:
             stem = cell.site.rpartition(".")[0]
             cells += [Cell(f"{stem}.{port}_in", cell.head) for port in ports]
         else:
             cells.append(Cell(f"{cell.site}_in"))
     return _sites(cells, path)
-
-
-def _streams(by: Any) -> list[str]:
-    """The ports of a head that are named, each once."""
-    ports: dict[str, None] = {}
-    for name in ("q", "k", "v") if by is None else _several(by):
-        if name not in ("q", "k", "v", "pattern"):
-            hint = did_you_mean(str(name), ("q", "k", "v", "pattern"))
-            raise UserError(
-                f"input_stream: by={printed(by)}: {printed(name)} names no input stream of a "
-                f"head. {hint}"
-            )
-        ports |= dict.fromkeys(("q", "k") if name == "pattern" else (name,))
-    return list(ports)
 
 
 def summand(sites: Sites, split: Split, part: str | int) -> Sites:
@@ -357,7 +288,7 @@ def summand(sites: Sites, split: Split, part: str | int) -> Sites:
             f"summand: the split is of type {type(split).__name__}. Give projection(…), "
             "neurons(…), estimate(…) or source_positions()."
         )
-    by_number = isinstance(split, SourcePositions) and _number(part) is not None
+    by_number = isinstance(split, SourcePositions) and number(part) is not None
     named = str(part) if by_number else part
     if not isinstance(named, str) or not split.has(named):
         shown = f'"{part}"' if isinstance(part, str) else printed(part)
@@ -365,14 +296,14 @@ def summand(sites: Sites, split: Split, part: str | int) -> Sites:
     return Sites(
         tuple(
             evolve(route, cells=tuple(evolve(c, part=named) for c in route.cells), split=split)
-            for route in _given(sites, "what is split").routes
+            for route in _given(sites, "summand").routes
         )
     )
 
 
 def site(name: str, head: int | None = None, **path: Any) -> Sites:
     """Any site by its name in the graph. Path as in `Route`."""
-    _name(name, "site", "name")
-    if head is not None and _number(head) is None:
+    refuse_no_name(name, "site", "name")
+    if head is not None and number(head) is None:
         raise UserError(f"site: head={printed(head)} is no head. Give a whole number, or None.")
     return _sites((Cell(name, head),), path)

@@ -188,7 +188,11 @@ def _basis(name: str, value: Any) -> np.ndarray:
     except (TypeError, ValueError):
         raise UserError(f'projection: "{name}" is {printed(value)}. Give numbers.') from None
     if array.ndim not in (1, 2) or not np.isfinite(array).all():
-        what = "has values that are no numbers" if array.ndim in (1, 2) else f"is of shape {list(array.shape)}"
+        what = (
+            "has values that are no numbers"
+            if array.ndim in (1, 2)
+            else f"is of shape {list(array.shape)}"
+        )
         raise UserError(f'projection: "{name}" {what}. Give [size] or [size, dimensions].')
     columns = array[:, None] if array.ndim == 1 else array
     basis, triangular = np.linalg.qr(columns)

@@ -197,7 +197,7 @@ class Graph:
 
     @cached_property
     def led_by(self) -> dict[str, dict[str, tuple[Port, ...]]]:
-        """Per site, and port of its component, the site's own ports that this one leads to it by."""
+        """Per site, and port of its component, the site's own ports by which that leads to it."""
         led: dict[str, dict[str, list[Port]]] = {name: {} for name in self.sites}
         for name, site in self.sites.items():
             for port in site.ports:
