@@ -27,7 +27,7 @@ class Occurrence:
     def walk(self) -> list[Occurrence]:
         """This occurrence and all below it, parents before children."""
         found: list[Occurrence] = []
-        waiting = [self]
+        waiting: list[Occurrence] = [self]
         while waiting:
             found.append(waiting.pop())
             waiting.extend(reversed(found[-1].children))
@@ -36,7 +36,7 @@ class Occurrence:
     def upwards(self) -> list[Occurrence]:
         """This occurrence and all below it, children before parents, siblings in their order."""
         found: list[Occurrence] = []
-        waiting = [self]
+        waiting: list[Occurrence] = [self]
         while waiting:
             found.append(waiting.pop())
             waiting.extend(found[-1].children)

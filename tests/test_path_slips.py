@@ -191,7 +191,7 @@ def test_a_mask_that_is_swapped_is_compared_as_numbers() -> None:
             {
                 logits: output(at="end"),
                 movers: heads([(3, 0)], at="end"),
-                mask: heads([(3, 0)], part="mask", at="end"),
+                mask: heads([(3, 0)], part="mask"),
             }
         )
 
@@ -199,7 +199,7 @@ def test_a_mask_that_is_swapped_is_compared_as_numbers() -> None:
         data=ioi.prompts(40), metric=logit_diff("io", "s"), model="ioi-planted",
         expect=supported(above=0.5),
     )(build)  # fmt: skip
-    assert scrub.run(made, samples=20).verdict in ("supported", "vacuous", "inconclusive")
+    assert len(scrub.run(made, samples=20).nodes) == 3
 
 
 def _run(**options: Any) -> str:
