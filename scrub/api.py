@@ -10,6 +10,7 @@ from attrs import fields, frozen
 
 from scrub.collect import Collected
 from scrub.diagnostics.blame import Blame
+from scrub.diagnostics.fresh import check_fresh
 from scrub.diagnostics.report import swap_in_words
 from scrub.diagnostics.run import WORST, Asked, asked_for, diagnose
 from scrub.diagnostics.waterfall import waterfall
@@ -37,6 +38,7 @@ def run(
     *,
     session: Session | None = None,
     diagnosed: bool | None = None,
+    fresh: int | None = None,
     **options: Any,
 ) -> Result: ...
 @overload
@@ -45,6 +47,7 @@ def run(
     *,
     session: Session | None = None,
     diagnosed: bool | None = None,
+    fresh: int | None = None,
     **options: Any,
 ) -> list[Result]: ...
 def run(
@@ -52,6 +55,7 @@ def run(
     *,
     session: Session | None = None,
     diagnosed: bool | None = None,
+    fresh: int | None = None,
     **options: Any,
 ) -> Result | list[Result]:
     """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
@@ -66,6 +70,8 @@ def run(
             `session = scrub.Session()`.
         diagnosed: also nulls, conventions and specificity, in `result.diagnosis`: True as
             `scrub test --diagnose`, False as `--no-diagnose`; by default what is cheap.
+        fresh: on how many other datasets, which the recipe makes with other seeds, it is run too:
+            `result.fresh` has what they recover. The verdict is that on the claim's own data.
         options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
 
     Returns:
@@ -76,8 +82,10 @@ def run(
     """
     several = [claims] if isinstance(claims, Claim) else _several("run", claims)
     wrong = [] if diagnosed in (True, False, None) else [f"diagnosed= is {diagnosed!r}. {A_FLAG}"]
+    if fresh is not None and not (is_whole(fresh) and fresh >= 1):
+        wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     chosen = _options("run", options, session, wrong)
-    results = _run(several, session or Session(), asked_for(diagnosed), chosen)
+    results = _run(several, session or Session(), asked_for(diagnosed, fresh=fresh), chosen)
     return results[0] if isinstance(claims, Claim) else results
 
 
@@ -180,7 +188,10 @@ def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -
         result = scrub_claim(prepared, session, chosen, together=together)
         return diagnose(result, prepared, session, chosen, asked, cost=cost)
 
-    return [one(prepared) for prepared in prepare(list(map(_collected, claims)), session, chosen)]
+    every = prepare(list(map(_collected, claims)), session, chosen)
+    if asked.fresh:
+        check_fresh(every, session)
+    return [one(prepared) for prepared in every]
 
 
 def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:

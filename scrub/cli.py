@@ -94,6 +94,12 @@ def group() -> None:
     default=None,
     help="Nulls, other conventions, coarser and finer features, or none.  [default: what is cheap]",
 )
+@click.option(
+    "--fresh",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Repeat on K datasets that the recipe makes with other seeds: the spread between them.",
+)
 @KEYWORD
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
@@ -104,6 +110,7 @@ def test_command(
     by: str | None,
     nulls: int | None,
     diagnose: bool | None,
+    fresh: int | None,
     quiet: bool,
     verbose: bool,
     keyword: str,
@@ -116,6 +123,7 @@ def test_command(
     from scrub.collect import collect
 
     claims = collect(targets, outputs.start, keyword=keyword, note=note_unless(quiet))
+    from scrub.diagnostics.fresh import check_fresh
     from scrub.diagnostics.report import show_diagnosis
     from scrub.diagnostics.run import asked_for
     from scrub.prepare import Session, prepare
@@ -129,6 +137,8 @@ def test_command(
     prepared = prepare(claims, session, options)
     if by:
         _check_column(by, prepared)
+    if fresh:
+        check_fresh(prepared, session)
     progress = Progress(options.samples * len(prepared), quiet=quiet)
     outcome = run_claims(
         prepared,
@@ -136,7 +146,7 @@ def test_command(
         options,
         progress,
         outputs,
-        asked_for(diagnose, nulls),
+        asked_for(diagnose, nulls, fresh),
     )
     results = outcome.results
     try:

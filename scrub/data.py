@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -291,6 +292,19 @@ class Recipe:
     name: str
     function: Callable[..., Dataset]
     arguments: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def seed(self) -> int | None:
+        """The whole number that it takes as `seed`; None where it takes none."""
+        seed = self.arguments.get("seed")
+        if not isinstance(seed, Integral) or isinstance(seed, bool):
+            return None
+        return int(seed)
+
+    def with_seed(self, seed: int) -> Recipe:
+        """The same recipe with another seed."""
+        arguments = {**self.arguments, "seed": seed}
+        return Recipe(f"{self.name}, but for its seed, {seed}", self.function, arguments)
 
     def make(self, tokenizer: Tokenizer) -> Dataset:
         """The dataset, in the tokens of this tokenizer."""

@@ -74,6 +74,8 @@ class Session:
     """With the recipe or function, so that its identity stays its own."""
     _failed: dict[Any, tuple[Any, UserError]] = field(factory=dict)
     """What cannot be described or made, and why: it is not tried again for each claim."""
+    _reseeded: dict[Any, tuple[Recipe, Recipe]] = field(factory=dict)
+    """With the recipe that has another seed, so that its identity stays its own."""
     _stores: dict[int, Store] = field(factory=dict)
     _since: list[Resident] = field(factory=list)
 
@@ -132,6 +134,19 @@ class Session:
             self._data[key] = (source, made)
         return self._data[key][1]
 
+    def recipe_of(self, data: Dataset) -> Recipe | None:
+        """The recipe that a dataset was made of; None where it was given as it is."""
+        made = (source for source, found in self._data.values() if found is data)
+        return next((source for source in made if isinstance(source, Recipe)), None)
+
+    def reseeded(self, recipe: Recipe, by: int) -> Recipe:
+        """A recipe with a seed that is so much further; one for all claims that share it."""
+        assert recipe.seed is not None
+        key = (id(recipe), by)
+        if key not in self._reseeded:
+            self._reseeded[key] = (recipe, recipe.with_seed(recipe.seed + by))
+        return self._reseeded[key][1]
+
     def cache(self, model: Model, graph: Graph) -> PlainCache:
         """Plain values of a model, for its graph as a hypothesis specialises it."""
         return PlainCache(graph, self._stores.setdefault(id(model.graph), Store()))
@@ -182,12 +197,14 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
         except UserError as error:
             problems += error.problems
     if problems:
-        raise UserError(*_said_once(problems, claims))
+        raise UserError(*said_once(problems, claims))
     _check_samples(prepared, options.samples)
     return prepared
 
 
-def _said_once(problems: Sequence[Problem], claims: Sequence[Collected]) -> list[Problem]:
+def said_once(
+    problems: Sequence[Problem], claims: Sequence[Collected] | Sequence[Prepared]
+) -> list[Problem]:
     """Problems of a file's model or data, which its claims share: once, with the claims' names.
 
     With the file's alone where all of several claims share it.

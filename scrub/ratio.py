@@ -132,12 +132,18 @@ def told_from_zero(gap: Float[Array, "*others samples"], confidence: float) -> A
     return np.abs(gap.mean(-1)) > stats.t.ppf((1 + confidence) / 2, samples - 1) * error
 
 
-def rule_of_three(gap: Float[Array, "*others samples"], confidence: float) -> Array:
+def rule_of_three(
+    gap: Float[Array, "*others samples"], confidence: float, *, units: int | None = None
+) -> Array:
     """What failures that no reference showed may change of the ratio.
 
     n references without a failure allow a rate of 1 − (α/2)^(1/n), about 3.7 / n at 95%.
+
+    Args:
+        units: how many of them, at most, can show something that others do not; None: all.
     """
-    rate = 1 - ((1 - confidence) / 2) ** (1 / gap.shape[-1])
+    samples = gap.shape[-1] if units is None else min(units, gap.shape[-1])
+    rate = 1 - ((1 - confidence) / 2) ** (1 / samples)
     cost = (gap**2).mean(-1) / np.abs(gap).mean(-1)
     return rate * cost / np.abs(gap.mean(-1))
 

@@ -17,6 +17,7 @@ from scrub.figures import finite, interval, number, percent
 from scrub.hypothesis import Expectation
 from scrub.metrics import Metric
 from scrub.parts import by_kind, parts_by
+from scrub.population import few_rows, on_rows, show_population, small_classes
 from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 from scrub.terminal import titled
@@ -118,6 +119,7 @@ def show(
         for result in group:
             for doubt in doubts(result):
                 say(f"{result.claim.name}: {doubt}.", "yellow")
+        show_population(group, console)
         for result in group:
             if verbose:
                 details(result, console)
@@ -144,9 +146,9 @@ def heading(first: Result, console: Console) -> None:
     """What the claims of a table have in common."""
     direction = {True: ", higher is better", False: ", lower is better", None: ""}
     metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
-    said = f" on {first.model}: {metric}, {first.samples:,} references, seed {first.seed}"
-    console.print(titled(first.file, said))
-    console.print(Text(f"data: {first.data_name}"))
+    references = f"{first.samples:,} reference{'s' if first.samples != 1 else ''}"
+    console.print(titled(first.file, f" on {first.model}: {metric}, seed {first.seed}"))
+    console.print(Text(f"{references} {on_rows(first)}"))
 
 
 def _together(corrected: Sequence[Result]) -> str:
@@ -182,7 +184,8 @@ def _grouped(results: Sequence[Result]) -> list[list[Result]]:
     """Results that share a heading: file, model, metric, data and number of references."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
-        key = (result.file, result.model, result.metric.name, result.samples, result.data_name)
+        data = (result.samples, on_rows(result))
+        key = (result.file, result.model, result.metric.name, *data)
         groups.setdefault(key, []).append(result)
     return list(groups.values())
 
@@ -307,9 +310,9 @@ def _result(result: Result) -> dict[str, Any]:
         "bounds": _bounds(expect),
         "reason": None if expect else "the file expects no verdict",
         "passed": result.passed,
-        "notes": doubts(result),
+        "notes": [*doubts(result), *few_rows(result), *small_classes(result)],
         "seconds": round(result.seconds, 3),
-        "data": {"name": result.data_name, "sha256": result.data_sha256},
+        "data": {"name": result.data_name, "rows": result.rows, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
     }
 

@@ -20,6 +20,7 @@ from scrub.values import free_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.between import Fresh
     from scrub.cancellation import Cancellation
     from scrub.diagnostics.run import Diagnosis
 
@@ -196,6 +197,16 @@ class Result:
     @property
     def samples(self) -> int:
         return len(self.numbers.original)
+
+    @property
+    def rows(self) -> int:
+        """How many rows references are drawn from: the figures are about these."""
+        return len(self.draws.references.data)
+
+    @property
+    def fresh(self) -> Fresh | None:
+        """What it recovers on other datasets of the same recipe; None: not asked for."""
+        return self.diagnosis.fresh if self.diagnosis else None
 
     @property
     def data_name(self) -> str:

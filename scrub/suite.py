@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -103,11 +104,7 @@ def _run(
     load_models(claims, session, options)
     coming = [ahead(claim, session, options, saving.kept.section) for claim in claims]
     progress.note(resuming(coming, options.samples))
-    diagnosed = [
-        evolve(item, flops=item.flops + scrubs(claim.tree, asked, item.cost) * item.cost.flops)
-        for item, claim in zip(coming, claims, strict=True)
-    ]
-    progress.note(announced(diagnosed, options))
+    progress.note(announced([*map(partial(_diagnosed, asked), coming, claims)], options))
 
     def finished(samples: int) -> None:
         progress.advance(samples)
@@ -130,6 +127,13 @@ def _run(
             result, claim, session, options, asked, watch, saving.kept.section, before.cost
         )
         saving.after(BETWEEN_CLAIMS)
+
+
+def _diagnosed(asked: Asked, item: Ahead, claim: Prepared) -> Ahead:
+    """What is left to do of a claim with its diagnoses. Other datasets take plain values too."""
+    others = asked.fresh * (item.cost.flops + item.cost.plain_flops)
+    flops = scrubs(claim.tree, asked, item.cost) * item.cost.flops
+    return evolve(item, flops=item.flops + flops + others)
 
 
 @define(eq=False)

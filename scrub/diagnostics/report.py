@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scrub.between import Fresh
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
 from scrub.diagnostics.comparison import Comparison
 from scrub.diagnostics.conventions import USUAL, Convention
@@ -109,6 +110,10 @@ def show_diagnosis(result: Result, console: Console) -> None:
     elif found and found.specificity is not None:
         console.print(titled(name, ", how specific it is"))
         console.print(specificity_table(found.specificity), highlight=False)
+    if found and found.fresh:
+        seeds = zip(found.fresh.seeds, found.fresh.recovered[1:], strict=True)
+        listed = "; ".join(f"seed {seed}: {interval(one)}" for seed, one in seeds)
+        console.print(titled(name, f" on other datasets: {listed}."))
 
 
 def conventions_table(found: Sequence[Convention]) -> Table:
@@ -222,7 +227,22 @@ def diagnoses_as_json(result: Result) -> dict[str, Any]:
         found["specificity"] = [_tried(result.tree, one) for one in result.diagnosis.specificity]
     if result.diagnosis and result.diagnosis.blame:
         found["blame"] = _blame(result, result.diagnosis.blame)
+    if result.fresh:
+        found["fresh"] = _fresh(result.fresh)
     return found
+
+
+def _fresh(found: Fresh) -> dict[str, Any]:
+    """Between and within are null where a dataset's interval is unbounded (see reason)."""
+    known = {"between": found.between, "within": found.within}
+    value = interval_as_json(found.value)
+    return {
+        "seeds": list(found.seeds),
+        "recovered": [interval_as_json(one)["mean"] for one in found.recovered[1:]],
+        **{name: one if math.isfinite(one) else None for name, one in known.items()},
+        **{name: value[name] for name in ("mean", "low", "high", "reason")},
+        "confidence": found.value.confidence,
+    }
 
 
 def _nulls(found: Nulls) -> dict[str, Any]:

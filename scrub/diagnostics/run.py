@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.between import Fresh
 from scrub.diagnostics.blame import Blame, Scrubbed, blame, swaps
 from scrub.diagnostics.conventions import CONVENTIONS, USUAL, Convention, Variant, conventions
+from scrub.diagnostics.fresh import fresh
 from scrub.diagnostics.nulls import NULLS, Nulls, judged
 from scrub.diagnostics.shares import share
 from scrub.diagnostics.specificity import (
@@ -51,6 +53,7 @@ class Asked:
         specificity: its score with coarser and finer features.
         blame: what each swap loses, and the samples that lose most.
         worst: how many of these samples.
+        fresh: on how many other datasets of the same recipe it is scrubbed.
     """
 
     nulls: int | None = 0
@@ -58,23 +61,26 @@ class Asked:
     specificity: bool = False
     blame: bool = False
     worst: int = WORST
+    fresh: int = 0
 
 
 NOTHING = Asked()
 
 
-def asked_for(diagnose: bool | None, nulls: int | None = None) -> Asked:
+def asked_for(diagnose: bool | None, nulls: int | None = None, fresh: int | None = None) -> Asked:
     """What a run is asked for, from a command's or a call's options.
 
     Args:
         diagnose: everything, nothing, or (None) what is cheap.
         nulls: how many; None: as `diagnose` says.
+        fresh: how many other datasets; None: none.
     """
     usual = {True: NULLS, False: 0, None: None}[diagnose]
     return Asked(
         nulls=usual if nulls is None else nulls,
         conventions=diagnose,
         specificity=bool(diagnose),
+        fresh=fresh or 0,
     )
 
 
@@ -86,6 +92,7 @@ class Diagnosis:
     conventions: tuple[Convention, ...] | None = None
     specificity: tuple[Tried, ...] | None = None
     blame: Blame | None = None
+    fresh: Fresh | None = None
 
 
 def diagnose(
@@ -149,6 +156,9 @@ def diagnose(
                 most=asked.worst,
             ),
         )
+    if asked.fresh:
+        other = fresh(result, prepared, session, options, asked.fresh, watch, known)
+        found = evolve(found, fresh=other)
     return evolve(result, diagnosis=found)
 
 
