@@ -1,4 +1,4 @@
-"""`--fresh K` and `fresh=K`: the claim on other datasets of its recipe; what is said of the rows."""
+"""`--fresh K`, `fresh=K`: a claim on other datasets of its recipe; what is said of its rows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from attrs import evolve
 
 import scrub
 from command import ROOT, SUMS, inside
 from command import scrub as command
 from scrub import UserError
 from scrub.collect import load
-from scrub.data import Recipe
+from scrub.data import Recipe, Rows
+from scrub.population import few_rows, on_rows
 from stoppable import Place
 
 CLAIMS = '''
@@ -45,7 +47,7 @@ def counted(value, references):
         if os.environ.get("WAIT_AT") == f"counted {len(calls)}":
             Path(os.environ["LOG"]).with_suffix(".waiting").touch()
             time.sleep(100)
-    return value[:, 0].numpy().max(-1)
+    return value.reshape(len(references), -1).numpy().max(-1)
 
 
 def tree(model, sampler):
@@ -107,7 +109,15 @@ def result_of(folder: Path, *arguments: str | Path) -> list[dict[str, Any]]:
 
 def test_the_command(folder: Path) -> None:
     file = written(folder, 7)
-    done = command("test", f"{file.name}::by_position", *SMALL, "--fresh", "2", cwd=folder)
+    done = command(
+        "test",
+        f"{file.name}::by_position",
+        *SMALL,
+        "--fresh",
+        "2",
+        cwd=folder,
+        PYTHONPATH=str(ROOT),
+    )
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].startswith("seed7.py on ioi-planted: mean logit(io) − logit(s), higher is")
@@ -188,10 +198,8 @@ def test_data_that_cannot_be_made_again_is_refused(mine: ModuleType) -> None:
         f'error: {SUMS}: Data "bits" is made of no recipe with a seed. {todo}\n'
     )
     frame = pd.DataFrame({"text": [" Mary"] * 5})
-    claim = scrub.claim(
-        data=scrub.from_frame(frame, text="text", name="names"), metric=mine.by_position.metric[0]
-        if isinstance(mine.by_position.metric, list) else mine.slow.metric, model="ioi-planted",
-    )(uncond)  # fmt: skip
+    data = scrub.from_frame(frame, text="text", name="names")
+    claim = scrub.claim(data=data, metric=mine.slow.metric, model="ioi-planted")(root_alone)
     with pytest.raises(UserError) as refused:
         scrub.run(claim, fresh=2)
     (problem,) = refused.value.problems
@@ -204,8 +212,8 @@ def test_data_that_cannot_be_made_again_is_refused(mine: ModuleType) -> None:
     )
 
 
-def uncond(model: Any) -> scrub.Correspondence:
-    return scrub.Correspondence({scrub.InterpNode("out", scrub.Exact()): scrub.output(at=-1)})
+def root_alone(model: Any) -> scrub.Correspondence:
+    return scrub.Correspondence({scrub.InterpNode("out", scrub.Exact()): scrub.output(at=0)})
 
 
 def test_recipes_and_their_seeds() -> None:
@@ -256,24 +264,18 @@ def test_references_far_above_rows_are_warned_of(mine: ModuleType, folder: Path)
     assert "may hold the value on fresh rows in only 74% of runs; unless" in said
     assert "give more rows, or see what other seeds give: fresh=5 (--fresh 5)." in said
     found = scrub.run(load(ROOT / SUMS).conjunction, samples=17, diagnosed=False)
-    (note,) = scrub.population.few_rows(found)  # type: ignore[attr-defined]
+    (note,) = few_rows(found)
     assert note.startswith("intervals are about these 8 rows alone: with 17 references they may")
     assert note.endswith("unless there are no others, give more rows")  # no recipe, no --fresh
 
 
 def test_the_heading_says_on_how_many_rows() -> None:
-    from attrs import evolve
-
-    from scrub.population import on_rows
-
     found = scrub.run(load(ROOT / SUMS).conjunction, samples=10, diagnosed=False)
 
     def told(rows: int, name: str) -> str:
-        data = found.draws.references.data.take(range(rows % 8 or 8), name)
-        data = data if rows <= 8 else data.take(np.arange(rows) % 8)
-        references = found.draws.references
-        return on_rows(evolve(found, draws=evolve(
-            found.draws, references=type(references)(data, np.zeros(10, int)))))  # fmt: skip
+        data = found.draws.references.data.take(np.arange(rows) % 8, name)
+        references = Rows(data, np.zeros(10, int))
+        return on_rows(evolve(found, draws=evolve(found.draws, references=references)))
 
     assert told(8, "bits") == "on these 8 rows: bits"
     assert told(8, "8 ioi prompts, seed 3") == "on these 8 ioi prompts, seed 3"

@@ -87,7 +87,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "test": (
         ("-v", "--diagnose", "--samples", "50", "--by", f"is{ODD}"),
-        ("[b]:x:.py on graph: mean by[b]", "data: data{}", "root{} ", "  leaf{} ", "{}0 ", "is{} ",
+        ("[b]:x:.py on graph: mean by[b]", "rows: data{}", "root{} ", "  leaf{} ", "{}0 ", "is{} ",
          "Agree(is{})", "xy{} ", "[b]:x:$_<& against nulls", "leaf{} ", "by{} "),
     ),
     "test by values": (
