@@ -211,11 +211,11 @@ def plan_command(
     if outputs.svg:
         _draw(prepared, outputs, outputs.svg)
     from scrub.show import cost_line, plan_table, tree_picture
-    from scrub.terminal import terminal, titled
+    from scrub.terminal import believed, terminal
 
     console = terminal()
     for claim in prepared:
-        console.print(titled(claim.name, f": {claim.claim.belief}"))
+        console.print(believed(claim.name, claim.claim.belief))
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
             console.print(plan_table(claim), highlight=False)
@@ -250,7 +250,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     prepared = prepared_claims((target,), "", model=model)
     from scrub.draw import draw
     from scrub.show import swaps
-    from scrub.terminal import terminal, titled
+    from scrub.terminal import believed, terminal
 
     for claim in prepared:
         if row >= len(claim.data):
@@ -259,7 +259,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        terminal().print(titled(claim.name, f": {claim.claim.belief}"))
+        terminal().print(believed(claim.name, claim.claim.belief))
         terminal().print(swaps(claim.tree, draws, 0), highlight=False)
     return AS_EXPECTED
 

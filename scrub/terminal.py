@@ -40,6 +40,11 @@ def titled(name: str, text: str) -> Text:
     return Text.assemble((name, "bold"), text)
 
 
+def believed(name: str, belief: str) -> Text:
+    """A claim's name, and what is believed, where its docstring says so."""
+    return titled(name, f": {belief}" if belief else "")
+
+
 class _Printables(RenderHook):
     """Has everything printed as `_Printable`."""
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scrub.between import Fresh
+from scrub.columns import Column, table
 from scrub.diagnostics.blame import Blame, Lost, LostOnPath, Swap
 from scrub.diagnostics.comparison import Comparison
 from scrub.diagnostics.conventions import USUAL, Convention
@@ -24,7 +25,7 @@ from scrub.report import belief, interval_as_json
 from scrub.results import Result, describe_route, describe_sampler
 from scrub.show import swaps
 from scrub.statistics import Interval
-from scrub.terminal import titled
+from scrub.terminal import believed, titled
 from scrub.tree import Tree
 
 SHOWN = 5
@@ -41,13 +42,13 @@ def show_blame(result: Result, console: Console) -> None:
     found = result.diagnosis.blame if result.diagnosis else None
     if found is None:
         return
-    console.print(titled(result.claim.name, f": {result.claim.belief}"))
+    console.print(believed(result.claim.name, result.claim.belief))
     if not found.swaps:
         console.print("It swaps nothing: every sampler is Exact.\n", highlight=False)
         return
     lost = f"It loses {interval(found.total)} of baseline − original."
     console.print(Text(f"{lost} By its swaps, in the same unit:"))
-    console.print(blame_table(result.tree, found), highlight=False)
+    console.print(blame_table(result.tree, found, console.width), highlight=False)
     for sample in found.worst:
         row = result.draws.references.index[sample]
         values = {name: getattr(result.numbers, name)[sample] for name in COLUMNS}
@@ -57,32 +58,29 @@ def show_blame(result: Result, console: Console) -> None:
     console.print()
 
 
-def blame_table(tree: Tree, found: Blame) -> Table:
+def blame_table(tree: Tree, found: Blame, width: int) -> Table:
     """One row a swap, in order from the root; below it one row a path, where there are several."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("node", overflow="fold")
-    shown.add_column("draws", overflow="fold")
-    for name in ("lost alone", "lost last"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("in order → recovered", no_wrap=True)
+    rows: list[tuple[str, str, str, str, str]] = []
     left = 1.0
     for loss in found.swaps:
         left -= loss.step.mean
         name, draws = swap_in_words(tree, loss.swap)
         indent = "  " * (len(loss.swap.path) - 1)
-        shown.add_row(
-            Text(indent + name),
-            Text(draws),
-            figure(loss.alone),
-            figure(loss.last),
-            f"{number(loss.step.mean)} → {number(left)}",
-        )
+        in_order = f"{number(loss.step.mean)} → {number(left)}"
+        rows.append((indent + name, draws, interval(loss.alone), interval(loss.last), in_order))
         for path in loss.paths:
             where, _, how = describe_route(path.route).partition(", ")
             words = f"{indent}  · {where}"
-            figures = figure(path.alone), figure(path.last)
-            shown.add_row(Text(words), Text(how), *figures, "")
-    return shown
+            rows.append((words, how, interval(path.alone), interval(path.last), ""))
+    names, draws, alone, last, in_order = zip(*rows, strict=True)
+    shown = [
+        Column("node", names, fold=True),
+        Column("draws", draws, drop=3),
+        Column("lost alone", alone),
+        Column("lost last", last, drop=1),
+        Column("in order → recovered", in_order, drop=2),
+    ]
+    return table(shown, width)
 
 
 def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:
@@ -182,21 +180,15 @@ def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
     console.print(
         f"{one.first.samples:,} references, {same}, seed {one.first.seed}", highlight=False
     )
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("claim", overflow="fold")
-    for name in ("first recovers", "second recovers", "first − second"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("", no_wrap=True)
-    for pair in found:
-        names = dict.fromkeys((pair.first.claim.name, pair.second.claim.name))
-        shown.add_row(
-            Text(" − ".join(names)),
-            figure(pair.first.recovered),
-            figure(pair.second.recovered),
-            figure(pair.difference),
-            Text(pair.words),
-        )
-    console.print(shown, highlight=False)
+    names = [(pair.first.claim.name, pair.second.claim.name) for pair in found]
+    shown = [
+        Column("claim", [" − ".join(dict.fromkeys(both)) for both in names], fold=True),
+        Column("first recovers", [interval(pair.first.recovered) for pair in found], drop=2),
+        Column("second recovers", [interval(pair.second.recovered) for pair in found], drop=3),
+        Column("first − second", [interval(pair.difference) for pair in found]),
+        Column("", [pair.words for pair in found], drop=1),
+    ]
+    console.print(table(shown, console.width), highlight=False)
     for pair in found:
         if pair.difference.reason:
             names = " − ".join(dict.fromkeys((pair.first.claim.name, pair.second.claim.name)))
