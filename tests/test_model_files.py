@@ -265,3 +265,11 @@ def test_a_pad_that_the_model_does_not_know_is_not_taken(copied: Path) -> None:
     tokenizer = describe(copied).tokenizer
     assert tokenizer is not None
     assert tokenizer.pad < 310
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"pad_token": ' * 100_000, "[]", "", "{"])
+def test_settings_of_a_tokenizer_are_not_needed(content: str, copied: Path) -> None:
+    """Which token pads is known without them."""
+    (copied / "tokenizer_config.json").write_text(content)
+    tokenizers = [describe(place).tokenizer for place in (copied, PLANTED)]
+    assert [tokenizer and tokenizer.pad for tokenizer in tokenizers] == [0, 0]

@@ -195,6 +195,6 @@ def _pad(directory: Path, backend: tokenizers.Tokenizer, vocabulary: int | None)
 def _settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # only the choice of pad hangs on it
+    except (OSError, ValueError, RecursionError):  # only the choice of pad hangs on it
         return {}
     return settings if isinstance(settings, dict) else {}
