@@ -16,7 +16,7 @@ from scrub.diagnostics.run import WORST, Asked, asked_for, diagnose
 from scrub.diagnostics.waterfall import waterfall
 from scrub.errors import UserError, did_you_mean
 from scrub.figures import interval
-from scrub.hypothesis import Claim
+from scrub.hypothesis import Claim, unwrapped
 from scrub.kept import nothing_known
 from scrub.options import Options, is_whole, option_problems
 from scrub.outputs import started_in
@@ -215,6 +215,6 @@ def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str
 
 def _collected(claim: Claim) -> Collected:
     """The claim as the file says that it stands in, about the model that the file names."""
-    scope = getattr(claim.build, "__globals__", {})
+    scope = getattr(unwrapped(claim.build), "__globals__", {})
     model = claim.model if claim.model is not None else scope.get("MODEL")
     return Collected(Path(scope.get("__file__", "")).name, claim, model)

@@ -113,6 +113,8 @@ def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict
         beside = sorted(place.parent.glob("*.py")) if place.parent.is_dir() else []
         near = [str(Path(path).parent / file.name) for file in beside]
         hint = did_you_mean(path, near) if near else "Give the path of a hypothesis file."
+        if place.is_symlink():
+            raise UserError(Problem("This is a link that leads to no file.", file=path))
         raise UserError(Problem("There is no such file.", hint, file=path))
     return {place.resolve(): str(Path(path))}
 

@@ -68,7 +68,7 @@ def _corrected(result: Result) -> list[str]:
 def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
     """What there is to say of references on which a metric is not defined."""
     missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
-    if not missing:
+    if missing in (0, samples):  # where all are, nothing is defined, which is said as the reason
         return []
     return [
         f"{metric.name} is NaN for {missing:,} of {samples:,} references whatever the model "

@@ -13,7 +13,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +27,7 @@ from scrub.beside import imported
 from scrub.data import Dataset
 from scrub.draw import Draws
 from scrub.errors import is_users
+from scrub.hypothesis import Claim, unwrapped
 from scrub.model.model import Model
 from scrub.options import Options
 from scrub.prepare import Prepared
@@ -52,7 +53,7 @@ class Fingerprints:
 
     @staticmethod
     def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
-        sources = {item.name: _sources(item.claim.build) for item in claims}
+        sources = {item.name: _sources(item.claim) for item in claims}
         return Fingerprints(sources, _own_code())
 
     def of(
@@ -81,20 +82,21 @@ class Fingerprints:
         return self._datasets[id(data)][1]
 
 
-def _sources(function: Callable[..., Any]) -> str:
-    """Hash of the file that a function stands in, and of the user's modules that it imports."""
-    waiting = [sys.modules[function.__module__]]
-    texts: dict[str, str] = {}
+def _sources(claim: Claim) -> str:
+    """Hash of the files of a claim and of its function, and of the user's modules they import."""
+    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
+    waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]
+    texts: dict[str, bytes] = {}
     while waiting:
         module = waiting.pop()
         file = str(module.__file__)
         if file not in texts:
-            texts[file] = Path(file).read_text(encoding="utf-8")
+            texts[file] = Path(file).read_bytes()  # in whatever encoding it says that it is
             waiting += [found for found in _imported(texts[file], module) if _is_users(found)]
-    return _digest(texts[file].encode() for file in sorted(texts))
+    return _digest(texts[file] for file in sorted(texts))
 
 
-def _imported(text: str, module: ModuleType) -> Iterator[ModuleType]:
+def _imported(text: bytes, module: ModuleType) -> Iterator[ModuleType]:
     """The loaded modules that import statements anywhere in a module's text name."""
     for statement in ast.walk(ast.parse(text)):
         names: list[str] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from numbers import Real
 from typing import Any, Literal
 
@@ -206,6 +208,13 @@ class Claim:
             listed.append(self)
 
 
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a functools.partial calls, and what a decorator of the user's was put on."""
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.unwrap(function)
+
+
 _MADE: ContextVar[list[Claim] | None] = ContextVar("claims made", default=None)
 
 
@@ -239,9 +248,10 @@ def claim(
     """
 
     def decorate(build: Callable[[Any], Correspondence]) -> Claim:
-        lines = (build.__doc__ or "").strip().splitlines()
+        function = unwrapped(build)
+        lines = (function.__doc__ or "").strip().splitlines()
         return Claim(
-            name=getattr(build, "__name__", type(build).__name__) if name is None else name,
+            name=getattr(function, "__name__", type(build).__name__) if name is None else name,
             build=build,
             data=data,
             metric=metric,

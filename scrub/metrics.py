@@ -6,6 +6,7 @@ better is part of it, for reports; loss recovered does not depend on the sign.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -188,6 +189,8 @@ def _as_array(measured: Any) -> np.ndarray | str:
             measured = (measured if measured.is_complex() else measured.double()).numpy()
         elif np.ma.isMaskedArray(measured):
             measured = np.ma.filled(measured.astype(np.float64), np.nan)
+        elif inspect.iscoroutine(measured):
+            measured.close()  # or Python warns, in a line of ours, that nobody awaited it
         array = np.asarray(measured)
     except (ValueError, TypeError, RuntimeError) as error:
         return f"what is no array of numbers ({in_words(error)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -281,6 +282,11 @@ def _metrics(given: Any) -> list[Metric]:
     if not several:
         raise UserError("metric= is an empty list. Give at least one of scrub.metrics.")
     for metric in several:
+        if getattr(metric, "__module__", "") == as_metric.__module__ and callable(metric):
+            raise UserError(
+                f"metric= is the function {metric.__name__} itself. Call it: logit_diff(…, …) with "
+                "the names of labels, for example."
+            )
         if not callable(metric) and not isinstance(metric, Metric):
             raise UserError(
                 f"metric= is of type {type(metric).__name__}. Give one of scrub.metrics, or a "
@@ -292,6 +298,8 @@ def _metrics(given: Any) -> list[Metric]:
 def _build(claim: Claim, model: Model) -> Correspondence:
     built = _theirs(claim.build, model, doing="Building it")
     if not isinstance(built, Correspondence):
+        if inspect.iscoroutine(built):
+            built.close()  # or Python warns, in a line of ours, that nobody awaited it
         raise UserError(
             f"It returns a {type(built).__name__}. A claim's function returns a Correspondence."
         )

@@ -21,6 +21,7 @@ from scrub.population import few_rows, on_rows, show_population, small_classes
 from scrub.results import Alone, Finer, NodeResult, Numbered, Result
 from scrub.statistics import CONFIDENCE, Interval
 from scrub.terminal import titled
+from scrub.together import told_apart
 
 SCHEMA = "scrub.results/1"
 RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
@@ -131,11 +132,11 @@ def show(
     corrected = [result for result in results if result.corrected]
     if corrected:
         say(_together(corrected))
-    unexpected = [result for result in results if not result.passed]
+    places = told_apart([(result.file, result.claim.name) for result in results])
+    unexpected = [place for place, r in zip(places, results, strict=True) if not r.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
     if unexpected:
-        names = ", ".join(result.claim.name for result in unexpected)
-        say(f"{count}; not as expected: {names}", "red")
+        say(f"{count}; not as expected: {', '.join(unexpected)}", "red")
     elif any(result.expect for result in results):
         say(f"{count}, all as expected", "green")
     else:

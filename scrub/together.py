@@ -11,7 +11,8 @@ What is reported beside it is each claim's own interval of 95%.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from scrub.hypothesis import Claim
 from scrub.statistics import CONFIDENCE
@@ -21,6 +22,12 @@ def judged(claims: Iterable[Claim]) -> int:
     """How many of these claims are held against a bound."""
     expected = [claim.expect for claim in claims]
     return sum(e is not None and (e.low is not None or e.high is not None) for e in expected)
+
+
+def told_apart(places: Sequence[tuple[str, str]]) -> list[str]:
+    """Claims, each a file and a name, by their names; with the file where several have one name."""
+    count = Counter(name for _, name in dict.fromkeys(places))
+    return [f"{file}::{name}" if count[name] > 1 else name for file, name in places]
 
 
 def confidence_of(claim: Claim, together: int) -> float:
