@@ -34,16 +34,17 @@ from validating.wired_transformers import (
     wired_transformer,
 )
 
-from scrub.collect import Collected, collect
-from scrub.diagnostics.conventions import IN_WORDS, Convention
-from scrub.diagnostics.run import Asked, diagnose
+from scrub.analysis.conventions import IN_WORDS, Convention
 from scrub.errors import UserError
-from scrub.hypothesis import supported
-from scrub.options import Options
-from scrub.pipeline import scrub_claim
-from scrub.prepare import Session, prepare
+from scrub.hypothesis.belief import supported
+from scrub.hypothesis.collect import Collected, collect
+from scrub.runner.diagnose import Asked, diagnose
+from scrub.runner.options import Options
+from scrub.runner.pipeline import scrub_claim
+from scrub.runner.prepare import prepare
+from scrub.runner.session import Session
 from scrub.samplers import Agree, Exact
-from scrub.statistics import judge
+from scrub.stats.verdict import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs" / "diagnostics.md"

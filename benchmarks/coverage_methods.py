@@ -14,7 +14,7 @@ from attrs import frozen
 from coverage_situations import Triple
 from scipy import stats
 
-from scrub.ratio import farthest, fieller_set, ratio_set
+from scrub.stats.ratio import farthest, fieller_set, ratio_set
 
 Ends = tuple[np.ndarray, np.ndarray]
 Method = Callable[[Triple, float, np.random.Generator], Ends]

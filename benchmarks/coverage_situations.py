@@ -38,12 +38,12 @@ from typing import Literal
 import numpy as np
 from attrs import frozen
 
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.draw import draw
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import site
+from scrub.hypothesis.tree import treeify
 from scrub.samplers import Agree, Exact
-from scrub.sites import site
-from scrub.tree import treeify
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Original, scrubbed and baseline loss, each [simulations, samples]."""

@@ -15,13 +15,13 @@ from attrs import frozen
 from timing.setting import Shape, random_bridge
 
 from scrub import Correspondence, Exact, InterpNode, Uncond, anything, heads, output
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
+from scrub.engine.plan import plan
+from scrub.engine.ranges import Range, bounds
+from scrub.engine.steps import Plan, SiteStep
+from scrub.hypothesis.sites import ALL
+from scrub.hypothesis.tree import treeify
 from scrub.model.bridge import graph_of
-from scrub.plan import plan
-from scrub.ranges import Range, bounds
-from scrub.sites import ALL
-from scrub.steps import Plan, SiteStep
-from scrub.tree import treeify
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "engine.svg"
 PROMPT = ("Then", "Ann", "and", "Bob", "met;", "Bob", "gave", "to")

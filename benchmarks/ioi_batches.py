@@ -69,7 +69,7 @@ class Batch:
 
 
 def batch_of(data: Any) -> Batch:
-    """A `scrub.data.Dataset` of IOI prompts as a batch."""
+    """A `scrub.data.dataset.Dataset` of IOI prompts as a batch."""
     columns = {name: torch.tensor(data.position(name)) for name in ("io", "s1", "s2", "end")}
     tokens = torch.tensor(data.inputs["tokens"])
     rows = torch.arange(len(tokens))

@@ -16,8 +16,8 @@ import torch
 from attrs import evolve, frozen
 from parens_table import ROOT, cell, default_models, results, rows
 
-from scrub.results import Result
-from scrub.statistics import Interval
+from scrub.results.result import Result
+from scrub.stats.intervals import Interval
 
 FILE = ROOT / "hypotheses" / "parens_more.py"
 NOTHING = "nothing"

@@ -17,9 +17,9 @@ import torch
 from scipy import stats
 
 import scrub
-from scrub.collect import collect
-from scrub.results import Result
-from scrub.statistics import CONFIDENCE, Interval
+from scrub.hypothesis.collect import collect
+from scrub.results.result import Result
+from scrub.stats.intervals import CONFIDENCE, Interval
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [ROOT / "hypotheses" / name for name in ("parens.py", "parens_alt.py")]

@@ -20,16 +20,16 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
-from scrub.between import Fresh, spread
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.draw import draw
-from scrub.hypothesis import Correspondence, InterpNode
-from scrub.population import flattered, holding
-from scrub.results import Numbered
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import site
+from scrub.hypothesis.tree import treeify
+from scrub.results.population import flattered, holding
 from scrub.samplers import Agree, Exact
-from scrub.sites import site
-from scrub.statistics import Interval
-from scrub.tree import treeify
+from scrub.stats.between import Fresh, spread
+from scrub.stats.intervals import Interval
+from scrub.stats.scores import Numbered
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "statistics.md"
 RUNS, FRESH = 500, 5

@@ -3,7 +3,7 @@
     python benchmarks/soak.py --cases 20000 [--start SEED]
     python benchmarks/soak.py --mutants
 
-The same property as `tests/test_engine.py`, on the same generator. Exit code 1 if a case differs.
+The same property as `tests/engine/test_engine.py`, on the same generator. Exit code 1 if a case differs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from engines import ENGINE, MUTANTS, Engine, mutated
-from generator import Case, random_case
+from oracle.engines import ENGINE, MUTANTS, Engine, mutated
 from scrub.draw import Draws, draw
+from scrub.hypothesis.tree import treeify
 from scrub.reference import evaluate
-from scrub.tree import treeify
+from support.generator import Case, random_case
 
 TOLERANCE = 1e-9
 """Largest difference over the largest output, in float64 (docs/semantics.md, Laws)."""

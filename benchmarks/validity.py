@@ -27,7 +27,7 @@ from validating.wired_transformers import (
     wired_transformer,
 )
 
-from scrub.prepare import Session
+from scrub.runner.session import Session
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COMMAND = "python benchmarks/validity.py"

@@ -15,7 +15,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from attrs import evolve, frozen
 
-from scrub.data import Dataset, Recipe, Tokenizer, pad
+from scrub.data.dataset import (
+    Dataset,
+    Recipe,
+    Tokenizer,
+    pad,
+)
 from scrub.errors import Problems, UserError, did_you_mean
 
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES

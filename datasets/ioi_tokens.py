@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Tokenizer
+from scrub.data.dataset import Tokenizer
 from scrub.errors import UserError
 
 from .ioi_text import ENDINGS, SENTENCES

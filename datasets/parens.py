@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
 from scrub.errors import UserError
 
 from .parens_features import EVIDENCE, LONGEST, WIDTH, Parens, no_imbalance
 from .parens_head import Head, above_half, adjusted, as_it_comes
 
 if TYPE_CHECKING:
-    from scrub.model.model import Model
+    from scrub.model.registry import Model
 
 __all__ = ["EVIDENCE", "WIDTH", "dataset", "phi", "strings"]
 

@@ -21,7 +21,7 @@ from scrub.errors import UserError
 from .parens_features import CLOSE, END, LONGEST, OPEN, START, WIDTH, Parens
 
 if TYPE_CHECKING:
-    from scrub.model.model import Model
+    from scrub.model.registry import Model
 
 TIE = 1e-9
 """An adjusted p closer to 1/2 than this counts as 1/2: rounding must not decide."""

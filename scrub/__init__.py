@@ -8,36 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub.api import Explanation, explain, run
-    from scrub.data import Dataset, Recipe, Rows
-    from scrub.diagnostics.comparison import Comparison, compare
+    from scrub.data.dataset import Dataset, Recipe, Rows
+    from scrub.data.frames import from_frame
     from scrub.errors import UserError
-    from scrub.frames import from_frame
-    from scrub.hypothesis import (
-        Claim,
-        Correspondence,
-        InterpNode,
-        claim,
+    from scrub.hypothesis.belief import (
         inconclusive,
         refuted,
         supported,
         vacuous,
     )
-    from scrub.prepare import Session
-    from scrub.results import Result
-    from scrub.samplers import (
-        Agree,
-        Differ,
-        Exact,
-        Fixed,
-        Generate,
-        Input,
-        Paired,
-        Pool,
-        Together,
-        Uncond,
-        Weighted,
-    )
-    from scrub.sites import (
+    from scrub.hypothesis.claim import Claim, claim
+    from scrub.hypothesis.correspondence import Correspondence, InterpNode
+    from scrub.hypothesis.sites import (
         anything,
         embeddings,
         heads,
@@ -52,23 +34,43 @@ if TYPE_CHECKING:
         summand,
         token_embedding,
     )
-    from scrub.splits import estimate, neurons, projection, source_positions
+    from scrub.hypothesis.splits import (
+        estimate,
+        neurons,
+        projection,
+        source_positions,
+    )
+    from scrub.results.comparison import Comparison, compare
+    from scrub.results.result import Result
+    from scrub.runner.session import Session
+    from scrub.samplers import (
+        Agree,
+        Differ,
+        Exact,
+        Fixed,
+        Generate,
+        Input,
+        Paired,
+        Pool,
+        Together,
+        Uncond,
+        Weighted,
+    )
 
 _HOME = {
     "scrub.api": "Explanation explain run",
-    "scrub.diagnostics.comparison": "Comparison compare",
-    "scrub.data": "Dataset Recipe Rows",
-    "scrub.frames": "from_frame",
+    "scrub.data.dataset": "Dataset Recipe Rows",
+    "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
-    "scrub.hypothesis": "Claim Correspondence InterpNode claim inconclusive refuted supported "
-    "vacuous",
-    "scrub.results": "Result",
-    "scrub.prepare": "Session",
-    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
-    "Weighted",
-    "scrub.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output "
-    "position_embedding site summand token_embedding",
-    "scrub.splits": "estimate neurons projection source_positions",
+    "scrub.data.frames": "from_frame",
+    "scrub.hypothesis.claim": "Claim claim",
+    "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
+    "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.results.result": "Result",
+    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond Weighted",
+    "scrub.runner.session": "Session",
+    "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output position_embedding site summand token_embedding",
+    "scrub.hypothesis.splits": "estimate neurons projection source_positions",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 

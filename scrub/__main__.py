@@ -1,5 +1,5 @@
 """`python -m scrub` is the command line."""
 
-from scrub.cli import main
+from scrub.cli.main import main
 
 main()

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Any, overload
 
 from attrs import fields, frozen
 
-from scrub.collect import Collected
-from scrub.diagnostics.blame import Blame
-from scrub.diagnostics.fresh import check_fresh
-from scrub.diagnostics.report import swap_in_words
-from scrub.diagnostics.run import WORST, Asked, asked_for, diagnose
-from scrub.diagnostics.waterfall import waterfall
+from scrub.analysis.blame import Blame
+from scrub.analysis.describe_swap import swap_in_words
 from scrub.errors import UserError, did_you_mean
-from scrub.figures import interval
-from scrub.hypothesis import Claim, unwrapped
-from scrub.kept import nothing_known
-from scrub.options import Options, is_whole, option_problems
-from scrub.outputs import started_in
-from scrub.pipeline import ahead, scrub_claim
-from scrub.prepare import Prepared, Session, prepare
-from scrub.results import Result
-from scrub.together import judged
+from scrub.hypothesis.claim import Claim, unwrapped
+from scrub.hypothesis.collect import Collected
+from scrub.hypothesis.start_directory import started_in
+from scrub.report.waterfall import waterfall
+from scrub.results.result import Result
+from scrub.runner.checkpoint import nothing_known
+from scrub.runner.diagnose import (
+    WORST,
+    Asked,
+    asked_for,
+    diagnose,
+)
+from scrub.runner.fresh import check_fresh
+from scrub.runner.options import Options, is_whole, option_problems
+from scrub.runner.pipeline import ahead, scrub_claim
+from scrub.runner.prepare import Prepared, prepare
+from scrub.runner.session import Session
+from scrub.stats.bonferroni import judged
+from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
 from scrub.errors import UserError, in_line, in_words
+from scrub.hypothesis.tree import NamePath, Tree
 from scrub.samplers import Sampler, Uncond
-from scrub.tree import NamePath, Tree
 
 BASELINE = "baseline"
 """Reserved name: the draws of the independent random input that the baseline is computed on."""

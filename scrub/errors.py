@@ -136,7 +136,9 @@ def shortened(text: str, most: int = 300) -> str:
 
 def in_words(error: BaseException) -> str:
     """An exception of the user's code as one line: "KeyError: 'io'", without a full stop."""
-    whole = re.sub(r"_scrub_beside_\w+\.?", "", str(error))  # said without (see scrub.beside)
+    whole = re.sub(
+        r"_scrub_beside_\w+\.?", "", str(error)
+    )  # said without (see scrub.hypothesis.sibling_modules)
     said = shortened(" ".join(whole.split()).rstrip("."))
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.errors import UserError, in_line, in_words
 
 OWN = "own"

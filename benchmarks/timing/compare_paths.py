@@ -7,9 +7,9 @@ from functools import partial
 from attrs import evolve
 
 import scrub
-from scrub.hypothesis import Correspondence
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.sites import Head
 from scrub.metrics import Metric
-from scrub.sites import Head
 from timing.compare_trees import Bench, measured, off
 from timing.edges import Edge, EdgePatching, edges_between, on_destination, on_logits
 from timing.ours import Work, counted, timed

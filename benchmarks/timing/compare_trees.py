@@ -10,10 +10,10 @@ from attrs import evolve, frozen
 from torch import Tensor
 
 import scrub
-from scrub.data import Rows
-from scrub.hypothesis import Correspondence
+from scrub.data.dataset import Rows
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.tree import treeify
 from scrub.metrics import Metric, measure
-from scrub.tree import treeify
 from timing.forwards import Forwards
 from timing.ours import Work, counted, timed
 from timing.setting import Size

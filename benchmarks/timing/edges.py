@@ -18,10 +18,15 @@ import torch
 from attrs import define, frozen
 from torch import Tensor
 
-from scrub.data import Dataset, Rows
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.data.dataset import Dataset, Rows
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import (
+    Head,
+    anything,
+    heads,
+    output,
+)
 from scrub.samplers import Exact, Uncond
-from scrub.sites import Head, anything, heads, output
 
 Edge = tuple[Head, Head, str]
 """Source, destination, and the destination's port."""

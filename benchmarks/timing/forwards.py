@@ -18,10 +18,16 @@ from attrs import field, frozen
 from torch import Tensor
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.draw import Draws
-from scrub.sites import ALL, At, Cell, Route, Through
-from scrub.tree import Occurrence
+from scrub.hypothesis.sites import (
+    ALL,
+    At,
+    Route,
+    Through,
+)
+from scrub.hypothesis.tree import Occurrence
+from scrub.names import Cell
 
 HOOKS = {
     "z": "attn.o.hook_in", "q": "attn.q.hook_out", "k": "attn.k.hook_out", "v": "attn.v.hook_out",

@@ -7,9 +7,9 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
+from scrub.names import Cell
 from scrub.reference.components import kind_of
-from scrub.sites import Cell
 from timing.setting import Shape
 from timing.sources import flops, from_the_top, reads
 

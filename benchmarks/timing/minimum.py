@@ -20,9 +20,10 @@ import torch
 from attrs import evolve, field, frozen
 from torch import Tensor
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.draw import Draws
-from scrub.hypothesis import Correspondence
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.names import Cell
 from scrub.reference.components import (
     LEADS_TO,
     READERS,
@@ -33,7 +34,6 @@ from scrub.reference.components import (
 )
 from scrub.reference.path import Path
 from scrub.reference.tree import Tree, positions, widest
-from scrub.sites import Cell
 from timing.ledger import Ledger, up_to
 from timing.setting import Shape
 from timing.sources import BEFORE, INPUTS, inputs_of, stream_of, writers

@@ -14,8 +14,9 @@ from attrs import evolve, frozen
 from torch.utils.flop_counter import FlopCounterMode
 
 import scrub
-from scrub.data import Dataset
-from scrub.hypothesis import Claim, Correspondence
+from scrub.data.dataset import Dataset
+from scrub.hypothesis.claim import Claim
+from scrub.hypothesis.correspondence import Correspondence
 from scrub.metrics import Metric
 from scrub.model.graph import Graph
 from timing.ledger import Least, Ledger

@@ -11,11 +11,22 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from scrub.data import Dataset, Rows
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.data.dataset import Dataset, Rows
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import (
+    Head,
+    Sites,
+    Through,
+    anything,
+    embeddings,
+    heads,
+    mlp,
+    mlps,
+    none,
+    output,
+)
 from scrub.metrics import Metric, custom
 from scrub.samplers import Exact, Uncond
-from scrub.sites import Head, Sites, Through, anything, embeddings, heads, mlp, mlps, none, output
 from timing.setting import Shape
 from timing.trees import Kind
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from attrs import frozen
 
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.metrics import Metric, logit_diff
 
 MEMORY = 8 * 2**30

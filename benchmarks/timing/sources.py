@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scrub.names import Cell
 from scrub.reference.components import kind_of, layer_of
-from scrub.sites import Cell
 from timing.setting import Shape
 
 INPUTS: dict[str, tuple[str, ...]] = {

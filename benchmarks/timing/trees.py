@@ -6,9 +6,18 @@ from typing import Literal
 
 import numpy as np
 
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import (
+    Head,
+    Sites,
+    Through,
+    anything,
+    heads,
+    mlps,
+    none,
+    output,
+)
 from scrub.samplers import Agree, Exact, Uncond
-from scrub.sites import Head, Sites, Through, anything, heads, mlps, none, output
 from timing.setting import PLACES, Shape
 
 Kind = Literal["direct", "mlps", "anything"]

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
-from scrub.data import Dataset
-from scrub.hypothesis import Claim, Correspondence, InterpNode, supported
+from scrub.data.dataset import Dataset
+from scrub.hypothesis.belief import supported
+from scrub.hypothesis.claim import Claim
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import Sites
+from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.metrics import Metric
 from scrub.samplers import Agree, Exact, Sampler, Uncond
-from scrub.sites import Sites
-from scrub.tree import Occurrence, treeify
 
 ROOT = Exact()
 """A root's sampler: the metric is that of the reference itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scrub.sites import Head
+from scrub.hypothesis.sites import Head
 from validating.wiring import HEADS, LAYERS, WIDTH, Copier, Design
 
 END = WIDTH - 1

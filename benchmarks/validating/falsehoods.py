@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from attrs import evolve
 
+from scrub.hypothesis.sites import Sites
 from scrub.samplers import Agree, Differ, Sampler, differ_of, features_of
-from scrub.sites import Sites
 from validating.claims import WRONG, Part, Place, Planted, Told, coarser, half_right, turned
 
 REFUTABLE = ("node", "feature", "coarser", "port", "position", "missing")
@@ -80,7 +80,7 @@ def _mistakes(
 
 
 def _said(part: Part) -> str:
-    from scrub.results import describe_route
+    from scrub.hypothesis.describe import describe_route
 
     return " | ".join(describe_route(route) for route in part.sites.routes)
 

@@ -13,11 +13,11 @@ from typing import Literal
 
 from attrs import frozen
 
-from scrub.doubts import doubts
-from scrub.earned import NO_LOSS
-from scrub.loosened import coarser, loosened, stated
-from scrub.results import Result
-from scrub.tree import NamePath, Tree
+from scrub.analysis.loosening import coarser, loosened, stated
+from scrub.analysis.support import NO_LOSS
+from scrub.hypothesis.tree import NamePath, Tree
+from scrub.results.doubts import doubts
+from scrub.results.result import Result
 from validating.claims import Part, Told, part_of_tree
 from validating.population import KNOWN, Population
 

@@ -7,8 +7,14 @@ from itertools import combinations
 
 from attrs import evolve
 
-from scrub.data import Dataset
-from scrub.sites import ALL, Cell, Route, Sites, Spec
+from scrub.data.dataset import Dataset
+from scrub.hypothesis.sites import (
+    ALL,
+    Route,
+    Sites,
+    Spec,
+)
+from scrub.names import Cell
 from validating.claims import Part
 
 PORTS = ("q", "k", "v")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scrub.options import SAMPLES
+from scrub.runner.options import SAMPLES
 from validating.falsehoods import MEANING, UNREFUTABLE
 from validating.page_marks import marked, marked_wrongly, marks_of_true, surviving, survivors
 from validating.population import KNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scrub.earned import NO_LOSS
+from scrub.analysis.support import NO_LOSS
 from validating.falsehoods import MEANING, REFUTABLE, UNREFUTABLE
 from validating.marks import MARKS, Mark
 from validating.tables import VERDICTS, counted, listed, markdown, share
@@ -145,7 +145,7 @@ SILENT_MEANS = f"""
 What they have in common, kind by kind:
 
 - *The feature is another column that divides these rows alike.* No claim on these rows tells the
-  two apart; the column "why" says which they are (`scrub.diagnostics.confounded`), and the result
+  two apart; the column "why" says which they are (`scrub.analysis.confounding`), and the result
   names them where another node states the true one ("alike").
 - *A node is left out that is worth nothing, or little, in these rows* (missing, fewer). Such a
   claim swaps more than the true one and states nothing beside it, so there is nothing idle to find:

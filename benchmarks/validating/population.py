@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from attrs import frozen
 
-from scrub.budget import fit
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.draw import draw
-from scrub.execute import execute
+from scrub.engine.budget import fit
+from scrub.engine.execute import execute
+from scrub.engine.plan import plan
 from scrub.metrics import measure
-from scrub.options import MEMORY
-from scrub.plan import plan
-from scrub.prepare import Prepared, Session
+from scrub.runner.options import MEMORY
+from scrub.runner.prepare import Prepared
+from scrub.runner.session import Session
 from scrub.samplers import Agree, Differ, Exact, Sampler, Uncond
 from validating.claims import Part
 

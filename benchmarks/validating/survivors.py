@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scrub.data import Dataset, Rows
-from scrub.diagnostics.confounded import confounded
+from scrub.analysis.confounding import confounded
+from scrub.data.dataset import Dataset, Rows
 from scrub.samplers import Agree, Sampler
-from scrub.samplers.choices import classes
+from scrub.samplers.agreement import classes
 from validating.claims import Part, Told
 
 

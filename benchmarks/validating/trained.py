@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve
 
-from scrub.collect import Collected, collect
-from scrub.prepare import Session
+from scrub.hypothesis.collect import Collected, collect
+from scrub.runner.session import Session
 from validating.claims import Planted, Told, part_of, with_coarser
 from validating.moves import elsewhere
 

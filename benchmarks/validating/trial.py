@@ -11,10 +11,11 @@ import numpy as np
 from attrs import evolve, frozen
 
 import scrub
-from scrub.collect import Collected
 from scrub.errors import UserError
-from scrub.options import Options
-from scrub.prepare import Prepared, Session, prepare
+from scrub.hypothesis.collect import Collected
+from scrub.runner.options import Options
+from scrub.runner.prepare import Prepared, prepare
+from scrub.runner.session import Session
 from validating.claims import Part, Planted, Told, pruned
 from validating.falsehoods import HARDER, REFUTABLE, UNREFUTABLE, chosen, falsehoods
 from validating.marks import Mark, alike, marks

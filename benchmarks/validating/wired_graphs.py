@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
+from scrub.hypothesis.sites import Sites, site
 from scrub.metrics import Metric, custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.graph import Graph
 from scrub.samplers import Agree
-from scrub.sites import Sites, site
 from validating.claims import ROOT, Part, Planted, stated, with_coarser, with_half_right
 from validating.population import Operation, Wiring, recovered
 

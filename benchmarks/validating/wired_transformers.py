@@ -12,10 +12,19 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import evolve, frozen
 
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
+from scrub.hypothesis.sites import (
+    ALL,
+    Head,
+    Sites,
+    Spec,
+    heads,
+    mlp,
+    output,
+    token_embedding,
+)
 from scrub.metrics import cross_entropy
 from scrub.samplers import Agree
-from scrub.sites import ALL, Head, Sites, Spec, heads, mlp, output, token_embedding
 from validating.claims import ROOT, Part, Planted, stated, with_coarser, with_half_right
 from validating.designs import END, mixed, ragged, sharing
 from validating.moves import elsewhere

@@ -21,6 +21,7 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
+from scrub.hypothesis.sites import Head
 from scrub.model.graph import Graph
 from scrub.model.transformer import transformer
 from scrub.model.weights import (
@@ -32,7 +33,6 @@ from scrub.model.weights import (
     RMSNorm,
     Weights,
 )
-from scrub.sites import Head
 
 HEADS = 4
 LAYERS = 2

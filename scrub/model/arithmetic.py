@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scrub.errors import UserError, did_you_mean, in_line, in_words
 from scrub.model.graph import Graph, Port, Site, Stream, Where, add_up
-from scrub.values import name_problem
+from scrub.printing import name_problem
 
 
 @frozen(eq=False)

@@ -17,14 +17,20 @@ from attrs import evolve
 from torch import Tensor
 
 from scrub.errors import UserError, in_words, shortened
-from scrub.model.files import BUFFERS, LAYER_IN_NAME, and_others, check_finite, headers
+from scrub.model.config import Shape, shape_of
+from scrub.model.directory import (
+    BUFFERS,
+    LAYER_IN_NAME,
+    and_others,
+    check_finite,
+    headers,
+)
 from scrub.model.graph import Graph
-from scrub.model.lens_shape import lens_shape
-from scrub.model.memory import kind_of, settings_of
-from scrub.model.probe import Batch, check
-from scrub.model.shape import Shape, shape_of
+from scrub.model.in_memory import kind_of, settings_of
+from scrub.model.tl_config import lens_shape
 from scrub.model.tokenizer import PAD, word_level
 from scrub.model.transformer import transformer
+from scrub.model.verify import Batch, check
 from scrub.model.weights import (
     MLP,
     Attention,

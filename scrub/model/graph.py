@@ -17,8 +17,9 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
-from scrub.data import Rows
-from scrub.sites import Cell, Through
+from scrub.data.dataset import Rows
+from scrub.hypothesis.sites import Through
+from scrub.names import Cell
 
 Component = tuple[str, int | None]
 """A group of sites that a path passes as one: a head (its layer's group and its number), an MLP."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scrub.errors import UserError
-from scrub.model.files import and_others
-from scrub.model.settings import shown
-from scrub.sites import Head
+from scrub.hypothesis.sites import Head
+from scrub.model.config_values import shown
+from scrub.model.directory import and_others
 
 Roles = Mapping[str, tuple[Head, ...]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from scrub.model.config import Shape
 from scrub.model.graph import Graph
-from scrub.model.shape import Shape
 from scrub.model.transformer import transformer
 from scrub.model.weights import (
     MLP,

@@ -73,7 +73,7 @@ class FileTokenizer:
 def load_tokenizer(
     directory: Path, name: str | None = None, *, vocabulary: int | None = None
 ) -> FileTokenizer:
-    """The tokenizer in `directory/tokenizer.json`, for `scrub.data.Recipe.make`.
+    """The tokenizer in `directory/tokenizer.json`, for `scrub.data.dataset.Recipe.make`.
 
     Its pad is the pad token that `tokenizer_config.json` or `config.json` names; failing that the
     end-of-text token, the last special token, or 0.

@@ -6,8 +6,9 @@ import functools
 import math
 from collections.abc import Iterable
 
+from scrub.hypothesis.sites import Through
+from scrub.names import Cell
 from scrub.reference.path import Path
-from scrub.sites import Cell, Through
 
 READERS = {
     "q_in": "q", "k_in": "k", "v_in": "v", "mlp_in": "mlp_in", "logits_in": "logits_in",

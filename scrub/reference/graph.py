@@ -11,14 +11,15 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from scrub.data import Rows, padded_tokens
+from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
-from scrub.hypothesis import Correspondence
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.sites import Through
 from scrub.model.graph import Graph, Port, Site, Where
+from scrub.names import Cell
 from scrub.reference.path import Path
 from scrub.reference.summands import Summands, from_source
 from scrub.reference.tree import root_value
-from scrub.sites import Cell, Through
 
 Component = tuple[str, int | None]
 

@@ -8,7 +8,8 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from scrub.sites import Cell, Route
+from scrub.hypothesis.sites import Route
+from scrub.names import Cell
 
 
 @frozen(eq=False)

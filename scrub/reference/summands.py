@@ -9,11 +9,18 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from scrub.data import Rows
-from scrub.hypothesis import Correspondence
+from scrub.data.dataset import Rows
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.splits import (
+    REST,
+    Coordinates,
+    Estimate,
+    Projection,
+    SourcePositions,
+    Split,
+)
+from scrub.names import Cell
 from scrub.reference.path import Path
-from scrub.sites import Cell
-from scrub.splits import REST, Coordinates, Estimate, Projection, SourcePositions, Split
 
 
 @frozen(eq=False)

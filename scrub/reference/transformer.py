@@ -12,9 +12,10 @@ import torch
 from attrs import evolve, field, frozen
 from torch import Tensor
 
-from scrub.data import Rows, padded_tokens
+from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
-from scrub.hypothesis import Correspondence
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.names import Cell
 from scrub.reference.components import (
     LEADS_TO,
     READERS,
@@ -28,7 +29,6 @@ from scrub.reference.modules import Modules
 from scrub.reference.path import Path
 from scrub.reference.summands import Summands, from_source
 from scrub.reference.tree import root_value
-from scrub.sites import Cell
 
 
 def evaluate(correspondence: Correspondence, draws: Draws, bridge: Any) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.draw import Draws
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import ALL, Route
+from scrub.names import Cell
 from scrub.reference.path import Path
-from scrub.sites import ALL, Cell, Route
 
 
 class Model(Protocol):

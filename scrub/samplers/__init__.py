@@ -8,7 +8,7 @@ Donors are rows of the dataset that the reference belongs to, unless a sampler s
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.fixed import Fixed, Paired
 from scrub.samplers.generate import Generate
-from scrub.samplers.inputs import Input
+from scrub.samplers.generated_input import Input
 from scrub.samplers.pools import Pool, Together
 from scrub.samplers.protocol import (
     CLAIMED,

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, fields, has
 
-from scrub.data import Dataset, Recipe, Tokenizer
+from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.errors import UserError, in_words
 from scrub.samplers.protocol import is_own
 

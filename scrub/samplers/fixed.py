@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Dataset, Recipe, Rows
+from scrub.data.dataset import Dataset, Recipe, Rows
 from scrub.errors import UserError
 from scrub.samplers.protocol import Randomness, told
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
-from scrub.data import Dataset, Rows, Tokenizer
+from scrub.data.dataset import Dataset, Rows, Tokenizer
 from scrub.errors import UserError, in_line, in_words
 from scrub.samplers.describe import describe_sampler
-from scrub.samplers.inputs import Input, dataset_of, one_input
+from scrub.samplers.generated_input import Input, dataset_of, one_input
 from scrub.samplers.protocol import NAMES, Randomness, not_called_with, told
 
 Function = Callable[[Input, np.random.Generator], Input | None]

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.errors import UserError
-from scrub.samplers.choices import choices
+from scrub.samplers.agreement import choices
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.protocol import NAMES, Randomness, below, told
 

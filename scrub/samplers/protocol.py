@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from attrs import Converter
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
 from scrub.errors import UserError, shortened
 
 EVERY = ("legality", "determinism", "immutability")

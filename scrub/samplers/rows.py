@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.errors import UserError
-from scrub.samplers.choices import choices, weights_of
+from scrub.samplers.agreement import choices, weights_of
 from scrub.samplers.describe import describe_sampler
 from scrub.samplers.protocol import NAMES, Randomness, below, told
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import UserError, shortened
 from scrub.samplers import Generate, Sampler, describe_sampler, differ_of, features_of, is_own
-from scrub.samplers.choices import Choices, possible, weights_of
-from scrub.samplers.declared import not_in_the_data, refuse
+from scrub.samplers.agreement import Choices, possible, weights_of
+from scrub.samplers.declarations import not_in_the_data, refuse
 from scrub.samplers.protocol import told
 from scrub.testing.frequencies import LEVEL
 

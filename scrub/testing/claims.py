@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from attrs import evolve, frozen
 
-from scrub.check_samplers import Trial, try_samplers
-from scrub.data import Dataset
+from scrub.checks.samplers import Trial, try_samplers
+from scrub.data.dataset import Dataset
 from scrub.errors import Problem, Problems, UserError
-from scrub.prepare import Prepared
+from scrub.hypothesis.sites import ALL
+from scrub.runner.prepare import Prepared
 from scrub.samplers import EVERY, Generate, Sampler, describe_sampler, laws_of
-from scrub.sites import ALL
 from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
 from scrub.testing.laws import broken_laws
 from scrub.testing.origins import OfClaim

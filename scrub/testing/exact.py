@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from scrub.data import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows
 from scrub.errors import UserError
 from scrub.samplers import Sampler, differ_of, features_of, is_own
-from scrub.samplers.declared import from_elsewhere
+from scrub.samplers.declarations import from_elsewhere
 from scrub.testing.cases import Broken, Case, entry, is_theirs, numbered, same
 
 AROUND = 48

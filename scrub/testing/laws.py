@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest import SkipTest
 
-from scrub.data import Dataset, Recipe
+from scrub.data.dataset import Dataset, Recipe
 from scrub.errors import UserError
 from scrub.samplers import Sampler, laws_of
 from scrub.samplers.binding import bound
-from scrub.samplers.declared import refuse
+from scrub.samplers.declarations import refuse
 from scrub.samplers.protocol import names, told
 from scrub.testing import exact, statistical
 from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
@@ -134,7 +134,7 @@ def _case(
 ) -> Case:
     tokenizer = None
     if model is not None:
-        from scrub.model.model import describe
+        from scrub.model.registry import describe
 
         tokenizer = describe(model).tokenizer
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
-from scrub.data import Dataset
+from scrub.data.dataset import Dataset
 from scrub.errors import UserError, in_words
+from scrub.hypothesis.tree import NamePath, Tree, treeify
 from scrub.testing.cases import Case
-from scrub.tree import NamePath, Tree, treeify
 
 if TYPE_CHECKING:
-    from scrub.collect import Collected
-    from scrub.prepare import Session
+    from scrub.hypothesis.collect import Collected
+    from scrub.runner.session import Session
 
 
 @frozen(eq=False)
@@ -72,11 +72,12 @@ class OfClaim:
         return Case(node.sampler if self.which == "own" else node.other, data)
 
     def _built(self, rebuilt: Rebuilt) -> tuple[Tree, Dataset]:
-        from scrub.collect import collect
+        from scrub.hypothesis.collect import collect
 
         claims = collect([self.file]) if self.file not in rebuilt.files else []
-        from scrub.options import Options  # torch, for which nobody else has to wait
-        from scrub.prepare import Session, bound_hypothesis
+        from scrub.runner.options import Options  # torch, for which nobody else has to wait
+        from scrub.runner.prepare import bound_hypothesis
+        from scrub.runner.session import Session
 
         session, claims = rebuilt.files.setdefault(self.file, (Session(), claims))
         (item,) = (item for item in claims if item.claim.name == self.claim)

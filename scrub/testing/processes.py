@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from attrs import evolve, frozen
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.errors import UserError, in_words, shortened
 from scrub.testing.cases import Broken, Case, contents, entry, fingerprint
 from scrub.testing.origins import Origin, Rebuilt, sent

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from scrub.data import Rows
+from scrub.data.dataset import Rows
 from scrub.errors import shortened
 from scrub.samplers import features_of, laws_of
 from scrub.testing.cases import AT_MOST, REFERENCES, TEXT, Broken, Case, entry, numbered, same

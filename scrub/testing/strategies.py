@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from scrub.data import Dataset, Rows, pad
-from scrub.hypothesis import Correspondence, InterpNode
+from scrub.data.dataset import Dataset, Rows, pad
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import Sites, site
+from scrub.hypothesis.tree import Tree, treeify
 from scrub.samplers import Sampler
-from scrub.sites import Sites, site
-from scrub.tree import Tree, treeify
 
 VOCABULARY = 11
 

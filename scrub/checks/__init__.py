@@ -1,0 +1,1 @@
+"""What is wrong with a hypothesis, found before anything runs."""

@@ -1,0 +1,227 @@
+"""Check the paths of a hypothesis: each leads to what it claims, and no two overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from scrub.checks.reachability import (
+    Crossed,
+    Explored,
+    Overlap,
+    Shared,
+    explore,
+)
+from scrub.data.dataset import Dataset
+from scrub.engine.routing import RouteId
+from scrub.errors import Problems, did_you_mean
+from scrub.hypothesis.sites import (
+    ALL,
+    Route,
+    Through,
+    none,
+)
+from scrub.hypothesis.tree import Occurrence
+from scrub.model.graph import Graph
+from scrub.names import Cell
+
+PAIRS = 12
+"""Overlaps of a node's children that are told two by two; of more, children are told in groups."""
+NAMED = 3
+"""Siblings that a sentence names, and cells that it lists, at most."""
+LISTED = 12
+APART = "Give them different sites, positions or ports (into=)."
+
+
+def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) -> None:
+    """Every site and position that a child claims is reached, and no two children overlap."""
+    if node.is_leaf:
+        return
+    explored = explore(node, graph, data)
+    ports = {
+        p
+        for r in node.routes
+        for c in r.cells
+        for p in graph.outer_ports[graph.sites[c.site].group]
+    }
+    for child, below in enumerate(node.children):
+        for number, route in enumerate(below.routes):
+            unknown = sorted((route.into or frozenset()) - ports)
+            for port in unknown:
+                problems.add(
+                    f'"{node.node.name}" has no port "{port}".',
+                    did_you_mean(port, sorted(ports)),
+                    node=below.node.name,
+                )
+            if unknown:
+                continue
+            reached = explored.reached.get((child, number), {})
+            for cell in route.cells:
+                if cell not in reached:
+                    problems.add(
+                        *_no_path(node, below, number, cell, graph, data), node=below.node.name
+                    )
+            lost = [
+                spec
+                for spec in route.at
+                if reached and not any(spec in r for r in reached.values())
+            ]
+            for spec in lost if route.at != ALL else []:
+                problems.add(
+                    f'No path leads from "{node.node.name}" to position "{spec}" in any row.',
+                    "A path stays at its position unless it enters a head by k or v; "
+                    "causal heads read earlier positions only.",
+                    node=below.node.name,
+                )
+    _overlaps(explored, node, graph, problems)
+
+
+def _overlaps(explored: Explored, node: Occurrence, graph: Graph, problems: Problems) -> None:
+    """Children that overlap, two by two where they are few."""
+    pairs = explored.pairs(PAIRS)
+    if pairs is None:
+        shared = [overlap for overlap in explored.overlaps if isinstance(overlap, Shared)]
+        crossed = [overlap for overlap in explored.overlaps if isinstance(overlap, Crossed)]
+        _many_share(shared, node, problems)
+        _many_cross(crossed, node, graph, problems)
+        return
+    for pair, cells in pairs.items():
+        problems.add(*_overlap(pair, cells, node, graph), node=_name(node, pair.second))
+
+
+def _name(node: Occurrence, route: RouteId) -> str:
+    return node.children[route[0]].node.name
+
+
+def _route(node: Occurrence, route: RouteId) -> Route:
+    return node.children[route[0]].routes[route[1]]
+
+
+def _overlap(
+    overlap: Overlap, cells: list[Cell], node: Occurrence, graph: Graph
+) -> tuple[str, str]:
+    """In words, with the narrowing that would make it legal."""
+    first, at = _name(node, overlap.first), _route(node, overlap.first).at
+    if not overlap.through:
+        where = "" if at == ALL else f" at {', '.join(map(str, at))}"
+        return f'It and "{first}" both claim {_listed(cells)}{where}, by the same port.', APART
+    what = f'Its path runs through {_listed(cells)}, which "{first}" claims.'
+    return what, _narrowing(_route(node, overlap.second).through, cells, f'"{first}"', graph)
+
+
+def _many_share(shared: list[Shared], node: Occurrence, problems: Problems) -> None:
+    """A sentence for all children that claim the same cells together."""
+    cells: dict[tuple[int, ...], dict[Cell, None]] = {}
+    for overlap in shared:
+        children = tuple(dict.fromkeys(child for (child, _), _ in overlap.by))
+        cells.setdefault(children, {})[overlap.cell] = None
+    for children, claimed in cells.items():
+        first, *others = (node.children[child].node.name for child in children)
+        problems.add(
+            f"It and {_quoted(others)} claim {_listed(list(claimed))} at positions that meet, by "
+            "the same port.",
+            APART,
+            node=first,
+        )
+
+
+def _many_cross(crossed: list[Crossed], node: Occurrence, graph: Graph, problems: Problems) -> None:
+    """A sentence for all children whose paths run alike through the same cells."""
+    claimed: dict[Cell, dict[int, None]] = {}
+    through: dict[RouteId, dict[Cell, None]] = {}
+    for overlap in crossed:
+        owners = dict.fromkeys(child for child, _ in overlap.by)
+        claimed.setdefault(overlap.cell, {}).update(owners)
+        for route in overlap.paths:
+            if len(owners) > 1 or route[0] not in owners:
+                through.setdefault(route, {})[overlap.cell] = None
+    alike: dict[tuple[Through, tuple[Cell, ...]], dict[int, None]] = {}
+    for route, cells in sorted(through.items()):
+        alike.setdefault((_route(node, route).through, tuple(cells)), {})[route[0]] = None
+    for (passed, cells), children in alike.items():
+        first, *others = (node.children[child].node.name for child in children)
+        owners = dict.fromkeys(child for cell in cells for child in claimed[cell])
+        alone = not others  # what a child claims itself does not hinder it
+        names = [node.children[o].node.name for o in owners if not (alone and o in children)]
+        paths = f"Its path and those of {_quoted(others)} run" if others else "Its path runs"
+        claim = "claims" if len(names) == 1 else "claim"
+        problems.add(
+            f"{paths} through {_listed(cells)}, which {_quoted(names)} {claim}.",
+            _narrowing(passed, cells, _quoted(names[:1]), graph),
+            node=first,
+        )
+
+
+def _narrowing(through: Through, cells: Sequence[Cell], first: str, graph: Graph) -> str:
+    """What to do about a path that runs through cells that others claim."""
+    if not all(graph.passes(through, cell) for cell in cells):
+        return f"Make it a child of {first}, or let it enter by another port (into=)."
+    narrowed = evolve(through, never=())
+    excluded = [*through.never, *cells]
+    more = ", …" if len(excluded) > LISTED else ""
+    listed = ", ".join(map(_spelled, excluded[:LISTED]))
+    return f"Write through={narrowed}.excluding({listed}{more})."
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Siblings by name, where they are few."""
+    few = [f'"{name}"' for name in names[:NAMED]]
+    if len(names) > NAMED:
+        return f"{len(names):,} siblings ({', '.join(few)}, …)"
+    return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
+
+
+def _listed(cells: Sequence[Cell]) -> str:
+    more = f" and {len(cells) - LISTED:,} more" if len(cells) > LISTED else ""
+    return ", ".join(map(str, cells[:LISTED])) + more
+
+
+def _spelled(cell: Cell) -> str:
+    """The cell as a user writes it."""
+    parts = cell.site.split(".")
+    if parts[0] == "blocks" and cell.head is not None:
+        return f"heads([({parts[1]}, {cell.head})])"
+    if parts[0] == "blocks" and parts[-1] == "mlp":
+        return f"mlp({parts[1]})"
+    return f'site("{cell.site}")'
+
+
+def _no_path(
+    node: Occurrence, child: Occurrence, number: int, cell: Cell, graph: Graph, data: Dataset
+) -> tuple[str, str]:
+    """Why a cell is not reached, and the nearest thing that would be."""
+    route = child.routes[number]
+    by = f" by {' or '.join(sorted(route.into))}" if route.into else ""
+    kind = "direct path" if route.through == none else f"path through {route.through}"
+    what = f'No {kind} leads from "{node.node.name}"{by} to {cell}.'
+
+    def works(**change: object) -> bool:
+        tried = evolve(route, **change)
+        lone = evolve(node, children=(evolve(child, routes=(tried,), children=()),))
+        return bool(explore(lone, graph, data).reached.get((0, 0)))
+
+    if works(cells=(cell,), through=Through("anything")):
+        return what, "There is one with through=anything."
+    if works(cells=(cell,), into=None):
+        return what, "There is one without into=."
+    if works(cells=(cell,), at=ALL):
+        return what, "There is one to other positions: see at=."
+    near = next((other for other in _nearby(cell, graph) if works(cells=(other,))), None)
+    if near is not None:
+        return what, f"The nearest that it leads to is {near}."
+    return what, f'A child\'s sites must lie upstream of its parent "{node.node.name}".'
+
+
+def _nearby(cell: Cell, graph: Graph) -> list[Cell]:
+    """The same part of other layers, nearest first; for other graphs, all their sites."""
+    parts = cell.site.split(".")
+    if parts[0] != "blocks":
+        return [Cell(name) for name, site in reversed(graph.sites.items()) if site.heads is None]
+    layer = int(parts[1])
+    same = [
+        (abs(int(name.split(".")[1]) - layer), name)
+        for name in graph.sites
+        if name.startswith("blocks.") and name.split(".")[2:] == parts[2:]
+    ]
+    return [Cell(name, cell.head) for _, name in sorted(same)]

@@ -1,0 +1,1 @@
+"""Datasets: frozen tables of model inputs, their features and their named positions."""

@@ -1,0 +1,328 @@
+"""What the steps of a plan cost each time they are computed: operations and bytes.
+
+Operations are those of matrix products, multiplications and additions counted apart, as torch's
+flop counter does. Bytes are those of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import frozen
+
+from scrub.engine.activations import needed, reads
+from scrub.engine.plan import last_uses
+from scrub.engine.ranges import Positions, Range
+from scrub.engine.steps import (
+    Patch,
+    Plan,
+    SiteRead,
+    SiteStep,
+    Source,
+    Step,
+    StreamRead,
+    StreamStep,
+    Variable,
+)
+from scrub.hypothesis.sites import ALL, At
+from scrub.model.graph import Graph, Port, Site
+
+
+@frozen
+class Once:
+    """One value computed once: for one combination of drawn rows.
+
+    Attributes:
+        flops: operations.
+        made: bytes of the value.
+        besides: bytes held only while it is computed.
+    """
+
+    flops: int
+    made: int
+    besides: int
+
+
+@frozen
+class Cost:
+    """What a budget is made of: bytes, and upper bounds where samples share values.
+
+    Attributes:
+        flops: operations per sample, for what scrubbing changes and for the root's plain values.
+        bytes: per sample, for the values of one chunk.
+        row_flops: operations per distinct row, for the plain model.
+        row_bytes: per distinct row, for the plain values that are kept.
+        forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
+    """
+
+    flops: int
+    bytes: int
+    row_flops: int
+    row_bytes: int
+    forward_bytes: int
+
+
+def cost(plan: Plan, width: int) -> Cost:
+    """The cost of a plan on rows of this width."""
+    graph, size = plan.graph, plan.graph.dtype.itemsize
+    every = each_step(plan, width)
+    root = read_root(plan, width)
+    return Cost(
+        flops=sum(step.flops for step in every) + (2 + put_together(plan)) * root.flops,
+        bytes=peak(plan, every) + 4 * root.made + root.besides,
+        row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
+        row_bytes=sum(row_bytes(plan, width).values()),
+        forward_bytes=size * _forward(graph, plan.plain, width),
+    )
+
+
+def row_bytes(plan: Plan, width: int) -> dict[str, int]:
+    """Bytes per row of each site and stream whose plain values are kept."""
+    size = plan.graph.dtype.itemsize
+    return {name: size * _numbers(name, plan.graph, width) for name in plan.plain}
+
+
+Longest = Callable[[Range, Variable, str], int]
+"""(range, frame, site or stream) → how many positions the range has in some inputs, at most."""
+
+
+def each_step(plan: Plan, width: int) -> list[Once]:
+    """The cost of every step of a plan, computed once, at most."""
+
+    def whole(at: Range, frame: Variable, name: str) -> int:
+        return plan.graph.span(name, width)
+
+    return [one_step(plan, width, step, whole) for step in plan.steps]
+
+
+def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> Once:
+    """The cost of one step of a plan, computed once for inputs whose ranges have these lengths."""
+    return _StepCost(plan, width, longest, step).once()
+
+
+def read_root(plan: Plan, width: int) -> Once:
+    """The cost of the root's plain value, once: it is read for original and for baseline."""
+    graph, at = plan.graph, plan.result.at
+    flops = made = besides = 0
+    for cell, _ in plan.result.cells:
+        places = _places(at, graph, cell.site, width)
+        made += places * graph.sites[cell.site].size(width)
+        flops += _recomputed_flops(cell.site, graph, width, places, 1)
+        besides += _recomputed(cell.site, graph, width, places, 1)
+    return Once(flops, made * graph.dtype.itemsize, besides * graph.dtype.itemsize)
+
+
+def put_together(plan: Plan) -> bool:
+    """Whether the scrubbed root is put among plain values: it is computed at fewer positions."""
+    steps = [plan.steps[source.step] for _, source in plan.result.cells if source.step is not None]
+    return any(step.at not in (ALL, plan.result.at) for step in steps)
+
+
+def peak(plan: Plan, every: list[Once]) -> int:
+    """Most bytes alive at once. A value is let go after its last use."""
+    last = last_uses(plan)
+    ends: dict[int, list[int]] = {}
+    for step, reader in last.items():
+        ends.setdefault(reader, []).append(step)
+    live = most = 0
+    for number, once in enumerate(every):
+        live += once.made
+        most = max(most, live + once.besides)
+        live -= sum(every[old].made for old in ends.get(number, ()))
+    return max(most, live)
+
+
+@frozen
+class _StepCost:
+    """One step of a plan, at a width: what it costs."""
+
+    plan: Plan
+    width: int
+    longest: Longest
+    step: Step
+
+    @property
+    def graph(self) -> Graph:
+        return self.plan.graph
+
+    def once(self) -> Once:
+        if isinstance(self.step, StreamStep):
+            flops, made, besides = self._stream(self.step)
+        else:
+            flops, made, besides = self._site(self.step)
+        size = self.graph.dtype.itemsize
+        return Once(flops, size * made, size * besides)
+
+    def _site(self, step: SiteStep) -> tuple[int, int, int]:
+        site = self.graph.sites[step.site]
+        places = self._places(step.at, step.site)
+        heads = 1 if site.shared else len(step.heads)
+        flops = places * heads * site.flops(self.width)
+        made = places * heads * site.size(self.width)
+        besides = places * heads * site.scratch(self.width, places)
+        for read in step.reads:
+            more = (
+                self._read_stream(read, step)
+                if isinstance(read, StreamRead)
+                else self._read_site(read, step)
+            )
+            flops, besides = flops + more[0], besides + more[1]
+        return flops, made, besides
+
+    def _read_stream(self, read: StreamRead, step: SiteStep) -> tuple[int, int]:
+        """Operations, and numbers held: the plain stream, and its sum with what changed."""
+        numbers = self._places(step.at, step.site) * self.graph.streams[read.stream].size
+        if read.difference is None:
+            return 0, numbers
+        return 0, 2 * numbers + self._copied(Source(step.frame, read.difference), step, numbers)
+
+    def _read_site(self, read: SiteRead, step: SiteStep) -> tuple[int, int]:
+        at: Positions = ALL if read.everywhere else step.at
+        found = [
+            self._lookup(piece.source, read.site, at, len(piece.heads), step)
+            for piece in read.pieces
+        ]
+        found += [
+            self._lookup(patch.source, read.site, patch.at, len(patch.heads), step)
+            for patch in read.patches
+        ]
+        flops = sum(f for f, _ in found)
+        numbers = sum(n for _, n in found)
+        if len(read.pieces) > 1 or read.patches:  # put together, or patched
+            numbers += self._size(read.site, at, len(step.heads))
+        return flops, numbers
+
+    def _lookup(
+        self, source: Source, site: str, at: Positions, heads: int, step: Step
+    ) -> tuple[int, int]:
+        """Operations, and numbers copied, to read some heads of a site."""
+        numbers = self._size(site, at, heads)
+        places = self._places(at, site)
+        flops = _recomputed_flops(site, self.graph, self.width, places, heads)
+        plain = numbers + _recomputed(site, self.graph, self.width, places, heads)
+        if source.step is None:
+            return flops, plain
+        copied = self._copied(source, step, numbers)
+        known = self.plan.steps[source.step]
+        if known.at in (ALL, at):
+            return 0, copied
+        return flops, copied + plain  # put among plain values
+
+    def _copied(self, source: Source, step: Step, numbers: int) -> int:
+        """Numbers copied where a value has other combinations or positions than its reader."""
+        assert source.step is not None
+        known = self.plan.steps[source.step]
+        return 0 if known.needs == step.needs and known.at == step.at else numbers
+
+    def _stream(self, step: StreamStep) -> tuple[int, int, int]:
+        made = self._places(step.at, step.stream) * self.graph.streams[step.stream].size
+        flops = besides = 0
+        for patch in step.patches:
+            more, held = self._change(patch, step)
+            flops, besides = flops + more, max(besides, held)
+        if step.patches and step.base is not None:
+            besides += made
+        return flops, made, besides
+
+    def _change(self, patch: Patch, step: StreamStep) -> tuple[int, int]:
+        """Operations, and numbers held, to add what one patch changes."""
+        named = step.at if patch.at == ALL else patch.at
+        heads = len(patch.heads)
+        site = self.graph.sites[patch.site]
+        found = [
+            self._lookup(source, patch.site, named, heads, step)
+            for source in (patch.source, patch.over)
+        ]
+        places = self._places(named, patch.site)
+        numbers = self._size(patch.site, named, heads)
+        written = self._places(named, step.stream) * self.graph.streams[step.stream].size
+        flops = places * heads * site.write_flops + sum(flops for flops, _ in found)
+        return flops, sum(held for _, held in found) + numbers + (written if site.write else 0)
+
+    def _places(self, at: Positions, name: str) -> int:
+        if isinstance(at, Range):
+            return self.longest(at, self.step.frame, name)
+        return _places(at, self.graph, name, self.width)
+
+    def _size(self, name: str, at: Positions, heads: int) -> int:
+        site = self.graph.sites[name]
+        return self._places(at, name) * (1 if site.shared else heads) * site.size(self.width)
+
+
+def _places(at: At, graph: Graph, name: str, width: int) -> int:
+    return graph.span(name, width) if at == ALL else len(at)
+
+
+def _recomputed_flops(name: str, graph: Graph, width: int, places: int, heads: int) -> int:
+    """Operations to compute a plain value that is not kept, from what is."""
+    site = graph.sites.get(name, None)
+    if site is None or site.stored:
+        return 0
+    below = sum(
+        _recomputed_flops(port.source, graph, width, _span(port, graph, width, places), heads)
+        for port in site.ports
+    )
+    return places * (1 if site.shared else heads) * site.flops(width) + below
+
+
+def _recomputed(name: str, graph: Graph, width: int, places: int, heads: int) -> int:
+    """Numbers held while a plain value that is not kept is computed, besides the value."""
+    value = graph.values[name]
+    if not isinstance(value, Site) or value.stored:
+        return 0
+    most = total = 0
+    for port in value.ports:
+        span = _span(port, graph, width, places)
+        most = max(most, total + _recomputed(port.source, graph, width, span, heads))
+        total += span * _across(port.source, graph, width, heads)
+    return max(most, total + places * heads * value.scratch(width, places))
+
+
+def _span(port: Port, graph: Graph, width: int, places: int) -> int:
+    return graph.span(port.source, width) if port.everywhere else places
+
+
+def _across(name: str, graph: Graph, width: int, heads: int) -> int:
+    """Numbers at one position."""
+    value = graph.values[name]
+    if isinstance(value, Site):
+        return (1 if value.shared else heads) * value.size(width)
+    return value.size
+
+
+def _row(name: str, graph: Graph, width: int) -> int:
+    """Operations of one site or stream for one row."""
+    value = graph.values[name]
+    span = graph.span(name, width)
+    if isinstance(value, Site):
+        return span * (1 if value.shared else value.heads or 1) * value.flops(width)
+    return span * sum(
+        graph.sites[name].write_flops * (graph.sites[name].heads or 1) for name in value.writers
+    )
+
+
+def _forward(graph: Graph, names: Iterable[str], width: int) -> int:
+    """Most numbers that a plain forward pass holds at once for one row."""
+    order = needed(graph, names)
+    last = {read: name for name in order for read in reads(graph.values[name])}
+    live: dict[str, int] = {}
+    most = 0
+    for name in order:
+        value = graph.values[name]
+        span = graph.span(name, width)
+        live[name] = _numbers(name, graph, width)
+        besides = live[name]
+        if isinstance(value, Site):
+            besides = span * (value.heads or 1) * value.scratch(width, span)
+        most = max(most, sum(live.values()) + besides)
+        for read in reads(value):
+            if last[read] == name and read not in names:
+                live.pop(read, None)
+    return most
+
+
+def _numbers(name: str, graph: Graph, width: int) -> int:
+    """Numbers that are kept of one site or stream for one row."""
+    value = graph.values[name]
+    heads = (value.heads or 1) if isinstance(value, Site) else 1
+    return graph.span(name, width) * _across(name, graph, width, heads)

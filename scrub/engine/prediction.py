@@ -1,0 +1,150 @@
+"""What a run will do, before it does: the operations and bytes of a plan on its draws.
+
+Who drew what is known without running the model, so that what samples share is counted once, as
+the executor computes it once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import frozen
+
+from scrub.draw import Draws
+from scrub.engine.budget import Budget
+from scrub.engine.cost import (
+    Longest,
+    Once,
+    cost,
+    one_step,
+    peak,
+    put_together,
+    read_root,
+)
+from scrub.engine.ranges import Range, alike, bounds
+from scrub.engine.sharing import (
+    BASELINE,
+    REFERENCE,
+    Combinations,
+    by_dataset,
+    drawn_inputs,
+)
+from scrub.engine.steps import (
+    Plan,
+    SiteStep,
+    Step,
+    Variable,
+)
+
+CHUNKS = 8
+"""Chunks that are looked at; the others are like them, since samples are drawn independently."""
+
+
+@frozen
+class Work:
+    """A run of a plan on its draws, with no plain values known before.
+
+    Attributes:
+        flops: operations of matrix products, without those of plain values that are kept.
+        plain_flops: operations for plain values that are kept.
+        peak: most bytes of tensors at once, the model's weights not counted.
+        keeps: whether plain values are there for the next run, or forgotten after each chunk.
+    """
+
+    flops: int
+    plain_flops: int
+    peak: int
+    keeps: bool = True
+
+
+def work(plan: Plan, draws: Draws, within: Budget) -> Work:
+    """What it takes to run a plan on all of its draws."""
+    width = max(rows.data.width for rows in draws.rows())
+    static = cost(plan, width)
+    root = read_root(plan, width)
+    samples = len(draws.references)
+    starts = range(0, samples, within.chunk)
+    looked = [
+        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), width, root, within)
+        for start in starts[:CHUNKS]
+    ]
+    share = samples / sum(chunk.samples for chunk in looked)
+    every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
+    kept = every_row if within.keep else max(chunk.rows for chunk in looked)
+    rows = every_row if within.keep else share * sum(chunk.rows for chunk in looked)
+    held = max(kept * static.row_bytes, within.kept)
+    return Work(
+        flops=round(share * sum(chunk.flops for chunk in looked)),
+        plain_flops=round(rows * static.row_flops),
+        peak=held + max(within.forward * static.forward_bytes, max(chunk.peak for chunk in looked)),
+        keeps=within.keep,
+    )
+
+
+@frozen
+class _Chunk:
+    """What one chunk takes besides plain values, and how many rows it draws."""
+
+    samples: int
+    rows: int
+    flops: int
+    peak: int
+
+
+def _chunk(
+    plan: Plan, draws: Draws, samples: slice, width: int, root: Once, within: Budget
+) -> _Chunk:
+    drawn = Combinations(drawn_inputs(draws, samples))
+    every = [_all_of(step, plan, drawn, width, within.together) for step in plan.steps]
+    plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
+    size = samples.stop - samples.start
+    read = 3 * root.made * size + (root.made + root.besides) * max(plain)
+    scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
+    last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
+    return _Chunk(
+        samples=size,
+        rows=sum(len(rows) for rows in by_dataset(drawn.inputs.values())),
+        flops=sum(s.flops for s in every) + root.flops * (sum(plain) + put_together(plan) * last),
+        peak=max(peak(plan, every), read + root.made * last),
+    )
+
+
+def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int, together: int) -> Once:
+    """The cost of a step for all of its combinations, part by part as they are computed."""
+    samples = drawn.of(step.needs).first
+    if not isinstance(step.at, Range):
+        return _times(one_step(plan, width, step, _longest(plan, drawn, width, samples)), samples)
+    name = step.site if isinstance(step, SiteStep) else step.stream
+    lengths = _lengths(step.at, step.frame, name, plan, drawn, width)[samples]
+    parts = [samples[part] for part in alike(lengths, together)]
+    each = [
+        _times(one_step(plan, width, step, _longest(plan, drawn, width, part)), part)
+        for part in parts
+    ]
+    if len(parts) == 1:
+        return each[0]
+    whole = max(part.made // len(rows) for part, rows in zip(each, parts, strict=True))
+    return Once(
+        flops=sum(part.flops for part in each),
+        made=whole * len(samples),
+        besides=max(part.made + part.besides for part in each),
+    )
+
+
+def _times(once: Once, samples: np.ndarray) -> Once:
+    count = len(samples)
+    return Once(once.flops * count, once.made * count, once.besides * count)
+
+
+def _longest(plan: Plan, drawn: Combinations, width: int, samples: np.ndarray) -> Longest:
+    def of(at: Range, frame: Variable, name: str) -> int:
+        return int(_lengths(at, frame, name, plan, drawn, width)[samples].max())
+
+    return of
+
+
+def _lengths(
+    at: Range, frame: Variable, name: str, plan: Plan, drawn: Combinations, width: int
+) -> np.ndarray:
+    """How many positions a range has in every sample's input."""
+    ends = bounds(at, drawn.inputs[frame], plan.graph.span(name, width))
+    return 1 + ends[:, 1] - ends[:, 0]

@@ -1,0 +1,143 @@
+"""What a plan is made of: steps that compute values, and reads that say where inputs are found.
+
+Frozen, printable, without tensors and without randomness. A value that scrubbing changes is told by
+(site, state, node); a step computes it for all heads that share a state. What scrubbing does not
+change is plain: a row of the activation cache, in the frame named beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from scrub.engine.ranges import Positions
+from scrub.engine.routing import Routes, State
+from scrub.hypothesis.sites import ALL, At
+from scrub.hypothesis.tree import NamePath, Tree
+from scrub.model.graph import Graph
+from scrub.names import Cell
+
+
+@frozen(order=True, cache_hash=True)
+class Variable:
+    """An input that a node drew: what a value's identity is made of."""
+
+    path: NamePath
+    which: Literal["own", "other"]
+
+
+@frozen
+class Source:
+    """Where values come from: a step, or (step None) the plain model on the frame's input."""
+
+    frame: Variable
+    step: int | None = None
+
+
+@frozen
+class Piece:
+    """Values of some heads of a site, at positions that the reader decides."""
+
+    heads: tuple[int | None, ...]
+    source: Source
+
+
+@frozen
+class Patch:
+    """Values of some heads of a site that replace what else stands at these positions.
+
+    A named position is looked up in the source's frame to take the value, and in the reader's to
+    put it; "all" maps index to index.
+
+    Attributes:
+        over: where the values come from that are replaced (a stream subtracts them).
+    """
+
+    site: str
+    heads: tuple[int | None, ...]
+    at: At
+    source: Source
+    over: Source
+
+
+@frozen
+class SiteRead:
+    """A port that reads a site: every head from one piece, then patches on top."""
+
+    port: str
+    site: str
+    everywhere: bool
+    pieces: tuple[Piece, ...]
+    patches: tuple[Patch, ...]
+
+
+@frozen
+class StreamRead:
+    """A port that reads a stream: the plain stream plus the difference that a step computed."""
+
+    port: str
+    stream: str
+    difference: int | None
+
+
+@frozen
+class SiteStep:
+    """Computes a site in one state for some heads of a node."""
+
+    node: NamePath
+    site: str
+    heads: tuple[int | None, ...]
+    state: State
+    frame: Variable
+    reads: tuple[SiteRead | StreamRead, ...]
+    needs: frozenset[Variable] = frozenset()
+    at: Positions = ALL
+
+
+@frozen
+class StreamStep:
+    """Computes how a stream differs from the plain one when some routes are open."""
+
+    node: NamePath
+    stream: str
+    routes: Routes
+    frame: Variable
+    base: int | None
+    patches: tuple[Patch, ...]
+    needs: frozenset[Variable] = frozenset()
+    at: Positions = ALL
+
+
+Step = SiteStep | StreamStep
+
+
+@frozen
+class Result:
+    """The root's value: its cells, in the order in which they were named, at its positions.
+
+    Attributes:
+        readout: the site whose columns are still to be read from these values (see
+            `Site.columns`), where the metric asks for a few columns only; else None.
+    """
+
+    at: At
+    cells: tuple[tuple[Cell, Source], ...]
+    readout: str | None = None
+
+
+@frozen(eq=False)
+class Plan:
+    """What to compute.
+
+    Attributes:
+        steps: in an order in which each reads only those before it.
+        result: where the scrubbed root is found; `original` and `baseline` are plain.
+        plain: sites and streams whose plain values are read.
+    """
+
+    graph: Graph
+    tree: Tree
+    steps: tuple[Step, ...]
+    result: Result
+    plain: frozenset[str]

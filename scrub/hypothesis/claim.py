@@ -1,0 +1,147 @@
+"""A hypothesis: a tree of interpretation nodes, and what each stands for in the model."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from attrs import field, frozen
+
+from scrub.errors import UserError, shortened
+from scrub.hypothesis.belief import (
+    Expectation,
+    inconclusive,
+    refuted,
+    supported,
+    vacuous,
+)
+from scrub.hypothesis.correspondence import Correspondence
+from scrub.printing import name_problem, printable
+
+
+def _expectation(claim: Claim, attribute: object, expect: Any) -> None:
+    if expect is None or isinstance(expect, Expectation):
+        return
+    call = any(expect is verdict for verdict in (supported, refuted, inconclusive, vacuous))
+    said = f"the function {expect.__name__} itself" if call else f"of type {type(expect).__name__}"
+    raise UserError(
+        f"expect= is {said}. "
+        "Give supported(above=…), refuted(below=…), inconclusive(above=…) or vacuous()."
+    )
+
+
+def _outermost_line() -> tuple[str, int]:
+    """The file that is being executed, and its line."""
+    for frame, line in traceback.walk_stack(None):
+        if frame.f_code.co_name == "<module>":
+            return frame.f_code.co_filename, line
+    return "", 0
+
+
+LONGEST = 200
+"""Bytes of a claim's name: file systems take 255."""
+
+
+def _claim_name(claim: Claim, attribute: object, name: Any) -> None:
+    """A claim's record is a folder of its name."""
+    problem = name_problem(name)
+    if problem:
+        raise UserError(f"@claim: {problem}")
+    if name in (".", "..") or set(name) & set("/\\"):
+        raise UserError(
+            f'A claim cannot be called "{name}": a folder of that name is its record. '
+            "Leave out / and \\."
+        )
+    if len(name.encode()) > LONGEST:
+        raise UserError(
+            f'A claim\'s name has at most {LONGEST} bytes; "{shortened(name, 60)}" has more.'
+        )
+
+
+@frozen(eq=False)
+class Claim:
+    """A belief about a model that `scrub test` can put to the test.
+
+    Attributes:
+        name: the function's name, or what @claim(name=…) says.
+        build: model → `Correspondence`.
+        data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
+        metric: see `scrub.metrics`; of several, the first decides the verdict.
+        expect: the verdict that the file expects; None where it expects nothing.
+        model: overrides the file's MODEL.
+        belief: the first line of the docstring.
+        made: the file, and the line of it outside all functions, in which the claim was made.
+    """
+
+    name: str = field(validator=_claim_name)
+    build: Callable[[Any], Correspondence]
+    data: Any
+    metric: Any
+    expect: Expectation | None = field(default=None, validator=_expectation)
+    model: Any = None
+    belief: str = field(default="", converter=printable)
+    made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if (listed := _MADE.get()) is not None:
+            listed.append(self)
+
+
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a functools.partial calls, and what a decorator of the user's was put on."""
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.unwrap(function)
+
+
+_MADE: ContextVar[list[Claim] | None] = ContextVar("claims made", default=None)
+
+
+@contextmanager
+def claims_made() -> Iterator[list[Claim]]:
+    """The claims that are made meanwhile, in order: one that a loop overwrites has no name."""
+    listed: list[Claim] = []
+    before = _MADE.set(listed)
+    try:
+        yield listed
+    finally:
+        _MADE.reset(before)
+
+
+def claim(
+    *,
+    data: Any,
+    metric: Any,
+    expect: Expectation | None = None,
+    model: Any = None,
+    name: str | None = None,
+) -> Callable[[Callable[[Any], Correspondence]], Claim]:
+    """Declare a claim: decorates a function from the model to a `Correspondence`.
+
+    Its docstring's first line is what is believed.
+
+    Args:
+        data, metric, expect, model: see `Claim`.
+        name: what the claim is called (default: the function's name). Claims that one function
+            makes, in a loop or each for another feature, need one each.
+    """
+
+    def decorate(build: Callable[[Any], Correspondence]) -> Claim:
+        function = unwrapped(build)
+        lines = (function.__doc__ or "").strip().splitlines()
+        return Claim(
+            name=getattr(function, "__name__", type(build).__name__) if name is None else name,
+            build=build,
+            data=data,
+            metric=metric,
+            expect=expect,
+            model=model,
+            belief=lines[0] if lines else "",
+        )
+
+    return decorate

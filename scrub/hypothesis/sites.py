@@ -1,0 +1,291 @@
+"""Which parts of a model a node stands for, and along which path: the words of a correspondence.
+
+Everything here is a frozen value that speaks in names. Whether a model has them is found out when
+the correspondence is checked against its graph.
+
+Names of a transformer's sites (layer L, heads an axis where marked *):
+`embed`, `pos_embed` (learned positions), `blocks.L.attn.{q_in,k_in,v_in}`* (the stream that a port
+reads), `.{q,k,v}_normed`*, `.{q,k,v}`* (before rotation), `.{mask,scores,pattern,z}`*, `.result`*
+(a head's output), `blocks.L.attn_out` (their sum), `blocks.L.mlp_{in,normed,pre,pre_linear,post}`
+(pre_linear where the MLP is gated), `blocks.L.mlp`, `logits_in`, `logits_normed`, `logits`.
+A head's output is a linear map of its `z`, so a node that stands for a head claims its `z`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from scrub.errors import UserError, did_you_mean
+from scrub.hypothesis.arguments import (
+    Head,
+    layers_of,
+    number,
+    pairs,
+    refuse_no_name,
+    several,
+    streams,
+)
+from scrub.hypothesis.splits import SourcePositions, Split
+from scrub.names import Cell
+from scrub.printing import printed
+
+Spec = str | int
+"""One position: the name of a position column, or an index from the first real token."""
+
+ALL: Literal["all"] = "all"
+"""All positions, mapped index to index."""
+
+At = Literal["all"] | tuple[Spec, ...]
+
+
+@frozen(cache_hash=True)
+class Through:
+    """The sites that a path may pass through: `none`, `mlps`, `anything`, and what narrows them.
+
+    `anything.excluding(heads([(0, 0)]), mlp(1))` passes through everything but those;
+    `none.including(heads([(3, 1)]))` through that head alone. A site is passed by all its ports at
+    all its positions.
+    """
+
+    kinds: Literal["none", "mlps", "anything"]
+    also: tuple[Cell, ...] = ()
+    never: tuple[Cell, ...] = ()
+
+    def excluding(self, *sites: Sites) -> Through:
+        """The same, but not through these sites."""
+        return evolve(self, never=self.never + _whole(sites, "excluding"))
+
+    def including(self, *sites: Sites) -> Through:
+        """The same, and through these sites."""
+        return evolve(self, also=self.also + _whole(sites, "including"))
+
+    def __str__(self) -> str:
+        also = f".including({', '.join(map(str, self.also))})" if self.also else ""
+        never = f".excluding({', '.join(map(str, self.never))})" if self.never else ""
+        return f"{self.kinds}{also}{never}"
+
+
+none = Through("none")
+mlps = Through("mlps")
+anything = Through("anything")
+
+
+KINDS = {through.kinds: through for through in (none, mlps, anything)}
+PARTS_OF_PATTERN = ("q", "k", "mask")
+
+
+def _through(through: Through | str) -> Through:
+    if isinstance(through, Through):
+        return through
+    if isinstance(through, str) and through in KINDS:
+        return KINDS[through]
+    if isinstance(through, str):
+        raise UserError(f"through={printed(through)}: {did_you_mean(through, KINDS)}")
+    raise UserError(
+        f"through= is of type {type(through).__name__}. Give none, mlps or anything, such as "
+        "anything.excluding(heads([(0, 0)]))."
+    )
+
+
+def _at(at: Spec | Sequence[Spec]) -> At:
+    if isinstance(at, str) and at == ALL:
+        return ALL
+    specs = tuple(_spec(item, at) for item in several(at))
+    if not specs:
+        raise UserError('at=() names no position. Give a column, an index, several, or "all".')
+    if len(set(specs)) < len(specs):
+        raise UserError(f"at={specs!r} names a position twice.")
+    return specs
+
+
+def _spec(item: Any, at: Any) -> Spec:
+    if isinstance(item, str) and item == ALL:
+        raise UserError(f'at={printed(at)}: "all" stands by itself. Write at="all".')
+    if isinstance(item, str):
+        return item
+    index = number(item)
+    if index is None:
+        raise UserError(
+            f"at={printed(at)}: {printed(item)} is no position. Give the name of a position "
+            'column, a whole number counted from the first token, several of these, or "all".'
+        )
+    return index
+
+
+def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
+    if into is None:
+        return None
+    ports = several(into)
+    for port in ports:
+        if not isinstance(port, str):
+            raise UserError(
+                f"into={printed(into)}: {printed(port)} is no port. Give the name of one, such as "
+                '"q", or several.'
+            )
+    if not ports:
+        raise UserError("into= names no port. Give one or several, or leave it out for any.")
+    return frozenset(
+        p for name in ports for p in (PARTS_OF_PATTERN if name == "pattern" else (name,))
+    )
+
+
+@frozen
+class Route:
+    """Sites, and the path that leads to them from the parent's sites.
+
+    Attributes:
+        cells: the sites claimed.
+        at: the positions claimed, or "all".
+        into: the ports by which the path enters the parent's sites; None: any. "pattern" is
+            short for q, k and mask.
+        through: the sites that the path may pass through on its way.
+        split: how the sites are split, where the cells are summands.
+    """
+
+    cells: tuple[Cell, ...]
+    at: At = field(default=ALL, converter=_at)
+    into: frozenset[str] | None = field(default=None, converter=_into)
+    through: Through = field(default=none, converter=_through)
+    split: Split | None = None
+
+
+@frozen
+class Sites:
+    """What a node stands for: one route, or several joined with `|`."""
+
+    routes: tuple[Route, ...]
+
+    def __or__(self, other: Sites) -> Sites:
+        return Sites(self.routes + _given(other, "sites | …").routes)
+
+
+def _given(sites: Any, taker: str) -> Sites:
+    """Sites, where a user gave them."""
+    if isinstance(sites, Sites):
+        return sites
+    raise UserError(
+        f"{taker} takes sites, and was given a {type(sites).__name__}. "
+        "Give sites: heads(…), mlp(…), embeddings(…), output(…)."
+    )
+
+
+def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
+    routes = [route for group in sites for route in _given(group, f"{verb}(…)").routes]
+    if any(route.at != ALL for route in routes):
+        raise UserError(
+            f"{verb}(…) speaks of whole sites: a path passes a site at all its positions. "
+            "Leave out at=."
+        )
+    return tuple(cell for route in routes for cell in route.cells)
+
+
+def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:
+    unknown = set(path) - {"at", "into", "through"}
+    if unknown:
+        name = min(unknown)
+        hint = did_you_mean(name, ("at", "into", "through"))
+        raise UserError(f'A path has no argument "{name}". {hint}')
+    claimed = tuple(cells)
+    if not claimed:
+        raise UserError("A node must stand for at least one site; this list is empty.")
+    return Sites((Route(claimed, **path),))
+
+
+def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
+    """Attention heads (layer, head), or one `part` of them: q, k, v, pattern, scores, mask, z.
+
+    Path: `at`, `into`, `through`, as in `Route`.
+    """
+    refuse_no_name(part, "heads", "part")
+    return _sites((Cell(f"blocks.{layer}.attn.{part}", h) for layer, h in pairs(which)), path)
+
+
+def mlp(*layers: int, **path: Any) -> Sites:
+    """Outputs of the MLPs of these layers. Path as in `Route`."""
+    return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers_of(layers, "mlp")), path)
+
+
+def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
+    """A part of these layers' MLPs: normed, pre, pre_linear (gated), post. Path as in `Route`.
+
+    Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
+    """
+    refuse_no_name(part, "mlp_part", "part")
+    every = layers_of(layers, "mlp_part")
+    return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in every), path)
+
+
+def embeddings(**path: Any) -> Sites:
+    """Token and position embedding together. Path as in `Route`."""
+    return _sites((Cell("embed"), Cell("pos_embed")), path)
+
+
+def token_embedding(**path: Any) -> Sites:
+    """The token embedding alone. Path as in `Route`."""
+    return _sites((Cell("embed"),), path)
+
+
+def position_embedding(**path: Any) -> Sites:
+    """The (learned) position embedding alone. Path as in `Route`."""
+    return _sites((Cell("pos_embed"),), path)
+
+
+def output(**path: Any) -> Sites:
+    """The logits. Path as in `Route`."""
+    return _sites((Cell("logits"),), path)
+
+
+def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: Any) -> Sites:
+    """The input stream of a reader: every writer's edge into it. Path as in `Route`.
+
+    Args:
+        reader: heads(…), mlp(…) or output().
+        by: for heads, the ports whose streams are meant: "q", "k", "v" or several; default all.
+            "pattern" is short for q and k (the mask is read from no stream).
+    """
+    ports = streams(by)
+    cells: list[Cell] = []
+    for cell in (cell for route in _given(reader, "input_stream").routes for cell in route.cells):
+        if cell.head is not None:
+            stem = cell.site.rpartition(".")[0]
+            cells += [Cell(f"{stem}.{port}_in", cell.head) for port in ports]
+        else:
+            cells.append(Cell(f"{cell.site}_in"))
+    return _sites(cells, path)
+
+
+def summand(sites: Sites, split: Split, part: str | int) -> Sites:
+    """One summand of sites that are split: `summand(heads([(0, 0)], part="result"), phi, "phi")`.
+
+    A site has one split; nodes that claim summands of it name the same one.
+
+    Raises:
+        UserError: the split has no such summand; names the nearest.
+    """
+    if not isinstance(split, Split):
+        raise UserError(
+            f"summand: the split is of type {type(split).__name__}. Give projection(…), "
+            "neurons(…), estimate(…) or source_positions()."
+        )
+    by_number = isinstance(split, SourcePositions) and number(part) is not None
+    named = str(part) if by_number else part
+    if not isinstance(named, str) or not split.has(named):
+        shown = f'"{part}"' if isinstance(part, str) else printed(part)
+        raise UserError(f"{split} has no summand {shown}. {did_you_mean(str(part), split.names)}")
+    return Sites(
+        tuple(
+            evolve(route, cells=tuple(evolve(c, part=named) for c in route.cells), split=split)
+            for route in _given(sites, "summand").routes
+        )
+    )
+
+
+def site(name: str, head: int | None = None, **path: Any) -> Sites:
+    """Any site by its name in the graph. Path as in `Route`."""
+    refuse_no_name(name, "site", "name")
+    if head is not None and number(head) is None:
+        raise UserError(f"site: head={printed(head)} is no head. Give a whole number, or None.")
+    return _sites((Cell(name, head),), path)

@@ -1,0 +1,308 @@
+"""Models by name: what is known before the weights are read, and with them.
+
+`describe` reads configuration, tokenizer and roles: enough to build and check a correspondence.
+`load` adds the weights, and checks the graph against the model they came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import json
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from attrs import evolve, field, frozen
+
+from scrub.data.dataset import Tokenizer
+from scrub.errors import UserError, did_you_mean, in_words, shortened
+from scrub.hypothesis.sites import Head
+from scrub.model import in_memory as memory
+from scrub.model.config import Shape, shape_of
+from scrub.model.config_values import Config
+from scrub.model.directory import (
+    check_dtypes,
+    check_embeddings,
+    check_layers,
+    headers,
+    read_config,
+    require_weights,
+    sha256,
+)
+from scrub.model.graph import Graph
+from scrub.model.roles import Roles, read_roles
+from scrub.model.skeleton import skeleton
+from scrub.model.tl_config import is_lens, lens_shape
+from scrub.model.tl_directory import check_tensors, lens_graph
+from scrub.model.tokenizer import FileTokenizer, load_tokenizer, tokenizer_in_memory
+from scrub.model.transformer import transformer
+from scrub.model.weights import Weights, copied
+
+EMBEDDED = Path(__file__).parent / "embedded"
+
+
+@frozen(eq=False)
+class Model:
+    """A model: its graph, its tokenizer, and the heads that claims call by their role.
+
+    Attributes:
+        name: as the user gave it.
+        graph: sites without weights until the model is loaded.
+        layers: number of layers; 0 for a graph that is no transformer.
+        heads: attention heads per layer.
+        roles: heads (layer, head) by role. A role says where a claim looks, not that it is there.
+        tokenizer: None for a graph that reads no text.
+        directory: where the weights lie; None for a graph.
+        sha256: of the weights; "" until they are loaded.
+        weights: of a model that was in memory already, copied when it was described.
+    """
+
+    name: str
+    graph: Graph
+    layers: int = 0
+    heads: int = 0
+    roles: Roles = field(factory=dict)
+    tokenizer: Tokenizer | None = None
+    directory: Path | None = None
+    sha256: str = ""
+    weights: Weights | None = field(default=None, repr=False)
+
+    def role(self, name: str) -> tuple[Head, ...]:
+        """The heads (layer, head) that play a role in this model.
+
+        Raises:
+            UserError: the model has no such role; names those it has.
+        """
+        if name not in self.roles:
+            raise UserError(
+                f'Model "{self.name}" has no role "{name}". {did_you_mean(name, self.roles)} '
+                "Roles are written in roles.toml beside a model's weights."
+            )
+        return self.roles[name]
+
+    def all_heads(self) -> tuple[Head, ...]:
+        """Every head of the model, as (layer, head)."""
+        return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
+
+
+def embedded_names() -> list[str]:
+    """Names of the models that come with scrub."""
+    return sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
+
+
+def describe(name: Any) -> Model:
+    """What is known of a model without its weights.
+
+    Args:
+        name: of an embedded model, a directory or a model on the hub; or a graph; or a
+            TransformerBridge or model of Hugging Face, whose weights are copied as they now are.
+
+    Raises:
+        UserError: there is no such model, its files cannot be read, or its configuration is not
+            that of its weights.
+    """
+    if isinstance(name, Graph):
+        return Model("graph", name)
+    if not isinstance(name, str | PathLike):
+        return _in_memory(name)
+    directory = _directory(os.fspath(name))
+    shape = _shape(str(name), directory)
+    return Model(
+        str(name),
+        skeleton(shape),
+        layers=shape.layers,
+        heads=shape.heads,
+        roles=read_roles(directory, _official(str(name)), shape.layers, shape.heads),
+        tokenizer=_tokenizer(directory, shape.vocabulary),
+        directory=directory,
+    )
+
+
+def identity(name: Any) -> object:
+    """What tells models apart: the same for two calls if `describe` would say the same.
+
+    Raises:
+        UserError: it is nothing that could name a model.
+    """
+    if isinstance(name, Graph):
+        return id(name)
+    return str(name) if isinstance(name, str | PathLike) else memory.identity(name)
+
+
+def _in_memory(value: Any) -> Model:
+    """A TransformerBridge, or a model of Hugging Face, as it now is."""
+    memory.identity(value)
+    name = f"{memory.name_of(value)} in memory"
+    try:
+        from scrub.model.bridge import shape_in_memory, snapshot
+
+        shape = shape_in_memory(value)
+        weights = snapshot(value, shape)
+    except UserError as error:
+        raise UserError(f'Model "{name}" cannot be used. {error}') from error
+    called = memory.name_of(value)
+    directory = Path(called) if os.path.isdir(called) else None
+    return Model(
+        name,
+        skeleton(shape),
+        layers=shape.layers,
+        heads=shape.heads,
+        roles=read_roles(directory, _official(called), shape.layers, shape.heads),
+        tokenizer=tokenizer_in_memory(getattr(value, "tokenizer", None), name, shape.vocabulary),
+        weights=weights,
+        sha256=memory.sha256_of(value),
+    )
+
+
+def _shape(name: str, directory: Path) -> Shape:
+    """What the configuration says, which the weights must bear out where there are any."""
+    config = read_config(directory)
+    try:
+        shape = lens_shape(config) if is_lens(config) else shape_of(config)
+    except UserError as error:
+        raise UserError(f'Model "{name}" cannot be used. {error}') from error
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{directory / 'config.json'} is incomplete or wrong: {in_words(error)}. "
+            "Copy the model's own config.json."
+        ) from error
+    _check_weights(directory, config, shape)
+    return shape
+
+
+def _check_weights(directory: Path, config: Config, shape: Shape) -> None:
+    """Refuse weights that are cut short, or are not those of the configuration."""
+    found = headers(directory)
+    check_layers(directory, found, shape.layers)
+    if is_lens(config):
+        if found:
+            check_tensors(directory, found, config)
+    else:
+        words, places = (shape.vocabulary, shape.d_model), (shape.width, shape.d_model)
+        named = dict.fromkeys(("wte", "embed_in", "embed_tokens"), words) | {"wpe": places}
+        check_embeddings(directory, found, named)
+    check_dtypes(directory, found)
+
+
+def _tokenizer(directory: Path, vocabulary: int) -> FileTokenizer | None:
+    """The tokenizer beside the weights, if there is one."""
+    path = directory / "tokenizer.json"
+    if not path.exists() and not path.is_symlink():
+        return None
+    tokenizer = load_tokenizer(directory, vocabulary=vocabulary)
+    words = tokenizer.backend.get_vocab_size(with_added_tokens=False)
+    if words > vocabulary:
+        raise UserError(
+            f"{path} knows {words:,} tokens, and config.json says that the model knows "
+            f"{vocabulary:,}. Copy both from the same model."
+        )
+    return tokenizer
+
+
+def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
+    """The same model with its weights, on a device. A graph stays as it is.
+
+    Raises:
+        UserError: the weights cannot be read, or the graph disagrees with the model.
+    """
+    if model.weights is not None:
+        table = model.weights.embedding
+        as_asked = table.dtype == dtype and table.device == torch.empty(0, device=device).device
+        weights = model.weights if as_asked else copied(model.weights, dtype, device)
+        return evolve(model, graph=transformer(weights))
+    if model.directory is None:
+        return model
+    require_weights(model.directory)
+    config = read_config(model.directory)
+    if is_lens(config):
+        graph = lens_graph(model.directory, config, dtype=dtype, device=device)
+    else:
+        from scrub.model.bridge import boot, graph_of
+
+        graph = graph_of(boot(model.directory, dtype=dtype, device=device))
+    return evolve(model, graph=graph, sha256=sha256(model.directory))
+
+
+def _directory(name: str) -> Path:
+    if name in embedded_names():
+        return EMBEDDED / name
+    path = os.path.expanduser(name)
+    if os.path.isdir(path) and name.strip():
+        return Path(path)
+    meant = difflib.get_close_matches(name, embedded_names(), n=1)
+    if meant or not name.strip():
+        raise UserError(f'There is no model "{name}". {did_you_mean(name, embedded_names())}')
+    if name.startswith((".", "/", "~")) or os.path.isfile(path):
+        what = "it is a file" if os.path.isfile(path) else "there is no such directory"
+        raise UserError(
+            f'There is no model "{shortened(name)}": {what}. Give a directory with config.json and '
+            f"model.safetensors, or one of: {', '.join(embedded_names())}."
+        )
+    return _from_hub(name)
+
+
+def _from_hub(name: str) -> Path:
+    import huggingface_hub
+
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "roles.toml"]
+    official = _official(name)
+    try:
+        found = huggingface_hub.snapshot_download(
+            official, allow_patterns=wanted, local_files_only=not _answers(official)
+        )
+        return Path(found)
+    except Exception as error:  # whatever the hub's client raises: no network, no such name
+        reason = REASONS.get(type(error).__name__)
+        if reason is None and isinstance(error, OSError):
+            reason = REASONS["LocalEntryNotFoundError"]
+        raise UserError(
+            f'There is no model "{shortened(name)}": it is not embedded '
+            f"({', '.join(embedded_names())}), not a directory, and the Hugging Face hub did not "
+            f"give it: {reason or shortened(in_words(error))}."
+        ) from error
+
+
+def _answers(official: str) -> bool:
+    """Whether the hub answers. A download would wait without end for one that does not.
+
+    Raises:
+        Exception: of the hub's client, if the hub answers that it does not have this model.
+    """
+    import huggingface_hub
+
+    try:
+        huggingface_hub.HfApi().model_info(official, timeout=PATIENCE)
+    except Exception as error:  # whatever the hub's client raises
+        if type(error).__name__ in REASONS:
+            raise
+        return False
+    return True
+
+
+PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer."""
+REASONS = {
+    "GatedRepoError": "access to it is restricted",
+    "HFValidationError": "no model there can be called so",
+    "LocalEntryNotFoundError": "it was not reached, and there is no copy of it here",
+    "RepositoryNotFoundError": "it has no such model",
+}
+"""What the hub's errors mean, by their names."""
+
+
+def _official(name: str) -> str:
+    """Hugging Face's name of a model that TransformerLens has a short name for; or the same name.
+
+    Read from the file in which TransformerLens keeps them: importing it takes seconds.
+    """
+    package = importlib.util.find_spec("transformer_lens")
+    for place in (package.submodule_search_locations or ()) if package else ():
+        path = Path(place, "tools", "model_registry", "data", "model_aliases.json")
+        if path.is_file():
+            for official, short in json.loads(path.read_text(encoding="utf-8"))["aliases"].items():
+                if name in short:
+                    return official
+    return name

@@ -1,0 +1,161 @@
+"""The check of a graph against the model that it was made from, on a probe batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from scrub.engine.activations import reads
+from scrub.errors import UserError, in_words
+from scrub.model.graph import Graph, Where
+
+LONGEST = 128
+"""Most tokens of a probe row."""
+
+
+@frozen(eq=False)
+class Batch:
+    """Random tokens: four rows, of which the last ends before the others.
+
+    Attributes:
+        tokens: int64 [rows, width], padded at the right.
+        lengths: int64 [rows].
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+
+    @property
+    def real(self) -> Tensor:
+        """Which positions hold a token and no pad: bool [rows, width]."""
+        at = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return at < self.lengths[:, None]
+
+
+Original = Callable[[Batch], Tensor]
+"""The logits of the model that a graph was made from: [rows, width, vocabulary]."""
+
+
+def check(
+    graph: Graph,
+    original: Original,
+    *,
+    vocabulary: int,
+    windows: Iterable[int | None],
+    limit: float,
+) -> None:
+    """Refuse a graph that disagrees with the model that it was made from.
+
+    Args:
+        windows: of the layers; the rows are made longer than the longest, within `LONGEST`.
+        limit: the largest difference allowed, relative to the largest logit.
+
+    Raises:
+        UserError: with the size of the difference; or the model fails, or gives numbers that are
+            not finite.
+    """
+    batch = probe_batch(graph, vocabulary, windows)
+    try:
+        with torch.no_grad():
+            expected = original(batch)
+    except Exception as error:  # whatever a setting or a module that the user has changed raises
+        raise UserError(
+            f"The model itself fails on a probe batch of tokens: {in_words(error)}. Are its "
+            "configuration and its modules as they were made?"
+        ) from error
+    _check_finite(expected, batch)
+    off = difference(graph, expected, batch)
+    if not off <= limit:
+        raise UserError(
+            f"The graph disagrees with the model it was made from: by {off:.2g} of the "
+            f"largest logit on a probe batch, where {limit:.0e} is allowed. "
+            "This model has a part that scrub does not know: please report it, unless you changed "
+            "its modules or its code yourself."
+        )
+
+
+def probe_batch(graph: Graph, vocabulary: int, windows: Iterable[int | None]) -> Batch:
+    """Rows of 16 tokens, or twice the longest window, as far as the model takes so many.
+
+    The pads are so few that each still sees a token: what Hugging Face computes otherwise is NaN.
+    """
+    spans = [window for window in windows if window is not None]
+    width = min(max([16, *(2 * span for span in spans)]), LONGEST, graph.width or LONGEST)
+    pads = min([width // 3, *(span - 1 for span in spans)])
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(vocabulary, (4, width), generator=generator).to(graph.device)
+    lengths = torch.full((4,), width, device=graph.device)
+    lengths[-1] -= pads
+    return Batch(tokens, lengths)
+
+
+def _check_finite(logits: Tensor, batch: Batch) -> None:
+    """Refuse a model that gives NaN or infinity itself: then nothing can be compared with it."""
+    wrong = ~logits.isfinite().all(-1)
+    if not wrong.any():
+        return
+    where = f"at {int(wrong.sum()):,} of {wrong.numel():,} positions of a probe batch"
+    if not (wrong & batch.real).any():
+        raise UserError(
+            f"The model itself gives NaN or infinity {where}, all of them pads: where its sliding "
+            "window holds nothing but pads it has nothing to attend to. Pad no further than the "
+            "window, or use a model without one."
+        )
+    raise UserError(
+        f"The model itself gives NaN or infinity {where}, though its weights are finite: its "
+        "activations are too large for the precision that it runs in."
+    )
+
+
+def difference(graph: Graph, expected: Tensor, batch: Batch) -> float:
+    """Largest difference from the model's logits on a batch, relative to the largest of them.
+
+    At pads too: they see real tokens only, which is where the mask shows in a causal model.
+    """
+    with torch.no_grad():
+        found = plain_logits(graph, batch.tokens, batch.lengths).double()
+    expected = expected.double()
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def plain_logits(graph: Graph, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Logits of the plain model: tokens [rows, width] → [rows, width, vocabulary].
+
+    Args:
+        lengths: of each row, which is padded at the right; None: all are full.
+    """
+    return plain_values(graph, tokens, lengths, ["logits"])["logits"][:, :, 0]
+
+
+def plain_values(
+    graph: Graph, tokens: Tensor, lengths: Tensor | None, names: Iterable[str]
+) -> dict[str, Tensor]:
+    """These sites and streams of the plain model, each [rows, positions, heads or 1, …]."""
+    rows, width = tokens.shape
+    if lengths is None:
+        lengths = torch.full((rows,), width, device=tokens.device)
+    raw = {"tokens": tokens, "lengths": lengths}
+    wanted = set(names)
+    needed = set(wanted)
+    for name in reversed(list(graph.values)):
+        if name in needed:
+            needed.update(reads(graph.values[name]))
+    order = [name for name in graph.values if name in needed]
+    last = {read: name for name in order for read in reads(graph.values[name])}
+    values: dict[str, Tensor] = {}
+    for name in order:
+        if name in graph.streams:
+            values[name] = graph.total(name, values)
+        else:
+            site = graph.sites[name]
+            every = torch.arange(site.heads or 0, device=tokens.device)
+            at = torch.arange(graph.span(name, width), device=tokens.device)
+            read = {port.name: values[port.source] for port in site.ports}
+            values[name] = site.apply(read or raw, Where(every, at.expand(rows, -1)))
+        for read_name in reads(graph.values[name]):
+            if last[read_name] == name and read_name not in wanted:
+                values.pop(read_name, None)
+    return {name: values[name] for name in wanted}

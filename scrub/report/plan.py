@@ -1,0 +1,79 @@
+"""What a hypothesis would run: its tree, the steps of its plan, and their cost."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree as Picture
+
+from scrub.draw import draw
+from scrub.engine.activations import PlainCache
+from scrub.engine.budget import fit
+from scrub.engine.plan import plan
+from scrub.engine.prediction import work
+from scrub.engine.sharing import by_dataset
+from scrub.engine.steps import Plan, SiteStep, Step
+from scrub.hypothesis.tree import Tree
+from scrub.report.terminal import titled
+from scrub.report.tree_picture import Box, boxes
+from scrub.runner.options import Options
+from scrub.runner.prepare import Prepared
+
+
+def tree_picture(tree: Tree) -> Picture:
+    """The tree of a hypothesis: nodes, samplers, sites and paths."""
+
+    def label(box: Box) -> Text:
+        return titled(box.title, f": {box.sites}\n{', '.join(box.swaps)}")
+
+    def grow(box: Box, picture: Picture) -> Picture:
+        for child in box.children:
+            grow(child, picture.add(label(child)))
+        return picture
+
+    root = boxes(tree)
+    return grow(root, Picture(label(root)))
+
+
+def plan_table(claim: Prepared) -> Table:
+    """The steps of a plan, in order."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("step", "value", "heads", "positions", "in", "depends on"):
+        shown.add_column(name, justify="right" if name == "step" else "left")
+    for number, step in enumerate(_plan(claim).steps):
+        needs = ", ".join(f"{v.path[-1]}.{v.which}" for v in sorted(step.needs))
+        shown.add_row(str(number), *map(Text, (*_step(step), step.node[-1], needs)))
+    return shown
+
+
+def _step(step: Step) -> tuple[str, str, str]:
+    at = ", ".join(map(str, step.at)) if isinstance(step.at, tuple) else str(step.at)
+    if isinstance(step, SiteStep):
+        return step.site, ", ".join(str(h) for h in step.heads if h is not None), at
+    return f"change of {step.stream}", "", at
+
+
+def cost_line(claim: Prepared, options: Options) -> str:
+    """What a run will take, drawn as it would be."""
+    planned = _plan(claim)
+    draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
+    within = fit(planned, draws, PlainCache(planned.graph), options.memory)
+    found = work(planned, draws, within)
+    rows = sum(len(rows) for rows in by_dataset(draws.rows()))
+    return (
+        f"{_si(found.flops + found.plain_flops)}FLOP and {_si(found.peak)}B for "
+        f"{options.samples:,} references, which draw {rows:,} rows (plain model: "
+        f"{_si(found.plain_flops)}FLOP of them, once per session)."
+    )
+
+
+def _plan(claim: Prepared) -> Plan:
+    return plan(claim.tree, claim.model.graph, columns=claim.of_labels)
+
+
+def _si(number: float) -> str:
+    for prefix in ("", "k", "M", "G", "T"):
+        if number < 1000:
+            return f"{number:.3g} {prefix}"
+        number /= 1000
+    return f"{number:.3g} P"

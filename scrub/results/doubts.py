@@ -1,0 +1,170 @@
+"""What is to be doubted about a result: a sentence each, without a full stop; none if all is well.
+
+A table of figures does not say where they mislead. What does stands below it, and nothing else: the
+figures of all checks are shown with -v, and are in the results file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from scrub.analysis.confounding import alike
+from scrub.analysis.conventions import convention_doubts
+from scrub.analysis.loosening import stated
+from scrub.analysis.nulls import nulls_doubts
+from scrub.analysis.support import Earned
+from scrub.metrics import Metric
+from scrub.results.result import NodeResult, Result
+from scrub.samplers import Agree, Exact, describe_sampler, features_of
+from scrub.stats.rounding import interval, number, percent
+from scrub.stats.scores import Numbered
+from scrub.stats.verdict import verdict_of
+
+MANY = 4
+"""Nodes of which a line names each; of more it says how many they are."""
+SELDOM = 0.5
+"""A node that is swapped less often than this is named: its part of the claim is tested in the
+other references only, and `Exact` would be as hard a test in most."""
+HIDDEN = 0.05
+"""Errors that cancel are spoken of where they hide more than this share of what is at stake."""
+
+
+def doubts(result: Result) -> list[str]:
+    """What the table does not say."""
+    vacuous = result.judgement.vacuous
+    found = [f"vacuous: {vacuous}"] if vacuous else []
+    found += _corrected(result)
+    found += result.judgement.notes
+    found += _left_out(result.metric, result.numbers)
+    for other in result.others:
+        found += _left_out(other.metric, other.numbers)
+        if other.recovered.reason:
+            found.append(f"{other.metric.name}: {other.recovered.reason}")
+    found += _unearned(result.earned)
+    found += _alike(result)
+    if result.diagnosis is not None:
+        found += nulls_doubts(result.diagnosis.nulls)
+        found += convention_doubts(result.diagnosis.conventions)
+    if not vacuous:
+        found += [*_cancelled(result), *_swaps(result.nodes)]
+    return [*found, *_pads(result.nodes)]
+
+
+def _corrected(result: Result) -> list[str]:
+    """Where the interval that is shown clears the bound, and the one that decides does not."""
+    expect, corrected, verdict = result.expect, result.corrected, result.judgement.verdict
+    if expect is None or corrected is None or verdict == "vacuous":
+        return []
+    alone = verdict_of(result.recovered, expect)
+    if alone == verdict:
+        return []
+    bounds = (expect.low, expect.high)
+    return [
+        f"{verdict} as one of {result.together} claims, by its {percent(corrected.confidence)} "
+        f"interval {interval(corrected, bounds).partition(' ')[2]}; by its own "
+        f"{percent(result.recovered.confidence)} interval it would be {alone}"
+    ]
+
+
+def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
+    """What there is to say of references on which a metric is not defined."""
+    missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
+    if missing in (0, samples):  # where all are, nothing is defined, which is said as the reason
+        return []
+    return [
+        f"{metric.name} is NaN for {missing:,} of {samples:,} references whatever the model "
+        f"computes; the figures are of the other {samples - missing:,}"
+    ]
+
+
+def _unearned(found: Earned) -> list[str]:
+    """Nodes that need not state what they state."""
+    said = []
+    if found.problem:
+        said.append(
+            f"it could not be run with any input in place of those it asks for: {found.problem}"
+        )
+    idle = [alone for alone in found.alone if alone.idle and alone.recovered is not None]
+    if len(idle) > MANY:
+        least = min(alone.recovered.mean for alone in idle if alone.recovered is not None)
+        said.append(
+            f"{len(idle)} of its {len(found.states)} nodes that state a feature are idle: with any "
+            f"input in place of one of them, {number(least)} or more is recovered"
+        )
+    else:
+        said += [
+            f'node "{alone.name}" is idle: with any input in its place alone, '
+            f"{number(alone.recovered.mean)} is recovered"
+            for alone in idle
+            if alone.recovered is not None
+        ]
+    said += [
+        f'node "{one.name}" is finer than needed: {one.words}, '
+        f"{number(one.recovered.mean)} is recovered"
+        for one in found.finer
+    ]
+    return said
+
+
+def _alike(result: Result) -> list[str]:
+    """Nodes whose features say the same in this data: exchanged, they would do as well."""
+    if result.judgement.verdict != "supported":
+        return []
+    data = result.draws.references.data
+    nodes = [one for one in stated(result.tree) if isinstance(one.sampler, Agree)]
+    features = {one.name: features_of(one.sampler) for one in nodes}
+    said = {name: f'"{name}" ({", ".join(asked)})' for name, asked in features.items()}
+    return [
+        f"nodes {said[one]} and {said[other]} state features that divide these rows alike: rows in "
+        "which they differ would tell them apart"
+        for one, other in alike(data, features)
+    ][:MANY]
+
+
+def _cancelled(result: Result) -> list[str]:
+    found = result.cancellation
+    if result.judgement.verdict == "refuted" or not found.hidden > HIDDEN:
+        return []
+    return [
+        f"errors cancel in the mean, which hides {found.hidden:.0%} of what is at stake: "
+        f"per reference, {interval(found.recovered)} is recovered"
+    ]
+
+
+def _swaps(nodes: Sequence[NodeResult]) -> list[str]:
+    """Nodes whose donors are mostly their own references, though their samplers may swap them."""
+    exact = describe_sampler(Exact())
+    seldom = [n for n in nodes if n.sampler != exact and n.donors_changed < SELDOM]
+    if len(seldom) > MANY:
+        most = max(node.donors_changed for node in seldom)
+        return [
+            f"{len(seldom)} nodes are swapped in at most {most:.0%} of the references each: "
+            "mostly each draws its own reference"
+        ]
+    return [
+        f"node {name} swaps nothing: every donor is the reference itself"
+        if node.donors_changed == 0
+        else f"node {name} is swapped in {node.donors_changed:.0%} of the references only: mostly "
+        "it draws its own reference"
+        for name, node in zip(_named(seldom, nodes), seldom, strict=True)
+    ]
+
+
+def _pads(nodes: Sequence[NodeResult]) -> list[str]:
+    """Nodes that read padding: each by its name, or where they are many their number."""
+    reading = [node for node in nodes if node.pads_read]
+    where = "at positions past a row's end"
+    if len(reading) > MANY:
+        times = sum(node.pads_read for node in reading)
+        return [f"{len(reading)} nodes read padding, {times:,} times in all, {where}"]
+    return [
+        f"node {name} read padding {node.pads_read:,} times, {where}"
+        for name, node in zip(_named(reading, nodes), reading, strict=True)
+    ]
+
+
+def _named(some: Sequence[NodeResult], nodes: Sequence[NodeResult]) -> list[str]:
+    """Their names; with the path from the root where several nodes have one name."""
+    count = Counter(node.name for node in nodes)
+    return [f'"{" / ".join(n.path) if count[n.name] > 1 else n.name}"' for n in some]

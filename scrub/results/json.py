@@ -1,0 +1,159 @@
+"""The results file (`--json`): results as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scrub.analysis.support import Alone, Finer
+from scrub.hypothesis.belief import Expectation
+from scrub.metrics import Metric
+from scrub.results.doubts import doubts
+from scrub.results.population import few_rows, small_classes
+from scrub.results.result import NodeResult, Result
+from scrub.stats.cancellation import Cancellation
+from scrub.stats.intervals import Interval
+from scrub.stats.rounding import finite
+from scrub.stats.scores import Numbered
+
+SCHEMA = "scrub.results.result/1"
+
+
+def as_json(
+    results: Sequence[Result], seed: int, *, kept: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The results file (schema scrub.results.result/1). What is undefined is null, with a reason.
+
+    Args:
+        kept: the run is not finished: these are the claims that are, and the numbers from which
+            it can go on (see `scrub.runner.checkpoint`). None for a finished run.
+    """
+    found: dict[str, Any] = {"schema": SCHEMA, "seed": seed}
+    if kept is not None:
+        found["partial"] = True
+    found["results"] = [_result(result) for result in results]
+    return found if kept is None else found | {"kept": list(kept)}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    recovered, expect = result.recovered, result.expect
+    return {
+        "kind": "scrub",
+        "file": result.file,
+        "claim": result.claim.name,
+        "belief": result.claim.belief,
+        "model": result.model,
+        "samples": result.samples,
+        "metric": _metric(result.metric),
+        "loss": _loss(result.numbers, recovered),
+        "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
+        "left_out": int((~result.numbers.defined).sum()),
+        "other_metrics": [
+            _metric(other.metric)
+            | {
+                "loss": _loss(other.numbers, other.recovered),
+                "recovered": interval_as_json(other.recovered)
+                | {"confidence": other.recovered.confidence},
+                "left_out": int((~other.numbers.defined).sum()),
+            }
+            for other in result.others
+        ],
+        "per_reference": _per_reference(result.cancellation),
+        "corrected": _corrected(result.corrected),
+        "corrected_reason": None if result.corrected else "judged alone, by recovered",
+        **_earned(result),
+        "verdict": result.judgement.verdict,
+        "expected": expect.verdict if expect else None,
+        "bounds": _bounds(expect),
+        "reason": None if expect else "the file expects no verdict",
+        "passed": result.passed,
+        "notes": [*doubts(result), *few_rows(result), *small_classes(result)],
+        "seconds": round(result.seconds, 3),
+        "data": {"name": result.data_name, "rows": result.rows, "sha256": result.data_sha256},
+        "nodes": [_node(node) for node in result.nodes],
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    better = metric.higher_is_better
+    reason = "the file does not say" if better is None else None
+    return {"name": metric.name, "higher_is_better": better, "higher_is_better_reason": reason}
+
+
+def _bounds(expect: Expectation | None) -> dict[str, Any]:
+    """Between what the belief has loss recovered (null: see reason)."""
+    bounds = {"above": expect.low if expect else None, "below": expect.high if expect else None}
+    reason = "the file gives no such bound" if expect else "the file expects no verdict"
+    return bounds | {"reason": reason if None in bounds.values() else None}
+
+
+def _per_reference(found: Cancellation) -> dict[str, Any]:
+    """Recovered per reference, and what of the error cancels in the mean (null: see reason)."""
+    return {
+        "recovered": interval_as_json(found.recovered),
+        "cancelled": finite(found.cancelled),
+        "reason": found.reason or None,
+    }
+
+
+def _earned(result: Result) -> dict[str, Any]:
+    """What is recovered without the features that nodes state (null: see reason)."""
+    found = result.earned
+    loosened, reason = found.with_any_input, found.problem
+    if loosened is None and not reason:
+        reason = "loss recovered is undefined"
+        if result.judgement.vacuous:
+            reason = "nothing was swapped"
+        if not found.states:
+            reason = "no node states a feature"
+    return {
+        "states_features": list(found.states),
+        "with_any_input": None if loosened is None else interval_as_json(loosened),
+        "with_any_input_reason": reason or None,
+        "idle": [one.name for one in found.alone if one.idle],
+        "loosened_alone": [_alone(one) for one in found.alone],
+        "finer_than_needed": [_finer(one) for one in found.finer],
+    }
+
+
+def _alone(one: Alone) -> dict[str, Any]:
+    recovered = None if one.recovered is None else interval_as_json(one.recovered)
+    return {"node": one.name, "recovered": recovered, "reason": one.problem or None}
+
+
+def _finer(one: Finer) -> dict[str, Any]:
+    return {"node": one.name, "change": one.words, "recovered": interval_as_json(one.recovered)}
+
+
+def _corrected(found: Interval | None) -> dict[str, Any] | None:
+    """The interval that the verdict was read off; None where that is "recovered"."""
+    if found is None:
+        return None
+    return interval_as_json(found) | {"confidence": found.confidence, "method": "Bonferroni"}
+
+
+def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:
+    means = {name: finite(mean) for name, mean in numbers.means.items()}
+    return means | {"reason": recovered.reason if None in means.values() else None}
+
+
+def _node(node: NodeResult) -> dict[str, Any]:
+    """A leaf has no other inputs; only -v scrubs a node alone: what there is not is left out."""
+    found: dict[str, Any] = {
+        "name": node.name,
+        "path": list(node.path),
+        "donors_distinct": node.donors_distinct,
+        "donors_changed": node.donors_changed,
+        "pads_read": node.pads_read,
+    }
+    if node.other:
+        found["other_distinct"] = node.other_distinct
+    if node.alone:
+        found["recovered_alone"] = interval_as_json(node.alone)
+    return found
+
+
+def interval_as_json(found: Interval) -> dict[str, Any]:
+    names = ("mean", "low", "high", "least", "most")
+    numbers = {name: finite(getattr(found, name)) for name in names}
+    return numbers | {"reason": found.reason or None}

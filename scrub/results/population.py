@@ -1,0 +1,83 @@
+"""What a report says of the rows that its figures are about, and of others like them."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+from scrub.data.dataset import Recipe
+from scrub.results.result import Result
+from scrub.stats.intervals import CONFIDENCE, Interval
+
+FAR_ABOVE = 2
+"""References a row above which a reader is warned that an interval is about these rows only.
+
+With m references on n rows the variance of an estimate about the rows' own value is σ²/m; what the
+value itself varies by from dataset to dataset is as much as σ²/n, where the rows differ more than
+the draws of one row do. An interval of 95% then holds the value on fresh rows in
+2Φ(1.96 / √(1 + m/n)) − 1 of runs: in 83% with as many references as rows, in 74% with twice as
+many. With fewer than three runs in four it is no longer nearly what it says.
+"""
+SEEDS = 5
+"""Other seeds that a warning names: the interval of six datasets is 1.3 times as wide as if the
+spread between them were known; that of two 6.5 times."""
+
+
+def holding(references: int, rows: int) -> float:
+    """In which share of runs an interval may hold the value on fresh rows, at worst, about."""
+    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+    return float(2 * stats.norm.cdf(z / math.sqrt(1 + references / rows)) - 1)
+
+
+def on_rows(result: Result) -> str:
+    """ "on these 1,000 ioi prompts, mixed order, seed 0"; "on these 120 rows: mine"."""
+    name, rows = result.data_name, result.rows
+    if rows == 1:
+        return f"on this one row: {name}"
+    for count in (f"{rows} ", f"{rows:,} "):
+        if name.startswith(count):
+            return f"on these {rows:,} {name.removeprefix(count)}"
+    return f"on these {rows:,} rows: {name}"
+
+
+def few_rows(result: Result) -> list[str]:
+    """A warning where references are far above the rows, and nobody looked beyond them."""
+    references, rows = result.samples, result.rows
+    bounded = math.isfinite(result.recovered.low)
+    if references <= FAR_ABOVE * rows or result.fresh is not None or not bounded:
+        return []
+    these = "this row, not about others like it" if rows == 1 else f"these {rows:,} rows alone"
+    todo = "give more rows"
+    if isinstance(result.claim.data, Recipe) and result.claim.data.seed is not None:
+        todo += f", or see what other seeds give: fresh={SEEDS} (--fresh {SEEDS})"
+    return [
+        f"intervals are about {these}: with {references:,} references they may hold the value on "
+        f"fresh rows in only {holding(references, rows):.0%} of runs; unless there are no others, "
+        f"{todo}"
+    ]
+
+
+def flattered(own: float, recovered: float, value: Interval) -> bool:
+    """Whether small classes may move the value on fresh data by more than its half-width.
+
+    Args:
+        own: share of draws whose donor is the reference itself; that costs nothing, and the draw of
+            another row about what all of them cost.
+    """
+    return own * (1 - recovered) > value.half_width
+
+
+def small_classes(result: Result) -> list[str]:
+    """A warning where datasets of so many rows recover too much, whatever their seed.
+
+    A donor that is its own reference costs nothing, and among infinitely many rows there is none.
+    """
+    fresh, recovered = result.fresh, result.recovered.mean
+    own = [1 - node.donors_changed for node in result.nodes if node.sampler.startswith("Agree(")]
+    if fresh is None or not flattered(max(own, default=0.0), recovered, fresh.value):
+        return []
+    return [
+        f"{max(own):.0%} of its donors are the reference itself, since few of {result.rows:,} rows "
+        "agree: on more rows it recovers less, which other seeds do not show; give more rows"
+    ]

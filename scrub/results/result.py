@@ -1,0 +1,278 @@
+"""The result of a test, as frozen data: what the report shows and a notebook holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from attrs import frozen
+
+from scrub.analysis.support import Earned
+from scrub.draw import Draws, NodeDraw
+from scrub.hypothesis.belief import Expectation
+from scrub.hypothesis.claim import Claim
+from scrub.hypothesis.describe import describe_route
+from scrub.hypothesis.sites import ALL, Route
+from scrub.hypothesis.tree import NamePath, Occurrence, Tree
+from scrub.metrics import Metric
+from scrub.printing import free_name
+from scrub.samplers import describe_sampler
+from scrub.stats.intervals import Interval
+from scrub.stats.rounding import interval, percent
+from scrub.stats.scores import Numbered
+from scrub.stats.verdict import Judgement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scrub.results.diagnosis import Diagnosis
+    from scrub.stats.between import Fresh
+    from scrub.stats.cancellation import Cancellation
+
+
+@frozen
+class NodeResult:
+    """What one occurrence of a node stood for, and what it drew.
+
+    Attributes:
+        path: the names from the root down.
+        sites: its routes in words.
+        sampler: of its own input; `other` of its other inputs ("" for a leaf).
+        donors_distinct: number of distinct inputs that it drew as own.
+        donors_changed: share of samples whose own input is not the node's reference.
+        other_distinct: number of distinct other inputs; NaN for a leaf.
+        pads_read: values taken past the end of a donor's row and put at a real position.
+        alone: loss recovered when this node alone is scrubbed; None where it was not asked for.
+    """
+
+    path: NamePath
+    sites: str
+    sampler: str
+    other: str
+    donors_distinct: float
+    donors_changed: float
+    other_distinct: float
+    pads_read: int
+    alone: Interval | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+@frozen
+class Memory:
+    """Bytes that a run added to the process at its peak: planned for, and measured (NaN: not)."""
+
+    allowed: int
+    predicted: int
+    measured: float
+
+
+@frozen(eq=False)
+class Measured:
+    """What another metric of a claim came to; it decides nothing."""
+
+    metric: Metric
+    numbers: Numbered
+    recovered: Interval
+
+
+@frozen(eq=False, repr=False)
+class Result:
+    """Everything that a test of one claim found out.
+
+    Attributes:
+        others: of metrics that decide nothing.
+        together: how many claims were judged in one run, this one included.
+        corrected: the interval that the verdict was read off, where several were (see
+            `scrub.stats.bonferroni`); else None, and it was `recovered`.
+        earned: what the claim recovers without the features that it states.
+    """
+
+    file: str
+    claim: Claim
+    model: str
+    weights_sha256: str
+    dtype: str
+    tree: Tree
+    metric: Metric
+    seed: int
+    numbers: Numbered
+    recovered: Interval
+    judgement: Judgement
+    nodes: tuple[NodeResult, ...]
+    draws: Draws
+    data_sha256: str
+    cancellation: Cancellation
+    memory: Memory
+    seconds: float
+    others: tuple[Measured, ...] = ()
+    together: int = 1
+    corrected: Interval | None = None
+    earned: Earned = Earned()
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def expect(self) -> Expectation | None:
+        return self.claim.expect
+
+    @property
+    def samples(self) -> int:
+        return len(self.numbers.original)
+
+    @property
+    def rows(self) -> int:
+        """How many rows references are drawn from: the figures are about these."""
+        return len(self.draws.references.data)
+
+    @property
+    def fresh(self) -> Fresh | None:
+        """What it recovers on other datasets of the same recipe; None: not asked for."""
+        return self.diagnosis.fresh if self.diagnosis else None
+
+    @property
+    def data_name(self) -> str:
+        """What the data is called: where it comes from."""
+        return self.draws.references.data.name
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is what the file expects (true where it expects nothing)."""
+        return self.judgement.passed
+
+    @property
+    def with_any_input(self) -> Interval | None:
+        """Loss recovered with any input in place of those that agree; None: nothing to loosen."""
+        return self.earned.with_any_input
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Nodes that alone may take any input, and the claim still meets its belief."""
+        return tuple(alone.name for alone in self.earned.alone if alone.idle)
+
+    @property
+    def finer(self) -> tuple[str, ...]:
+        """Nodes that ask for more than they need, as sentences."""
+        return tuple(f'"{one.name}" {one.words}' for one in self.earned.finer)
+
+    @property
+    def correction(self) -> str:
+        """How the verdict was corrected for the number of claims that were judged in one run."""
+        if self.corrected is None:
+            return f"none: judged alone, by its {self.recovered.confidence:.0%} interval"
+        return (
+            f"Bonferroni: one of {self.together} claims, judged by its "
+            f"{percent(self.corrected.confidence)} interval"
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a sample: "row", the reference's columns, and the metric three times.
+
+        A column of the data that has one of these names stands under another: "row of the input".
+        """
+        rows = self.draws.references
+        shown = rows.data.frame.iloc[rows.index].reset_index(drop=True)
+        numbers = {
+            "original": self.numbers.original,
+            "scrubbed": self.numbers.scrubbed,
+            "baseline": self.numbers.baseline,
+        }
+        own = ("row", *numbers)
+        taken = {*own, *shown.columns}
+        shown = shown.rename(columns={name: free_name(name, taken) for name in own})
+        shown.insert(0, "row", rows.index)
+        return shown.assign(**numbers)
+
+    @property
+    def node_frame(self) -> pd.DataFrame:
+        """One row a node."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "node": " / ".join(node.path),
+                "sites": node.sites,
+                "sampler": node.sampler,
+                "other": node.other,
+                "donors_distinct": node.donors_distinct,
+                "donors_changed": node.donors_changed,
+                "other_distinct": node.other_distinct,
+                "pads_read": node.pads_read,
+                "recovered_alone": node.alone.mean if node.alone else float("nan"),
+            }
+            for node in self.nodes
+        )
+
+    def __repr__(self) -> str:
+        found = self.recovered
+        verdict = f", {self.judgement.verdict}" if self.judgement.verdict else ""
+        return (
+            f"Result({self.claim.name}: recovered {interval(found)}{verdict}, "
+            f"{self.samples:,} references)"
+        )
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row: the three means, loss recovered with its interval, and the verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "claim": self.claim.name,
+                **self.numbers.means,
+                "recovered": self.recovered.mean,
+                "low": self.recovered.low,
+                "high": self.recovered.high,
+                "with any input": self.with_any_input.mean if self.with_any_input else np.nan,
+                "verdict": self.judgement.verdict,
+                "expected": self.expect.verdict if self.expect else None,
+            },
+            index=[0],
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary._repr_html_()  # type: ignore[operator]  # untyped in pandas
+
+
+def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:
+    """What every occurrence drew, parents before children."""
+
+    def told(node: Occurrence, reference: np.ndarray, parent: NodeDraw | None) -> NodeResult:
+        drawn = draws.nodes[node.path]
+        moved = drawn.own.data is not (parent.own.data if parent else draws.references.data)
+        return NodeResult(
+            path=node.path,
+            sites=" | ".join(describe_route(route) for route in node.routes),
+            sampler=describe_sampler(node.node.sampler),
+            other="" if node.is_leaf else describe_sampler(node.node.other),
+            donors_distinct=float(len(np.unique(drawn.own.index))),
+            donors_changed=1.0 if moved else float(np.mean(drawn.own.index != reference)),
+            other_distinct=float(len(np.unique(drawn.other.index)))
+            if drawn.other
+            else float("nan"),
+            pads_read=sum(_pads(route, drawn, parent) for route in node.routes),
+        )
+
+    found: list[NodeResult] = []
+    waiting: list[tuple[Occurrence, np.ndarray, NodeDraw | None]] = [
+        (tree, draws.references.index, None)
+    ]
+    while waiting:
+        node, reference, parent = waiting.pop()
+        found.append(told(node, reference, parent))
+        drawn = draws.nodes[node.path]
+        waiting += [(child, drawn.own.index, drawn) for child in reversed(node.children)]
+    return tuple(found)
+
+
+def _pads(route: Route, drawn: NodeDraw, parent: NodeDraw | None) -> int:
+    """How often a pad of the donor stands at a real position of the parent's frame."""
+    mine = drawn.frame.data.lengths[drawn.frame.index]
+    theirs = parent.frame.data.lengths[parent.frame.index] if parent else None
+    if route.at == ALL:
+        return 0 if theirs is None else int(np.maximum(theirs - mine, 0).sum())
+    indices = [spec for spec in route.at if isinstance(spec, int)]
+    real = [np.ones(len(mine), bool) if theirs is None else theirs > index for index in indices]
+    return int(sum(((mine <= i) & r).sum() for i, r in zip(indices, real, strict=True)))

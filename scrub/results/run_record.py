@@ -1,0 +1,274 @@
+"""The run record: enough for somebody else to recompute each number with the model and hooks.
+
+One folder a claim. `run.json` says what stands where; `run.safetensors` holds the inputs.
+`tests/oracle/recompute.py` reads them without scrub.
+
+`tree` lists the nodes, the root first, each with its parent's id, and per route its sites (heads
+are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
+parent by which it enters (`into`; null: any) and the sites that it may pass through.
+`weights_sha256` is of the model's *.safetensors files, put together in order of name (of a model
+that was in memory, of its tensors: `scrub.model.in_memory`). `recovered` is computed from the metrics;
+so is its interval (docs/statistics.md), which is one of `looks` that hold together. `splits` lists
+the split sites: how, and into which summands, "rest" being what the others leave. `recomputable` is
+false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ
+only its values are.
+
+Tensors (n samples, w positions, p named positions), by name:
+    reference.tokens, baseline.tokens           [n, w]   right-padded
+    reference.mask, baseline.mask               [n, w]   1 where a token is real
+    reference.at, baseline.at                   [n, p]   the root's positions in each
+    label.NAME                                  [n]      token ids of the reference's labels
+    node.I.own.tokens, node.I.own.mask          [n, w]   I: the node's id in run.json
+    node.I.other.tokens, node.I.other.mask      [n, w]   (internal nodes)
+    node.I.R.own.at, node.I.R.other.at          [n, p]   positions of its route R in each input
+    node.I.R.parent.at                          [n, p]   the same in the parent's frame, where
+                                                         the value lands
+    metric.original, .scrubbed, .baseline       [n]
+    other_metric.I.original, …                  [n]      I: its number in run.json's other_metrics
+    split.SITE.SUMMAND                          [size, dimensions]: of a projection, the orthonormal
+                                                         basis that it projects on
+    node.I.own.split.SITE.SUMMAND, node.I.other.split.SITE.SUMMAND
+                                                [n, w or 1, size]: φ of each input on which a
+                                                         node's sites or its children's summands
+                                                         are computed; 1: the same at every position
+An entry with `at` "all" has no positions: index goes to index.
+A leaf is computed on its own input; an internal node on its other input, with the children's
+values put in. Inputs that are no tokens are saved under their own names in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.draw import NodeDraw
+from scrub.hypothesis.sites import ALL, Route
+from scrub.hypothesis.splits import (
+    REST,
+    Coordinates,
+    Estimate,
+    Projection,
+    SourcePositions,
+    Split,
+)
+from scrub.hypothesis.tree import Occurrence
+from scrub.metrics import Metric
+from scrub.names import Cell
+from scrub.results.atomic_write import write_whole, written_beside
+from scrub.results.result import Result
+from scrub.samplers import describe_sampler
+
+SCHEMA = "scrub.run/1"
+
+
+def save(result: Result, directory: Path) -> Path:
+    """Write the record of one result to `directory/CLAIM`; returns that folder."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    folder = directory / result.claim.name
+    folder.mkdir(parents=True, exist_ok=True)
+    described = json.dumps(_described(result), indent=1, ensure_ascii=False, allow_nan=False)
+    tensors = {name: np.ascontiguousarray(array) for name, array in _tensors(result).items()}
+    with written_beside(folder / "run.safetensors") as beside:
+        try:
+            save_file(tensors, beside)
+        except SafetensorError as error:  # its own name for an OSError
+            raise OSError(None, str(error), str(folder / "run.safetensors")) from error
+        write_whole(folder / "run.json", described + "\n")
+    return folder
+
+
+def _described(result: Result) -> dict[str, Any]:
+    nodes = result.tree.walk()
+    number = {node.path: i for i, node in enumerate(nodes)}
+    return {
+        "schema": SCHEMA,
+        "file": result.file,
+        "claim": result.claim.name,
+        "belief": result.claim.belief,
+        "model": {
+            "name": result.model,
+            "weights_sha256": result.weights_sha256,
+            "dtype": result.dtype,
+        },
+        "data": {"name": result.data_name, "sha256": result.data_sha256},
+        "metric": _metric(result.metric),
+        "other_metrics": [_metric(other.metric) for other in result.others],
+        "seed": result.seed,
+        "samples": result.samples,
+        "tree": [
+            {
+                "id": number[node.path],
+                "path": list(node.path),
+                "parent": number.get(node.path[:-1]),
+                "leaf": node.is_leaf,
+                "sampler": describe_sampler(node.node.sampler),
+                "other": None if node.is_leaf else describe_sampler(node.node.other),
+                "routes": [_route(route) for route in node.routes],
+            }
+            for node in nodes
+        ],
+        "splits": [_split(site, split, result.tree) for site, split in _splits(result.tree)],
+        "recovered": _numbers(result),
+        "versions": _versions(),
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "kind": metric.kind,
+        "labels": list(metric.labels),
+        "recomputable": metric.recomputable,
+    }
+
+
+def _numbers(result: Result) -> dict[str, float | str | None]:
+    interval = result.recovered
+    found = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    finite = {name: value if np.isfinite(value) else None for name, value in found.items()}
+    how = {"confidence": interval.confidence, "looks": interval.looks}
+    return {**finite, **how, "reason": interval.reason or None}
+
+
+def _route(route: Route) -> dict[str, Any]:
+    def cells(which: tuple[Cell, ...]) -> list[dict[str, Any]]:
+        return [
+            {"site": cell.site, "head": cell.head}
+            | ({} if cell.part is None else {"part": cell.part})
+            for cell in which
+        ]
+
+    return {
+        "sites": cells(route.cells),
+        "at": route.at if route.at == ALL else list(route.at),
+        "into": None if route.into is None else sorted(route.into),
+        "through": {
+            "base": route.through.kinds,
+            "including": cells(route.through.also),
+            "excluding": cells(route.through.never),
+        },
+        "split": None if route.split is None else str(route.split),
+    }
+
+
+def _splits(tree: Occurrence) -> list[tuple[str, Split]]:
+    """The sites that are split, and how: a site has one split."""
+    routes = [route for node in tree.walk() for route in node.routes]
+    splits = {cell.site: route.split for route in routes for cell in route.cells if cell.part}
+    return sorted((site, split) for site, split in splits.items() if split is not None)
+
+
+def _split(site: str, split: Split, tree: Occurrence) -> dict[str, Any]:
+    found = {"site": site, "summands": list(split.names), "recomputable": True}
+    match split:
+        case Projection():
+            return found | {"kind": "projection"}
+        case Coordinates():
+            sets = {name: list(numbers) for name, numbers in split.sets.items()}
+            return found | {"kind": "coordinates", "sets": sets}
+        case Estimate():
+            function = getattr(split.function, "__qualname__", type(split.function).__qualname__)
+            return found | {"kind": "estimate", "function": function, "recomputable": False}
+        case SourcePositions():
+            claimed = {part for node in tree.walk() for part in _parts(node, site)} - {REST}
+            summands = [*sorted(claimed, key=int), REST]
+            return found | {"kind": "source positions", "summands": summands}
+
+
+def _parts(node: Occurrence, site: str) -> set[str]:
+    """The summands of a site that a node claims."""
+    cells = [cell for route in node.routes for cell in route.cells]
+    return {cell.part for cell in cells if cell.site == site and cell.part is not None}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("scrub", "torch", "transformer_lens", "transformers", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _tensors(result: Result) -> dict[str, np.ndarray]:
+    draws, tree = result.draws, result.tree
+    width = max(rows.data.width for rows in draws.rows())
+    found: dict[str, np.ndarray] = {}
+    for name, rows in (("reference", draws.references), ("baseline", draws.baseline)):
+        found |= _inputs(name, rows, width) | _positions(name, rows, tree.routes[0])
+    for label in draws.references.data.labels:
+        found[f"label.{label}"] = draws.references.data.label(label)[draws.references.index]
+    frames: dict[tuple[str, ...], Rows] = {path: d.frame for path, d in draws.nodes.items()}
+    for number, node in enumerate(tree.walk()):
+        found |= _node(f"node.{number}", node, draws.nodes[node.path].own, "own", width)
+        other = draws.nodes[node.path].other
+        if other is not None:
+            found |= _node(f"node.{number}", node, other, "other", width)
+        found |= _estimates(f"node.{number}", node, draws.nodes[node.path], _splits(tree), width)
+        if len(node.path) > 1:
+            for i, route in enumerate(node.routes):
+                found |= _positions(f"node.{number}.{i}.parent", frames[node.path[:-1]], route)
+    for site, split in _splits(tree):
+        if isinstance(split, Projection):
+            found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}
+    measured = {f"other_metric.{i}": other.numbers for i, other in enumerate(result.others)}
+    for name, numbers in {"metric": result.numbers, **measured}.items():
+        found[f"{name}.original"] = numbers.original
+        found[f"{name}.scrubbed"] = numbers.scrubbed
+        found[f"{name}.baseline"] = numbers.baseline
+    return found
+
+
+def _node(name: str, node: Occurrence, rows: Rows, which: str, width: int) -> dict[str, np.ndarray]:
+    found = _inputs(f"{name}.{which}", rows, width)
+    for i, route in enumerate(node.routes):
+        found |= _positions(f"{name}.{i}.{which}", rows, route)
+    return found
+
+
+def _estimates(
+    name: str, node: Occurrence, drawn: NodeDraw, splits: list[tuple[str, Split]], width: int
+) -> dict[str, np.ndarray]:
+    """φ on the inputs of a node's frame, where the node or a child claims a summand."""
+    found: dict[str, np.ndarray] = {}
+    which = "own" if drawn.other is None else "other"
+    for site, split in splits:
+        if isinstance(split, Estimate) and any(_parts(n, site) for n in (node, *node.children)):
+            found[f"{name}.{which}.split.{site}.{split.name}"] = _estimated(
+                split, drawn.frame, width
+            )
+    return found
+
+
+def _estimated(split: Estimate, rows: Rows, width: int) -> np.ndarray:
+    """φ per sample, [samples, width or 1, size]; 0 at positions for which it has no value."""
+    distinct, which = np.unique(rows.index, return_inverse=True)
+    values = np.asarray(split.function(rows.at(distinct)))
+    values = values[:, None] if values.ndim == 2 else values[:, :width]
+    missing = width - values.shape[1] if values.shape[1] > 1 else 0
+    return np.pad(values, ((0, 0), (0, missing), (0, 0)))[which]
+
+
+def _inputs(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:
+    data: Dataset = rows.data
+    found = {f"{name}.{key}": values[rows.index] for key, values in data.inputs.items()}
+    if "tokens" in data.inputs:
+        found[f"{name}.tokens"] = padded_tokens(data, width)[rows.index]
+    mask = np.arange(width) < data.lengths[rows.index][:, None]
+    return found | {f"{name}.mask": mask.astype(np.uint8)}
+
+
+def _positions(name: str, rows: Rows, route: Route) -> dict[str, np.ndarray]:
+    if route.at == ALL:
+        return {}
+    columns = [rows.data.position(spec)[rows.index] for spec in route.at]
+    return {f"{name}.at": np.stack(columns, axis=1)}

@@ -1,0 +1,1 @@
+"""From claims to results: prepare, scrub, diagnose, keep what was computed."""

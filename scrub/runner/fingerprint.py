@@ -1,0 +1,176 @@
+"""What determines a claim's numbers, as one hash: numbers that were kept are good only under it.
+
+Hashed are the text of the hypothesis file and of the modules beside it that it imports; scrub's own
+code and the versions below it; the model's weights and configuration; the data with all columns;
+the tree; every row that was drawn (so the seed and the samplers); precision, dtype, kind of device.
+Not seen is what functions of the user's read by themselves: for files that is `scrub.runner.opened_files`, and
+for all else the pipeline computes some of the kept samples again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import field, frozen
+
+from scrub.data.dataset import Dataset
+from scrub.draw import Draws
+from scrub.errors import is_users
+from scrub.hypothesis.claim import Claim, unwrapped
+from scrub.hypothesis.sibling_modules import imported
+from scrub.hypothesis.sites import Route
+from scrub.hypothesis.splits import Coordinates, Projection
+from scrub.hypothesis.tree import Tree
+from scrub.model.registry import Model
+from scrub.names import Cell
+from scrub.runner.options import Options
+from scrub.runner.prepare import Prepared
+
+
+@frozen(eq=False)
+class Fingerprints:
+    """Makes the fingerprints of a run's claims.
+
+    Attributes:
+        sources: hash of each claim's source text by the claim's name, taken before anything runs:
+            a file that is edited meanwhile is not the one that was loaded.
+        code: hash of scrub itself.
+    """
+
+    sources: Mapping[str, str]
+    code: str
+    _datasets: dict[int, tuple[Dataset, str]] = field(factory=dict)
+    """With the dataset, so that its identity stays its own."""
+
+    @staticmethod
+    def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
+        sources = {item.name: _sources(item.claim) for item in claims}
+        return Fingerprints(sources, _own_code())
+
+    def of(
+        self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
+    ) -> str:
+        """The fingerprint of one scrub: this tree on these draws, for this claim's metric."""
+        said = {
+            "claim": prepared.name,
+            "sources": self.sources[prepared.name],
+            "code": self.code,
+            "model": [model.sha256, _model_files(model.directory)],
+            "data": self._dataset(prepared.data),
+            "metrics": [[m.name, m.kind, list(m.labels)] for m in prepared.metrics],
+            "tree": [[list(n.path), [_route(r) for r in n.routes]] for n in tree.walk()],
+            "draws": [[self._dataset(rows.data), _array(rows.index)] for rows in draws.rows()],
+            "seed": options.seed,
+            "precision": options.precision,
+            "dtype": [str(options.dtype), str(model.graph.dtype)],
+            "device": torch.device(options.device).type,
+        }
+        return _digest([repr(said).encode()])
+
+    def _dataset(self, data: Dataset) -> str:
+        if id(data) not in self._datasets:
+            self._datasets[id(data)] = (data, _table(data))
+        return self._datasets[id(data)][1]
+
+
+def _sources(claim: Claim) -> str:
+    """Hash of the files of a claim and of its function, and of the user's modules they import."""
+    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
+    waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]
+    texts: dict[str, bytes] = {}
+    while waiting:
+        module = waiting.pop()
+        file = str(module.__file__)
+        if file not in texts:
+            texts[file] = Path(file).read_bytes()  # in whatever encoding it says that it is
+            waiting += [found for found in _imported(texts[file], module) if _is_users(found)]
+    return _digest(texts[file] for file in sorted(texts))
+
+
+def _imported(text: bytes, module: ModuleType) -> Iterator[ModuleType]:
+    """The loaded modules that import statements anywhere in a module's text name."""
+    for statement in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            stem = "." * statement.level + (statement.module or "")
+            if statement.level:
+                stem = importlib.util.resolve_name(stem, module.__package__)
+            names = [stem, *(f"{stem}.{alias.name}" for alias in statement.names)]
+        found = (imported(module, name) for name in names)
+        yield from (there for there in found if there is not None)
+
+
+def _is_users(module: ModuleType) -> bool:
+    return is_users(module.__name__, getattr(module, "__file__", None) or "")
+
+
+def _own_code() -> str:
+    """Hash of scrub's modules, and of the versions of what computes below it."""
+    versions = [f"{name} {version(name)}".encode() for name in ("torch", "numpy", "transformers")]
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return _digest([*versions, *(file.read_bytes() for file in files)])
+
+
+def _model_files(directory: Path | None) -> str:
+    """Hash of what lies beside the weights and changes the model: its configuration."""
+    if directory is None:
+        return ""
+    files = sorted(path for path in directory.glob("*.json") if path.is_file())
+    return _digest(part for file in files for part in (file.name.encode(), file.read_bytes()))
+
+
+def _route(route: Route) -> list[Any]:
+    def cells(which: tuple[Cell, ...]) -> list[Any]:
+        return [[cell.site, cell.head, cell.part] for cell in which]
+
+    through = route.through
+    return [
+        cells(route.cells),
+        route.at,
+        None if route.into is None else sorted(route.into),
+        [through.kinds, cells(through.also), cells(through.never)],
+        _split(route.split),
+    ]
+
+
+def _split(split: object) -> list[Any]:
+    if isinstance(split, Projection):
+        return [str(split), {name: _array(basis) for name, basis in split.bases.items()}]
+    if isinstance(split, Coordinates):
+        return [str(split), {name: list(numbers) for name, numbers in split.sets.items()}]
+    return [str(split)]
+
+
+def _table(data: Dataset) -> str:
+    """Hash of everything in a dataset: metrics may read any column of it."""
+    tables = (data.inputs, data.columns, data.positions, data.labels)
+    arrays = [{name: _array(values) for name, values in table.items()} for table in tables]
+    said = repr((data.name, [sorted(table.items()) for table in arrays], _array(data.lengths)))
+    return _digest([said.encode(), repr(data.pieces).encode()])
+
+
+def _array(values: np.ndarray) -> str:
+    if values.dtype.hasobject:
+        return _digest([repr(values.tolist()).encode()])
+    head = f"{values.dtype.str} {values.shape}".encode()
+    return _digest([head, np.ascontiguousarray(values).tobytes()])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    """Hash of some byte strings, each of which ends where it ends."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(hashlib.sha256(part).digest())
+    return found.hexdigest()

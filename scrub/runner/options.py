@@ -1,0 +1,118 @@
+"""How to run: what the command line's options say, and which of them make no sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any
+
+import torch
+from attrs import field, frozen
+
+from scrub.errors import UserError, did_you_mean
+from scrub.model.graph import Graph
+from scrub.model.in_memory import kind_of
+from scrub.runner.sizes import EXAMPLES, in_bytes
+
+SAMPLES = 1_000
+MEMORY = 2**30
+"""Bytes for the values of one chunk, where `memory` says nothing."""
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+
+
+def _whole(value: Any) -> Any:
+    """NumPy's whole numbers as Python's: draws are keyed by how the seed is written."""
+    return int(value) if is_whole(value) else value
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _bytes(value: Any) -> Any:
+    return in_bytes(value) or value if isinstance(value, str) else _whole(value)
+
+
+def _dtype(value: Any) -> Any:
+    return DTYPES.get(value.removeprefix("torch."), value) if isinstance(value, str) else value
+
+
+def _device(value: Any) -> Any:
+    return str(value) if isinstance(value, torch.device) else value
+
+
+@frozen
+class Options:
+    """How to run: what the command line's options say.
+
+    Attributes:
+        model: overrides the file's model.
+        precision: stop as soon as the interval's half-width is at most this.
+        device: "cpu", "cuda", "cuda:1", or a torch.device.
+        dtype: torch.float32, "float64", …
+        memory: bytes for values while computing; or "64MB".
+        alone: also scrub every node alone (-v).
+    """
+
+    model: Any = None
+    samples: int = field(default=SAMPLES, converter=_whole)
+    precision: float | None = None
+    seed: int = field(default=0, converter=_whole)
+    device: str = field(default="cpu", converter=_device)
+    dtype: torch.dtype = field(default=torch.float32, converter=_dtype)
+    memory: int = field(default=MEMORY, converter=_bytes)
+    alone: bool = False
+
+
+def check_options(options: Options) -> None:
+    """Raise a UserError with every option that makes no sense."""
+    problems = list(option_problems(options))
+    if problems:
+        raise UserError(*problems)
+
+
+def option_problems(options: Options) -> Iterator[str]:
+    """What is wrong with each option, in a sentence."""
+    if not isinstance(options.model, str | PathLike | Graph | None):
+        try:
+            kind_of(options.model)
+        except UserError as error:
+            yield from (problem.what for problem in error.problems)
+    for name, least in (("samples", 1), ("seed", 0)):
+        value = getattr(options, name)
+        if not is_whole(value) or value < least:
+            yield f"{name} is {value!r}. Give a whole number, {least} or more."
+    if not is_whole(options.memory) or options.memory < 1:
+        yield f"memory is {options.memory!r}. Give a number of bytes, such as {EXAMPLES}."
+    precision = options.precision
+    is_number = isinstance(precision, Real) and not isinstance(precision, bool)
+    if precision is not None and not (is_number and 0 < precision < math.inf):
+        yield f"precision is {precision!r}. Give a number above 0, such as 0.05."
+    if options.dtype not in DTYPES.values():
+        given = options.dtype
+        hint = did_you_mean(given, DTYPES) if isinstance(given, str) else f"Give {_any(DTYPES)}."
+        yield f"dtype is {given!r}. {hint}"
+    if not isinstance(options.device, str):
+        yield f'device is {options.device!r}. Give a name, such as "cpu" or "cuda:1".'
+    elif problem := _device_problem(options.device):
+        yield problem
+    if not isinstance(options.alone, bool):
+        yield f"alone is {options.alone!r}. Give True or False."
+
+
+def _any(names: Any) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
+
+
+def _device_problem(device: str) -> str:
+    """Why this machine has no such device; "" if it has."""
+    try:
+        torch.empty(0, device=device).tolist()  # "meta" can hold nothing
+    except Exception:  # torch raises different types for different devices
+        cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        there = ", ".join(["cpu", *cuda])
+        return f'There is no device "{device}" on this machine. There are: {there}.'
+    return ""

@@ -1,0 +1,140 @@
+"""What claims share: models, data and plain activations, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from attrs import field, frozen
+
+from scrub.data.dataset import Dataset, Recipe
+from scrub.draw import Draws
+from scrub.engine.activations import PlainCache, Store
+from scrub.errors import UserError
+from scrub.model.graph import Graph
+from scrub.model.registry import (
+    Model,
+    describe,
+    identity,
+    load,
+)
+from scrub.runner.resident_memory import Resident
+from scrub.runner.user_code import _theirs
+
+
+@frozen(eq=False)
+class Session:
+    """What claims share: models, data and plain activations, each made once."""
+
+    _described: dict[Any, Model] = field(factory=dict)
+    _loaded: dict[Any, Model] = field(factory=dict)
+    _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
+    """With the recipe or function, so that its identity stays its own."""
+    _failed: dict[Any, tuple[Any, UserError]] = field(factory=dict)
+    """What cannot be described or made, and why: it is not tried again for each claim."""
+    _reseeded: dict[Any, tuple[Recipe, Recipe]] = field(factory=dict)
+    """With the recipe that has another seed, so that its identity stays its own."""
+    _stores: dict[int, Store] = field(factory=dict)
+    _since: list[Resident] = field(factory=list)
+
+    def describe(self, name: Any) -> Model:
+        key = identity(name)
+        if key not in self._described:
+            self._described[key] = self._tried(key, name, lambda: describe(name))
+        return self._described[key]
+
+    def _tried(self, key: Any, source: Any, make: Callable[[], Any]) -> Any:
+        """What is made, unless that failed before."""
+        if key in self._failed:
+            raise UserError(*self._failed[key][1].problems)
+        try:
+            return make()
+        except UserError as error:
+            self._failed[key] = (source, error)
+            raise
+
+    def forget_failures(self) -> None:
+        """Try again what failed: in a notebook it may have been mended since."""
+        self._failed.clear()
+
+    def load(self, model: Model, dtype: torch.dtype, device: str) -> Model:
+        key = (id(model), dtype, device)
+        if key not in self._loaded:
+            self._loaded[key] = load(model, dtype=dtype, device=device)
+            self._since.append(Resident.now())
+        return self._loaded[key]
+
+    def data(self, source: Any, model: Model) -> Dataset:
+        """A claim's data, made once for a model: one table for one recipe, or one function."""
+        if isinstance(source, Dataset | Recipe) or not callable(source):
+            return self._made(source, model)
+        key = (id(source), id(model))
+        if key not in self._data:
+            given = _theirs(source, model, doing="Making the data")
+            self._data[key] = (source, self._made(given, model))
+        return self._data[key][1]
+
+    def _made(self, source: Any, model: Model) -> Dataset:
+        """A dataset as it is, or made of a recipe with the model's tokenizer."""
+        if isinstance(source, Dataset):
+            return source
+        if not isinstance(source, Recipe):
+            raise UserError(
+                f"data= is of type {type(source).__name__}. Give a Dataset, a recipe such as "
+                "ioi.prompts(1000), or a function of the model that returns one."
+            )
+        if model.tokenizer is None:
+            raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
+        key = (id(source), id(model))
+        if key not in self._data:
+            make = partial(_theirs, source.make, model.tokenizer, doing="Making the data")
+            made = self._tried(key, source, make)
+            self._data[key] = (source, made)
+        return self._data[key][1]
+
+    def recipe_of(self, data: Dataset) -> Recipe | None:
+        """The recipe that a dataset was made of; None where it was given as it is."""
+        made = (source for source, found in self._data.values() if found is data)
+        return next((source for source in made if isinstance(source, Recipe)), None)
+
+    def reseeded(self, recipe: Recipe, by: int) -> Recipe:
+        """A recipe with a seed that is so much further; one for all claims that share it."""
+        assert recipe.seed is not None
+        key = (id(recipe), by)
+        if key not in self._reseeded:
+            self._reseeded[key] = (recipe, recipe.with_seed(recipe.seed + by))
+        return self._reseeded[key][1]
+
+    def cache(self, model: Model, graph: Graph) -> PlainCache:
+        """Plain values of a model, for its graph as a hypothesis specialises it."""
+        return PlainCache(graph, self._stores.setdefault(id(model.graph), Store()))
+
+    def held(self) -> int:
+        """Bytes of plain values that are kept from earlier claims."""
+        return sum(store.held() for store in self._stores.values())
+
+    def forget(self) -> None:
+        """Let go of all plain values; they are computed again where they are asked for."""
+        for store in self._stores.values():
+            store.empty()
+
+    def forget_all_but(self, cache: PlainCache, draws: Draws, names: Iterable[str]) -> None:
+        """Let go of all plain values but those that a run on these draws reads."""
+        datasets = {id(rows.data) for rows in draws.rows()}
+        values = {cache.graph.values[name] for name in names}
+        for store in self._stores.values():
+            if store is cache.store:
+                store.forget_all_but(datasets, values)
+            else:
+                store.empty()
+
+    def forget_generated(self) -> None:
+        """Let go of the plain values of generated inputs, which belong to one claim."""
+        for store in self._stores.values():
+            store.forget_generated()
+
+    def grown(self) -> float:
+        """Bytes by which the process grew, at its peak, since the last model was loaded."""
+        return self._since[-1].grown()

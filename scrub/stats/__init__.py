@@ -1,0 +1,1 @@
+"""Statistics of scrubbing: scores per reference, intervals, verdicts."""

@@ -1,0 +1,93 @@
+"""Plain values that are kept: what is let go of for room, and that it changes no number."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scrub
+from scrub.data.dataset import Dataset, Rows
+from scrub.engine.activations import PlainCache, Store
+from scrub.hypothesis.collect import load
+from scrub.model.arithmetic import graph, node, source
+from support.command import IOI, ROOT
+
+GRAPH = graph(
+    source("x"), node("twice", lambda x: 2 * x, x="x"), node("out", lambda x: x, x="twice")
+)
+
+
+def data(name: str) -> Dataset:
+    return Dataset(name, {"x": np.arange(6)}, np.ones(6, dtype=int))
+
+
+def rows(dataset: Dataset, *index: int) -> Rows:
+    return Rows(dataset, np.array(index))
+
+
+def test_only_what_is_named_stays() -> None:
+    cache, first, second = PlainCache(GRAPH), data("first"), data("second")
+    for dataset in (first, second):
+        cache.fill(rows(dataset, 1, 2), 1, ["x", "twice"])
+    each = cache.store.held() // 4
+    cache.store.forget_all_but({id(first)}, {GRAPH.values["twice"]})
+    assert cache.store.held() == each
+    cache.fill(rows(first, 5, 1), 1, ["x", "twice"])
+    for name, factor in (("x", 1), ("twice", 2)):
+        found = cache.get(name, rows(first, 5, 2, 1), 1, None, (None,))
+        assert found.flatten().tolist() == [factor * row for row in (5, 2, 1)]
+
+
+def test_memory_is_used_again_by_more_rows_and_by_fewer() -> None:
+    cache, dataset = PlainCache(GRAPH), data("rows")
+    held = []
+    for drawn in ((0, 1, 2), (3,), (4, 5, 0, 1)):
+        cache.store.reuse()
+        cache.fill(rows(dataset, *drawn), 1, ["twice"])
+        found = cache.get("twice", rows(dataset, *drawn), 1, None, (None,))
+        assert found.flatten().tolist() == [2 * row for row in drawn]
+        held.append(cache.store.held())
+    assert held[0] == held[1]
+    assert held[2] * 3 == held[0] * 4
+
+
+@pytest.fixture(scope="module")
+def ioi() -> ModuleType:
+    return load(ROOT / IOI)
+
+
+def test_claims_that_take_turns_in_little_memory_have_their_own_numbers(ioi: ModuleType) -> None:
+    """In 40 MB two of them fit, and the one between them does not."""
+    session, names = scrub.Session(), ("by_value", "whole_circuit", "by_position")
+    for claim in (getattr(ioi, name) for name in names):
+        found = scrub.run(claim, session=session, samples=150, memory=40_000_000)
+        alone = scrub.run(claim, samples=150)
+        assert np.allclose(found.numbers.scrubbed, alone.numbers.scrubbed, atol=1e-4)
+        assert session.held() < 36_000_000
+
+
+def test_nulls_share_what_they_have_in_common_where_not_all_fits(
+    ioi: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what a null left, the next one's own part stays."""
+    options = {"samples": 100, "diagnosed": True}
+    whole = scrub.run(ioi.by_value, **options).diagnosis
+    partly: list[int] = []
+    forget = Store.forget_all_but
+
+    def counted(store: Store, *arguments: Any) -> None:
+        forget(store, *arguments)
+        partly.append(store.held())
+
+    monkeypatch.setattr(Store, "forget_all_but", counted)
+    found = scrub.run(ioi.by_value, **options, memory=30_000_000).diagnosis
+    assert len(partly) > 3
+    assert min(partly) > 0
+    assert whole is not None
+    assert found is not None
+    assert whole.nulls is not None
+    assert found.nulls is not None
+    assert np.allclose(found.nulls.recovered, whole.nulls.recovered, atol=1e-4)

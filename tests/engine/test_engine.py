@@ -1,0 +1,150 @@
+"""The engine against the reference evaluator, and the laws of the semantics: random hypotheses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from attrs import evolve
+from torch import Tensor
+
+from hypothesis import HealthCheck, given, settings
+from oracle.engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated, within
+from scrub.draw import Draws, draw
+from scrub.engine.activations import PlainCache
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import Sites
+from scrub.hypothesis.tree import Tree, treeify
+from scrub.reference import evaluate, evaluate_graph
+from scrub.samplers import Exact, Sampler, Uncond
+from support.generator import Case, random_case, random_hypotheses
+
+TOLERANCE = 1e-9
+"""Relative to the largest output, in float64 (docs/semantics.md, Laws)."""
+EXAMPLES = 1_000
+
+laws = settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def drawn(case: Case) -> tuple[Tree, Draws]:
+    tree = treeify(case.correspondence)
+    return tree, draw(tree, case.data, samples=case.samples, seed=case.seed)
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the largest expected value (absolute where all are 0)."""
+    assert found.shape == expected.shape
+    largest = float(expected.abs().max())
+    return float((found.double() - expected.double()).abs().max()) / (largest or 1.0)
+
+
+def resampled(case: Case, choose: Callable[[InterpNode], tuple[Sampler, Sampler]]) -> Case:
+    """The same tree with other samplers."""
+    made: dict[InterpNode, InterpNode] = {}
+
+    def rebuilt(node: InterpNode) -> InterpNode:
+        if node not in made:
+            own, other = choose(node)
+            parents = tuple(rebuilt(parent) for parent in node.parents)
+            made[node] = evolve(node, sampler=own, other=other, parents=parents)
+        return made[node]
+
+    sites: dict[InterpNode, Sites] = {
+        rebuilt(node): where for node, where in case.correspondence.sites.items()
+    }
+    return evolve(case, correspondence=Correspondence(sites))
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(case=random_hypotheses())
+def test_engine_equals_reference_evaluator(case: Case) -> None:
+    _, draws = drawn(case)
+    expected = evaluate(case.correspondence, draws, case.bridge)
+    assert difference(ENGINE.scrub(case, draws), expected) < TOLERANCE
+
+
+@laws
+@given(case=random_hypotheses())
+def test_engine_equals_the_evaluator_on_the_graph(case: Case) -> None:
+    _, draws = drawn(case)
+    expected = evaluate_graph(case.correspondence, draws, graph_of_case(case))
+    assert difference(ENGINE.scrub(case, draws), expected) < TOLERANCE
+
+
+@laws
+@given(case=random_hypotheses())
+def test_all_exact_equals_the_plain_model(case: Case) -> None:
+    exact = resampled(case, lambda node: (Exact(), Exact()))
+    tree, draws = drawn(exact)
+    (output,) = ENGINE.outputs(tree, draws, graph_of_case(case))
+    assert difference(output.scrubbed, output.original) < TOLERANCE
+
+
+@laws
+@given(case=random_hypotheses())
+def test_root_uncond_equals_the_baseline_on_the_same_draws(case: Case) -> None:
+    alone = {node: s for node, s in case.correspondence.sites.items() if not node.parents}
+    single = resampled(
+        evolve(case, correspondence=Correspondence(alone)), lambda node: (Uncond(), Exact())
+    )
+    tree, draws = drawn(single)
+    draws = evolve(draws, baseline=draws.nodes[tree.path].own)
+    (output,) = ENGINE.outputs(tree, draws, graph_of_case(case))
+    assert torch.equal(output.scrubbed, output.baseline)
+
+
+@laws
+@given(case=random_hypotheses())
+def test_the_order_of_writing_changes_no_bit(case: Case) -> None:
+    _, draws = drawn(case)
+    backwards = Correspondence(dict(reversed(case.correspondence.sites.items())))
+    turned = evolve(case, correspondence=backwards)
+    _, again = drawn(turned)
+    assert torch.equal(ENGINE.scrub(case, draws), ENGINE.scrub(turned, again))
+
+
+@laws
+@given(case=random_hypotheses())
+def test_the_same_run_gives_the_same_bits(case: Case) -> None:
+    _, draws = drawn(case)
+    assert torch.equal(ENGINE.scrub(case, draws), ENGINE.scrub(case, draws))
+
+
+@laws
+@given(case=random_hypotheses())
+def test_chunks_and_cache_change_nothing(case: Case) -> None:
+    tree, draws = drawn(case)
+    whole = ENGINE.scrub(case, draws)
+    planned = ENGINE.plan(tree, graph_of_case(case))
+    warm = PlainCache(planned.graph)
+    warm.fill(draws.baseline, max(rows.data.width for rows in draws.rows()), ["resid_pre.1"])
+    for budget in (within(1), within(2), within(100), within(2, keep=False)):
+        outputs = ENGINE.execute(planned, draws, warm, budget)
+        assert difference(torch.cat([o.scrubbed for o in outputs]), whole) < TOLERANCE
+
+
+@laws
+@given(case=random_hypotheses())
+def test_single_precision_is_within_its_tolerance(case: Case) -> None:
+    _, draws = drawn(case)
+    expected = evaluate(case.correspondence, draws, case.bridge)
+    found = ENGINE.scrub(case, draws, dtype=torch.float32)
+    assert difference(found, expected) < 1e-4
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_is_caught(name: str) -> None:
+    """An engine with one changed line differs from the reference evaluator on some random case."""
+    mutant = mutated(name)
+    assert any(_differs(mutant, random_case(seed)) for seed in range(EXAMPLES)), name
+
+
+def _differs(mutant: Engine, case: Case) -> bool:
+    _, draws = drawn(case)
+    right = ENGINE.scrub(case, draws)  # equal to the reference evaluator, by the property above
+    return difference(mutant.scrub(case, draws), right) > TOLERANCE

@@ -1,0 +1,1 @@
+"""Independent answers, and mutants: what scrub is held against."""

@@ -1,0 +1,223 @@
+"""The engine, and mutants of it: the same modules with one line changed.
+
+A mutant is a plausible bug. Each leaves some hypotheses right, and the property "engine equals
+reference evaluator" must catch each.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+import scrub.engine.execute
+import scrub.engine.plan
+from scrub.draw import Draws
+from scrub.engine.activations import PlainCache
+from scrub.engine.budget import Budget
+from scrub.hypothesis.tree import Tree, treeify
+from scrub.model.bridge import graph_of
+from scrub.model.graph import Graph
+from support.generator import Case
+
+PARTS = (
+    "scrub.engine.alignment",
+    "scrub.engine.ranges",
+    "scrub.engine.routing",
+    "scrub.engine.steps",
+    "scrub.engine.lower",
+    "scrub.engine.plan",
+    "scrub.engine.activations",
+    "scrub.engine.sharing",
+    "scrub.engine.execute",
+)
+"""The modules of the engine, in the order in which they import each other."""
+
+
+@frozen
+class Engine:
+    """The planner and the executor of one (possibly mutated) engine."""
+
+    plan: Callable[..., Any]
+    execute: Callable[..., Iterator[Any]]
+    cache: Callable[[Graph], PlainCache]
+
+    def outputs(
+        self,
+        tree: Tree,
+        draws: Draws,
+        graph: Graph,
+        *,
+        chunk: int = 1000,
+        cache: PlainCache | None = None,
+    ) -> list[Any]:
+        planned = self.plan(tree, graph)
+        used = self.cache(planned.graph) if cache is None else cache
+        return list(self.execute(planned, draws, used, within(chunk)))
+
+    def scrub(self, case: Case, draws: Draws, *, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The scrubbed root of a case: [samples, positions, cells, …]."""
+        (output,) = self.outputs(
+            treeify(case.correspondence), draws, graph_of_case(case, dtype=dtype)
+        )
+        return output.scrubbed
+
+
+def within(chunk: int, *, keep: bool = True) -> Budget:
+    """A budget of so many samples at once, where ranges of different lengths are always apart."""
+    return Budget(chunk, keep, forward=3, peak=0, together=1)
+
+
+def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
+    return _graph(case.model_name, dtype)
+
+
+@functools.cache
+def _graph(name: str, dtype: torch.dtype) -> Graph:
+    from support import native_models, tiny_models
+
+    if name in tiny_models.NATIVES:
+        return native_models.graph(name, dtype)
+    if dtype == torch.float64:
+        return graph_of(tiny_models.bridge(name))
+    return graph_of(tiny_models.booted(name, dtype))
+
+
+ENGINE = Engine(scrub.engine.plan.plan, scrub.engine.execute.execute, PlainCache)
+
+MUTANTS: dict[str, tuple[str, str, str]] = {
+    "a moved pattern sees only what lay before it": (
+        "scrub.engine.plan",
+        "return port.causal_by is not None and port.causal_by not in self.claimed",
+        "return port.causal_by is not None",
+    ),
+    "changes do not reach later positions": (
+        "scrub.engine.ranges",
+        "return ALL if isinstance(at, str) else _between(_range(at).first, ())",
+        "return at",
+    ),
+    "samples of one length come before longer ones": (
+        "scrub.engine.execute",
+        "rows, length = torch.tensor(part, device=here.device), here.shape[1]",
+        "rows, length = torch.arange(len(part), device=here.device), here.shape[1]",
+    ),
+    "wrong donor for other inputs": (
+        "scrub.engine.lower",
+        'return Source(Variable(self.node.path, "other"))',
+        'return Source(Variable(self.node.path, "own"))',
+    ),
+    "port ignored at the start": (
+        "scrub.engine.routing",
+        "return into is None or port in into",
+        "return True",
+    ),
+    "paths may pass anything": (
+        "scrub.engine.routing",
+        "return self.graph.passes(self.routes[route].through, cell)",
+        "return True",
+    ),
+    "paths never pass anything": (
+        "scrub.engine.routing",
+        "return self.graph.passes(self.routes[route].through, cell)",
+        "return False",
+    ),
+    "memo key without the open paths' draws": (
+        "scrub.engine.plan",
+        "needs = frozenset({step.frame}).union(*(of(source) for source in sources(step)))",
+        "needs = frozenset({step.frame})",
+    ),
+    "value taken at the parent's position": (
+        "scrub.engine.execute",
+        "new = self.lookup(patch.source, site, patch.heads, patch.at, patch.source.frame, samples)",
+        "new = self.lookup(patch.source, site, patch.heads, patch.at, step.frame, samples)",
+    ),
+    "value put at the donor's position": (
+        "scrub.engine.execute",
+        "landing = self.index(step.frame, site, patch.at, samples)",
+        "landing = self.index(patch.source.frame, site, patch.at, samples)",
+    ),
+    "stream forgets what earlier layers changed": (
+        "scrub.engine.execute",
+        "total = self.difference(step.base, step.at, samples)",
+        "total = 0 * self.difference(step.base, step.at, samples)",
+    ),
+    "writer's plain value is not taken away": (
+        "scrub.engine.execute",
+        "change = new - old",
+        "change = new",
+    ),
+    "keys and values change only where the query stands": (
+        "scrub.engine.plan",
+        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
+        "return changed",
+    ),
+    "keys and values change only onwards, though every position sees them": (
+        "scrub.engine.plan",
+        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
+        "return [onwards(at) for at in changed]",
+    ),
+    "a child's value is added to what it replaces": (
+        "scrub.engine.lower",
+        "values.append(((name, claim.at, value, base), head))",
+        "values.append(((name, claim.at, value, self.plain), head))",
+    ),
+    "a child's value everywhere instead of at its positions": (
+        "scrub.engine.routing",
+        "return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())",
+        "return tuple(Claimed(child, ALL) for child, ats in positions.items())",
+    ),
+}
+"""Name → (module, line as it is, line as a careless author might have it)."""
+
+
+def mutated(name: str) -> Engine:
+    """The engine with that one line changed; the real one stays as it is."""
+    module, line, changed = MUTANTS[name]
+    kept = {part: sys.modules.pop(part) for part in PARTS}
+    packages = {
+        part: getattr(importlib.import_module(_package(part)), _leaf(part)) for part in PARTS
+    }
+    try:
+        for part in PARTS:
+            _load(part, (line, changed) if part == module else None)
+        loaded = {part: sys.modules[part] for part in PARTS}
+    finally:
+        sys.modules.update(kept)
+        for part, original in packages.items():
+            setattr(sys.modules[_package(part)], _leaf(part), original)
+    return Engine(
+        loaded["scrub.engine.plan"].plan,
+        loaded["scrub.engine.execute"].execute,
+        loaded["scrub.engine.activations"].PlainCache,
+    )
+
+
+def _package(part: str) -> str:
+    return part.rpartition(".")[0]
+
+
+def _leaf(part: str) -> str:
+    return part.rpartition(".")[2]
+
+
+def _load(part: str, change: tuple[str, str] | None) -> None:
+    spec = importlib.util.find_spec(part)
+    assert spec is not None
+    assert spec.origin is not None
+    with open(spec.origin, encoding="utf-8") as file:
+        source = file.read()
+    if change is not None:
+        assert source.count(change[0]) == 1, f"{change[0]!r} is not one place of {part}"
+        source = source.replace(*change)
+    module = ModuleType(part)
+    module.__file__ = spec.origin
+    sys.modules[part] = module
+    exec(compile(source, spec.origin, "exec"), module.__dict__)

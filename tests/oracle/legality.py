@@ -1,0 +1,369 @@
+"""Where the routes of a child lead in a small transformer, by brute force over sites, rows and
+positions.
+
+It is used to make legal hypotheses, so it is conservative: what it accepts is legal, what it
+refuses need not be illegal. A *mask* says for each row of the data and each position whether a path
+comes by: bool [rows, width].
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from attrs import evolve, frozen
+
+from scrub.hypothesis.sites import ALL, Route
+from scrub.names import Cell
+from support.tiny_models import WIDTH, Shape
+
+Place = tuple[str | None, Cell]
+"""A site, and the port by which the path left its first component (None: it is still there)."""
+
+Masks = dict[Place, np.ndarray]
+
+Read = tuple[Cell, tuple[int, ...] | None]
+"""What a site reads, and the positions at which it does, as far as it sees; None: at its own."""
+
+EVERYWHERE = tuple(range(WIDTH))
+SOURCES = ("0", "1", "2")
+"""The source positions by which z is split: what comes from other ones is in the rest."""
+
+HEAD_PORTS = {
+    **{part: {part[0]} for part in ("q_in", "k_in", "v_in", "q_normed", "k_normed", "v_normed")},
+    "q": {"q"}, "k": {"k"}, "v": {"v"}, "mask": {"mask"}, "scores": {"q", "k"},
+    "pattern": {"q", "k", "mask"}, "z": {"q", "k", "v", "mask"}, "result": {"q", "k", "v", "mask"},
+}  # fmt: skip
+
+
+def kind(cell: Cell) -> str:
+    return cell.site.split(".")[-1]
+
+
+def ports_of(cell: Cell) -> set[str]:
+    """The ports by which a path can have come to this site of a component."""
+    if cell.head is not None:
+        return HEAD_PORTS[kind(cell)]
+    ports = {"mlp": "mlp_in", "logits": "logits_in", "attn_out": "attn_out"}
+    return {ports[name]} if (name := kind(component(cell))) in ports else set()
+
+
+def component(cell: Cell) -> Cell:
+    """The site by which a component is called: a head's z, an MLP's output, …"""
+    stem, dot, name = cell.site.rpartition(".")
+    if cell.head is not None:
+        return Cell(f"{stem}.z", cell.head)
+    whole = next((whole for whole in ("mlp", "logits") if name.startswith(whole)), name)
+    return Cell(f"{stem}{dot}{whole}")
+
+
+def is_stream(cell: Cell) -> bool:
+    return kind(cell).endswith("_in") or kind(cell) == "attn_out"
+
+
+# Sites
+
+
+WRITERS = ("result", "mlp", "embed", "pos_embed")
+"""What a stream is the sum of."""
+
+HEAD_SITES = ("result", "z", "pattern", "scores", "mask", "q", "k", "v")
+HEAD_SITES += tuple(f"{port}_{end}" for end in ("normed", "in") for port in "qkv")
+MLP_SITES = ("mlp", "mlp_post", "mlp_pre_linear", "mlp_pre", "mlp_normed", "mlp_in", "attn_out")
+
+
+@frozen
+class Net:
+    """The sites of a model, and which reads which.
+
+    Attributes:
+        splits: per split site its kind ("projection", "estimate", …) and the summands' names.
+        wide: whether paths go wherever they might: past a window, and from each summand per source
+            position to all positions.
+    """
+
+    shape: Shape
+    splits: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = ()
+    wide: bool = False
+
+    def parts(self, cell: Cell) -> tuple[Cell, ...]:
+        """The summands of a site, if it is split and whole."""
+        _, names = dict(self.splits).get(cell.site, ("", ()))
+        return tuple(evolve(cell, part=name) for name in names) if cell.part is None else ()
+
+    @property
+    def window(self) -> int:
+        return self.shape.window or WIDTH if not self.wide else WIDTH
+
+
+def layer_cells(shape: Shape, layer: int) -> list[Cell]:
+    """The sites of a layer, readers before what they read."""
+    parts = [part for part in MLP_SITES if shape.gated or part != "mlp_pre_linear"]
+    parts = parts if shape.mlps else ["attn_out"]
+    heads = range(shape.heads)
+    return [Cell(f"blocks.{layer}.{part}") for part in parts] + [
+        Cell(f"blocks.{layer}.attn.{part}", head) for head in heads for part in HEAD_SITES
+    ]
+
+
+@functools.cache
+def cells(net: Net) -> tuple[Cell, ...]:
+    """Every site and its summands, readers before what they read."""
+    every = [Cell("logits"), Cell("logits_normed"), Cell("logits_in")]
+    for layer in reversed(range(net.shape.layers)):
+        every += layer_cells(net.shape, layer)
+    every += [Cell("embed"), Cell("pos_embed")][: 1 + net.shape.positions]
+    return tuple(c for cell in every for c in (cell, *net.parts(cell)))
+
+
+@functools.cache
+def inputs(net: Net, cell: Cell) -> tuple[Read, ...]:
+    """What a site reads: its summands, if it is split, and they what it would read itself."""
+    split, names = dict(net.splits).get(cell.site, ("", ()))
+    if cell.part is None and split:
+        return tuple((part, None) for part in net.parts(cell))
+    reads = unsplit_inputs(net.shape, evolve(cell, part=None))
+    if split == "estimate" and cell.part != "rest":
+        return ()
+    if split == "sources":
+        others = tuple(source for source in EVERYWHERE if str(source) not in names)
+        sources = others if cell.part == "rest" else (int(cell.part or 0),)
+        return tuple((read, at and (EVERYWHERE if net.wide else sources)) for read, at in reads)
+    return reads
+
+
+def unsplit_inputs(shape: Shape, cell: Cell) -> tuple[Read, ...]:
+    if is_stream(cell):
+        return tuple((writer, None) for writer in writers(shape, cell))
+    within: dict[str, Sequence[tuple[str, tuple[int, ...] | None]]] = {
+        "result": [("z", None)],
+        "z": [("pattern", None), ("v", EVERYWHERE)],
+        "pattern": [("scores", None), ("mask", None)],
+        "scores": [("q", None), ("k", EVERYWHERE)],
+        **{port: [(f"{port}_normed", None)] for port in "qkv"},
+        **{f"{port}_normed": [(f"{port}_in", None)] for port in "qkv"},
+        "mlp": [("mlp_post", None)],
+        "mlp_post": [("mlp_pre", None), ("mlp_pre_linear", None)][: 1 + shape.gated],
+        "mlp_pre": [("mlp_normed", None)],
+        "mlp_pre_linear": [("mlp_normed", None)],
+        "mlp_normed": [("mlp_in", None)],
+        "logits": [("logits_normed", None)],
+        "logits_normed": [("logits_in", None)],
+    }
+    stem = cell.site.removesuffix(kind(cell))
+    return tuple((Cell(stem + name, cell.head), at) for name, at in within.get(kind(cell), []))
+
+
+def writers(shape: Shape, reader: Cell) -> list[Cell]:
+    """What a stream is the sum of."""
+
+    def stage(cell: Cell) -> float:
+        match cell.site.split("."):
+            case ["blocks", layer, *_]:
+                late = kind(component(cell)) == "mlp" and not shape.parallel
+                return int(layer) + 0.5 * late
+            case ["embed" | "pos_embed"]:
+                return -1
+        return shape.layers
+
+    every = [cell for cell in cells(Net(shape)) if kind(cell) in WRITERS]
+    if kind(reader) == "attn_out":
+        return [c for c in every if kind(c) == "result" and stage(c) == stage(reader)]
+    return [cell for cell in every if stage(cell) < stage(reader)]
+
+
+# Positions
+
+
+@frozen
+class Geometry:
+    """A model, and the positions of every row that a node may be computed on.
+
+    Attributes:
+        columns: position columns, int [rows].
+    """
+
+    net: Net
+    columns: Mapping[str, np.ndarray]
+
+    def mask(self, route: Route) -> np.ndarray:
+        """The positions that a route claims."""
+        rows = len(next(iter(self.columns.values())))
+        mask = np.full((rows, WIDTH), route.at == ALL)
+        for spec in () if route.at == ALL else route.at:
+            mask[np.arange(rows), self.columns[spec] if isinstance(spec, str) else spec] = True
+        return mask
+
+    def read(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
+        """The positions that are read from those of a mask."""
+        return mask if at is None else mask @ self.sees(at)
+
+    def reading(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
+        """The positions that read those of a mask."""
+        return mask if at is None else mask @ self.sees(at).T
+
+    def sees(self, at: tuple[int, ...]) -> np.ndarray:
+        """Which query sees which source of these, bool [query, source]."""
+        distance = np.arange(WIDTH)[:, None] - np.arange(WIDTH)
+        chosen = np.isin(np.arange(WIDTH), at)
+        if not self.net.shape.causal:
+            return np.broadcast_to(chosen, distance.shape)
+        return (distance >= 0) & (distance < self.net.window) & chosen
+
+
+@frozen
+class Trip:
+    """A route on its way from one of the parent's sites.
+
+    Attributes:
+        start: that site.
+        at: the positions at which the parent stands for it.
+    """
+
+    geometry: Geometry
+    start: Cell
+    at: np.ndarray
+    route: Route
+    claims: frozenset[Cell]
+
+    def goes(self, place: Place) -> Iterator[tuple[Place, tuple[int, ...] | None]]:
+        """The places that the path may go on to, and at which positions up to its own."""
+        via, cell = place
+        at_home = via is None
+        leaves = is_stream(cell) and not self.geometry.net.parts(cell)
+        if leaves:
+            (port,) = ports_of(cell)
+            if at_home and not self.enters({port}):
+                return
+            if not at_home and not passes(self.route, component(cell)):
+                return
+            via = port if at_home else via
+        for read, at in inputs(self.geometry.net, cell):
+            if not at_home or leaves or self.enters(ports_of(read)):
+                yield (via, read), at
+
+    def enters(self, ports: set[str]) -> bool:
+        return self.route.into is None or bool(self.route.into & ports)
+
+    def claimed(self, place: Place) -> bool:
+        via, cell = place
+        into = self.route.into
+        whole = via is not None or into is None or ports_of(cell) <= into
+        return cell in self.claims and place != (None, self.start) and whole
+
+    def reached(self) -> Masks:
+        """Where the path comes by. It goes no further where it arrives."""
+        mine = self.geometry.mask(self.route)
+        masks: Masks = {(None, self.start): self.at}
+        for place in self.places():
+            if place not in masks:
+                continue
+            onward = masks[place] & ~mine if self.claimed(place) else masks[place]
+            if not onward.any():
+                continue
+            for read, at in self.goes(place):
+                come = self.geometry.read(onward, at)
+                masks[read] = masks[read] | come if read in masks else come
+        return masks
+
+    def places(self) -> list[Place]:
+        vias = (None, "q", "k", "v", "mlp_in", "logits_in", "attn_out")
+        return [(via, cell) for via in vias for cell in cells(self.geometry.net)]
+
+    def arrivals(self, reached: Masks) -> Masks:
+        mine = self.geometry.mask(self.route)
+        return {place: mask & mine for place, mask in reached.items() if self.claimed(place)}
+
+    def on_the_way(self, reached: Masks) -> Masks:
+        """Where the path comes by and from where it still arrives."""
+        arrives = self.arrivals(reached)
+        for place in reversed(self.places()):
+            if place not in reached:
+                continue
+            for read, at in self.goes(place):
+                if read in arrives:
+                    back = self.geometry.reading(arrives[read], at) & reached[place]
+                    arrives[place] = arrives[place] | back if place in arrives else back
+        return arrives
+
+
+def passes(route: Route, site: Cell) -> bool:
+    """Whether a route may pass through a component."""
+    through = route.through
+    kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
+    also = site in map(component, through.also)
+    return (kind(site) in kinds or also) and site not in map(component, through.never)
+
+
+@frozen
+class Trace:
+    """All that matters of one route below one parent: where it arrives, and on which way.
+
+    Keys are (the parent's site, port by which it left that site's component, site).
+    """
+
+    arrivals: Mapping[tuple, np.ndarray]
+    ways: Mapping[tuple, np.ndarray]
+
+
+def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | None:
+    """The trace of a route.
+
+    None if something that it claims is reached in some row not at all, or if it names a port that
+    the parent's sites do not have.
+    """
+    own = [cell for cell, _ in starts(geometry, parent)]
+    if not (route.into or set()) <= set().union(*map(ports_of, own)):
+        return None
+    found = defaultdict(lambda: np.zeros_like(geometry.mask(route)))
+    for start, at in starts(geometry, parent):
+        trip = Trip(geometry, start, at, route, frozenset(route.cells))
+        for place, mask in trip.arrivals(trip.reached()).items():
+            found[place[1]] |= mask
+    for cell in route.cells:
+        every = found[cell] | ~geometry.mask(route)
+        enough = found[cell].any(axis=1) if route.at == ALL else every.all(axis=1)
+        if not enough.all():
+            return None
+    wide = evolve(geometry, net=evolve(geometry.net, wide=True))
+    arrivals, ways = {}, {}
+    for start, at in starts(geometry, parent):
+        trip = Trip(wide, start, at, route, frozenset(route.cells))
+        reached = trip.reached()
+        arrivals |= {(start, *place): mask for place, mask in trip.arrivals(reached).items()}
+        ways |= {(start, *place): mask for place, mask in trip.on_the_way(reached).items()}
+    return Trace(arrivals, ways)
+
+
+def starts(geometry: Geometry, parent: Iterable[Route]) -> list[tuple[Cell, np.ndarray]]:
+    """The parent's sites, and the positions at which it stands for them by any of its routes."""
+    masks: dict[Cell, np.ndarray] = {}
+    for route in parent:
+        for cell in route.cells:
+            masks[cell] = masks.get(cell, False) | geometry.mask(route)
+    return list(masks.items())
+
+
+def overlap(one: Trace, other: Trace) -> bool:
+    """Whether one's path reaches or runs through what the other claims, in some row."""
+
+    def runs_into(a: Trace, b: Trace) -> bool:
+        return any((a.ways[key] & b.arrivals[key]).any() for key in a.ways.keys() & b.arrivals)
+
+    return runs_into(one, other) or runs_into(other, one)
+
+
+def reachable(geometry: Geometry, parent: Iterable[Route], route: Route) -> dict[Cell, np.ndarray]:
+    """The sites that a child with this route's ports and `through` could claim, and where."""
+    found: dict[Cell, np.ndarray] = {}
+    for start, at in starts(geometry, parent):
+        everything = frozenset(cells(geometry.net))
+        trip = Trip(geometry, start, at, route, frozenset())
+        masks = trip.reached()
+        open_ended = Trip(geometry, start, at, route, everything)
+        for place, mask in masks.items():
+            if open_ended.claimed(place):
+                found[place[1]] = found.get(place[1], np.zeros_like(mask)) | mask
+    return found

@@ -1,0 +1,161 @@
+"""What a results file is (docs/results.md), as a checker: it lists what is wrong with a text.
+
+Written from the documentation alone; it shares nothing with the program.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+VERDICTS = ("supported", "refuted", "inconclusive", "vacuous")
+METRIC = ("name", "higher_is_better", "higher_is_better_reason")
+INTERVAL = ("mean", "low", "high", "least", "most", "reason")
+LOSS = ("original", "scrubbed", "baseline", "reason")
+RESULT = (
+    "kind",
+    "file",
+    "claim",
+    "belief",
+    "model",
+    "samples",
+    "metric",
+    "loss",
+    "recovered",
+    "left_out",
+    "other_metrics",
+    "per_reference",
+    "corrected",
+    "corrected_reason",
+    "states_features",
+    "with_any_input",
+    "with_any_input_reason",
+    "idle",
+    "loosened_alone",
+    "finer_than_needed",
+    "verdict",
+    "expected",
+    "bounds",
+    "reason",
+    "passed",
+    "notes",
+    "seconds",
+    "data",
+    "nodes",
+)
+DIAGNOSES = ("nulls", "conventions", "specificity", "blame")
+NODE = ("name", "path", "donors_distinct", "donors_changed", "pads_read")
+OF_SOME_NODES = ("other_distinct", "recovered_alone")
+PARTIAL = ("partial", "kept", "files")
+
+
+class NoJSONError(Exception):
+    """A word that JSON does not have, or a key that stands twice."""
+
+
+def wrong(text: str) -> list[str]:
+    """What is wrong with a results file; nothing, if it is one."""
+    try:
+        found = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, NoJSONError) as error:
+        return [str(error)]
+    return [*_everywhere(found, "file"), *_file(found)]
+
+
+def _refuse(word: str) -> None:
+    raise NoJSONError(f"{word} is no JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise NoJSONError(f"a key stands twice: {[key for key, _ in pairs]}")
+    return dict(pairs)
+
+
+def _everywhere(value: Any, place: str) -> Iterator[str]:
+    """Numbers are finite and never -0.0, a null has its reason, intervals are in order."""
+    if isinstance(value, float) and (not math.isfinite(value) or str(value) == "-0.0"):
+        yield f"{place} is {value}"
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        nulls = inner is None or (isinstance(inner, list) and None in inner)
+        if key.endswith("reason"):
+            if inner is not None and (not isinstance(inner, str) or not inner):
+                yield f"{place}.{key} is {inner!r}"
+        elif nulls and not value.get(f"{key}_reason", value.get("reason")):
+            yield f"{place}.{key} is null without a reason"
+        yield from _everywhere(inner, f"{place}.{key}")
+    for number, inner in enumerate(value) if isinstance(value, list) else ():
+        yield from _everywhere(inner, f"{place}[{number}]")
+    if isinstance(value, dict) and {"low", "mean", "high"} <= value.keys():
+        ends = [value.get(name) for name in ("least", "low", "mean", "high", "most")]
+        there = [end for end in ends if end is not None]
+        if there != sorted(there):
+            yield f"{place} is out of order: {there}"
+
+
+def _file(found: Any) -> Iterator[str]:
+    if not isinstance(found, dict):
+        yield "the file is no object"
+        return
+    partial = PARTIAL if "partial" in found else ()
+    yield from _keys(found, ("schema", "seed", "results", *partial), "file", ("comparisons",))
+    if found.get("schema") != "scrub.results.result/1":
+        yield f"schema is {found.get('schema')!r}"
+    if partial and found["partial"] is not True:
+        yield f"partial is {found['partial']!r}"
+    yield from _is(found, "seed", int, "file")
+    for number, result in enumerate(found.get("results", ())):
+        yield from _result(result, f"results[{number}]")
+
+
+def _result(result: dict[str, Any], place: str) -> Iterator[str]:
+    yield from _keys(result, RESULT, place, DIAGNOSES)
+    if result.get("kind") != "scrub":
+        yield f"{place}.kind is {result.get('kind')!r}"
+    for key in ("file", "claim", "belief", "model"):
+        yield from _is(result, key, str, place)
+    for key in ("samples", "left_out"):
+        yield from _is(result, key, int, place)
+    yield from _is(result, "passed", bool, place)
+    yield from _is(result, "seconds", float, place)
+    measured: list[tuple[str, Any]] = [
+        (place, result),
+        *((f"{place}.other", m) for m in result.get("other_metrics", ())),
+    ]
+    for where, one in measured:
+        yield from _keys(one.get("loss", {}), LOSS, f"{where}.loss")
+        yield from _keys(one.get("recovered", {}), (*INTERVAL, "confidence"), f"{where}.recovered")
+        yield from _keys(one.get("metric", one), METRIC, where, (*one,))
+    yield from _keys(result.get("bounds", {}), ("above", "below", "reason"), f"{place}.bounds")
+    verdicts = (result.get("verdict"), result.get("expected"))
+    if result.get("verdict") is None and result.get("expected") is None:
+        if result.get("passed") is not True:
+            yield f"{place} expects nothing and has not passed"
+    elif not set(verdicts) <= set(VERDICTS):
+        yield f"{place} has the verdicts {verdicts}"
+    elif result.get("passed") != (verdicts[0] == verdicts[1]):
+        yield f"{place}.passed is not whether the verdict is as expected"
+    if not result.get("nodes"):
+        yield f"{place} has no nodes"
+    for number, node in enumerate(result.get("nodes", ())):
+        where = f"{place}.nodes[{number}]"
+        yield from _keys(node, NODE, where, OF_SOME_NODES)
+        yield from _is(node, "name", str, where)
+        yield from _is(node, "donors_distinct", float, where)
+
+
+def _keys(
+    found: dict[str, Any],
+    needed: tuple[str, ...],
+    place: str,
+    more: tuple[str, ...] = (),
+) -> Iterator[str]:
+    yield from (f"{place} lacks {key}" for key in needed if key not in found)
+    yield from (f"{place} has {key}" for key in found if key not in (*needed, *more))
+
+
+def _is(found: dict[str, Any], key: str, kind: type, place: str) -> Iterator[str]:
+    if key in found and type(found[key]) is not kind:
+        yield f"{place}.{key} is {found[key]!r}, no {kind.__name__}"

@@ -1,0 +1,51 @@
+"""How long a run will take: said before it starts, where that is long."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from attrs import evolve
+
+from scrub.engine.prediction import Work
+from scrub.runner.checkpoint import Section
+from scrub.runner.duration import announcement, estimated_seconds, rate
+from scrub.runner.options import Options
+from scrub.runner.pipeline import Ahead
+from scrub.runner.suite import announced
+from support.command import IOI, inside
+
+
+def test_announcement() -> None:
+    assert announcement(599, 5) == announcement(0, 1) == ""
+    tail = "; Ctrl-C keeps what is computed, and the same command resumes"
+    assert announcement(25 * 60, 5) == f"about 25 minutes for 5 claims{tail}"
+    assert announcement(3 * 3600, 1) == f"about 3 hours for 1 claim{tail}"
+
+
+def test_an_estimate_grows_with_the_work() -> None:
+    float32 = Options().dtype
+    assert estimated_seconds(1e9, "cpu", float32) == 0  # not worth measuring
+    assert 1e8 < rate("cpu", float32, 0.01) < 1e15
+    assert estimated_seconds(1e17, "cpu", float32) > estimated_seconds(1e15, "cpu", float32) > 0
+
+
+def test_work_that_is_known_or_shared_is_not_counted() -> None:
+    once = Work(flops=10**14, plain_flops=10**17, peak=0)
+    new = Ahead("a", Section(), once.flops, once.plain_flops, shared=(1, 2), cost=once)
+    alone = announced([new], Options()).split(" for ")[0]
+    assert alone.startswith("about")
+    other = evolve(new, name="b", flops=0)
+    assert "2 claims" in announced([new, other], Options())
+    known = evolve(new, known=Section(finished=True), flops=0, plain_flops=0)
+    assert announced([known], Options()) == ""
+
+
+def test_a_long_run_is_announced_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here seconds are long; the run itself is real."""
+    monkeypatch.setattr("scrub.runner.duration.ANNOUNCED", 0.0)
+    monkeypatch.setattr("scrub.runner.duration.WORTH_MEASURING", 0.0)
+    arguments = ("test", f"{IOI}::whole_circuit", "--samples", "100")
+    sentence = r"about \d+ minutes for 1 claim; Ctrl-C keeps what is computed, and .* resumes\n"
+    assert re.fullmatch(sentence, inside(*arguments).err)
+    assert inside(*arguments, "-q").err == ""

@@ -1,0 +1,33 @@
+"""Messages name an option as the caller has it, from Python too."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import scrub
+from scrub.hypothesis.collect import load
+from support.command import ROOT, SUMS
+
+SOURCES = sorted((ROOT / "scrub").rglob("*.py"))
+COMMANDS = {"cli.py", "commands.py", "outputs.py", "suite.py", "picture.py", "waterfall.py"}
+"""Only the command line gets there."""
+
+
+def test_too_little_memory_and_no_model_are_said_to_python_callers() -> None:
+    sums = load(ROOT / SUMS)
+    with pytest.raises(
+        scrub.UserError, match=r"memory= \(--max-memory on the command line\) of 10 "
+    ):
+        scrub.run(sums.by_hand, memory=10)
+    unsaid = scrub.Claim("unsaid", lambda model: model, sums.DATA, sums.by_hand.metric)
+    with pytest.raises(scrub.UserError, match=r"or give model= \(--model on the command line\)\."):
+        scrub.run(unsaid)
+
+
+def test_no_message_names_a_flag_alone() -> None:
+    for file in SOURCES:
+        text = re.sub(r'"""[\s\S]*?"""|#.*', "", file.read_text(encoding="utf-8"))
+        alone = re.findall(r"(?<!\()--[a-z][a-z-]+", text)
+        assert not alone or file.name in COMMANDS, file

@@ -1,0 +1,382 @@
+"""Random legal hypotheses about tiny random models, for property tests.
+
+`random_case(seed)` makes one, `random_hypotheses()` is the Hypothesis strategy of them. Hypotheses
+go up to five nodes deep and mix all that a path can do: ports, positions by column, by index and
+all, direct paths and paths through anything but a few sites, nodes with several routes and nodes
+with two parents, summands of split sites, donors of other lengths and from another dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from hypothesis import strategies as st
+from oracle.legality import (
+    SOURCES,
+    Geometry,
+    Net,
+    Trace,
+    cells,
+    component,
+    kind,
+    overlap,
+    ports_of,
+    reachable,
+    trace,
+)
+from scrub.data.dataset import Dataset, Rows, pad
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import (
+    ALL,
+    Route,
+    Sites,
+    Through,
+    anything,
+    mlps,
+    none,
+)
+from scrub.hypothesis.splits import (
+    Split,
+    estimate,
+    neurons,
+    projection,
+    source_positions,
+)
+from scrub.names import Cell
+from scrub.samplers import Agree, Exact, Fixed, Sampler, Uncond
+from support import tiny_models
+
+ROWS = 10
+DEPTH = 5
+SHORTEST = 3
+
+
+@frozen(eq=False)
+class Case:
+    """A hypothesis, and all that it takes to run it.
+
+    The draws are `draw(treeify(correspondence), data, samples=samples, seed=seed)`.
+    """
+
+    model_name: str
+    bridge: Any = field(repr=False)
+    correspondence: Correspondence
+    data: Dataset
+    samples: int
+    seed: int
+
+
+def random_hypotheses() -> st.SearchStrategy[Case]:
+    """Random cases; smaller trees are simpler."""
+    return st.builds(random_case, st.integers(0, 2**32 - 1), nodes=st.integers(1, 8))
+
+
+def random_case(seed: int, nodes: int = 8) -> Case:
+    """The case of this number, with about `nodes` nodes at most; the same at every call."""
+    rng = np.random.default_rng(seed)
+    pools = (tiny_models.FAMILIES, tiny_models.GPT2S, tiny_models.NATIVES)
+    name = str(rng.choice(list(pools[rng.choice(3, p=[0.4, 0.35, 0.25])])))
+    data, twin = random_dataset(rng, "data"), random_dataset(rng, "twin")
+    columns = {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions}
+    shape = tiny_models.SHAPES[name]
+    splits = random_splits(rng, shape) if rng.random() < 0.35 else {}
+    net = Net(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
+    by_site = {site: split for site, (_, _, split) in splits.items()}
+    correspondence = Grower(rng, Geometry(net, columns), by_site, twin, nodes).grow()
+    samples = int(rng.integers(3, 6))
+    return Case(name, tiny_models.bridge(name), correspondence, data, samples, seed)
+
+
+# Data
+
+
+def random_dataset(rng: np.random.Generator, name: str) -> Dataset:
+    """Rows of ragged lengths, with position columns a < b < end and features of two and three."""
+    longest = int(rng.integers(SHORTEST + 2, tiny_models.WIDTH + 1))
+    lengths = rng.permutation([longest, *rng.integers(SHORTEST, longest + 1, ROWS - 1)])
+    tokens = [rng.integers(0, tiny_models.VOCABULARY, length).tolist() for length in lengths]
+    b = rng.integers(1, lengths - 1)
+    a = rng.integers(0, b)
+    at_a = np.array([row[i] for row, i in zip(tokens, a, strict=True)])
+    return Dataset(
+        name,
+        inputs={"tokens": pad(tokens, int(rng.integers(tiny_models.VOCABULARY)))},
+        lengths=lengths,
+        columns={"two": at_a % 2, "three": rng.integers(0, 3, ROWS)},
+        positions={"a": a, "b": b, "end": lengths - 1},
+    )
+
+
+# Splits
+
+
+Made = tuple[str, tuple[str, ...], Split]
+"""A split with its kind and the names of its summands."""
+
+
+def random_splits(rng: np.random.Generator, shape: tiny_models.Shape) -> dict[str, Made]:
+    """Splits of one or two sites."""
+    sites = sorted({c.site for c in cells(Net(shape)) if kind(c) in SIZES})
+    likely = np.array([4.0 if site.endswith(LIKELY) else 1.0 for site in sites])
+    chosen = rng.choice(sites, int(rng.integers(1, 3)), replace=False, p=likely / likely.sum())
+    return {str(site): random_split(rng, shape, str(site)) for site in chosen}
+
+
+SIZES = {
+    **dict.fromkeys(("q", "k", "v", "z"), "d_head"),
+    **dict.fromkeys(("mlp_pre", "mlp_pre_linear", "mlp_post"), "d_mlp"),
+    **dict.fromkeys(("embed", "pos_embed", "result", "mlp", "mlp_in", "mlp_normed"), "d_model"),
+    **dict.fromkeys((f"{port}_{end}" for port in "qkv" for end in ("in", "normed")), "d_model"),
+    **dict.fromkeys(("logits_in", "logits_normed"), "d_model"),
+}
+"""Sites that can be split, and the name of the size of their last axis."""
+
+LIKELY = (".z", ".result", ".mlp", "embed", ".mlp_post")
+
+
+def random_split(rng: np.random.Generator, shape: tiny_models.Shape, site: str) -> Made:
+    size = getattr(shape, SIZES[site.split(".")[-1]])
+    kinds = ["projection", "estimate"]
+    kinds += ["neurons"] * (SIZES[site.split(".")[-1]] == "d_mlp") * 2
+    kinds += ["sources"] * site.endswith(".z") * 2
+    made = str(rng.choice(kinds))
+    match made:
+        case "projection":
+            basis, _ = np.linalg.qr(rng.normal(size=(size, 3)))
+            return made, ("one", "plane", "rest"), projection(one=basis[:, 0], plane=basis[:, 1:])
+        case "neurons":
+            numbers = rng.permutation(size)
+            split = neurons(few=numbers[:3].tolist(), half=numbers[3 : size // 2].tolist())
+            return made, ("few", "half", "rest"), split
+        case "estimate":
+            return made, ("phi", "rest"), estimate(random_estimate(rng, size))
+    return made, (*SOURCES, "rest"), source_positions()
+
+
+def random_estimate(rng: np.random.Generator, size: int) -> Callable[[Rows], np.ndarray]:
+    """An estimate from the token at each position that the data has, or from a row's feature."""
+    table = rng.normal(size=(tiny_models.VOCABULARY, size))
+    by_token = rng.random() < 0.6
+
+    def phi(rows: Rows) -> np.ndarray:
+        tokens = rows.data.inputs["tokens"][rows.index]
+        return table[tokens] if by_token else table[rows.feature("three")]
+
+    return phi
+
+
+# Trees
+
+
+@define(eq=False)
+class Draft:
+    """A node in the making, its parents above it, and the traces of the routes below it."""
+
+    name: str
+    routes: tuple[Route, ...]
+    above: list[Draft]
+    children: list[Draft] = field(factory=list)
+    traces: list[Trace] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        for parent in self.above:
+            parent.children.append(self)
+
+    @property
+    def depth(self) -> int:
+        return 1 + max((parent.depth for parent in self.above), default=0)
+
+    @property
+    def height(self) -> int:
+        return 1 + max((child.height for child in self.children), default=0)
+
+    def below(self) -> list[Draft]:
+        return [self, *(draft for child in self.children for draft in child.below())]
+
+
+@frozen
+class Grower:
+    """Grows one random tree, never beyond what is legal."""
+
+    rng: np.random.Generator
+    geometry: Geometry
+    splits: Mapping[str, Split]
+    twin: Dataset
+    nodes: int
+
+    def chance(self, p: float) -> bool:
+        return bool(self.rng.random() < p)
+
+    def pick(self, options: list[Any], most: int = 1) -> list[Any]:
+        """One to `most` of the options, in random order."""
+        count = min(len(options), int(self.rng.integers(1, most + 1)))
+        return [options[i] for i in self.rng.choice(len(options), count, replace=False)]
+
+    def grow(self) -> Correspondence:
+        root = Draft("root", (self.root_route(),), [])
+        drafts, growing = [root], [root]
+        while growing:
+            parent = growing.pop(0)
+            for _ in range(min(int(self.rng.integers(1, 4)), self.nodes - len(drafts))):
+                child = self.child(parent, len(drafts))
+                if child is not None:
+                    drafts.append(child)
+                    growing += [child] if child.depth < DEPTH and self.chance(0.8) else []
+        if self.chance(0.3):
+            self.share(drafts)
+        return self.correspondence(drafts)
+
+    def root_route(self) -> Route:
+        at = ("end",) if self.chance(0.7) else self.positions(["a", "b", "end", 0, 2, ALL])
+        if self.chance(0.7):
+            return Route((Cell("logits"),), at)
+        last = f"blocks.{self.geometry.net.shape.layers - 1}."
+        if self.chance(0.1):
+            return Route((Cell(f"{last}attn_out"),), at)
+        sites = [
+            cell
+            for cell in cells(self.geometry.net)
+            if cell.site.startswith(last) or kind(cell) in ("mlp", "logits_in")
+        ]
+        one = self.of_one_kind([c for c in sites if kind(c) != "mask"], writers=0.0)
+        return Route(tuple(one[:2]), at, split=self.split_of(one))
+
+    def split_of(self, claimed: list[Cell]) -> Split | None:
+        return self.splits[claimed[0].site] if claimed[0].part is not None else None
+
+    def child(self, parent: Draft, number: int) -> Draft | None:
+        """A child that fits beside its siblings; None if a few attempts find none."""
+        for _ in range(6):
+            routes = []
+            for _ in range(1 + self.chance(0.2)):
+                route = self.route(parent)
+                if route and self.fits_below(parent, (route,)):
+                    routes.append(route)
+            if routes:
+                name = f"{self.rng.choice(list('abcdefgh'))}{number}"
+                return Draft(name, tuple(routes), [parent])
+        return None
+
+    def fits_below(self, parent: Draft, routes: tuple[Route, ...]) -> bool:
+        """Whether these routes are legal below a node; if so, it remembers them."""
+        traces = list(parent.traces)
+        for route in routes:
+            one = trace(self.geometry, parent.routes, route)
+            if one is None or any(overlap(one, other) for other in traces):
+                return False
+            traces.append(one)
+        parent.traces = traces
+        return True
+
+    def share(self, drafts: list[Draft]) -> None:
+        """Give some node a second parent, where that is legal."""
+        pairs = [(p, d) for p in drafts for d in drafts if p.traces and p not in d.below()]
+        pairs = [(p, d) for p, d in pairs if p not in d.above and p.depth + d.height <= DEPTH]
+        for parent, child in self.pick(pairs, 12) if pairs else []:
+            if self.fits_below(parent, child.routes):
+                child.above.append(parent)
+                parent.children.append(child)
+                return
+
+    # Routes
+
+    def route(self, parent: Draft) -> Route | None:
+        """A route that the model makes, from any of the parent's sites."""
+        own = [cell for route in parent.routes for cell in route.cells]
+        ports = sorted(set().union(*map(ports_of, own)))
+        if not ports:
+            return None
+        path = Route((), ALL, self.into(ports), self.through())
+        where = reachable(self.geometry, parent.routes, path)
+        for cell in own:
+            where.pop(cell, None)
+        if not where:
+            return None
+        mine = [c for c in where if c.part is not None and evolve(c, part=None) in own]
+        claimed = self.of_one_kind(mine if mine and self.chance(0.6) else list(where))
+        if not claimed:
+            return None
+        reached = np.logical_and.reduce([where[cell] for cell in claimed])
+        specs: list[str | int] = ["a", "b", "end", 0, 1, 2, 4, ALL]
+        # A mask is the same at every position, so it is only claimed as a whole.
+        masks = kind(claimed[0]) == "mask"
+        at = ALL if masks else self.positions([s for s in specs if self.fits(s, reached)])
+        if not at:
+            return None
+        return evolve(path, cells=tuple(claimed), at=at, split=self.split_of(claimed))
+
+    def fits(self, spec: str | int, reached: np.ndarray) -> bool:
+        """Whether a position is reached in every row."""
+        if spec == ALL:
+            return bool(reached.any(axis=1).all())
+        return bool(reached[self.geometry.mask(Route((), spec))].all())
+
+    def positions(self, specs: list[str | int]) -> Any:
+        """Some of these: all, or columns, or indices; None where there is none."""
+        columns = [s for s in specs if isinstance(s, str) and s != ALL]
+        indices = [s for s in specs if isinstance(s, int)]
+        if ALL in specs and (self.chance(0.3) or not (columns or indices)):
+            return ALL
+        if columns and (self.chance(0.8) or not indices):
+            return tuple(self.pick(columns, 2))
+        return tuple(self.pick(indices, 2)) if indices else None
+
+    def into(self, ports: list[str]) -> Any:
+        if self.chance(0.5):
+            return None
+        if {"q", "k", "mask"} <= set(ports) and self.chance(0.3):
+            return "pattern"
+        return tuple(self.pick(ports, 2 if self.chance(0.3) else 1))
+
+    def through(self) -> Through:
+        components = sorted(set(map(component, cells(self.geometry.net))))
+        inner = [c for c in components if kind(c) in ("z", "mlp")]
+        some = Sites((Route(tuple(self.pick(inner, 3))),))
+        options = [none, mlps, none.including(some), anything, anything.excluding(some)]
+        return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
+
+    def of_one_kind(self, sites: list[Cell], writers: float = 0.35) -> list[Cell]:
+        """Some of the sites: summands, whole writers together, or else all of one name."""
+        parts = [c for c in sites if c.part is not None]
+        if parts and self.chance(0.5):
+            (one,) = self.pick(parts)
+            return self.pick([c for c in parts if (c.site, c.part) == (one.site, one.part)], 3)
+        whole = [c for c in sites if c.part is None]
+        split = [c for c in whole if c.site in self.splits]
+        if split and self.chance(0.3):
+            return self.pick([c for c in split if c.site == split[0].site], 2)
+        inner = [c for c in whole if kind(c) in ("z", "mlp")]
+        embeddings = [c for c in whole if kind(c) in ("embed", "pos_embed")]
+        if inner and self.chance(writers):
+            return self.pick(inner, 3)
+        if embeddings and self.chance(writers):
+            return self.pick(inner + embeddings, 3)
+        if not whole:
+            return []
+        (part,) = self.pick(sorted(set(map(kind, whole))))
+        return self.pick([c for c in whole if kind(c) == part], 3)
+
+    # Nodes
+
+    def correspondence(self, drafts: list[Draft]) -> Correspondence:
+        made: dict[Draft, InterpNode] = {}
+        for draft in sorted(drafts, key=lambda d: d.depth):
+            made[draft] = InterpNode(
+                draft.name,
+                self.sampler(exact=0.1 if draft.above else 0.5),
+                other=self.sampler(exact=0.15 if draft.above else 0.3),
+                parents=tuple(made[above] for above in draft.above),
+            )
+        order = self.rng.permutation(len(drafts))
+        return Correspondence({made[drafts[i]]: Sites(drafts[i].routes) for i in order})
+
+    def sampler(self, exact: float) -> Sampler:
+        if self.chance(exact):
+            return Exact()
+        fixed = self.twin if self.chance(0.4) else self.rng.integers(0, ROWS, ROWS).tolist()
+        options = [Uncond(), Agree("two"), Agree(["two", "three"]), Agree("end"), Fixed(fixed)]
+        return options[self.rng.choice(5, p=[0.3, 0.25, 0.1, 0.1, 0.25])]
