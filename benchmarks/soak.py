@@ -3,7 +3,8 @@
     python benchmarks/soak.py --cases 20000 [--start SEED]
     python benchmarks/soak.py --mutants
 
-The same property as `tests/engine/test_engine.py`, on the same generator. Exit code 1 if a case differs.
+The same property as `tests/engine/test_engine.py`, on the same generator. Exit code 1 if a case
+differs.
 """
 
 from __future__ import annotations

@@ -67,9 +67,11 @@ _HOME = {
     "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
     "scrub.results.result": "Result",
-    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond Weighted",
+    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
+    "Weighted",
     "scrub.runner.session": "Session",
-    "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none output position_embedding site summand token_embedding",
+    "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
+    "output position_embedding site summand token_embedding",
     "scrub.hypothesis.splits": "estimate neurons projection source_positions",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

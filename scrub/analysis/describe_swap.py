@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scrub.analysis.blame import Swap
 from scrub.hypothesis.tree import Tree
-from scrub.results.result import describe_sampler
+from scrub.samplers import describe_sampler
 
 
 def swap_in_words(tree: Tree, swap: Swap) -> tuple[str, str]:

@@ -13,23 +13,10 @@ failed by recovering more. So only beliefs with a lower bound can be vacuous in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-from attrs import frozen
-
-from scrub.draw import Draws
-from scrub.hypothesis.belief import Expectation
-from scrub.hypothesis.tree import Tree
-from scrub.stats.intervals import Interval, loss_recovered
-from scrub.stats.scores import Numbered
-
-if TYPE_CHECKING:
-    pass
-
 from collections.abc import Callable
 
-from attrs import evolve
+import numpy as np
+from attrs import evolve, frozen
 
 from scrub.analysis.loosening import (
     Coarser,
@@ -39,9 +26,13 @@ from scrub.analysis.loosening import (
     loosened,
     stated,
 )
+from scrub.draw import Draws
 from scrub.errors import UserError
-from scrub.hypothesis.belief import Verdict
+from scrub.hypothesis.belief import Expectation, Verdict
+from scrub.hypothesis.tree import Tree
+from scrub.stats.intervals import Interval, loss_recovered
 from scrub.stats.rounding import number
+from scrub.stats.scores import Numbered
 from scrub.stats.verdict import verdict_of
 
 NO_LOSS = 0.05

@@ -193,7 +193,7 @@ def _run(
     Args:
         more: what the results file says beside the results.
     """
-    from scrub.report.progress_bar import Progress
+    from scrub.report.progress_bar import ProgressBar
     from scrub.runner.suite import (
         partial_file,
         remove_partial,
@@ -201,7 +201,7 @@ def _run(
         write_finished,
     )
 
-    progress = Progress(options.samples * len(claims), quiet=False)
+    progress = ProgressBar(options.samples * len(claims), quiet=False)
     outcome = run_claims(claims, session, options, progress, outputs, asked)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))

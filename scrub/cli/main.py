@@ -124,7 +124,7 @@ def test_command(
 
     claims = collect(targets, outputs.start, keyword=keyword, note=note_unless(quiet))
     from scrub.report.diagnosis import show_diagnosis
-    from scrub.report.progress_bar import Progress
+    from scrub.report.progress_bar import ProgressBar
     from scrub.report.table import show
     from scrub.report.terminal import terminal
     from scrub.runner.diagnose import asked_for
@@ -145,7 +145,7 @@ def test_command(
         _check_column(by, prepared)
     if fresh:
         check_fresh(prepared, session)
-    progress = Progress(options.samples * len(prepared), quiet=quiet)
+    progress = ProgressBar(options.samples * len(prepared), quiet=quiet)
     outcome = run_claims(
         prepared,
         session,

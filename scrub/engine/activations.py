@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.model.forward import needed, numbers, positions, reads
 from scrub.model.graph import Graph, Site, Stream, Where
 
 ROWS_AT_ONCE = 64
@@ -252,31 +253,12 @@ class PlainCache:
         return {name: found[name] for name in names}
 
 
-def needed(graph: Graph, names: Iterable[str], known: Container[str] = ()) -> list[str]:
-    """These sites and streams and all unknown ones that they read, in the graph's order."""
-    found: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        read = reads(graph.values[name])
-        waiting.update(source for source in read if source not in found and source not in known)
-    return sorted(found, key=graph.order.__getitem__)
-
-
 def model_inputs(dataset: Dataset, width: int) -> dict[str, Tensor]:
     """What input sites read, one row a row of the dataset: tokens padded to `width`, lengths."""
     inputs = {name: torch.tensor(values) for name, values in dataset.inputs.items()}
     if "tokens" in inputs:
         inputs["tokens"] = torch.tensor(padded_tokens(dataset, width))
     return inputs | {"lengths": torch.tensor(dataset.lengths)}
-
-
-def reads(value: Site | Stream) -> list[str]:
-    """Names of what a site or stream reads."""
-    if isinstance(value, Site):
-        return [port.source for port in value.ports]
-    return [*([value.base] if value.base else []), *value.writers]
 
 
 def select(value: Tensor, heads: tuple[int | None, ...]) -> Tensor | None:
@@ -311,14 +293,3 @@ def gather(
 
 def _blocks(value: Tensor, which: Tensor) -> Tensor:
     return value.index_select(0, which.flatten()).unflatten(0, which.shape)
-
-
-def numbers(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
-    """Head numbers as a tensor; empty for a site without heads."""
-    return torch.tensor([h for h in heads if h is not None], dtype=torch.int64, device=graph.device)
-
-
-def positions(rows: Rows, graph: Graph, name: str, width: int) -> Tensor:
-    """The indices of all positions of a site: int64 [rows, positions]."""
-    count = graph.span(name, width)
-    return torch.arange(count, device=graph.device).expand(len(rows), count)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
-from scrub.engine.activations import needed, reads
 from scrub.engine.plan import last_uses
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import (
@@ -25,6 +24,7 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
+from scrub.model.forward import needed, reads
 from scrub.model.graph import Graph, Port, Site
 
 

@@ -16,12 +16,7 @@ from attrs import field, frozen
 from torch import Tensor
 
 from scrub.draw import Draws
-from scrub.engine.activations import (
-    PlainCache,
-    gather,
-    numbers,
-    positions,
-)
+from scrub.engine.activations import PlainCache, gather
 from scrub.engine.alignment import add, place
 from scrub.engine.budget import Budget
 from scrub.engine.plan import last_uses
@@ -50,6 +45,7 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
+from scrub.model.forward import numbers, positions
 from scrub.model.graph import Where
 from scrub.names import Cell
 

@@ -1,1 +1,1 @@
-"""Hypothesis files: claims, trees of nodes, the sites they stand for, and how they are collected."""
+"""Hypothesis files: claims, their trees and sites, and how they are collected."""

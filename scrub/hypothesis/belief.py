@@ -83,7 +83,8 @@ def vacuous(*, above: float | None = None, below: float | None = None) -> Expect
     """Expects that the claim could not have failed: nothing that it states was put to the test.
 
     With bounds it is held against them, with any input in place of those that agree as well;
-    without, any input must do as well as those. (See `scrub.analysis.vacuity` and `scrub.analysis.support`.)
+    without, any input must do as well as those. (See `scrub.analysis.vacuity` and
+    `scrub.analysis.support`.)
     """
     if above is None and below is None:
         return Expectation("vacuous", None, None)

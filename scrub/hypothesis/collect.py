@@ -260,7 +260,9 @@ def selector(keyword: str) -> Callable[[str], bool]:
 
 
 def load(path: Path, shown: str | None = None) -> ModuleType:
-    """Execute a hypothesis file; it finds the modules beside it (see `scrub.hypothesis.sibling_modules`).
+    """Execute a hypothesis file; it finds the modules beside it.
+
+    See `scrub.hypothesis.sibling_modules`.
 
     Args:
         shown: what messages call the file (default: its path).

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from scrub.hypothesis.sites import ALL, Route
-
-if TYPE_CHECKING:
-    pass
 
 
 def describe_route(route: Route) -> str:

@@ -1,6 +1,6 @@
 """Builds the graph of a transformer from its weights.
 
-Sites are named as `scrub.hypothesis.sites` says. Readers normalise what they read, so that norms are always
+Sites are named as `scrub.names` says. Readers normalise what they read, so that norms are always
 recomputed.
 """
 

@@ -8,8 +8,8 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from scrub.engine.activations import reads
 from scrub.errors import UserError, in_words
+from scrub.model.forward import reads
 from scrub.model.graph import Graph, Where
 
 LONGEST = 128

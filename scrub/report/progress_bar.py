@@ -12,7 +12,7 @@ from scrub.printing import printable
 from scrub.report.terminal import Terminal
 
 
-class Progress:
+class ProgressBar:
     """A progress bar with the time left, on a terminal; silence in a pipe."""
 
     def __init__(self, references: int, *, quiet: bool) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._quiet = quiet
         self._task = self._bar.add_task("", total=references)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         self._bar.start()
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from scrub.analysis.support import Earned
 from scrub.draw import Draws, NodeDraw
@@ -110,7 +110,7 @@ class Result:
     others: tuple[Measured, ...] = ()
     together: int = 1
     corrected: Interval | None = None
-    earned: Earned = Earned()
+    earned: Earned = field(factory=Earned)
     diagnosis: Diagnosis | None = None
 
     @property

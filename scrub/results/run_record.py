@@ -7,11 +7,11 @@ One folder a claim. `run.json` says what stands where; `run.safetensors` holds t
 are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
 parent by which it enters (`into`; null: any) and the sites that it may pass through.
 `weights_sha256` is of the model's *.safetensors files, put together in order of name (of a model
-that was in memory, of its tensors: `scrub.model.in_memory`). `recovered` is computed from the metrics;
-so is its interval (docs/statistics.md), which is one of `looks` that hold together. `splits` lists
-the split sites: how, and into which summands, "rest" being what the others leave. `recomputable` is
-false of a metric or an estimate φ of the user's own: the function is not in the record, and of φ
-only its values are.
+that was in memory, of its tensors: `scrub.model.in_memory`). `recovered` is computed from the
+metrics; so is its interval (docs/statistics.md), which is one of `looks` that hold together.
+`splits` lists the split sites: how, and into which summands, "rest" being what the others leave.
+`recomputable` is false of a metric or an estimate φ of the user's own: the function is not in the
+record, and of φ only its values are.
 
 Tensors (n samples, w positions, p named positions), by name:
     reference.tokens, baseline.tokens           [n, w]   right-padded

@@ -11,7 +11,8 @@ ANNOUNCED = 600.0
 WORTH_MEASURING = 50e9
 """Operations below which the rate is not measured: ten minutes would need 0.1 GFLOP a second."""
 OVER_BARE_RATE = 1.5
-"""Seconds of a run over those of its operations (`scrub.engine.cost`) at the bare rate of matrix products.
+"""Seconds of a run over those of its operations (`scrub.engine.cost`) at the bare rate of matrix
+products.
 
 Measured on one thread with 200 references of ioi_claim3.py on GPT-2 small's shape: 1.3 for
 by_position, 1.4 for whole_circuit; what is on top is gathering, norms and softmax, which the count

@@ -3,8 +3,8 @@
 Hashed are the text of the hypothesis file and of the modules beside it that it imports; scrub's own
 code and the versions below it; the model's weights and configuration; the data with all columns;
 the tree; every row that was drawn (so the seed and the samplers); precision, dtype, kind of device.
-Not seen is what functions of the user's read by themselves: for files that is `scrub.runner.opened_files`, and
-for all else the pipeline computes some of the kept samples again.
+Not seen is what functions of the user's read by themselves: for files that is
+`scrub.runner.opened_files`, and for all else the pipeline computes some of the kept samples again.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from typing import Any
 
 from attrs import define, evolve, frozen
 
-from scrub.report.progress_bar import Progress
 from scrub.results.atomic_write import write_whole
 from scrub.results.diagnosis_json import diagnoses_as_json
 from scrub.results.json import as_json
@@ -39,7 +38,7 @@ from scrub.runner.options import Options
 from scrub.runner.outputs import Outputs, record_folder, save_record
 from scrub.runner.pipeline import Ahead, ahead, scrub_claim
 from scrub.runner.prepare import Prepared, load_models
-from scrub.runner.progress import Watch
+from scrub.runner.progress import Progress, Watch
 from scrub.runner.session import Session
 from scrub.stats.bonferroni import judged
 

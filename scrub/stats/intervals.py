@@ -6,10 +6,10 @@ all references, drawn uniformly from the data, and all draws of donors and of un
 row that is drawn twice as reference gets fresh donors, so the three numbers of a reference are
 independent of those of all others, however few rows there are, and the references are the units.
 
-The interval is `scrub.stats.ratio`'s; docs/statistics.md says why that one, and how often it is right.
-Where the baseline lies so near the original that their difference is not told from zero, or where
-too few references differ from the rest, it is (−∞, ∞), the verdict inconclusive, and the reason
-said. Where they are equal in every reference the ratio is undefined: NaN.
+The interval is `scrub.stats.ratio`'s; docs/statistics.md says why that one, and how often it is
+right. Where the baseline lies so near the original that their difference is not told from zero, or
+where too few references differ from the rest, it is (−∞, ∞), the verdict inconclusive, and the
+reason said. Where they are equal in every reference the ratio is undefined: NaN.
 """
 
 from __future__ import annotations

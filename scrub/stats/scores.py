@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from attrs import frozen
 
@@ -13,9 +11,6 @@ from scrub.stats.intervals import (
     Numbers,
     loss_recovered,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @frozen(eq=False)

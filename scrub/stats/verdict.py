@@ -67,8 +67,8 @@ def judge(
     """The verdict. What the file expects decides only whether it passed.
 
     Args:
-        vacuous: why the claim could not have failed (see `scrub.analysis.vacuity` and `scrub.analysis.support`); "" if
-            it could have.
+        vacuous: why the claim could not have failed (see `scrub.analysis.vacuity` and
+            `scrub.analysis.support`); "" if it could have.
     """
     notes = [interval.reason] if interval.reason else []
     if interval.mean > OVERSHOOT:
