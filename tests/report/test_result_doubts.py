@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
-from test_earned import HALF, run
+from test_support import HALF, run
 from test_vacuity import outcome
 
 from scrub import Agree, Exact, Uncond
