@@ -2,8 +2,8 @@
 
     python benchmarks/draw_architecture.py
 
-Storeys are read from the import contract in pyproject.toml, which the tests hold, and what a package
-is for from its docstring.
+Storeys are read from the import contract in pyproject.toml, which the tests hold, and what a
+package is for from its docstring.
 """
 
 from __future__ import annotations
