@@ -22,6 +22,7 @@ from scrub.data.dataset import (
     pad,
 )
 from scrub.errors import Problems, UserError, did_you_mean
+from scrub.printing import printed
 
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
@@ -90,7 +91,7 @@ def prompts(
     for argument, value, least in (("n", n, 1), ("prefixes", prefixes, 0)):
         if not isinstance(value, Integral) or value < least:
             hint = f"Give a whole number, {least} or more."
-            problems.add(f"ioi.prompts: {argument} is {value}.", hint)
+            problems.add(f"ioi.prompts: {argument} is {printed(value)}.", hint)
     if isinstance(names, str):
         problems.add(f'ioi.prompts: names is "{names}".', "Give a list of names.")
     if not chosen:
