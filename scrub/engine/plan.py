@@ -18,7 +18,7 @@ from scrub.engine.ranges import (
     union,
     up_to,
 )
-from scrub.engine.specialise import PART, specialise
+from scrub.engine.specialise import specialise
 from scrub.engine.steps import (
     Patch,
     Piece,
@@ -52,7 +52,9 @@ def plan(tree: Tree, graph: Graph, *, columns: bool = False) -> Plan:
     if columns:
         result = _without_last_site(result, builder)
     claimed = {cell.site for node in tree.walk() for route in node.routes for cell in route.cells}
-    narrowing = _Narrowing(graph, frozenset(name.partition(PART)[0] for name in claimed))
+    narrowing = _Narrowing(
+        graph, frozenset(graph.sites[name].summand_of or name for name in claimed)
+    )
     steps = _needs(_positions(tuple(builder.steps), narrowing, result))
     return Plan(graph, tree, steps, result, _plain(steps, graph, result))
 

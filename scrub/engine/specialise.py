@@ -25,10 +25,8 @@ from scrub.hypothesis.splits import (
 )
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where
-from scrub.names import Cell
+from scrub.names import Cell, summand_site
 
-PART = "#"
-"""Between the name of a split site and that of its summand."""
 Parts = dict[str, tuple[Split, set[str]]]
 """Per split site its split, and the summands that are claimed."""
 
@@ -42,16 +40,17 @@ def specialise(tree: Tree, graph: Graph) -> tuple[Tree, Graph]:
             if cell.part is not None:
                 assert route.split is not None
                 parts.setdefault(cell.site, (route.split, set()))[1].add(cell.part)
-    results = {
+    outputs = {site.output for site in graph.sites.values()}
+    claimed = {
         cell.site for node in tree.walk()[1:] for route in node.routes for cell in route.cells
-        if cell.site.endswith(".attn.result")
-    }  # fmt: skip
+    }
+    results = {site for site in claimed if site in outputs}
     if not parts and not results:
         return tree, graph
     values: dict[str, Site | Stream] = {}
     for name, value in graph.values.items():
         if isinstance(value, Stream):
-            values[name] = _with_results(value, results)
+            values[name] = _with_results(value, graph, results)
         else:
             site = _as_writer(value, results)
             spelled = _spelled(site, graph, *parts[name]) if name in parts else [site]
@@ -63,7 +62,7 @@ def _renamed(tree: Occurrence) -> Occurrence:
     """The tree with summands named as the specialised graph names them."""
 
     def cell(old: Cell) -> Cell:
-        return old if old.part is None else Cell(_name(old.site, old.part), old.head)
+        return old if old.part is None else Cell(summand_site(old.site, old.part), old.head)
 
     def route(old: Route) -> Route:
         return evolve(old, cells=tuple(cell(c) for c in old.cells))
@@ -75,16 +74,12 @@ def _renamed(tree: Occurrence) -> Occurrence:
     return made[tree.path]
 
 
-def _name(site: str, part: str) -> str:
-    return f"{site}{PART}{part}"
-
-
-def _with_results(stream: Stream, results: set[str]) -> Stream:
+def _with_results(stream: Stream, graph: Graph, results: set[str]) -> Stream:
     """The stream with heads' outputs as writers in place of their z, where outputs are claimed."""
 
     def writer(name: str) -> str:
-        result = name.removesuffix(".z") + ".result"
-        return result if name.endswith(".attn.z") and result in results else name
+        output = graph.sites[name].output
+        return name if output is None or output not in results else output
 
     writers = tuple(writer(name) for name in stream.writers)
     return stream if writers == stream.writers else evolve(stream, writers=writers)
@@ -94,8 +89,8 @@ def _as_writer(site: Site, results: set[str]) -> Site:
     """A head's output as a writer of the residual stream, and its z as one no longer."""
     if site.name in results:
         return evolve(site, stored=True, write=_sum_of_heads)
-    if site.name.endswith(".attn.z") and site.name.removesuffix(".z") + ".result" in results:
-        return evolve(site, write=None, write_flops=0)
+    if site.output in results:
+        return evolve(site, write=None, write_flops=0, output=None)
     return site
 
 
@@ -110,7 +105,14 @@ def _spelled(site: Site, graph: Graph, split: Split, claimed: set[str]) -> list[
         before: list[Site] = []
     else:
         leads = _leads(site, graph)
-        whole = evolve(site, name=_name(site.name, "whole"), write=None, write_flops=0)
+        whole = evolve(
+            site,
+            name=summand_site(site.name, "whole"),
+            summand_of=site.name,
+            write=None,
+            write_flops=0,
+            output=None,
+        )
         reading = Port("whole", whole.name, leads)
         if isinstance(split, Estimate):
             guess = _estimate(site, graph, split)
@@ -147,12 +149,14 @@ def _summand(
     """A site like the split one, with another name and another way to compute it."""
     return evolve(
         site,
-        name=_name(site.name, name),
+        name=summand_site(site.name, name),
+        summand_of=site.name,
         apply=apply,
         ports=ports,
         stored=False,
         write=None,
         write_flops=0,
+        output=None,
         flops=flops,
     )
 

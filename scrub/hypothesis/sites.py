@@ -3,12 +3,8 @@
 Everything here is a frozen value that speaks in names. Whether a model has them is found out when
 the correspondence is checked against its graph.
 
-Names of a transformer's sites (layer L, heads an axis where marked *):
-`embed`, `pos_embed` (learned positions), `blocks.L.attn.{q_in,k_in,v_in}`* (the stream that a port
-reads), `.{q,k,v}_normed`*, `.{q,k,v}`* (before rotation), `.{mask,scores,pattern,z}`*, `.result`*
-(a head's output), `blocks.L.attn_out` (their sum), `blocks.L.mlp_{in,normed,pre,pre_linear,post}`
-(pre_linear where the MLP is gated), `blocks.L.mlp`, `logits_in`, `logits_normed`, `logits`.
-A head's output is a linear map of its `z`, so a node that stands for a head claims its `z`.
+The names are those of `scrub.names`. A head's output is a linear map of its `z`, so a node that
+stands for a head claims its `z`.
 """
 
 from __future__ import annotations
@@ -18,6 +14,7 @@ from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
+from scrub import names
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.arguments import (
     Head,
@@ -200,12 +197,12 @@ def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
     Path: `at`, `into`, `through`, as in `Route`.
     """
     refuse_no_name(part, "heads", "part")
-    return _sites((Cell(f"blocks.{layer}.attn.{part}", h) for layer, h in pairs(which)), path)
+    return _sites((Cell(names.attention_site(layer, part), h) for layer, h in pairs(which)), path)
 
 
 def mlp(*layers: int, **path: Any) -> Sites:
     """Outputs of the MLPs of these layers. Path as in `Route`."""
-    return _sites((Cell(f"blocks.{layer}.mlp") for layer in layers_of(layers, "mlp")), path)
+    return _sites((Cell(names.mlp(layer)) for layer in layers_of(layers, "mlp")), path)
 
 
 def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
@@ -215,27 +212,27 @@ def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
     """
     refuse_no_name(part, "mlp_part", "part")
     every = layers_of(layers, "mlp_part")
-    return _sites((Cell(f"blocks.{layer}.mlp_{part}") for layer in every), path)
+    return _sites((Cell(names.mlp_site(layer, part)) for layer in every), path)
 
 
 def embeddings(**path: Any) -> Sites:
     """Token and position embedding together. Path as in `Route`."""
-    return _sites((Cell("embed"), Cell("pos_embed")), path)
+    return _sites((Cell(names.EMBED), Cell(names.POS_EMBED)), path)
 
 
 def token_embedding(**path: Any) -> Sites:
     """The token embedding alone. Path as in `Route`."""
-    return _sites((Cell("embed"),), path)
+    return _sites((Cell(names.EMBED),), path)
 
 
 def position_embedding(**path: Any) -> Sites:
     """The (learned) position embedding alone. Path as in `Route`."""
-    return _sites((Cell("pos_embed"),), path)
+    return _sites((Cell(names.POS_EMBED),), path)
 
 
 def output(**path: Any) -> Sites:
     """The logits. Path as in `Route`."""
-    return _sites((Cell("logits"),), path)
+    return _sites((Cell(names.LOGITS),), path)
 
 
 def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: Any) -> Sites:
@@ -250,10 +247,9 @@ def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: A
     cells: list[Cell] = []
     for cell in (cell for route in _given(reader, "input_stream").routes for cell in route.cells):
         if cell.head is not None:
-            stem = cell.site.rpartition(".")[0]
-            cells += [Cell(f"{stem}.{port}_in", cell.head) for port in ports]
+            cells += [Cell(names.reader_input(cell.site, port), cell.head) for port in ports]
         else:
-            cells.append(Cell(f"{cell.site}_in"))
+            cells.append(Cell(names.reader_input(cell.site)))
     return _sites(cells, path)
 
 

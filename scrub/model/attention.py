@@ -8,28 +8,32 @@ values of its own, with the weights of its group.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from scrub import names
 from scrub.model.graph import Apply, Port, Site, Stream, Where
 from scrub.model.weights import Attention, Projection
 
 
 def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list[Site | Stream]:
     """The values of a layer's heads, which read a stream, and their sum."""
-    group = f"blocks.{layer}.attn"
+    group = names.attention(layer)
     heads, d_head, d_model = weights.output.shape
 
     def site(
         name: str, apply: Apply, *ports: Port, size: Callable[[int], int], **more: object
     ) -> Site:
-        axes: dict[str, object] = {"kind": "attention", "heads": heads, "positions": True} | more
-        return Site(f"{group}.{name}", group, apply, ports, size=size, **axes)  # type: ignore[arg-type]
+        what = {"kind": "attention", "layer": layer, "part": name}
+        known: dict[str, Any] = what | {"heads": heads, "positions": True} | more
+        return Site(names.attention_site(layer, name), group, apply, ports, size=size, **known)
 
     def inside(name: str, *leads: str, everywhere: bool = False, by: str | None = None) -> Port:
-        causal_by = f"{group}.{by}" if by and causal else None
-        return Port(name, f"{group}.{name}", frozenset(leads), everywhere, causal_by)
+        causal_by = names.attention_site(layer, by) if by and causal else None
+        source = names.attention_site(layer, name)
+        return Port(name, source, frozenset(leads), everywhere, causal_by)
 
     def projected(letter: str, projection: Projection) -> list[Site]:
         shared = {"size": lambda width: d_model, "shared": True, "stored": False}
@@ -82,6 +86,7 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
 
     every = ("q", "k", "v", "mask")
     turned = weights.rotary is not None
+    out, summed = names.attention_output(layer), names.attention_sum(layer)
     return [
         *projected("q", weights.query),
         *projected("k", weights.key),
@@ -102,19 +107,20 @@ def attention(layer: int, stream: str, weights: Attention, causal: bool) -> list
             size=lambda width: d_head, flops=lambda width: 2 * d_head * width,
             scratch=lambda width, places: d_head * (1 + width // places),
             write=write, write_flops=2 * d_head * d_model,
+            output=names.attention_site(layer, "result"),
         ),
         site(
             "result", result, inside("z", *every), stored=False,
             size=lambda width: d_model, flops=lambda width: 2 * d_head * d_model,
         ),
         Stream(
-            f"attn_out.{layer}", (f"{group}.z",), constant=weights.output_bias, size=d_model
+            summed, (names.attention_site(layer, "z"),), constant=weights.output_bias, size=d_model
         ),
         Site(
-            f"blocks.{layer}.attn_out", f"blocks.{layer}.attn_out",
-            lambda inputs, where: inputs["attn_out"],
-            (Port("attn_out", f"attn_out.{layer}", frozenset({"attn_out"})),),
-            positions=True, stored=False, size=lambda width: d_model,
+            out, out, lambda inputs, where: inputs["attn_out"],
+            (Port("attn_out", summed, frozenset({"attn_out"})),),
+            layer=layer, part="attn_out", positions=True, stored=False,
+            size=lambda width: d_model,
         ),
     ]  # fmt: skip
 

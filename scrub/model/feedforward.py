@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from scrub import names
 from scrub.model.graph import Apply, Port, Site, Where
 from scrub.model.weights import ACTIVATIONS, MLP
 
 
 def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
     """The parts of an MLP that reads a stream; its output last."""
-    stem = f"blocks.{layer}."
     d_model, d_mlp = weights.pre.weight.shape
     activate = ACTIVATIONS[weights.activation]
     linear = weights.linear
@@ -20,15 +20,19 @@ def mlp(layer: int, stream: str, weights: MLP) -> list[Site]:
     def site(
         name: str, apply: Apply, *reads: str, size: int, flops: int = 0, scratch: int = 0
     ) -> Site:
-        ports = tuple(Port(read, stem + read, frozenset({"mlp_in"})) for read in reads)
+        sources = {read: names.layer_site(layer, read) for read in reads}
         if name == "mlp_in":
-            ports = (Port("mlp_in", stream, frozenset({"mlp_in"})),)
+            sources = {"mlp_in": stream}
+        leads = frozenset({"mlp_in"})
+        ports = tuple(Port(read, source, leads) for read, source in sources.items())
         return Site(
-            stem + name,
-            stem + "mlp",
+            names.layer_site(layer, name),
+            names.mlp(layer),
             apply,
             ports,
             kind="mlp",
+            layer=layer,
+            part=name,
             positions=True,
             stored=name == "mlp",  # the other parts are large, and quickly made
             flops=lambda width: flops,

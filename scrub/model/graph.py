@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import torch
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Rows
@@ -69,6 +69,13 @@ class Site:
     Attributes:
         group: sites of one group and head are one component.
         kind: "attention", "mlp", "embedding", "output" or "site"; `through=mlps` goes by it.
+        layer: number of its layer; None outside of layers.
+        part: what it is of its component: z, q_in, mlp, mlp_pre, … (see `scrub.names`); of a graph
+            that is no transformer its name.
+        output: of a site that writes to a stream through a linear map: the site that holds what
+            it writes (of a head's z: result).
+        summand_of: the split site of which it is a summand, in a graph that is specialised to a
+            hypothesis.
         apply: computes the value. A site without ports gets the dataset's inputs instead, by name.
         ports: what it reads.
         heads: length of its head axis; None where it has none.
@@ -94,6 +101,10 @@ class Site:
     apply: Apply
     ports: tuple[Port, ...] = ()
     kind: str = "site"
+    layer: int | None = None
+    part: str = field(default=Factory(lambda self: self.name, takes_self=True))
+    output: str | None = None
+    summand_of: str | None = None
     heads: int | None = None
     shared: bool = False
     positions: bool = False

@@ -12,10 +12,12 @@ import torch
 from attrs import evolve
 from torch import Tensor
 
+from scrub import names
 from scrub.model.attention import attention
 from scrub.model.feedforward import mlp
 from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where, add_up
 from scrub.model.weights import Weights
+from scrub.names import EMBED, LOGITS, LOGITS_IN, LOGITS_NORMED, POS_EMBED, resid_mid, resid_pre
 
 
 def transformer(weights: Weights) -> Graph:
@@ -27,10 +29,10 @@ def transformer(weights: Weights) -> Graph:
         values.update({item.name: item for item in items})
 
     embeddings = _embeddings(weights)
-    put(*embeddings, Stream("resid_pre.0", tuple(site.name for site in embeddings), size=d_model))
+    put(*embeddings, Stream(resid_pre(0), tuple(site.name for site in embeddings), size=d_model))
     for layer, block in enumerate(weights.blocks):
-        before, after = f"resid_pre.{layer}", f"resid_pre.{layer + 1}"
-        z, out, bias = f"blocks.{layer}.attn.z", f"blocks.{layer}.mlp", block.attention.output_bias
+        before, after, bias = resid_pre(layer), resid_pre(layer + 1), block.attention.output_bias
+        z, out = names.attention_site(layer, "z"), names.mlp(layer)
         put(*attention(layer, before, block.attention, weights.causal))
         if block.mlp is None:
             put(Stream(after, (z,), base=before, constant=bias, size=d_model))
@@ -38,11 +40,11 @@ def transformer(weights: Weights) -> Graph:
             put(*mlp(layer, before, block.mlp))
             put(Stream(after, (z, out), base=before, constant=bias, size=d_model))
         else:
-            between = f"resid_mid.{layer}"
+            between = resid_mid(layer)
             put(Stream(between, (z,), base=before, constant=bias, size=d_model))
             put(*mlp(layer, between, block.mlp))
             put(Stream(after, (out,), base=between, size=d_model))
-    put(*_logits(f"resid_pre.{len(weights.blocks)}", weights))
+    put(*_logits(resid_pre(len(weights.blocks)), weights))
     return add_up(
         values,
         width=weights.width,
@@ -67,11 +69,11 @@ def _embeddings(weights: Weights) -> list[Site]:
             size=lambda width: d_model,
         )
 
-    tokens = site("embed", lambda inputs, where: weights.embedding[inputs["tokens"]])
+    tokens = site(EMBED, lambda inputs, where: weights.embedding[inputs["tokens"]])
     learned = weights.position_embedding
     if learned is None:
         return [tokens]
-    return [tokens, site("pos_embed", lambda inputs, where: learned[where.at])]
+    return [tokens, site(POS_EMBED, lambda inputs, where: learned[where.at])]
 
 
 def _logits(stream: str, weights: Weights) -> list[Site]:
@@ -80,9 +82,9 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
     def site(name: str, apply: Apply, reads: str, source: str, size: int, flops: int = 0) -> Site:
         return Site(
             name,
-            "logits",
+            LOGITS,
             apply,
-            (Port(reads, source, frozenset({"logits_in"})),),
+            (Port(reads, source, frozenset({LOGITS_IN})),),
             kind="output",
             positions=True,
             stored=False,
@@ -91,10 +93,10 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
         )
 
     def normed(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
-        return weights.norm_final(inputs["logits_in"])
+        return weights.norm_final(inputs[LOGITS_IN])
 
     def logits(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
-        return weights.unembedding(inputs["logits_normed"])
+        return weights.unembedding(inputs[LOGITS_NORMED])
 
     def columns(normed: Tensor, which: Tensor) -> Tensor:
         weight = weights.unembedding.weight.T[which]  # [inputs, columns, d_model]
@@ -104,10 +106,7 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
 
     flops = 2 * d_model * outputs
     return [
-        site("logits_in", lambda inputs, where: inputs["logits_in"], "logits_in", stream, d_model),
-        site("logits_normed", normed, "logits_in", "logits_in", d_model),
-        evolve(
-            site("logits", logits, "logits_normed", "logits_normed", outputs, flops),
-            columns=columns,
-        ),
+        site(LOGITS_IN, lambda inputs, where: inputs[LOGITS_IN], LOGITS_IN, stream, d_model),
+        site(LOGITS_NORMED, normed, LOGITS_IN, LOGITS_IN, d_model),
+        evolve(site(LOGITS, logits, LOGITS_NORMED, LOGITS_NORMED, outputs, flops), columns=columns),
     ]
