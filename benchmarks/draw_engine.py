@@ -22,6 +22,7 @@ from scrub.engine.steps import Plan, SiteStep
 from scrub.hypothesis.sites import ALL
 from scrub.hypothesis.tree import treeify
 from scrub.model.bridge import graph_of
+from scrub.names import EMBED, LOGITS, attention_site, mlp
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "engine.svg"
 PROMPT = ("Then", "Ann", "and", "Bob", "met;", "Bob", "gave", "to")
@@ -85,15 +86,15 @@ def computed(planned: Plan, node: tuple[str, ...], drawn: Drawn) -> set[int]:
 
 def panels() -> list[tuple[str, tuple[str, ...], list[Drawn], dict[str, int]]]:
     """Title, node, rows from the bottom up, and where a child's value stands."""
-    below = [Drawn("embeddings", "embed")]
+    below = [Drawn("embeddings", EMBED)]
     for layer in range(SHAPE.layers - 1):
-        attention = f"blocks.{layer}.attn"
-        below += [Drawn(f"head {layer}.{h}", f"{attention}.z", h) for h in range(SHAPE.heads)]
-        below.append(Drawn(f"MLP {layer}", f"blocks.{layer}.mlp"))
-    attention = f"blocks.{MOVER[0]}.attn"
-    ports = [Drawn(f"2.1: {name}", f"{attention}.{name}", MOVER[1]) for name in "kvqz"]
-    top = [Drawn(f"head 2.{h}", f"{attention}.z", h) for h in range(SHAPE.heads)]
-    top += [Drawn("MLP 2", "blocks.2.mlp"), Drawn("logits", "logits")]
+        z = attention_site(layer, "z")
+        below += [Drawn(f"head {layer}.{h}", z, h) for h in range(SHAPE.heads)]
+        below.append(Drawn(f"MLP {layer}", mlp(layer)))
+    layer, head = MOVER
+    ports = [Drawn(f"2.1: {part}", attention_site(layer, part), head) for part in "kvqz"]
+    top = [Drawn(f"head 2.{h}", attention_site(layer, "z"), h) for h in range(SHAPE.heads)]
+    top += [Drawn("MLP 2", mlp(2)), Drawn("logits", LOGITS)]
     return [
         ("inside the name mover, on its other input", ("logits", "name mover"), below + ports,
          {"head 0.1": PLACES["s2"]}),

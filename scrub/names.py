@@ -71,6 +71,15 @@ class SiteName:
         in_layer = self.layer is not None and self.within is None
         return in_layer and (self.part == _MLP or self.part.startswith(f"{_MLP}_"))
 
+    @property
+    def is_z(self) -> bool:
+        """Whether it is the site of what heads average by their patterns."""
+        return self.of_attention and self.part == "z" and self.summand is None
+
+    def in_layer(self, layer: int) -> str:
+        """The name of the same site of another layer."""
+        return str(evolve(self, layer=layer))
+
     def beside(self, part: str) -> str:
         """The name of another part of the same component."""
         return str(evolve(self, part=part, summand=None))

@@ -27,7 +27,7 @@ from scrub.hypothesis.sites import (
     Through,
 )
 from scrub.hypothesis.tree import Occurrence
-from scrub.names import Cell
+from scrub.names import Cell, attention_site
 
 HOOKS = {
     "z": "attn.o.hook_in", "q": "attn.q.hook_out", "k": "attn.k.hook_out", "v": "attn.v.hook_out",
@@ -144,7 +144,7 @@ class Forwards:
             """A port by which no path enters: plain for the node's own heads."""
             value = value.clone()
             for cell in wanted:
-                if cell.site.split(".")[1] == name.split(".")[1]:
+                if _layer(cell) == _layer_of_hook(name):
                     value[:, :, cell.head] = self._plain(Cell(_site(name), cell.head), rows)
             return value
 
@@ -167,7 +167,7 @@ class Forwards:
     def _held(self, name: str, value: Tensor, through: Through, rows: np.ndarray) -> Tensor:
         """A hook's value with plain values for what no path may pass."""
         if name.startswith("blocks.") and name.endswith(HOOKS["z"]):
-            layer = int(name.split(".")[1])
+            layer = _layer_of_hook(name)
             heads = range(value.shape[2])
             held = [head for head in heads if not _passes(through, layer, head)]
             if len(held) == len(heads):
@@ -209,7 +209,9 @@ def _stop(value: Tensor, hook: Any) -> None:
 
 
 def _passes(through: Through, layer: int, head: int) -> bool:
-    return through.kinds == "anything" and Cell(f"blocks.{layer}.attn.z", head) not in through.never
+    return (
+        through.kinds == "anything" and Cell(attention_site(layer, "z"), head) not in through.never
+    )
 
 
 def _by_hook(landings: list[Landing]) -> dict[str, list[tuple[Cell, Tensor, Tensor]]]:
@@ -223,22 +225,25 @@ def _by_hook(landings: list[Landing]) -> dict[str, list[tuple[Cell, Tensor, Tens
 def _hook_of(cell: Cell) -> str:
     if cell.site in EMBEDDINGS:
         return EMBEDDINGS[cell.site]
-    _, layer, *_, kind = cell.site.split(".")
-    return f"blocks.{layer}.{HOOKS[kind]}"
+    return f"blocks.{cell.name.layer}.{HOOKS[cell.name.part]}"
 
 
 def _site(name: str) -> str:
     """The site that a hook of an attention layer shows."""
-    _, layer, _, kind, _ = name.split(".")
-    return f"blocks.{layer}.attn.{'z' if kind == 'o' else kind}"
+    kind = name.split(".")[3]
+    return attention_site(_layer_of_hook(name), "z" if kind == "o" else kind)
+
+
+def _layer_of_hook(name: str) -> int:
+    return int(name.split(".")[1])
 
 
 def _layer(cell: Cell) -> int:
-    return -1 if cell.site in EMBEDDINGS else int(cell.site.split(".")[1])
+    return -1 if cell.name.layer is None else cell.name.layer
 
 
 def _order(cell: Cell) -> tuple[int, bool]:
-    return _layer(cell), cell.site.endswith("mlp")
+    return _layer(cell), cell.name.of_mlp
 
 
 def _at(value: Tensor, at: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scrub import names
 from scrub.names import Cell
-from scrub.reference.components import kind_of, layer_of
+from scrub.reference.components import beside, kind_of, layer_of
 from timing.setting import Shape
 
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -25,8 +26,7 @@ BEFORE = {("scores", "k"), ("z", "v")}
 def inputs_of(cell: Cell) -> list[Cell]:
     """The sites, or input streams, that a site reads."""
     kind = kind_of(cell)
-    stem = cell.site.removesuffix(kind)
-    return [Cell(stem + name, cell.head) for name in INPUTS[kind]]
+    return [beside(cell, name) for name in INPUTS[kind]]
 
 
 def stream_of(reader: Cell, shape: Shape) -> str:
@@ -34,20 +34,22 @@ def stream_of(reader: Cell, shape: Shape) -> str:
     kind = kind_of(reader)
     assert kind != "attn_out", "the sum of a layer's heads is not counted"
     if kind == "logits_in":
-        return f"resid_pre.{shape.layers}"
-    return f"{'resid_mid' if kind == 'mlp_in' else 'resid_pre'}.{int(layer_of(reader))}"
+        return names.resid_pre(shape.layers)
+    layer = int(layer_of(reader))
+    return names.resid_mid(layer) if kind == "mlp_in" else names.resid_pre(layer)
 
 
 def below(stream: str, shape: Shape) -> tuple[str | None, list[Cell]]:
     """The stream that a stream continues, and what is added to it."""
-    kind, _, number = stream.partition(".")
-    layer = int(number)
-    if kind == "resid_mid":
-        heads = [Cell(f"blocks.{layer}.attn.result", head) for head in range(shape.heads)]
-        return f"resid_pre.{layer}", heads
-    if layer == 0:
-        return None, [Cell("embed"), Cell("pos_embed")]
-    return f"resid_mid.{layer - 1}", [Cell(f"blocks.{layer - 1}.mlp")]
+    if stream == names.resid_pre(0):
+        return None, [Cell(names.EMBED), Cell(names.POS_EMBED)]
+    for layer in range(shape.layers):
+        if stream == names.resid_mid(layer):
+            site = names.attention_site(layer, "result")
+            return names.resid_pre(layer), [Cell(site, head) for head in range(shape.heads)]
+        if stream == names.resid_pre(layer + 1):
+            return names.resid_mid(layer), [Cell(names.mlp(layer))]
+    raise AssertionError(stream)
 
 
 def writers(stream: str, shape: Shape) -> list[Cell]:
@@ -64,13 +66,13 @@ def from_the_top(shape: Shape) -> list[Cell | str]:
     """All sites and streams, each before what it reads."""
     found: list[Cell | str] = [Cell("logits"), Cell("logits_normed")]
     for layer in reversed(range(shape.layers)):
-        block = f"blocks.{layer}"
-        found.append(f"resid_pre.{layer + 1}")
-        found += [Cell(f"{block}.mlp{part}") for part in ("", "_post", "_pre", "_normed")]
-        found.append(f"resid_mid.{layer}")
+        found += [names.resid_pre(layer + 1), Cell(names.mlp(layer))]
+        found += [Cell(names.mlp_site(layer, part)) for part in ("post", "pre", "normed")]
+        found.append(names.resid_mid(layer))
         parts = ("result", "z", "pattern", "scores", *"qkv", "q_normed", "k_normed", "v_normed")
-        found += [Cell(f"{block}.attn.{p}", head) for p in parts for head in range(shape.heads)]
-    return [*found, "resid_pre.0", Cell("embed"), Cell("pos_embed")]
+        sites = [names.attention_site(layer, part) for part in parts]
+        found += [Cell(site, head) for site in sites for head in range(shape.heads)]
+    return [*found, names.resid_pre(0), Cell(names.EMBED), Cell(names.POS_EMBED)]
 
 
 def reads(name: Cell | str, shape: Shape) -> list[tuple[Cell | str, bool]]:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from attrs import evolve
 
+from scrub import names
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.sites import (
     ALL,
@@ -60,9 +61,9 @@ def _other_cells(route: Route, layers: int, heads: int) -> Iterator[tuple[Cell, 
         rest = [head for head in range(heads) if head not in numbers]
         for picked in combinations(rest, len(numbers)):
             yield tuple(evolve(first, head=head) for head in picked)
-    elif len(route.cells) == 1 and first.site == "embed":
-        yield (Cell("pos_embed"),)
-    elif len(route.cells) == 1 and first.site.endswith(".mlp"):
+    elif len(route.cells) == 1 and first.site == names.EMBED:
+        yield (Cell(names.POS_EMBED),)
+    elif len(route.cells) == 1 and first.site in [names.mlp(layer) for layer in range(layers)]:
         for layer in range(layers):
-            if first.site != f"blocks.{layer}.mlp":
-                yield (Cell(f"blocks.{layer}.mlp"),)
+            if first.site != names.mlp(layer):
+                yield (Cell(names.mlp(layer)),)

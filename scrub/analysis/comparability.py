@@ -80,10 +80,10 @@ def _keys_and_values(route: Route) -> bool:
         return {"k", "v"} <= route.into and "q" not in route.into
     read = {"k": set[Cell](), "v": set[Cell]()}
     for cell in route.cells:
-        stem, _, part = cell.site.rpartition(".")
+        part = cell.name.part
         if part not in ("k_in", "v_in"):
             return False
-        read[part[0]].add(Cell(stem, cell.head))
+        read[part[0]].add(Cell(cell.name.beside("z"), cell.head))
     return read["k"] == read["v"]
 
 
@@ -101,7 +101,7 @@ def _by_index(route: Route) -> list[Spec]:
     found: list[Spec] = [spec for spec in _specs(route) if isinstance(spec, int)]
     if route.at == ALL:
         found.append(ALL)
-    parts = {cell.site.rpartition(".")[2] for cell in route.cells}
+    parts = {cell.name.part for cell in route.cells}
     if isinstance(route.split, SourcePositions) or not parts.isdisjoint(BY_SOURCE):
         found.append(SOURCES)
     return found

@@ -109,7 +109,7 @@ def conventions(
         drawn: the draws of a tree with which it is scrubbed.
     """
     mlps = tuple(
-        Cell(name) for name, site in graph.sites.items() if site.kind == "mlp" and _is_output(name)
+        Cell(name) for name, site in graph.sites.items() if (site.kind, site.part) == ("mlp", "mlp")
     )
     changed: dict[str, Tree] = {}
     if mlps:
@@ -154,10 +154,6 @@ def _said(tree: Tree) -> object:
     return [
         (n.path, n.node.sampler, None if n.is_leaf else n.node.other, n.routes) for n in tree.walk()
     ]
-
-
-def _is_output(name: str) -> bool:
-    return name.endswith(".mlp")
 
 
 def _paths(tree: Tree, through: Callable[[Through], Through]) -> Tree:

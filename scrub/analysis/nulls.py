@@ -168,7 +168,7 @@ def _why_none(there: tuple[Pool, ...]) -> str:
     count, left = len(pool.named), len(pool.others)
     if pool.layer:
         return (
-            f"it names {_number_of(count, 'head')} of layer {_number(pool.layer)}, and there "
+            f"it names {_number_of(count, 'head')} of layer {pool.layer}, and there "
             f"{'is' if left == 1 else 'are'} {left or 'no'} other{'' if left == 1 else 's'} to "
             "take their place"
         )
@@ -183,7 +183,7 @@ def _number_of(count: int, noun: str) -> str:
 def in_words(there: tuple[Pool, ...]) -> str:
     """Where nulls come from: "other heads of layers 2, 3"."""
     parts = []
-    layers = [_number(pool.layer) for pool in there if pool.layer]
+    layers = [pool.layer for pool in there if pool.layer]
     if layers:
         word = "layer" if len(layers) == 1 else "layers"
         parts.append(f"other heads of {word} {', '.join(layers)}")
@@ -191,9 +191,3 @@ def in_words(there: tuple[Pool, ...]) -> str:
     if names:
         parts.append(", ".join(names))
     return "; ".join(parts)
-
-
-def _number(group: str) -> str:
-    """Of a layer; the group's name, where it is no transformer's."""
-    stem, _, rest = group.partition(".")
-    return rest.partition(".")[0] if stem == "blocks" else group

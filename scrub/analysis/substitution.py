@@ -43,7 +43,8 @@ class Pool:
     Attributes:
         named: those that the tree names.
         others: those that may stand in for them, none of which it names.
-        layer: group of a head; "" for sites without heads.
+        layer: of heads their layer's number, or their group where the graph has no layers; "" for
+            sites without heads.
     """
 
     named: tuple[Component, ...]
@@ -76,10 +77,17 @@ def pools(tree: Tree, graph: Graph) -> tuple[Pool, ...]:
     for mine in layers.values():
         every = _alike(mine[0], graph)
         if len(every) > 1:
-            group, head = mine[0]
             others = tuple(c for c in every if c not in fixed | named | barred)
-            found.append(Pool(tuple(mine), others, "" if head is None else group))
+            found.append(Pool(tuple(mine), others, _layer(mine[0], graph)))
     return tuple(found)
+
+
+def _layer(component: Component, graph: Graph) -> str:
+    group, head = component
+    if head is None:
+        return ""
+    layer = next(site.layer for site in graph.sites.values() if site.group == group)
+    return group if layer is None else str(layer)
 
 
 def nulls(

@@ -160,7 +160,7 @@ def _narrowing(through: Through, cells: Sequence[Cell], first: str, graph: Graph
     narrowed = evolve(through, never=())
     excluded = [*through.never, *cells]
     more = ", …" if len(excluded) > LISTED else ""
-    listed = ", ".join(map(_spelled, excluded[:LISTED]))
+    listed = ", ".join(_in_code(cell, graph) for cell in excluded[:LISTED])
     return f"Write through={narrowed}.excluding({listed}{more})."
 
 
@@ -177,13 +177,13 @@ def _listed(cells: Sequence[Cell]) -> str:
     return ", ".join(map(str, cells[:LISTED])) + more
 
 
-def _spelled(cell: Cell) -> str:
-    """The cell as a user writes it."""
-    parts = cell.site.split(".")
-    if parts[0] == "blocks" and cell.head is not None:
-        return f"heads([({parts[1]}, {cell.head})])"
-    if parts[0] == "blocks" and parts[-1] == "mlp":
-        return f"mlp({parts[1]})"
+def _in_code(cell: Cell, graph: Graph) -> str:
+    """The cell's component as a user writes it."""
+    site = graph.sites[cell.site]
+    if site.layer is not None and cell.head is not None:
+        return f"heads([({site.layer}, {cell.head})])"
+    if site.layer is not None and site.part == "mlp":
+        return f"mlp({site.layer})"
     return f'site("{cell.site}")'
 
 
@@ -215,13 +215,12 @@ def _no_path(
 
 def _nearby(cell: Cell, graph: Graph) -> list[Cell]:
     """The same part of other layers, nearest first; for other graphs, all their sites."""
-    parts = cell.site.split(".")
-    if parts[0] != "blocks":
+    here = graph.sites[cell.site]
+    if here.layer is None:
         return [Cell(name) for name, site in reversed(graph.sites.items()) if site.heads is None]
-    layer = int(parts[1])
     same = [
-        (abs(int(name.split(".")[1]) - layer), name)
-        for name in graph.sites
-        if name.startswith("blocks.") and name.split(".")[2:] == parts[2:]
+        (abs(site.layer - here.layer), name)
+        for name, site in graph.sites.items()
+        if site.layer is not None and name == cell.name.in_layer(site.layer)
     ]
     return [Cell(name, cell.head) for _, name in sorted(same)]

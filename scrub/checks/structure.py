@@ -29,7 +29,7 @@ from scrub.hypothesis.splits import (
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.metrics import OWN, Metric
 from scrub.model.graph import Graph
-from scrub.names import Cell
+from scrub.names import LOGITS, Cell
 from scrub.printing import name_problem, printable
 from scrub.samplers import source_of
 from scrub.samplers.declarations import no_sampler, wrongly_declared
@@ -159,13 +159,12 @@ def _cells(node: InterpNode, route: Route, graph: Graph, problems: Problems) -> 
 
 def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
     """What is wrong with a cell that the graph does not have, and the nearest that it has."""
-    layers = sorted({int(n.split(".")[1]) for n in graph.sites if n.startswith("blocks.")})
-    parts = cell.site.split(".")
-    if layers and parts[-1].startswith("mlp") and not graph.mlps:
+    layers = sorted({site.layer for site in graph.sites.values() if site.layer is not None})
+    name = cell.name
+    if layers and name.of_mlp and not graph.mlps:
         return f"There is no {cell}: the model has no MLPs.", "Claim heads, or the embeddings."
-    if layers and parts[0] == "blocks" and len(parts) > 2 and parts[1].lstrip("-").isdigit():
-        layer = min(max(int(parts[1]), layers[0]), layers[-1])
-        near = ".".join(["blocks", str(layer), *parts[2:]])
+    if layers and name.layer is not None:
+        near = name.in_layer(min(max(name.layer, layers[0]), layers[-1]))
         if near in graph.sites:
             heads = graph.sites[near].heads
             head = None if heads is None or cell.head is None else min(max(cell.head, 0), heads - 1)
@@ -193,7 +192,7 @@ def _splits(correspondence: Correspondence, graph: Graph, problems: Problems) ->
                         "A site has one split: name all its summands in one.",
                         node=node.name,
                     )
-                if isinstance(split, SourcePositions) and not cell.site.endswith(".attn.z"):
+                if isinstance(split, SourcePositions) and not cell.name.is_z:
                     problems.add(
                         f"{cell.site} has no source positions.",
                         "Split a head's z: heads(…) as it is.",
@@ -324,7 +323,7 @@ def _coinciding(node: InterpNode, specs: list[Spec], data: Dataset, problems: Pr
 
 def _root(tree: Occurrence, problems: Problems) -> None:
     route = tree.routes[0]
-    kinds = {cell.site.rpartition(".")[2] for cell in route.cells}
+    kinds = {cell.name.part for cell in route.cells}
     if len(tree.routes) > 1 or len(kinds) > 1:
         problems.add(
             "The root stands for several kinds of sites; a metric reads one value.",
@@ -361,7 +360,7 @@ def _metric(
                     "Give a label among the model's outputs.",
                 )
     one_position = route.at != ALL and len(route.at) == 1
-    if metric.kind != OWN and (route.cells[0].site != "logits" or not one_position):
+    if metric.kind != OWN and (route.cells[0].site != LOGITS or not one_position):
         at = "all positions" if route.at == ALL else ", ".join(map(str, route.at))
         problems.add(
             f'Metric "{metric.name}" reads logits at one position, and the root stands for '

@@ -6,8 +6,10 @@ import functools
 import math
 from collections.abc import Iterable
 
+from attrs import frozen
+
 from scrub.hypothesis.sites import Through
-from scrub.names import Cell
+from scrub.names import LOGITS, LOGITS_IN, LOGITS_NORMED, Cell
 from scrub.reference.path import Path
 
 READERS = {
@@ -41,42 +43,55 @@ An embedding reads nothing; a path comes to its summands by a port of its own na
 which must enter by q does not.
 """
 
-Component = tuple[str, int | None]
-"""What a path passes through as a whole: ("blocks.1.attn", head), ("blocks.1.mlp", None), …"""
+LOGITS_SITES = (LOGITS_IN, LOGITS_NORMED, LOGITS)
 
 
-@functools.cache
+@frozen
+class Component:
+    """What a path passes through as a whole.
+
+    Attributes:
+        kind: "head", "mlp", or the site that it consists of.
+        layer: its number; the embeddings stand before all layers, the logits behind.
+        head: number of a head.
+    """
+
+    kind: str
+    layer: float
+    head: int | None = None
+
+
 def kind_of(cell: Cell) -> str:
     """The last part of a site's name: q_in, z, mlp, logits, …"""
-    return cell.site.rpartition(".")[2]
+    return cell.name.part
 
 
-@functools.cache
 def layer_of(cell: Cell) -> float:
     """The number of a site's layer; the embeddings stand before all layers, the logits behind."""
-    match cell.site.split("."):
-        case ["blocks", layer, *_]:
-            return int(layer)
-        case ["logits" | "logits_in" | "logits_normed"]:
-            return math.inf
-    return -math.inf
+    if cell.name.layer is not None:
+        return cell.name.layer
+    return math.inf if cell.site in LOGITS_SITES else -math.inf
 
 
 @functools.cache
 def component_of(cell: Cell) -> Component:
     """The component that a site belongs to."""
-    stem, _, kind = cell.site.rpartition(".")
+    layer = layer_of(cell)
     if cell.head is not None:
-        return stem, cell.head
-    for name in ("mlp", "logits"):
-        if kind.startswith(name):
-            return f"{stem}.{name}".removeprefix("."), None
-    return cell.site, None
+        return Component("head", layer, cell.head)
+    if cell.name.of_mlp:
+        return Component("mlp", layer)
+    return Component(LOGITS if cell.site in LOGITS_SITES else kind_of(cell), layer)
+
+
+def beside(cell: Cell, part: str) -> Cell:
+    """Another site of the same component: beside a head's scores its q."""
+    return Cell(cell.name.beside(part), cell.head)
 
 
 def allows(through: Through, component: Component) -> bool:
     """Whether a path may pass through a head or an MLP."""
-    kinds = {"none": False, "mlps": component[0].endswith(".mlp"), "anything": True}
+    kinds = {"none": False, "mlps": component.kind == "mlp", "anything": True}
     also = component in map(component_of, through.also)
     never = component in map(component_of, through.never)
     return (kinds[through.kinds] or also) and not never
@@ -100,6 +115,6 @@ def still_open(paths: Iterable[Path], cell: Cell) -> list[Path]:
 @functools.cache
 def order(cell: Cell) -> float:
     """Components in the order in which they are computed; heads of one layer are level."""
-    if component_of(cell)[0].endswith((".mlp", ".attn_out")):
+    if component_of(cell).kind in ("mlp", "attn_out"):
         return layer_of(cell) + 0.5
     return layer_of(cell)

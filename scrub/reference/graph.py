@@ -110,13 +110,13 @@ def summands_of(
 ) -> Callable[[str], Tensor]:
     """The summands of a site where these paths have come to it, by name."""
 
-    def beside(name: str) -> Tensor:
-        return read(Cell(f"{cell.site.rpartition('.')[0]}.{name}", cell.head), frame, paths)
+    def part(name: str) -> Tensor:
+        return read(Cell(cell.name.beside(name), cell.head), frame, paths)
 
     def by_source(source: int) -> Tensor:
-        return from_source(source, beside("pattern"), beside("v"))
+        return from_source(source, part("pattern"), part("v"))
 
-    return lambda part: frame.summands.summand(cell.site, part, whole, frame.rows, by_source)
+    return lambda name: frame.summands.summand(cell.site, name, whole, frame.rows, by_source)
 
 
 def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
@@ -139,8 +139,7 @@ def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
 
 def output(graph: Graph, writer: str) -> Site:
     """What a writer writes, as a site of its own where the graph has one: a head's result."""
-    name = writer.removesuffix(".z") + ".result"
-    return graph.sites.get(name, graph.sites[writer])
+    return graph.sites[graph.sites[writer].output or writer]
 
 
 def heads_of(cell: Cell) -> Tensor:

@@ -15,11 +15,12 @@ from torch import Tensor
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis.correspondence import Correspondence
-from scrub.names import Cell
+from scrub.names import EMBED, POS_EMBED, Cell, attention_site, mlp
 from scrub.reference.components import (
     LEADS_TO,
     READERS,
     allows,
+    beside,
     component_of,
     kind_of,
     layer_of,
@@ -100,7 +101,7 @@ def from_inputs(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     kind, modules = kind_of(cell), frame.modules
 
     def input_(name: str) -> Tensor:
-        return read(Cell(cell.site.removesuffix(kind) + name, cell.head), frame, paths)
+        return read(beside(cell, name), frame, paths)
 
     match kind:
         case "embed":
@@ -163,13 +164,13 @@ def summands_of(
 ) -> Callable[[str], Tensor]:
     """The summands of a site where these paths have come to it, by name."""
 
-    def beside(name: str) -> Tensor:
-        return read(Cell(cell.site.removesuffix(kind_of(cell)) + name, cell.head), frame, paths)
+    def part(name: str) -> Tensor:
+        return read(beside(cell, name), frame, paths)
 
     def by_source(source: int) -> Tensor:
-        return from_source(source, beside("pattern"), beside("v"))
+        return from_source(source, part("pattern"), part("v"))
 
-    return lambda part: frame.summands.summand(cell.site, part, whole, frame.rows, by_source)
+    return lambda name: frame.summands.summand(cell.site, name, whole, frame.rows, by_source)
 
 
 def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:
@@ -186,17 +187,17 @@ def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         return read(writer, frame, entering)
 
     def by_heads(layer: int) -> Tensor:
-        results = [Cell(f"blocks.{layer}.attn.result", head) for head in range(modules.heads)]
+        results = [Cell(attention_site(layer, "result"), head) for head in range(modules.heads)]
         return sum(map(written, results)) + modules.output_bias(layer)
 
     if kind == "attn_out":
         return by_heads(int(here))
-    value = written(Cell("embed"))
+    value = written(Cell(EMBED))
     if modules.learned_positions:
-        value = value + written(Cell("pos_embed"))
+        value = value + written(Cell(POS_EMBED))
     for layer in range(len(modules.blocks)):
         if layer < here or (layer == here and kind == "mlp_in" and not modules.parallel):
             value = value + by_heads(layer)
         if layer < here and modules.mlps:
-            value = value + written(Cell(f"blocks.{layer}.mlp"))
+            value = value + written(Cell(mlp(layer)))
     return value

@@ -22,7 +22,7 @@ from scrub.hypothesis.belief import Expectation
 from scrub.report.diagnosis import nulls_in_words
 from scrub.stats.intervals import Interval
 
-HEADS = (Pool((("blocks.0.attn", 0),), (("blocks.0.attn", 1),), "blocks.0.attn"),)
+HEADS = (Pool((("blocks.0.attn", 0),), (("blocks.0.attn", 1),), "0"),)
 CLAIM = 0.9
 
 
