@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         projection,
         source_positions,
     )
+    from scrub.model.families import register_family
     from scrub.results.comparison import Comparison, compare
     from scrub.results.result import Result
     from scrub.runner.session import Session
@@ -66,6 +67,7 @@ _HOME = {
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.model.families": "register_family",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
     "Weighted",
@@ -118,6 +120,7 @@ __all__ = [
     "position_embedding",
     "projection",
     "refuted",
+    "register_family",
     "run",
     "site",
     "source_positions",

@@ -17,7 +17,7 @@ from attrs import evolve
 from torch import Tensor
 
 from scrub.errors import UserError, in_words, shortened
-from scrub.model.config import Shape, shape_of
+from scrub.model.config import Shape
 from scrub.model.directory import (
     BUFFERS,
     LAYER_IN_NAME,
@@ -25,8 +25,10 @@ from scrub.model.directory import (
     check_finite,
     headers,
 )
+from scrub.model.families import family_of, given_by, shape_of
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of, settings_of
+from scrub.model.skeleton import skeleton
 from scrub.model.tl_config import lens_shape
 from scrub.model.tokenizer import PAD, word_level
 from scrub.model.transformer import transformer
@@ -162,7 +164,7 @@ def graph_of(bridge: TransformerBridge) -> Graph:
         UserError: the architecture is not supported, or the graph disagrees with the bridge.
     """
     shape = shape_in_memory(bridge)
-    return _checked(_weights(bridge, shape), bridge, shape)
+    return _checked(_family_weights(bridge, shape), bridge, shape)
 
 
 def _checked(weights: Weights, bridge: TransformerBridge, shape: Shape) -> Graph:
@@ -200,7 +202,7 @@ def snapshot(model: Any, shape: Shape) -> Weights:
             "the configuration to what the model is."
         )
     with _evaluating(bridge):
-        weights = _weights(bridge, shape)
+        weights = _family_weights(bridge, shape)
         dtype = weights.embedding.dtype
         if dtype not in TOLERANCE:
             known = ", ".join(str(known).removeprefix("torch.") for known in TOLERANCE)
@@ -230,14 +232,39 @@ def shape_in_memory(model: Any) -> Shape:
         UserError: the architecture is not supported.
     """
     settings = settings_of(model)
-    if hasattr(getattr(model, "original_model", model), "config"):
+    if _of_hugging_face(model):
         return shape_of(settings)
     # TransformerLens' own models: norms without weights are in float32 whatever the dtype.
     single = settings["normalization_type"] == "LNPre"
     return evolve(lens_shape(settings), single_inside=single)
 
 
-def _weights(bridge: TransformerBridge, shape: Shape) -> Weights:
+def _of_hugging_face(model: Any) -> bool:
+    """Whether a model has a configuration of Hugging Face, and not one of TransformerLens' own."""
+    return hasattr(getattr(model, "original_model", model), "config")
+
+
+def _family_weights(bridge: TransformerBridge, shape: Shape) -> Weights:
+    """The weights, as the model's family takes them out."""
+    settings = settings_of(bridge)
+    family = family_of(settings) if _of_hugging_face(bridge) else None
+    if family is None or family.weights is None:
+        return weights_of(bridge, shape)
+    weights = given_by(settings, family.weights, Weights, bridge, shape)
+    made, told = (list(transformer(weights).values), list(skeleton(shape).values))
+    if made != told:
+        raise UserError(
+            f'The weights of the family "{settings["model_type"]}" make other sites than its '
+            f"shape: {and_others(sorted(set(made) ^ set(told)))}."
+        )
+    return weights
+
+
+def weights_of(bridge: TransformerBridge, shape: Shape) -> Weights:
+    """The weights of a model behind a bridge, by the names that bridges have for them.
+
+    A bias of the unembedding that is zero is left out.
+    """
     parts: Any = bridge  # its components are found by name at run time
     rotary = None
     if shape.rotary:

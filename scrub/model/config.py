@@ -1,35 +1,15 @@
-"""What a Hugging Face configuration says about a model: its shape, or why it is not supported.
-
-A setting that changes what the model computes is read here, or refused with its name and value.
-"""
+"""What has to be known of a model to build its graph, and the family of models that tells it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from scrub.errors import UserError
-from scrub.model.config_values import (
-    EPSILON,
-    FLAG,
-    HEADS,
-    LAYERS,
-    LENGTH,
-    NAMES,
-    SIZE,
-    TABLE,
-    TEXT,
-    Config,
-    Kind,
-    check_divides,
-    check_settings,
-    refuse,
-    whole,
-)
-from scrub.model.weights import ACTIVATIONS
+from scrub.model.config_values import Config, Kind, refuse
+from scrub.model.weights import ACTIVATIONS, Weights
 
 
 @frozen
@@ -37,18 +17,29 @@ class Shape:
     """What has to be known of a model to build its graph, besides the weights.
 
     Attributes:
-        kv_heads: heads with keys and values of their own; fewer than `heads` under grouped-query
-            attention.
-        width: most positions.
-        norm: what stands before every reader.
-        mlps: whether it has any.
-        gated: whether the MLP is gated.
-        parallel: whether a layer's MLP reads what its attention reads.
-        rotary: whether queries and keys are rotated; otherwise positions are learned.
+        layers: number of layers.
+        heads: attention heads per layer.
+        kv_heads: key-value heads per layer; fewer than `heads` under grouped-query attention.
+        d_model: size of the residual stream.
+        d_head: size of a head's queries, keys and values.
+        d_mlp: neurons per MLP.
+        vocabulary: number of token ids.
+        outputs: number of logits.
+        width: most positions of an input.
+        activation: the MLP's activation function, by Hugging Face's name.
+        epsilon: of the norms.
+        norm: what attention, MLP and unembedding apply to the residual stream before they use it.
+        mlps: whether there are MLPs.
+        gated: whether the MLPs are gated.
+        parallel: whether a layer's MLP reads the residual stream from before its attention.
+        rotary: whether positions are rotary embeddings of queries and keys; otherwise they are
+            learned.
         qk_norm: whether queries and keys are normalised.
         scales: per layer the factor on its attention scores.
-        windows: per layer how many positions back a query sees, its own included; None: all.
-        single_inside: whether parts are computed in float32 whatever the model's dtype.
+        windows: per layer the attention window: how many positions a query attends to, its own
+            included; None: all up to its own.
+        causal: whether a position attends to none after it.
+        single_inside: whether norms and softmax are computed in float32 in a float64 model too.
     """
 
     layers: int
@@ -74,23 +65,49 @@ class Shape:
     single_inside: bool = False
 
 
-def shape_of(config: Config) -> Shape:
-    """The shape that a configuration (Hugging Face names) describes.
+ReadWeights = Callable[[Any, Shape], Weights]
+"""A TransformerBridge and the shape of its model → its weights."""
+
+
+@frozen
+class Family:
+    """Models whose configurations have one `model_type`.
+
+    Attributes:
+        shape: a model's configuration (Hugging Face's names) → its shape.
+        weights: the bridge of a loaded model and its shape → its weights; None: those that
+            `scrub.model.bridge.weights_of` finds.
+        required: settings that a configuration must have.
+        optional: settings that it may have, and what they must be.
+        neutral: settings that change what a model computes, and the values with which they change
+            nothing; other values are refused.
+    """
+
+    shape: Callable[[Config], Shape]
+    weights: ReadWeights | None = None
+    required: Mapping[str, Kind] = field(factory=dict)
+    optional: Mapping[str, Kind] = field(factory=dict)
+    neutral: Mapping[str, tuple[Any, ...]] = field(factory=dict)
+
+
+def checked(shape: Shape) -> Shape:
+    """The same shape, if a graph can be built of it.
 
     Raises:
-        UserError: the architecture is not supported, or a setting of it; or settings are missing,
-            or of another kind than they must be.
+        UserError: a size is not a whole number from 1, there is not one scale and one window per
+            layer, or a value is not supported.
     """
-    family = config.get("model_type")
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise _not_a_family(family)
-    check_settings(config, required=REQUIRED.get(family, ROTARY), optional=OPTIONAL)
-    for name, neutral in {**NEUTRAL, **NEUTRAL_IN.get(family, {})}.items():
-        value = config.get(name)
-        if value is not None and value not in neutral:
-            raise unsupported(name, value)
-    _check_rotation(config)
-    shape = FAMILIES[family](config)
+    sizes = ("layers", "heads", "kv_heads", "d_model", "d_head", "d_mlp", "vocabulary", "outputs")
+    for name in (*sizes, "width"):
+        value = getattr(shape, name)
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"{name} = {value!r} is not a whole number from 1.")
+    for name in ("scales", "windows"):
+        values = getattr(shape, name)
+        if not isinstance(values, tuple) or len(values) != shape.layers:
+            raise UserError(f"{name} = {values!r} is not a tuple with one entry per layer.")
+    if shape.norm not in ("LayerNorm", "RMSNorm", "none"):
+        raise UserError(f'norm = {shape.norm!r} is not "LayerNorm", "RMSNorm" or "none".')
     if shape.activation not in ACTIVATIONS:
         raise UserError(
             f'The activation "{shape.activation}" is not supported; '
@@ -108,230 +125,6 @@ def shape_of(config: Config) -> Shape:
     return shape
 
 
-def _not_a_family(family: object) -> UserError:
-    there = f"there are: {', '.join(FAMILIES)}."
-    if family is None:
-        return UserError(f"Its config.json names no architecture (model_type); {there}")
-    if isinstance(family, str) and "llava" in family:
-        return UserError(
-            "It is a LLaVA, which reads images beside text: such models are not supported yet; "
-            f"{there}"
-        )
-    return UserError(f"The architecture {json.dumps(family)} is not supported; {there}")
-
-
 def unsupported(name: str, value: object) -> UserError:
     """A refusal that names a setting."""
     return UserError(f"Models with {name} = {value!r} in their config.json are not supported.")
-
-
-ROTARY: dict[str, Kind] = {
-    "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS,
-    "hidden_size": SIZE,
-    "intermediate_size": SIZE,
-    "vocab_size": LENGTH,
-}
-REQUIRED: dict[str, dict[str, Kind]] = {
-    "gpt2": {
-        "n_layer": LAYERS,
-        "n_head": HEADS,
-        "n_embd": SIZE,
-        "n_positions": LENGTH,
-        "vocab_size": LENGTH,
-    },
-}
-"""What a family's configuration must say; those that are not named here, `ROTARY`."""
-
-OPTIONAL: dict[str, Kind] = {
-    "activation_function": TEXT,
-    "head_dim": SIZE,
-    "hidden_act": TEXT,
-    "layer_norm_eps": EPSILON,
-    "layer_norm_epsilon": EPSILON,
-    "layer_types": NAMES,
-    "max_position_embeddings": LENGTH,
-    "max_window_layers": whole(0, 1_000),
-    "n_inner": SIZE,
-    "num_key_value_heads": HEADS,
-    "reorder_and_upcast_attn": FLAG,
-    "rms_norm_eps": EPSILON,
-    "rope_parameters": TABLE,
-    "rope_scaling": TABLE,
-    "scale_attn_by_inverse_layer_idx": FLAG,
-    "sliding_window": whole(0, 2**27),
-    "use_parallel_residual": FLAG,
-    "use_sliding_window": FLAG,
-}
-"""What it may say besides, in all families."""
-
-NEUTRAL: dict[str, tuple[object, ...]] = {
-    "add_cross_attention": (False,),
-    "attention_multiplier": (1.0,),
-    "attn_logit_softcapping": (0.0,),
-    "clip_qkv": (),
-    "embedding_multiplier": (1.0,),
-    "final_logit_softcapping": (0.0,),
-    "is_causal": (True,),
-    "logit_scale": (1.0,),
-    "logits_scaling": (1.0,),
-    "no_rope_layers": (),
-    "num_experts": (0,),
-    "num_local_experts": (0,),
-    "quantization_config": (),
-    "query_pre_attn_scalar": (),
-    "residual_multiplier": (1.0,),
-    "use_bidirectional_attention": (False,),
-}
-"""Settings that change what a model computes, and the values with which they change nothing."""
-
-NEUTRAL_IN: dict[str, dict[str, tuple[object, ...]]] = {
-    "gpt2": {"scale_attn_weights": (True,), "sliding_window": ()},
-    "gpt_neox": {"attention_bias": (True,), "sliding_window": ()},
-    "llama": {"sliding_window": (), "layer_types": (), "use_qk_norm": (False,)},
-    "mistral": {"layer_types": ()},
-}
-"""The same for one family."""
-
-ROTATIONS = ("default", "linear", "llama3", "yarn")
-"""Kinds of rotary positions whose frequencies do not depend on the row's length."""
-
-
-def _check_rotation(config: Config) -> None:
-    for name in ("rope_parameters", "rope_scaling"):
-        settings = config.get(name) or {}
-        kind = settings.get("rope_type", settings.get("type", "default"))
-        if kind not in ROTATIONS or any(isinstance(value, Mapping) for value in settings.values()):
-            raise unsupported(name, dict(settings))
-        if settings.get("llama_4_scaling_beta") is not None:
-            raise unsupported(f"llama_4_scaling_beta of {name}", settings["llama_4_scaling_beta"])
-
-
-def _gpt2(config: Config) -> Shape:
-    layers, heads, d_model = int(config["n_layer"]), int(config["n_head"]), int(config["n_embd"])
-    check_divides(config, "n_embd", "n_head")
-    d_head = d_model // heads
-    by_layer = bool(config.get("scale_attn_by_inverse_layer_idx"))
-    return Shape(
-        layers=layers,
-        heads=heads,
-        kv_heads=heads,
-        d_model=d_model,
-        d_head=d_head,
-        d_mlp=int(config.get("n_inner") or 4 * d_model),
-        vocabulary=int(config["vocab_size"]),
-        outputs=int(config["vocab_size"]),
-        width=int(config["n_positions"]),
-        activation=config.get("activation_function", "gelu_new"),
-        epsilon=float(config.get("layer_norm_epsilon", 1e-5)),
-        scales=tuple(d_head**-0.5 / (layer + 1 if by_layer else 1) for layer in range(layers)),
-        windows=(None,) * layers,
-        single_inside=bool(config.get("reorder_and_upcast_attn")),
-    )
-
-
-def _rotary(config: Config, **more: Any) -> Shape:
-    """What the families with rotary positions have in common."""
-    layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
-    d_model = int(config["hidden_size"])
-    if not (config.get("head_dim") or "d_head" in more):
-        check_divides(config, "hidden_size", "num_attention_heads")
-    d_head = int(config.get("head_dim") or d_model // heads)
-    settings: dict[str, Any] = {
-        "kv_heads": heads,
-        "d_head": d_head,
-        "scales": (d_head**-0.5,) * layers,
-        "windows": (None,) * layers,
-    }
-    return Shape(
-        layers=layers,
-        heads=heads,
-        d_model=d_model,
-        d_mlp=int(config["intermediate_size"]),
-        vocabulary=int(config["vocab_size"]),
-        outputs=int(config["vocab_size"]),
-        rotary=True,
-        **settings | more,
-    )
-
-
-def _neox(config: Config) -> Shape:
-    check_divides(config, "hidden_size", "num_attention_heads")
-    return _rotary(
-        config,
-        d_head=int(config["hidden_size"]) // int(config["num_attention_heads"]),
-        width=int(config.get("max_position_embeddings", 2048)),
-        activation=config.get("hidden_act", "gelu"),
-        epsilon=float(config.get("layer_norm_eps", 1e-5)),
-        parallel=bool(config.get("use_parallel_residual", True)),
-    )
-
-
-def _llama_like(config: Config, *, width: int, kv_heads: int | None = None, **more: Any) -> Shape:
-    """Llama and those that took after it; `width` and `kv_heads` are the family's defaults."""
-    heads = int(config["num_attention_heads"])
-    return _rotary(
-        config,
-        kv_heads=int(config.get("num_key_value_heads", kv_heads) or heads),
-        width=int(config.get("max_position_embeddings", width)),
-        activation=config.get("hidden_act", "silu"),
-        epsilon=float(config.get("rms_norm_eps", 1e-6)),
-        norm="RMSNorm",
-        gated=True,
-        single_inside=True,
-        **more,
-    )
-
-
-def _llama(config: Config) -> Shape:
-    return _llama_like(config, width=2048)
-
-
-def _mistral(config: Config) -> Shape:
-    window = config.get("sliding_window", 4096)
-    windows = (window,) * int(config["num_hidden_layers"])
-    return _llama_like(config, width=131072, kv_heads=8, windows=windows)
-
-
-def _qwen2(config: Config) -> Shape:
-    return _llama_like(config, width=32768, kv_heads=32, windows=_windows(config))
-
-
-def _qwen3(config: Config) -> Shape:
-    d_head = int(config.get("head_dim", 128))
-    layers = int(config["num_hidden_layers"])
-    return _llama_like(
-        config,
-        width=32768,
-        kv_heads=32,
-        windows=_windows(config),
-        d_head=d_head,
-        scales=(d_head**-0.5,) * layers,
-        qk_norm=True,
-    )
-
-
-def _windows(config: Config) -> tuple[int | None, ...]:
-    """Qwen's: some layers look only so far back, if the model uses a window at all."""
-    layers = int(config["num_hidden_layers"])
-    window = config.get("sliding_window", 4096) if config.get("use_sliding_window") else None
-    first = int(config.get("max_window_layers", 28))
-    by_depth = [
-        "sliding_attention" if window and n >= first else "full_attention" for n in range(layers)
-    ]
-    types = list(config.get("layer_types") or by_depth)
-    known = {"full_attention", "sliding_attention"} if window else {"full_attention"}
-    if not known.issuperset(types) or len(types) != layers:
-        raise unsupported("layer_types", types)
-    return tuple(window if kind == "sliding_attention" else None for kind in types)
-
-
-FAMILIES: dict[str, Callable[[Config], Shape]] = {
-    "gpt2": _gpt2,
-    "gpt_neox": _neox,
-    "llama": _llama,
-    "mistral": _mistral,
-    "qwen2": _qwen2,
-    "qwen3": _qwen3,
-}
-"""By Hugging Face's `model_type`."""

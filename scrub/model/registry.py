@@ -21,7 +21,7 @@ from scrub.data.dataset import Tokenizer
 from scrub.errors import UserError, did_you_mean, in_words, shortened
 from scrub.hypothesis.sites import Head
 from scrub.model import in_memory as memory
-from scrub.model.config import Shape, shape_of
+from scrub.model.config import Shape
 from scrub.model.config_values import Config
 from scrub.model.directory import (
     check_dtypes,
@@ -32,6 +32,7 @@ from scrub.model.directory import (
     require_weights,
     sha256,
 )
+from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.roles import Roles, read_roles
 from scrub.model.skeleton import skeleton

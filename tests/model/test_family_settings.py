@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scrub.errors import UserError
-from scrub.model.config import shape_of
+from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.registry import describe, load
 from scrub.model.verify import plain_logits
