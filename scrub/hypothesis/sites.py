@@ -1,7 +1,7 @@
-"""Which parts of a model a node stands for, and along which path: the words of a correspondence.
+"""Which sites of a model a node stands for, and along which path.
 
-Everything here is a frozen value that speaks in names. Whether a model has them is found out when
-the correspondence is checked against its graph.
+Everything here is a frozen value that refers to sites by name. Whether a model has them is checked
+later, against its graph.
 
 The names are those of `scrub.names`. A head's output is a linear map of its `z`, so a node that
 stands for a head claims its `z`.
@@ -40,10 +40,10 @@ At = Literal["all"] | tuple[Spec, ...]
 
 @frozen(cache_hash=True)
 class Through:
-    """The sites that a path may pass through: `none`, `mlps`, `anything`, and what narrows them.
+    """The sites that a path may pass through: `none`, `mlps` or `anything`, with exceptions.
 
     `anything.excluding(heads([(0, 0)]), mlp(1))` passes through everything but those;
-    `none.including(heads([(3, 1)]))` through that head alone. A site is passed by all its ports at
+    `none.including(heads([(3, 1)]))` through that head alone. A site is entered by all its ports at
     all its positions.
     """
 

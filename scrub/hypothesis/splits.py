@@ -1,4 +1,4 @@
-"""Splits: a site as a sum of named summands that are scrubbed apart (docs/semantics.md, Paths).
+"""Splits: a site as a sum of named summands, scrubbed separately (docs/semantics.md, Paths).
 
 Every split has the summand "rest": what the named ones leave. Law: the summands of a value add up
 to it, so that a node whose summands all come from one input equals the node unsplit.
@@ -49,7 +49,7 @@ class Coordinates:
     """Some coordinates of a site's last axis (single neurons), and the rest.
 
     Attributes:
-        sets: per summand the numbers of its coordinates.
+        sets: per summand the indices of its coordinates.
     """
 
     sets: Mapping[str, tuple[int, ...]] = field(hash=False)

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from torch import Tensor
 
 from scrub.errors import UserError, did_you_mean, in_line, in_words
-from scrub.model.graph import Graph, Port, Site, Stream, Where, add_up
+from scrub.model.graph import Graph, Port, Site, Stream, Where, graph_in_order
 from scrub.printing import name_problem
 
 
@@ -73,7 +73,7 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
         )
         values[item.name] = Site(item.name, item.name, apply, ports)
     sources = tuple(item.name for item in nodes if item.function is None)
-    return add_up(values, dtype=dtype, inputs=sources)
+    return graph_in_order(values, dtype=dtype, inputs=sources)
 
 
 def _reading(name: str, dtype: torch.dtype) -> Callable[[Mapping[str, Tensor], Where], Tensor]:

@@ -1,8 +1,8 @@
 """The sites of an attention layer.
 
-Causal order and the sliding window belong to the frame: `pattern` looks at its own positions. Which
-keys are real tokens is the site `mask`. Under grouped-query attention every query head has keys and
-values of its own, with the weights of its group.
+`pattern` applies the causal mask and the sliding window, from the positions that it is computed at.
+The padding mask is a site of its own, `mask`. Under grouped-query attention every query head has
+keys and values of its own, computed with the weights of its key-value head.
 """
 
 from __future__ import annotations

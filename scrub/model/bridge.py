@@ -25,7 +25,7 @@ from scrub.model.directory import (
     check_finite,
     headers,
 )
-from scrub.model.families import family_of, given_by, shape_of
+from scrub.model.families import checked_call, family_of, shape_of
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of, settings_of
 from scrub.model.skeleton import skeleton
@@ -61,7 +61,7 @@ Those of float64 and float32 are as in docs/semantics.md, Laws. bfloat16 rounds 
 every step, and graph and bridge add up in different orders: tiny random models with large weights
 differ by up to 0.07.
 """
-TOLERANCE_OF_SINGLE = 1e-6
+TOLERANCE_UPCAST = 1e-6
 """The same in float64, where the bridge computes norms and softmax in float32 all the same."""
 
 
@@ -175,8 +175,8 @@ def _checked(weights: Weights, bridge: TransformerBridge, shape: Shape) -> Graph
         return bridge(batch.tokens, attention_mask=batch.real.to(torch.int64), return_type="logits")
 
     limit = TOLERANCE[graph.dtype]
-    if graph.dtype == torch.float64 and shape.single_inside:
-        limit = TOLERANCE_OF_SINGLE
+    if graph.dtype == torch.float64 and shape.upcast:
+        limit = TOLERANCE_UPCAST
     check(graph, original, vocabulary=shape.vocabulary, windows=shape.windows, limit=limit)
     return graph
 
@@ -215,7 +215,7 @@ def snapshot(model: Any, shape: Shape) -> Weights:
 
 @contextlib.contextmanager
 def _evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Without dropout for a while."""
+    """Evaluation mode, without dropout, inside the block."""
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
@@ -236,7 +236,7 @@ def shape_in_memory(model: Any) -> Shape:
         return shape_of(settings)
     # TransformerLens' own models: norms without weights are in float32 whatever the dtype.
     single = settings["normalization_type"] == "LNPre"
-    return evolve(lens_shape(settings), single_inside=single)
+    return evolve(lens_shape(settings), upcast=single)
 
 
 def _of_hugging_face(model: Any) -> bool:
@@ -250,7 +250,7 @@ def _family_weights(bridge: TransformerBridge, shape: Shape) -> Weights:
     family = family_of(settings) if _of_hugging_face(bridge) else None
     if family is None or family.weights is None:
         return weights_of(bridge, shape)
-    weights = given_by(settings, family.weights, Weights, bridge, shape)
+    weights = checked_call(settings, family.weights, Weights, bridge, shape)
     made, told = (list(transformer(weights).values), list(skeleton(shape).values))
     if made != told:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What has to be known of a model to build its graph, and the family of models that tells it."""
+"""The shape of a model, which its graph is built from, and how a family of models gives it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Shape:
         windows: per layer the attention window: how many positions a query attends to, its own
             included; None: all up to its own.
         causal: whether a position attends to none after it.
-        single_inside: whether norms and softmax are computed in float32 in a float64 model too.
+        upcast: whether norms and softmax are computed in float32 in a float64 model too.
     """
 
     layers: int
@@ -62,7 +62,7 @@ class Shape:
     rotary: bool = False
     qk_norm: bool = False
     causal: bool = True
-    single_inside: bool = False
+    upcast: bool = False
 
 
 ReadWeights = Callable[[Any, Shape], Weights]

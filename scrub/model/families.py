@@ -1,8 +1,8 @@
 """Families of models: those that come with scrub, and those that users register.
 
-A family belongs to the process: whoever registers one registers it for every model that is
-described afterwards. Registering the same function again changes nothing, so that a file may be
-loaded twice; another function under a name that is taken is refused.
+A registration holds for the process: for every model that is described after it. The same function
+may be registered again, so that a file may be loaded twice; another function under a name that is
+taken is refused.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def _origin(function: Callable[..., object]) -> str:
 
 
 @contextlib.contextmanager
-def registered_here() -> Iterator[None]:
-    """Forget at the end the families that were registered meanwhile (for tests)."""
+def temporary_families() -> Iterator[None]:
+    """Forget at the end of the block the families that were registered in it (for tests)."""
     before = dict(_registered)
     try:
         yield
@@ -117,10 +117,10 @@ def shape_of(config: Config) -> Shape:
             raise unsupported(name, value)
     if config["model_type"] in BUILT_IN:
         return checked(family.shape(config))
-    return checked(given_by(config, family.shape, Shape, config))
+    return checked(checked_call(config, family.shape, Shape, config))
 
 
-def given_by(config: Config, function: Callable[..., Any], kind: type[T], *arguments: Any) -> T:
+def checked_call(config: Config, function: Callable[..., Any], kind: type[T], *arguments: Any) -> T:
     """What a registered family's function returns, if it is of the kind that it must be.
 
     Raises:

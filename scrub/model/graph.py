@@ -49,7 +49,8 @@ class Port:
     Attributes:
         name: for a port that reads a stream, the name users know (`into=`).
         source: the site or stream that it reads.
-        leads: the component's ports that this one leads to; its own name where it reads a stream.
+        leads: the component's ports to streams on which what it reads depends; its own name where
+            it reads a stream itself.
         everywhere: whether it reads its source at all positions (keys, values), not only its own.
         causal_by: the site that keeps a position from seeing what an everywhere port reads after
             it, unless a node claims that site; None: everything is seen.
@@ -79,9 +80,10 @@ class Site:
         apply: computes the value. A site without ports gets the dataset's inputs instead, by name.
         ports: what it reads.
         heads: length of its head axis; None where it has none.
-        shared: all heads that read the same have the same value: kept once, axis of length 1.
+        shared: whether heads that read the same have the same value, which is then held once, with
+            a head axis of length 1.
         positions: whether it has a position axis.
-        stored: whether plain values are worth keeping per row (not for logits).
+        stored: whether the activation cache keeps its plain values (not those of logits).
         write: what it adds to a stream that it writes to, summed over the heads:
             ([inputs, positions, heads, ...], head numbers) → [inputs, positions, 1, ...].
             Must be linear: the engine writes differences. None: the value itself.
@@ -278,9 +280,10 @@ class Graph:
         return functools.reduce(torch.add, parts)
 
 
-def add_up(values: Mapping[str, Site | Stream], **options: object) -> Graph:
-    """A graph whose values are in reading order already. Asserts that they are, and that a
-    component reads others along streams only.
+def graph_in_order(values: Mapping[str, Site | Stream], **options: object) -> Graph:
+    """A graph of values each of which stands after all that it reads.
+
+    Asserts that they do, and that a component reads other components through streams only.
     """
     seen: set[str] = set()
     for name, value in values.items():

@@ -85,7 +85,7 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
 """Settings that change what a model computes, and the values with which they change nothing."""
 
 ROTATIONS = ("default", "linear", "llama3", "yarn")
-"""Kinds of rotary positions whose frequencies do not depend on the row's length."""
+"""Kinds of rotary embedding whose frequencies do not depend on the length of the input."""
 
 
 def _check_rotation(config: Config) -> None:
@@ -117,12 +117,12 @@ def _gpt2(config: Config) -> Shape:
         epsilon=float(config.get("layer_norm_epsilon", 1e-5)),
         scales=tuple(d_head**-0.5 / (layer + 1 if by_layer else 1) for layer in range(layers)),
         windows=(None,) * layers,
-        single_inside=bool(config.get("reorder_and_upcast_attn")),
+        upcast=bool(config.get("reorder_and_upcast_attn")),
     )
 
 
 def _rotary(config: Config, **more: Any) -> Shape:
-    """What the families with rotary positions have in common."""
+    """What the families with rotary embeddings have in common."""
     layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
     d_model = int(config["hidden_size"])
     if not (config.get("head_dim") or "d_head" in more):
@@ -159,7 +159,7 @@ def _neox(config: Config) -> Shape:
 
 
 def _llama_like(config: Config, *, width: int, kv_heads: int | None = None, **more: Any) -> Shape:
-    """Llama and those that took after it; `width` and `kv_heads` are the family's defaults."""
+    """Llama and families built like it; `width` and `kv_heads` are the family's defaults."""
     heads = int(config["num_attention_heads"])
     return _rotary(
         config,
@@ -169,7 +169,7 @@ def _llama_like(config: Config, *, width: int, kv_heads: int | None = None, **mo
         epsilon=float(config.get("rms_norm_eps", 1e-6)),
         norm="RMSNorm",
         gated=True,
-        single_inside=True,
+        upcast=True,
         **more,
     )
 
@@ -203,7 +203,7 @@ def _qwen3(config: Config) -> Shape:
 
 
 def _windows(config: Config) -> tuple[int | None, ...]:
-    """Qwen's: some layers look only so far back, if the model uses a window at all."""
+    """Qwen's attention windows per layer, if the model uses any."""
     layers = int(config["num_hidden_layers"])
     window = config.get("sliding_window", 4096) if config.get("use_sliding_window") else None
     first = int(config.get("max_window_layers", 28))

@@ -90,7 +90,7 @@ def name_of(value: Any) -> str:
 
 
 def _refuse_places(value: torch.nn.Module) -> None:
-    """Refuse a model that is spread over devices, or is nowhere."""
+    """Refuse a model on several devices, on none, or on the meta device."""
     places = {parameter.device for parameter in value.parameters()}
     if len(places) != 1 or places == {torch.device("meta")}:
         listed = ", ".join(sorted(map(str, places))) or "nowhere"
@@ -100,7 +100,7 @@ def _refuse_places(value: torch.nn.Module) -> None:
 
 
 def _refuse_hooks(value: torch.nn.Module) -> None:
-    """Refuse a model that somebody watches or changes as it runs."""
+    """Refuse a model with hooks."""
     hooked = [n for n, m in value.named_modules() if getattr(m, "fwd_hooks", None)]
     if hooked:
         raise UserError(

@@ -123,7 +123,7 @@ def describe(name: Any) -> Model:
 
 
 def identity(name: Any) -> object:
-    """What tells models apart: the same for two calls if `describe` would say the same.
+    """A key of a model: the same for two calls if `describe` would give the same.
 
     Raises:
         UserError: it is nothing that could name a model.
@@ -159,7 +159,7 @@ def _in_memory(value: Any) -> Model:
 
 
 def _shape(name: str, directory: Path) -> Shape:
-    """What the configuration says, which the weights must bear out where there are any."""
+    """The shape by the configuration, after a check that the weights, if any, have it."""
     config = read_config(directory)
     try:
         shape = lens_shape(config) if is_lens(config) else shape_of(config)

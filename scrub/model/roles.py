@@ -1,4 +1,4 @@
-"""Roles: the heads that claims call by what they are said to do, from a `roles.toml`."""
+"""Roles: names of heads by what they are said to do ("name mover"), from a `roles.toml`."""
 
 from __future__ import annotations
 

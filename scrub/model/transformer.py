@@ -1,7 +1,7 @@
 """Builds the graph of a transformer from its weights.
 
-Sites are named as `scrub.names` says. Readers normalise what they read, so that norms are always
-recomputed.
+Sites are named as `scrub.names` says. A norm belongs to what reads its output (a head, an MLP, the
+unembedding), so that it is recomputed wherever its input is scrubbed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from scrub import names
 from scrub.model.attention import attention
 from scrub.model.feedforward import mlp
-from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where, add_up
+from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where, graph_in_order
 from scrub.model.weights import Weights
 from scrub.names import EMBED, LOGITS, LOGITS_IN, LOGITS_NORMED, POS_EMBED, resid_mid, resid_pre
 
@@ -45,7 +45,7 @@ def transformer(weights: Weights) -> Graph:
             put(*mlp(layer, between, block.mlp))
             put(Stream(after, (out,), base=between, size=d_model))
     put(*_logits(resid_pre(len(weights.blocks)), weights))
-    return add_up(
+    return graph_in_order(
         values,
         width=weights.width,
         dtype=weights.embedding.dtype,

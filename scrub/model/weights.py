@@ -1,6 +1,6 @@
-"""What a transformer computes with: its tensors, and the small functions that belong to them.
+"""The weights of a transformer, and the small functions that apply them.
 
-Every loader ends here, whatever names the weights had where they came from.
+Every loader gives these values, whatever names the weights have in its files.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RMSNorm:
 
 @frozen
 class NoNorm:
-    """Stands where a model has no norm: what is read is what is given."""
+    """Stands where a model has no norm: the identity."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return x
@@ -62,11 +62,11 @@ Norm = LayerNorm | RMSNorm | NoNorm
 
 @frozen(eq=False)
 class Rotary:
-    """Rotation of queries and keys by their position: dimension i turns with i + half.
+    """Rotary embedding: rotates dimensions i and i + half of queries and keys by their position.
 
     Attributes:
         frequencies: angle per position, float32 [half] whatever the model's dtype: sine and cosine
-            are taken in float32, as Hugging Face does. Dimensions from 2·half on do not turn.
+            are taken in float32, as Hugging Face does. Dimensions from 2·half on stay as they are.
         scale: a factor on sine and cosine; 1 except under YaRN.
     """
 
@@ -153,8 +153,8 @@ class MLP:
     """An MLP layer.
 
     Attributes:
-        pre: to what the activation function is applied to (the gate, where it is gated).
-        linear: to what the activations are multiplied with, where it is gated.
+        pre: gives what the activation function is applied to; in a gated MLP, the gate.
+        linear: gives what the activated gate is multiplied with; None where the MLP is not gated.
     """
 
     norm: Norm

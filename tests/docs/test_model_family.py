@@ -15,7 +15,7 @@ import scrub
 from scrub.errors import UserError
 from scrub.model.bridge import weights_of
 from scrub.model.config import Shape
-from scrub.model.families import known_families, registered_here, shape_of
+from scrub.model.families import known_families, shape_of, temporary_families
 from scrub.model.registry import describe, load
 from scrub.model.verify import plain_logits
 from support.command import ROOT, Finished, inside
@@ -24,7 +24,7 @@ from support.family_models import VOCABULARY, WIDTH, off, randomised, save, toke
 PAGE = (ROOT / "docs" / "extend" / "model_family.md").read_text(encoding="utf-8")
 FAMILY, HYPOTHESIS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 DEFINED: dict[str, Any] = {}
-with registered_here():
+with temporary_families():
     exec(FAMILY, DEFINED)
 FACTORS = {
     "embedding_multiplier": 3.0,
@@ -36,7 +36,7 @@ FACTORS = {
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
-    with registered_here():
+    with temporary_families():
         yield
 
 
@@ -73,7 +73,7 @@ def scrubbed(folder: Path, family: str) -> Finished:
     (folder / "granite.py").write_text(family)
     (folder / "about_granite.py").write_text(HYPOTHESIS)
     options = ("--model", "model", "--samples", "20", "--no-diagnose")
-    with registered_here():
+    with temporary_families():
         return inside("test", "about_granite.py", *options, cwd=folder)
 
 
@@ -126,7 +126,7 @@ def test_families_that_go_wrong(tmp_path: Path) -> None:
     granite(tmp_path)
 
     def message(change: Any, weights: Any = None) -> str:
-        with registered_here():
+        with temporary_families():
             scrub.register_family("granite", change, weights=weights)
             return said(tmp_path)
 
@@ -170,7 +170,7 @@ def test_registering_again() -> None:
 
 
 def test_what_is_registered_is_forgotten() -> None:
-    with registered_here():
+    with temporary_families():
         scrub.register_family("granite", family)
     assert "granite" not in known_families()
     with pytest.raises(UserError, match='"granite" is not supported'):
