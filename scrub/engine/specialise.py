@@ -107,7 +107,7 @@ def _spelled(site: Site, graph: Graph, split: Split, claimed: set[str]) -> list[
         leads = _leads(site, graph)
         whole = evolve(
             site,
-            name=summand_site(site.name, "whole"),
+            name=_beside_summands(site, split, "whole"),
             summand_of=site.name,
             write=None,
             write_flops=0,
@@ -123,6 +123,13 @@ def _spelled(site: Site, graph: Graph, split: Split, claimed: set[str]) -> list[
     ports = tuple(Port(part.name, part.name, leads) for part in summands)
     total = evolve(site, apply=_sum, ports=ports, stored=False, flops=lambda width: 0)
     return [*before, *summands, total]
+
+
+def _beside_summands(site: Site, split: Split, name: str) -> str:
+    """A name for a site that summands are computed from, which is none of theirs."""
+    while name in split.names:
+        name += "'"
+    return summand_site(site.name, name)
 
 
 def _leads(site: Site, graph: Graph) -> frozenset[str]:
@@ -216,7 +223,8 @@ def _estimate(site: Site, graph: Graph, split: Estimate) -> Site:
             everywhere = torch.nn.functional.pad(found, (0, 0, 0, missing))[:, :span]
         return everywhere[:, :, None].expand(-1, span, heads, -1)
 
-    return evolve(_summand(site, "estimate", _sum, ()), from_rows=from_rows, stored=True)
+    name = _beside_summands(site, split, "estimate")
+    return evolve(_summand(site, split.name, _sum, ()), name=name, from_rows=from_rows, stored=True)
 
 
 def _estimated(site: Site, split: Estimate, whole: Port, guess: Site) -> list[Site]:

@@ -12,10 +12,10 @@ from scrub import names
 from scrub.engine.specialise import specialise
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import heads, mlp, output, summand
-from scrub.hypothesis.splits import projection, source_positions
+from scrub.hypothesis.splits import estimate, projection, source_positions
 from scrub.hypothesis.tree import treeify
 from scrub.model.config import Shape
-from scrub.model.graph import Graph
+from scrub.model.graph import Graph, graph_in_order
 from scrub.model.registry import describe, embedded_names
 from scrub.model.skeleton import skeleton
 from scrub.names import Cell, SiteName, parse
@@ -158,3 +158,17 @@ def test_a_summands_site_is_one_of_its_layer() -> None:
         assert (found.layer, found.part) == (site.layer, site.part)
         assert name == names.summand_site(str(site.summand_of), str(found.summand))
         assert site.output is None
+
+
+@pytest.mark.parametrize("name", ["whole", "estimate"])
+def test_a_summand_may_be_called_as_what_it_is_computed_from(name: str) -> None:
+    splits = projection(**{name: [1.0] + [0.0] * 7}), estimate(lambda rows: None, name=name)
+    for split in splits:
+        root = InterpNode("logits", Exact(), other=Exact())
+        node = root.child("MLP", Uncond())
+        tree = treeify(Correspondence({root: output(), node: summand(mlp(0), split, name)}))
+        plain = skeleton(shape(tiny_models.SHAPES["2x2"]))
+        _, graph = specialise(tree, plain)
+        added = graph.sites.keys() - plain.sites.keys()
+        assert len(added) == (4 if split is splits[1] else 3)
+        graph_in_order(graph.values)  # asserts that none reads what stands after it
