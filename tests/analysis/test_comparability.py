@@ -36,8 +36,9 @@ from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.registry import describe
 from scrub.results.result import Result
 from scrub.runner.diagnose import Asked
-from support.command import IOI, ROOT
+from support.command import IOI
 from support.diagnosed import diagnosed
+from support.paths import ROOT
 
 PLANTED = describe("ioi-planted")
 WHOLE, APART = "nodes at all positions", "each position on its own draw"

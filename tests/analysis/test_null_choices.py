@@ -38,7 +38,8 @@ from scrub.hypothesis.collect import collect
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.registry import describe
-from support.command import IOI, ROOT
+from support.command import IOI
+from support.paths import ROOT
 
 # What nulls keep
 

@@ -21,7 +21,6 @@ from scrub import (
     Fixed,
     InterpNode,
     Uncond,
-    anything,
     claim,
     heads,
     output,
@@ -40,55 +39,13 @@ from scrub.analysis.loosening import (
 )
 from scrub.data.dataset import Dataset
 from scrub.draw import draw
-from scrub.hypothesis.belief import Expectation
 from scrub.hypothesis.collect import load
 from scrub.hypothesis.tree import treeify
-from scrub.metrics import custom, logit_diff
-from scrub.model.arithmetic import graph, node, source
+from scrub.metrics import logit_diff
 from scrub.results.doubts import doubts
 from scrub.samplers import Sampler
-from support.command import ROOT
-
-MODEL = graph(
-    source("x"),
-    source("y"),
-    source("w"),
-    node("product", lambda a, b: a * b, a="x", b="y"),
-    node("dead", lambda w: 0 * w, w="w"),
-    node("out", lambda terms: terms, terms=["product", "dead"]),
-)
-X, Y, W = np.array(list(itertools.product([0, 1], [0, 1], [0, 1, 2]))).T
-BITS = Dataset(
-    "bits",
-    {"x": X, "y": Y, "w": W},
-    np.ones(12, dtype=int),
-    columns={"x": X, "y": Y, "w": W, "x and y": X * Y, "alike": X * Y + 5, "odd": W % 2},
-)
-ERROR = custom(
-    lambda out, references: np.abs(out.numpy() - references.feature("x and y")),
-    higher_is_better=False,
-)
-
-
-def run(expect: Expectation | None, *, samples: int = 400, **samplers: Sampler) -> scrub.Result:
-    """Each named site as a leaf below the output, by whatever way."""
-
-    @claim(data=BITS, metric=ERROR, expect=expect, model=MODEL)
-    def hypothesis(model: Any) -> Correspondence:
-        return below_out(**samplers)
-
-    return scrub.run(hypothesis, samples=samples, diagnosed=False)
-
-
-def below_out(**samplers: Sampler) -> Correspondence:
-    out = InterpNode("out", Exact(), other=Exact())
-    children = {out.child(name, sampler): name for name, sampler in samplers.items()}
-    routes = {n: site(name, through=anything) for n, name in children.items()}
-    return Correspondence({out: site("out")} | routes)
-
-
-HALF = supported(above=0.5)
-
+from support.bits import BITS, ERROR, HALF, MODEL, X, below_out, run
+from support.paths import ROOT
 
 # Which samplers state a feature
 

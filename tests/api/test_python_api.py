@@ -17,7 +17,8 @@ from scrub import Agree, Correspondence, Exact, InterpNode, Uncond, UserError, c
 from scrub.hypothesis.collect import load
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
-from support.command import IOI, ROOT, SUMS, inside
+from support.command import IOI, SUMS, inside
+from support.paths import ROOT
 
 ROUNDING = 1e-5
 """Float32: batches differ, relative to the largest number (docs/semantics.md, Laws)."""

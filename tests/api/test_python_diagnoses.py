@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 import scrub
 from scrub import UserError
 from scrub.hypothesis.collect import load
-from support.command import ROOT, SUMS, inside
+from support.command import SUMS, inside
+from support.paths import ROOT
 
 
 @pytest.fixture(scope="module")

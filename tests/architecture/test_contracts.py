@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.command import ROOT
+from support.paths import ROOT
 
 CODE = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
 

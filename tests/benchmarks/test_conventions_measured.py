@@ -13,7 +13,7 @@ from validating.claims import Part
 from scrub import Agree, Exact, Uncond, site
 from scrub.analysis.conventions import IN_WORDS, USUAL, Convention
 from scrub.stats.intervals import Interval
-from support.command import ROOT
+from support.paths import ROOT
 
 ANY = "other inputs: any"
 LEAF = Part("leaf", Agree("x"), site("leaf"))

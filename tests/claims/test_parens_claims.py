@@ -7,20 +7,18 @@ reference evaluator and with sums by hand, on a few references.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from attrs import evolve, frozen
+from attrs import evolve
 from torch import Tensor
 
-from oracle.engines import ENGINE
 from scrub import Uncond
 from scrub.checks.structure import check
-from scrub.data.dataset import Dataset, Rows
+from scrub.data.dataset import Rows
 from scrub.datasets import parens
-from scrub.draw import Draws, draw
+from scrub.draw import Draws
 from scrub.hypothesis.collect import collect
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import (
@@ -31,14 +29,13 @@ from scrub.hypothesis.sites import (
 )
 from scrub.hypothesis.tree import NamePath, treeify
 from scrub.metrics import cross_entropy, measure
-from scrub.model.graph import Graph
-from scrub.model.registry import Model, describe, load
-from scrub.model.verify import plain_values
 from scrub.reference import evaluate_graph
 from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from scrub.samplers import describe_sampler
+from support.balancer import CLAIMS, FILES, Balancer
+from support.difference import difference
 from support.paren_models import (
     ORIGINAL,
     needs_original,
@@ -47,45 +44,9 @@ from support.paren_models import (
     weights_of,
 )
 
-FOLDER = Path(__file__).parents[2] / "hypotheses"
-FILES = [str(FOLDER / "parens.py"), str(FOLDER / "parens_alt.py")]
-CLAIMS = {item.claim.name: item.claim for item in collect(FILES)}
 ALTERNATIVES = ["exp_3b_alt", "exp_4_alt"]
 NINE = [item.claim.name for item in collect(FILES[:1])]
-SAMPLES = 4
 TOLERANCE = 1e-9
-
-
-@frozen(eq=False)
-class Balancer:
-    """A paren balancer in float64, with strings."""
-
-    model: Model
-    data: Dataset
-    graph: Graph
-
-    @staticmethod
-    def of(directory: Path, rows: int) -> Balancer:
-        described = describe(directory)
-        loaded = load(described, dtype=torch.float64, device="cpu")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv(parens.VARIABLE, raising=False)
-            data = parens.strings(described).take(range(rows))
-        return Balancer(described, data, loaded.graph)
-
-    def drawn(self, correspondence: Correspondence, samples: int = SAMPLES) -> Draws:
-        return draw(treeify(correspondence), self.data, samples=samples, seed=0)
-
-    def scrubbed(self, correspondence: Correspondence, draws: Draws) -> Tensor:
-        """The two logits of each sample, by the engine: [samples, 2]."""
-        (output,) = ENGINE.outputs(treeify(correspondence), draws, self.graph)
-        return output.scrubbed[:, 0, 0]
-
-    def plain(self, rows: Rows, name: str) -> Tensor:
-        """A site or stream of the plain model on these rows."""
-        tokens = torch.tensor(rows.data.inputs["tokens"][rows.index])
-        lengths = torch.tensor(rows.data.lengths[rows.index])
-        return plain_values(self.graph, tokens, lengths, [name])[name]
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +58,6 @@ def balancer(tmp_path_factory: pytest.TempPathFactory) -> Balancer:
 @pytest.fixture(scope="module")
 def original() -> Balancer:
     return Balancer.of(ORIGINAL, 2000)
-
-
-def difference(found: Tensor, expected: Tensor) -> float:
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
 
 
 # Engine and reference evaluator

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from parens_ranking import NOTHING, lift, ranked
 from parens_table import KINDS, PARTS, results
-from test_parens_claims import CLAIMS, FOLDER, Balancer, difference
 from torch import Tensor
 
 from scrub.api import run
@@ -20,9 +19,12 @@ from scrub.reference import evaluate_graph
 from scrub.results.doubts import doubts
 from scrub.results.result import Result
 from scrub.samplers import Uncond
+from support.balancer import CLAIMS, Balancer
+from support.difference import difference
 from support.paren_models import random_balancer, random_strings
+from support.paths import HYPOTHESES
 
-MORE = FOLDER / "parens_more.py"
+MORE = HYPOTHESES / "parens_more.py"
 BUILDS = {item.claim.name: item.claim for item in collect([str(MORE)])}
 FURTHER = [name.removesuffix("_by_all") for name in BUILDS if name.endswith("_by_all")]
 WIDER = [name for name in BUILDS if name.endswith("_too")]

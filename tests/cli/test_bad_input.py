@@ -11,7 +11,8 @@ import pytest
 
 import scrub as package
 from support.bad_input import DATA, FEATURES, HEADER, refused
-from support.command import ROOT, inside
+from support.command import inside
+from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
 

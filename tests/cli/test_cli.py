@@ -24,7 +24,6 @@ from scrub.cli.shared import Size
 from support.command import (
     ENVIRONMENT,
     IOI,
-    ROOT,
     SUMS,
     Finished,
     assert_golden,
@@ -32,6 +31,7 @@ from support.command import (
     python,
     scrub,
 )
+from support.paths import ROOT
 
 EXPECTED_OF_IOI = {
     "by_value": "refuted",

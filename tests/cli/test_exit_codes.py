@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.command import ENVIRONMENT, ROOT, SUMS, inside, scrub
+from support.command import ENVIRONMENT, SUMS, inside, scrub
+from support.paths import ROOT
 
 CLAIMS = '''
 import sys

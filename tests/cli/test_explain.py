@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from support.bad_input import refused
-from support.command import IOI, ROOT, SUMS, assert_golden, inside
+from support.command import IOI, SUMS, assert_golden, inside
+from support.paths import ROOT
 
 
 def test_a_table_and_the_rows_that_lose_most() -> None:

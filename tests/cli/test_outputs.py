@@ -13,7 +13,8 @@ import pytest
 from scrub.errors import UserError
 from scrub.results.atomic_write import write_whole
 from scrub.runner.outputs import check_outputs
-from support.command import ENVIRONMENT, ROOT, SUMS, inside
+from support.command import ENVIRONMENT, SUMS, inside
+from support.paths import ROOT
 
 CLAIM = f"{ROOT / SUMS}::conjunction"
 RUN = ("test", CLAIM, "--samples", "400", "--no-diagnose")

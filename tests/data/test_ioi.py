@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +18,9 @@ from scrub.data.dataset import Dataset, Recipe
 from scrub.datasets import ioi
 from scrub.errors import UserError
 from scrub.model.tokenizer import FileTokenizer, load_tokenizer, save_word_level
+from support.command import python
+from support.paths import SHARED_MODELS
 
-MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
 FLIPS = ("io", "s", "s1", "s2", "order", "both")
 ROWS = 40
 
@@ -43,9 +41,9 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> FileTokenizer:
 
 @pytest.fixture(scope="session")
 def gpt2() -> FileTokenizer:
-    if not (MODELS / "gpt2-tokenizer").is_dir():
+    if not (SHARED_MODELS / "gpt2-tokenizer").is_dir():
         pytest.skip("shared/models/gpt2-tokenizer is not here")
-    return load_tokenizer(MODELS / "gpt2-tokenizer")
+    return load_tokenizer(SHARED_MODELS / "gpt2-tokenizer")
 
 
 @pytest.fixture(scope="session", params=["words", "gpt2"])
@@ -393,8 +391,5 @@ def test_importing_it_loads_neither_torch_nor_transformers() -> None:
         "import sys; from scrub.datasets import ioi; import scrub.model.tokenizer; "
         "ioi.prompts(3); print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
     )
-    root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
+    done = python("-c", code)
+    assert done.out == "set()\n", done.err

@@ -13,7 +13,8 @@ from scrub.cli.shared import prepared_claims
 from scrub.data.dataset import Rows
 from scrub.draw import Draws, draw
 from scrub.hypothesis.tree import Occurrence
-from support.command import ROOT, inside
+from support.command import inside
+from support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
 (CLAIM,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.command import ROOT, inside, python
+from support.command import inside, python
+from support.paths import ROOT
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 RECIPE = "DATA = ioi.prompts(200)\n"

@@ -13,7 +13,8 @@ from scrub.data.dataset import Dataset, Rows
 from scrub.engine.activations import PlainCache, Store
 from scrub.hypothesis.collect import load
 from scrub.model.arithmetic import graph, node, source
-from support.command import IOI, ROOT
+from support.command import IOI
+from support.paths import ROOT
 
 GRAPH = graph(
     source("x"), node("twice", lambda x: 2 * x, x="x"), node("out", lambda x: x, x="twice")

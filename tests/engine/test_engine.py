@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from attrs import evolve
-from torch import Tensor
 
 from hypothesis import HealthCheck, given, settings
 from oracle.engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated, within
 from scrub.draw import Draws, draw
 from scrub.engine.activations import PlainCache
-from scrub.hypothesis.correspondence import Correspondence, InterpNode
-from scrub.hypothesis.sites import Sites
+from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.reference import evaluate, evaluate_graph
-from scrub.samplers import Exact, Sampler, Uncond
+from scrub.samplers import Exact, Uncond
+from support.difference import difference
 from support.generator import Case, random_case, random_hypotheses
+from support.resampling import resampled
 
 TOLERANCE = 1e-9
 """Relative to the largest output, in float64 (docs/semantics.md, Laws)."""
@@ -32,30 +30,6 @@ laws = settings(
 def drawn(case: Case) -> tuple[Tree, Draws]:
     tree = treeify(case.correspondence)
     return tree, draw(tree, case.data, samples=case.samples, seed=case.seed)
-
-
-def difference(found: Tensor, expected: Tensor) -> float:
-    """Largest difference, relative to the largest expected value (absolute where all are 0)."""
-    assert found.shape == expected.shape
-    largest = float(expected.abs().max())
-    return float((found.double() - expected.double()).abs().max()) / (largest or 1.0)
-
-
-def resampled(case: Case, choose: Callable[[InterpNode], tuple[Sampler, Sampler]]) -> Case:
-    """The same tree with other samplers."""
-    made: dict[InterpNode, InterpNode] = {}
-
-    def rebuilt(node: InterpNode) -> InterpNode:
-        if node not in made:
-            own, other = choose(node)
-            parents = tuple(rebuilt(parent) for parent in node.parents)
-            made[node] = evolve(node, sampler=own, other=other, parents=parents)
-        return made[node]
-
-    sites: dict[InterpNode, Sites] = {
-        rebuilt(node): where for node, where in case.correspondence.sites.items()
-    }
-    return evolve(case, correspondence=Correspondence(sites))
 
 
 @settings(

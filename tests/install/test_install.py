@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from support.command import ENVIRONMENT, IOI, ROOT, SUMS
+from support.command import ENVIRONMENT, IOI, SUMS
+from support.paths import ROOT
 
 KINDS = ("wheel", "editable")
 

@@ -15,7 +15,8 @@ from scrub import Correspondence, Dataset, Exact, InterpNode, Rows, Uncond, clai
 from scrub.hypothesis.collect import load
 from scrub.metrics import custom, measure
 from scrub.model.arithmetic import graph, node, source
-from support.command import ROOT, SUMS
+from support.command import SUMS
+from support.paths import ROOT
 
 ROWS = Rows(Dataset("d", {"x": np.arange(3)}, np.ones(3, int)), np.arange(3))
 VALUE = torch.zeros(3, 1, 1)

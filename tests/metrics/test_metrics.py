@@ -17,7 +17,8 @@ from scrub import Agree, Uncond, claim, supported
 from scrub.data.dataset import Dataset, Rows
 from scrub.hypothesis.collect import load
 from scrub.metrics import cross_entropy, custom, kl, logit_diff, measure, probability_diff, top_1
-from support.command import IOI, ROOT, SUMS, inside
+from support.command import IOI, SUMS, inside
+from support.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -7,25 +7,18 @@ check that `ioi-planted` passes for its algorithm is one that `ioi-shortcut` mus
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+import evidence
+import evidence_claims as claims
 import numpy as np
 import pytest
 import torch
 from attrs import evolve
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import evidence  # noqa: E402
-import evidence_claims as claims  # noqa: E402
-from ioi_forward import run  # noqa: E402
-from ioi_losses import (  # noqa: E402
+from ioi_forward import run
+from ioi_losses import (
     Circuit,
     Setting,
     groups_written,
@@ -33,9 +26,11 @@ from ioi_losses import (  # noqa: E402
     logits_from,
     movers_from,
 )
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from scrub.datasets import ioi  # noqa: E402
-from scrub.model.tokenizer import load_tokenizer  # noqa: E402
+from scrub.datasets import ioi
+from scrub.model.tokenizer import load_tokenizer
+from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
 BOTH = ("ioi-planted", "ioi-shortcut")

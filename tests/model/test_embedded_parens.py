@@ -20,10 +20,10 @@ from scrub.model.registry import (
     load,
 )
 from scrub.model.verify import plain_logits
+from support.paths import ROOT, SHARED_MODELS
 
-ROOT = Path(__file__).resolve().parents[2]
 PARENS = ROOT / "scrub" / "model" / "embedded" / "parens"
-ORIGINAL = ROOT.parent / "shared" / "models" / "parens"
+ORIGINAL = SHARED_MODELS / "parens"
 ROWS = 300
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from scrub.model.registry import describe
-from support.command import ROOT, inside
+from support.command import inside
+from support.paths import ROOT
 from support.spoilt_models import (
     MISSING,
     PLANTED,

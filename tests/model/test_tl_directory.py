@@ -21,9 +21,9 @@ from scrub.model.verify import plain_logits
 from scrub.model.weights import Weights
 from support import family_models
 from support.family_models import TOLERANCE, blocks, facts, norms, off
+from support.paths import SHARED_MODELS
 
-SHARED = Path(__file__).parents[3] / "shared" / "models"
-STORIES, PARENS = SHARED / "stories260k", SHARED / "parens"
+STORIES, PARENS = SHARED_MODELS / "stories260k", SHARED_MODELS / "parens"
 
 
 @pytest.mark.skipif(not STORIES.is_dir(), reason="needs ../shared")

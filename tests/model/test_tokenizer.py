@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from scrub.datasets import ioi
 from scrub.errors import UserError
 from scrub.model.tokenizer import load_tokenizer, save_word_level, word_level
+from support.paths import SHARED_MODELS
 
-MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
 WORDS = ["Mary", "and", "John", "went", ",", "."]
 
 some_words = st.lists(st.text("abcXYZ", min_size=1, max_size=4), min_size=1, max_size=20)
 
 
 def shared(name: str) -> Path:
-    if not (MODELS / name).is_dir():
+    if not (SHARED_MODELS / name).is_dir():
         pytest.skip(f"shared/models/{name} is not here")
-    return MODELS / name
+    return SHARED_MODELS / name
 
 
 @given(words=some_words, data=st.data())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from attrs import evolve
-from test_support import HALF, run
-from test_vacuity import outcome
 
 from scrub import Agree, Exact, Uncond
 from scrub.results.doubts import MANY, doubts
 from scrub.results.result import NodeResult
+from support.bits import HALF, run
+from support.repeated_bits import outcome
 
 
 def node(*path: str, changed: float = 1.0, pads: int = 0, sampler: str = "Uncond") -> NodeResult:

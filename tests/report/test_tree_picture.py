@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 from attrs import evolve
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyBboxPatch
-from test_parens_claims import CLAIMS
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +31,7 @@ from scrub.report.tree_picture import (
     svg,
 )
 from scrub.samplers import Agree, Uncond
+from support.balancer import CLAIMS
 from support.command import IOI, inside
 from support.paren_models import random_balancer
 

@@ -18,7 +18,8 @@ from scrub.results.comparison import compare, difference
 from scrub.stats.intervals import Interval, loss_recovered
 from scrub.stats.scores import Numbered
 from support.bad_input import refused
-from support.command import IOI, ROOT, SUMS, assert_golden, inside
+from support.command import IOI, SUMS, assert_golden, inside
+from support.paths import ROOT
 
 
 def numbers(rng: np.random.Generator, size: int, kept: float) -> Numbered:

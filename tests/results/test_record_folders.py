@@ -9,7 +9,8 @@ import pytest
 
 from scrub import Claim, UserError
 from scrub.hypothesis.collect import collect
-from support.command import ROOT, SUMS, inside
+from support.command import SUMS, inside
+from support.paths import ROOT
 
 FILE = (ROOT / SUMS).read_text(encoding="utf-8")
 

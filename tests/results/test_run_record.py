@@ -27,9 +27,10 @@ from scrub.metrics import cross_entropy
 from scrub.model.registry import EMBEDDED
 from scrub.stats.intervals import loss_recovered
 from support import recorded
-from support.recorded import CLAIMS, ROOT, SAMPLES, SCRIPT, record_of
+from support.paths import HYPOTHESES, ROOT
+from support.recorded import CLAIMS, SAMPLES, SCRIPT, record_of
 
-IOI = ROOT / "hypotheses" / "ioi_claim3.py"
+IOI = HYPOTHESES / "ioi_claim3.py"
 IOI_MODEL = "ioi-planted"
 
 model, folders = recorded.model, recorded.folders  # fixtures

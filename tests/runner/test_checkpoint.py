@@ -30,7 +30,8 @@ from scrub.runner.prepare import Prepared, prepare
 from scrub.runner.progress import UNWATCHED
 from scrub.runner.session import Session
 from scrub.stats.scores import COLUMNS, Numbered
-from support.command import ROOT, SUMS, inside
+from support.command import SUMS, inside
+from support.paths import ROOT
 
 # Whatever the place at which it stopped
 

@@ -16,7 +16,8 @@ from scrub.runner.options import Options, option_problems
 from scrub.runner.resident_memory import of_machine
 from scrub.runner.session import Session
 from scrub.runner.sizes import in_bytes, shown
-from support.command import ROOT, SUMS, inside
+from support.command import SUMS, inside
+from support.paths import ROOT
 
 WHOLE = "Give a whole number, {} or more."
 BYTES = "Give a number of bytes, such as 500000000, 500MB or 2GiB."

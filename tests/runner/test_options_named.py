@@ -8,7 +8,8 @@ import pytest
 
 import scrub
 from scrub.hypothesis.collect import load
-from support.command import ROOT, SUMS
+from support.command import SUMS
+from support.paths import ROOT
 
 SOURCES = sorted((ROOT / "scrub").rglob("*.py"))
 COMMANDS = {"cli.py", "commands.py", "outputs.py", "suite.py", "picture.py", "waterfall.py"}

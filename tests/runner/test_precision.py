@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrub.hypothesis.collect import load
 from scrub.stats.intervals import loss_recovered
-from support.command import ROOT, SUMS
+from support.command import SUMS
+from support.paths import ROOT
 
 ENDS = ("low", "high", "least", "most")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_engine import difference, resampled
 
 import scrub
 from hypothesis import HealthCheck, given, settings
@@ -39,7 +38,9 @@ from scrub.model.arithmetic import graph, node, source
 from scrub.reference import evaluate
 from scrub.samplers import Sampler
 from support import recorded
+from support.difference import difference
 from support.generator import Case, random_hypotheses
+from support.resampling import resampled
 from support.tiny_models import VOCABULARY, WIDTH
 
 model = recorded.model  # fixture

@@ -18,7 +18,8 @@ from scrub.hypothesis.collect import load
 from scrub.results.doubts import doubts
 from scrub.stats.bonferroni import judged
 from scrub.stats.ratio import ratio_set
-from support.command import ROOT, SUMS, inside
+from support.command import SUMS, inside
+from support.paths import ROOT
 
 CLAIMS = 20
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 GOLDEN = ROOT / "tests" / "cli" / "golden"
 SUMS = "tests/hypotheses/sums.py"
 IOI = "hypotheses/ioi_claim3.py"

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from support.paths import SHARED_MODELS
+
 State = dict[str, np.ndarray]
 
-ORIGINAL = Path(__file__).parents[3] / "shared" / "models" / "parens"
+ORIGINAL = SHARED_MODELS / "parens"
 needs_original = pytest.mark.skipif(not ORIGINAL.is_dir(), reason="needs ../shared")
 
 LAYERS, HEADS, D_MODEL, D_HEAD, D_MLP, WIDTH = 3, 2, 12, 6, 10, 42

@@ -36,8 +36,8 @@ from scrub.hypothesis.splits import estimate, projection
 from scrub.metrics import Metric, cross_entropy, logit_diff, probability_diff
 from scrub.model.tokenizer import save_word_level
 from scrub.results.run_record import save
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests" / "oracle" / "recompute.py"
 WORDS = "abcdefghijkl"
 WIDTH = 9

@@ -16,7 +16,8 @@ from typing import Any
 
 from attrs import frozen
 
-from support.command import ENVIRONMENT, ROOT, Finished
+from support.command import ENVIRONMENT, Finished
+from support.paths import ROOT
 
 STOPPABLE = '''
 import os

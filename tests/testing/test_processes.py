@@ -16,7 +16,8 @@ from scrub.data.dataset import Rows
 from scrub.testing import Broken, Case, NotCompared, broken_between_processes, broken_laws
 from scrub.testing.exact import determinism
 from support.bad_input import HEADER
-from support.command import IOI, ROOT, inside, python, scrub
+from support.command import IOI, inside, python, scrub
+from support.paths import ROOT
 
 RUNS = 100
 
