@@ -1,4 +1,4 @@
-"""docs/semantics.md shows what the program prints, and what is written elsewhere leads to it."""
+"""docs/semantics.md says which positions are meant, and what is written elsewhere leads to it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,19 @@ from scrub.cli.shared import prepared_claims
 from scrub.data.dataset import Rows
 from scrub.draw import Draws, draw
 from scrub.hypothesis.tree import Occurrence
-from support.command import inside
+from support.code_blocks import shown_on, write_modules
 from support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
-(CLAIM,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-SHOWN = re.compile(r"\$ scrub show (\S+) --row (\d+)\n(.*?)\n```", flags=re.DOTALL)
 TEXT_FILES = (".md", ".py", ".toml", ".txt", ".yaml", ".yml")
 
 
-@pytest.fixture
-def example(tmp_path: Path) -> Path:
-    (tmp_path / "order.py").write_text(CLAIM, encoding="utf-8")
-    return tmp_path
-
-
-def without_trailing_space(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def test_the_example_is_what_show_prints(example: Path) -> None:
-    ((target, row, shown),) = SHOWN.findall(PAGE)
-    found = inside("show", target, "--row", row, cwd=example)
-    assert (found.code, found.err) == (0, "")
-    assert without_trailing_space(found.out) == shown
-
-
-def test_the_examples_positions_are_those_of_its_frames(example: Path) -> None:
-    ((target, row, _),) = SHOWN.findall(PAGE)
-    (claim,) = prepared_claims((str(example / target),), "")
+def test_the_examples_positions_are_those_of_its_frames(tmp_path: Path) -> None:
+    (shown,) = shown_on(PAGE)
+    (command, target, _, row) = shown.arguments
+    assert command == "show"
+    write_modules(PAGE, tmp_path)
+    (claim,) = prepared_claims((str(tmp_path / target),), "")
     draws = draw(claim.tree, claim.data, samples=1, seed=0, references=[int(row)])
     lines = [
         "| node | `at=` | taken in | at | lands in | at |",

@@ -1,16 +1,16 @@
-"""README's examples as pasted."""
+"""README's examples as a user pastes them into files; `test_code_blocks.py` runs them as is."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
+from support.code_blocks import python_of
 from support.command import inside, python
 from support.paths import ROOT
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+BLOCKS = [block.text for block in python_of((ROOT / "README.md").read_text(encoding="utf-8"))]
 RECIPE = "DATA = ioi.prompts(200)\n"
 DATASET = """
 from scrub import Dataset

@@ -1,0 +1,137 @@
+"""What README and docs show runs, and prints what they show."""
+
+from __future__ import annotations
+
+import functools
+import re
+import runpy
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from scrub import Claim
+from support.code_blocks import Shown, blocks, lines_of, not_printed, shown_on, write_modules
+from support.command import IOI, Finished, inside
+from support.paths import ROOT
+
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+WITH_PYTHON = [name for name, page in PAGES.items() if "```python" in page]
+SHOWN = [
+    pytest.param(name, shown, id=f"{name}:{shown.line}")
+    for name, page in PAGES.items()
+    for shown in shown_on(page)
+]
+
+
+@functools.cache
+def printed(*arguments: str) -> Finished:
+    """What a command prints in the repository; README and docs show some of them twice."""
+    return inside(*arguments)
+
+
+def run_python(page: str, folder: Path) -> None:
+    """Run the page's Python; claims that it makes must be legal."""
+    for file in write_modules(page, folder):
+        with chdir(folder):
+            made = runpy.run_path(str(file))
+        if any(isinstance(value, Claim) for value in made.values()):
+            done = inside("check", file.name, cwd=folder)
+            assert done.code == 0, done.err
+
+
+def missing(page: str, shown: Shown, folder: Path) -> list[str]:
+    """Lines that the page shows of a command and that are not printed."""
+    files = write_modules(page, folder)
+    if any(argument.startswith(file.name) for argument in shown.arguments for file in files):
+        done = inside(*shown.arguments, cwd=folder)
+    else:
+        done = printed(*shown.arguments)
+    assert done.err == ""
+    return not_printed(shown.output, done.out)
+
+
+@pytest.mark.parametrize("name", WITH_PYTHON)
+def test_python_runs(name: str, tmp_path: Path) -> None:
+    run_python(PAGES[name], tmp_path)
+
+
+@pytest.mark.parametrize(("name", "shown"), SHOWN)
+def test_what_is_shown_is_printed(name: str, shown: Shown, tmp_path: Path) -> None:
+    assert missing(PAGES[name], shown, tmp_path) == []
+
+
+def test_readmes_table_is_what_its_command_prints() -> None:
+    """All of it, at the samples that it says; the command installs scrub first, which CI does."""
+    command, table, *_ = blocks(PAGES["README.md"])
+    assert command.text.endswith(f"&& scrub test {IOI}\n")
+    assert lines_of(table.text) == lines_of(printed("test", IOI).out)
+
+
+def test_few_blocks_are_not_run_and_they_say_why() -> None:
+    reasons = [block.reason for page in PAGES.values() for block in blocks(page) if block.reason]
+    assert reasons == ["Ctrl-C is pressed in the middle"]
+    marks = sum(page.count("<!-- not run") for page in PAGES.values())
+    assert marks == len(reasons), "a mark stands on the line above a block, with a reason"
+
+
+# Mutants: pages that are wrong are found out
+
+PAGE = """
+```python
+from scrub import Agree, Correspondence, Exact, InterpNode, Uncond, claim, heads, output
+from scrub.datasets import ioi
+from scrub.metrics import logit_diff
+```
+
+```python
+@claim(data=ioi.prompts(40), metric=logit_diff("io", "s"), model="ioi-planted")
+def mine(model):
+    logits = InterpNode("logits", Exact())
+    head = logits.child("head", Agree("io"))
+    return Correspondence({logits: output(at="end"), head: heads([(3, 0)], at="end")})
+```
+
+```
+$ scrub show page.py::mine --row 6          (the root only)
+└── logits (logits at end)
+```
+"""
+
+
+def test_a_right_page_is_right(tmp_path: Path) -> None:
+    run_python(PAGE, tmp_path)
+    (shown,) = shown_on(PAGE)
+    assert missing(PAGE, shown, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("import ioi", "import oii"),  # what is imported is not there
+        ("import Agree, ", "import "),  # a name that no block above made
+        ("heads([(3, 0)]", "heads([(9, 0)]"),  # runs, and makes an illegal claim
+        ('Agree("io")', 'Agree("oi")'),
+    ],
+)
+def test_a_broken_block_is_caught(right: str, wrong: str, tmp_path: Path) -> None:
+    assert right in PAGE
+    with pytest.raises((ImportError, NameError, AssertionError)):
+        run_python(PAGE.replace(right, wrong), tmp_path)
+
+
+def test_other_output_is_caught(tmp_path: Path) -> None:
+    wrong = PAGE.replace("logits at end", "logits at start")
+    (shown,) = shown_on(wrong)
+    assert missing(wrong, shown, tmp_path) == ["└── logits (logits at start)"]
+    assert not_printed("a\nb\n", "b\na\n") == ["b"]
+    assert not_printed("x  1.000\n", "x  1.001\n") == ["x  1.000"]
+    assert not_printed("x  supported  supported\n", "x  supported  supported    1.0\n") == []
+
+
+def test_a_mark_leaves_a_block_out() -> None:
+    marked = re.sub(r"(?m)^```(?=python$)", "<!-- not run: it takes an hour -->\n```", PAGE)
+    assert [block.reason for block in blocks(marked)] == ["it takes an hour"] * 2 + [""]
