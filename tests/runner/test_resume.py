@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = made(tmp_path_factory.mktemp("whole"))
-    done = place.run("-k", "not ioi", *SMALL, "--json", "r.json")
+    done = place.inside("-k", "not ioi", *SMALL, "--json", "r.json")
     assert (done.code, done.err) == (0, "")
     assert place.asked() == {"slow": 900, "second": 900}
     return place.json()
@@ -83,7 +83,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
     assert (place.folder / ".scrub" / ".gitignore").read_text() == "*\n"
     assert [r["claim"] for r in place.json(str(file))["results"]] == ["slow"]
     place.asked()
-    done = place.run(*arguments, "-q")
+    done = place.inside(*arguments, "-q")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert place.asked() == {"slow": 24, "second": 900}
     assert not (place.folder / ".scrub").exists()
@@ -96,14 +96,14 @@ def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Pla
         ("--json", "w.json", "--save-run", "w"),
         ("--json", "r.json", "--save-run", "r"),
     )
-    assert place.run(*arguments, *whole).code == 0
+    assert place.inside(*arguments, *whole).code == 0
     chunks = len(place.log.read_text().splitlines()) // 3
     assert chunks >= 8, "the record must be stopped in the middle of something"
     asked = place.asked()["ioi"]
     place.stopped(signal.SIGINT, f"ioi {3 * chunks // 2}", *arguments, *resumed)
     assert len(place.json("r.json.partial")["kept"]) > 1, "nodes that were scrubbed alone are kept"
     place.asked()
-    assert place.run(*arguments, *resumed).code == 0
+    assert place.inside(*arguments, *resumed).code == 0
     assert place.asked()["ioi"] < 0.9 * asked
     (found,), (expected,) = (place.json(n)["results"] for n in ("r.json", "w.json"))
     scale = abs(expected["loss"]["original"])
@@ -131,13 +131,13 @@ def test_a_run_that_fails_keeps_what_was_computed(place: Place) -> None:
     arguments = ("-k", "not ioi", "--samples", "300", "--json", "r.json", "--no-diagnose")
     file = place.folder / "claims.py"
     file.write_text(file.read_text() + FAILING, encoding="utf-8")
-    done = place.run(*arguments)
+    done = place.inside(*arguments)
     assert done.code == 2
     assert "third" in done.err
     partial = place.json("r.json.partial")
     assert [r["claim"] for r in partial["results"]] == ["slow", "second"]
     place.asked()
-    done = place.run(*arguments, WORKS="1")
+    done = place.inside(*arguments, WORKS="1")
     assert done.err == "resuming: 2 of 3 claims were computed before\n"
     assert place.asked() == {"slow": 24, "second": 24, "third": 900}
 
@@ -170,7 +170,7 @@ def test_a_module_beside_the_file_belongs_to_its_text(place: Place) -> None:
     place.asked()
     changed = f"{place.folder / 'deeper.py'}, which the claims read, has changed"
     anew = f"r.json.partial cannot be resumed from: {changed}. Everything is computed anew.\n"
-    assert place.run(*arguments).err == anew
+    assert place.inside(*arguments).err == anew
     assert place.asked() == {"slow": 900}
 
 
@@ -185,7 +185,7 @@ def test_what_was_changed_is_computed_anew(place: Place, what: str) -> None:
     else:
         arguments += ("--seed", "1")
     place.asked()
-    assert place.run(*arguments).err == ""
+    assert place.inside(*arguments).err == ""
     assert place.asked() == {"second": 900}
 
 
@@ -199,7 +199,7 @@ def test_other_weights_in_the_same_folder_are_another_model(place: Place) -> Non
     louder = {name: values * np.float32(1.001) for name, values in tensors.items()}
     save_file(louder, model / "model.safetensors", {"format": "pt"})
     place.asked()
-    assert place.run(*arguments).err == ""
+    assert place.inside(*arguments).err == ""
     assert place.asked() == {"ioi": 600}, "the claim, and the same with any input"
 
 
@@ -213,12 +213,12 @@ def test_what_a_metric_takes_from_elsewhere_is_found_out(place: Place) -> None:
     arguments = ("-k", "second", *SMALL, "--json", "r.json")
     place.stopped(signal.SIGINT, "second 10", *arguments, SCALE="1")
     place.asked()
-    done = place.run(*arguments, SCALE="1.001")
+    done = place.inside(*arguments, SCALE="1.001")
     anew = "what was computed before is not what is computed now, so all of it was computed anew"
     assert done.err.splitlines()[1:] == [f"second: {anew}"]
     assert place.asked() == {"second": 24 + 900}
     resumed = place.json()
-    place.run("-k", "second", *SMALL, "--json", "fresh.json", SCALE="1.001")
+    place.inside("-k", "second", *SMALL, "--json", "fresh.json", SCALE="1.001")
     assert without_seconds(resumed) == without_seconds(place.json("fresh.json"))
 
 
@@ -231,7 +231,7 @@ def test_a_truncated_file_is_said_so_and_not_used(
     text = file.read_text(encoding="utf-8")
     file.write_text(text[: len(text) // 2], encoding="utf-8")
     place.asked()
-    done = place.run(*arguments)
+    done = place.inside(*arguments)
     assert done.err == (
         "r.json.partial cannot be resumed from: it is damaged, or no results file. "
         "Everything is computed anew.\n"
@@ -242,6 +242,6 @@ def test_a_truncated_file_is_said_so_and_not_used(
 
 def test_a_complete_file_is_written_over(place: Place, uninterrupted: dict[str, Any]) -> None:
     (place.folder / "r.json").write_text(json.dumps(uninterrupted), encoding="utf-8")
-    done = place.run("-k", "not ioi", *SMALL, "--json", "r.json")
+    done = place.inside("-k", "not ioi", *SMALL, "--json", "r.json")
     assert done.err == ""
     assert place.asked() == {"slow": 900, "second": 900}

@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_stopping_a_command_that_was_finished_leaves_its_results(place: Place) -> None:
     arguments = ("-k", "second", *SMALL)
-    assert place.run(*arguments).code == 0
+    assert place.inside(*arguments).code == 0
     finished = (place.folder / "r.json").read_bytes()
     place.asked()
     done = place.stopped(signal.SIGINT, "second 4", *arguments)
@@ -35,7 +35,7 @@ def test_stopping_a_command_that_was_finished_leaves_its_results(place: Place) -
     kept = place.json("r.json.partial")["kept"][0]["samples"]
     assert 0 < kept < 300
     place.asked()
-    done = place.run(*arguments)
+    done = place.inside(*arguments)
     assert done.err == f"resuming: {kept} of 300 references of second were computed before\n"
     assert place.asked() == {"second": 24 + 3 * (300 - kept)}
     assert not (place.folder / "r.json.partial").exists()
@@ -59,14 +59,14 @@ def test_a_file_that_changed_in_one_row_is_found_out(place: Place) -> None:
     place.asked()
     with table.open("wb") as opened:
         write_table(opened, [0.0] * 7 + [1e-3])
-    done = place.run("-k", "second", *SMALL)
+    done = place.inside("-k", "second", *SMALL)
     assert done.err == (
         f"r.json.partial cannot be resumed from: {table}, which the claims read, has changed. "
         "Everything is computed anew.\n"
     )
     assert place.asked() == {"second": 900}
     resumed = place.json()["results"][0]["loss"]
-    place.run("-k", "second", *SMALL[:-1], "fresh.json")
+    place.inside("-k", "second", *SMALL[:-1], "fresh.json")
     assert resumed == place.json("fresh.json")["results"][0]["loss"]
 
 

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from attrs import frozen
 
-from support.command import ENVIRONMENT, Finished
+from support.command import ENVIRONMENT, Finished, inside
 from support.paths import ROOT
 
 STOPPABLE = '''
@@ -89,9 +90,18 @@ class Place:
         )
 
     def run(self, *arguments: str, **environment: str) -> Finished:
+        """Run the claims to the end."""
         process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=120)
         return Finished(process.returncode, out, err)
+
+    def inside(self, *arguments: str, **environment: str) -> Finished:
+        """The same as `run`, in this process: imports take most of a command's time."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in ({"LOG": str(self.log)} | environment).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "path", list(sys.path))  # the file adds to it
+            return inside("test", "claims.py", *arguments, cwd=self.folder)
 
     def stopped(self, number: int, at: str, *arguments: str, **environment: str) -> Finished:
         """Run until a metric is called as often as `at` says ("second 4"); then stop it."""
