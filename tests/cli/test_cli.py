@@ -1,4 +1,4 @@
-"""The command line as a subprocess: output against golden files, exit codes, files, progress.
+"""The command line: output against golden files, exit codes, files, progress, what is imported.
 
 To write the golden files anew: `SCRUB_UPDATE_GOLDEN=1 pytest tests/cli/test_cli.py`; read the diff.
 """
@@ -70,7 +70,7 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def ioi(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("ioi")
     arguments = (IOI, "--samples", "150", "--save-run", str(folder / "runs"))
-    return run_test(folder, *arguments, command=scrub)
+    return run_test(folder, *arguments)
 
 
 # What is printed
@@ -97,7 +97,7 @@ def test_quiet_says_nothing() -> None:
 
 
 def test_check_plan_and_show() -> None:
-    assert_golden("check", _fine(scrub("check", SUMS, IOI)))
+    assert_golden("check", _fine(inside("check", SUMS, IOI)))
     assert_golden("plan", _fine(inside("plan", f"{IOI}::whole_circuit")))
     assert_golden("show", _fine(inside("show", f"{IOI}::whole_circuit", "--row", "3")))
 

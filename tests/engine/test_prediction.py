@@ -25,7 +25,7 @@ from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from support.allocated import Allocated
-from support.generator import random_case
+from support.generator import numbered_case
 
 SAMPLES = 400
 
@@ -77,7 +77,7 @@ def test_a_claim_does_what_is_predicted(name: str, budget: Budget, columns: bool
 @pytest.mark.parametrize("seed", range(60))
 def test_random_hypotheses_take_the_operations_that_are_predicted(seed: int) -> None:
     """Every family, port and sampler; no splits, whose projections are not counted apart."""
-    case = random_case(seed)
+    case = numbered_case(seed)
     data: Dataset = case.data
     tree = treeify(case.correspondence)
     draws = draw(tree, data, samples=50, seed=seed)

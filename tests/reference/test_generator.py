@@ -33,7 +33,7 @@ from scrub.metrics import custom
 from scrub.names import Cell
 from scrub.reference import evaluate, transformer
 from support import tiny_models
-from support.generator import DEPTH, Case, random_case, random_hypotheses
+from support.generator import DEPTH, Case, numbered_case, random_case, random_hypotheses
 
 CASES = 300
 
@@ -188,7 +188,7 @@ def test_what_the_cases_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: dict[str, int] = defaultdict(int)
     seconds = 0.0
     for seed in range(CASES):
-        case = random_case(seed)
+        case = numbered_case(seed)
         tree = treeify(case.correspondence)
         draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
         started = time.process_time()
@@ -206,7 +206,7 @@ def test_what_the_cases_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cases_know_every_family_site_port_and_split() -> None:
     families, sites, roots, ports, parts = set(), set(), set(), set(), set()
     for seed in range(CASES):
-        case = random_case(seed)
+        case = numbered_case(seed)
         families.add(case.model_name)
         for node, where in case.correspondence.sites.items():
             for route in where.routes:
@@ -230,7 +230,7 @@ def test_the_cases_know_every_family_site_port_and_split() -> None:
 def test_the_checker_finds_nothing_wrong() -> None:
     metric = custom(lambda value, references: value.flatten(1).sum(dim=1))
     for seed in range(CASES):
-        case = random_case(seed)
+        case = numbered_case(seed)
         problems = check(case.correspondence, graph_of_case(case), case.data, metric)
         assert not problems, (seed, problems)
 

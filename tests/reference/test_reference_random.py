@@ -20,7 +20,7 @@ from scrub.reference.modules import Modules
 from scrub.reference.path import Path
 from scrub.reference.summands import Summands
 from scrub.samplers import Exact, Uncond
-from support.generator import Case, random_case
+from support.generator import Case, numbered_case, random_case
 from support.tiny_models import SHAPES, bridge
 
 # Laws
@@ -51,7 +51,7 @@ def largest_difference(found: Tensor, expected: Tensor) -> float:
 
 def test_all_exact_is_the_plain_model() -> None:
     for seed in range(60):
-        case = random_case(seed)
+        case = numbered_case(seed)
         case = evolve(case, correspondence=all_exact(case.correspondence))
         draws = drawn(case)
         found = evaluate(case.correspondence, draws, case.bridge)

@@ -13,20 +13,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from oracle import recompute
 from scrub import Correspondence, Exact, InterpNode, Uncond, heads, input_stream, mlps, output
 from scrub.hypothesis.sites import summand
 from scrub.hypothesis.splits import projection, source_positions
 from scrub.metrics import cross_entropy, custom
 from support import recorded
-from support.recorded import SCRIPT, WORDS, alone, record_of
+from support.recorded import SCRIPT, WORDS, alone, recomputed, record_of
 
 model, folders = recorded.model, recorded.folders  # fixtures
-
-
-def check(folder: Path, model: Path) -> int:
-    with torch.no_grad():
-        return recompute.main(folder, model)
 
 
 Tensors = dict[str, np.ndarray]
@@ -94,7 +88,7 @@ def test_a_changed_tensor_is_found(
     tensors = load_file(folder / "run.safetensors")
     TENSORS[name](tensors)
     save_file(tensors, folder / "run.safetensors")
-    assert check(folder, model) == 1
+    assert recomputed(folder, model) == 1
 
 
 def test_every_leaf_and_frame_counts(folders: dict[str, Path], model: Path, tmp_path: Path) -> None:
@@ -105,7 +99,7 @@ def test_every_leaf_and_frame_counts(folders: dict[str, Path], model: Path, tmp_
         tensors = load_file(folder / "run.safetensors")
         moved(f"node.{node['id']}.{'own' if node['leaf'] else 'other'}.tokens")(tensors)
         save_file(tensors, folder / "run.safetensors")
-        assert check(folder, model) == 1, node["path"]
+        assert recomputed(folder, model) == 1, node["path"]
 
 
 Record = dict[str, Any]
@@ -140,7 +134,7 @@ EDITS: dict[str, Callable[[Record], None]] = {
 def test_a_changed_description_is_found(
     name: str, folders: dict[str, Path], model: Path, tmp_path: Path
 ) -> None:
-    assert check(edited(EDITS[name], folders["nested"], tmp_path / "changed"), model) == 1
+    assert recomputed(edited(EDITS[name], folders["nested"], tmp_path / "changed"), model) == 1
 
 
 # Splits
@@ -174,7 +168,7 @@ def test_a_changed_basis_or_estimate_is_found(
     coordinates = -1 if claim == "estimated" else -2
     tensors[name] = np.ascontiguousarray(np.roll(tensors[name], 1, axis=coordinates))
     save_file(tensors, folder / "run.safetensors")
-    assert check(folder, model) == 1
+    assert recomputed(folder, model) == 1
 
 
 @pytest.mark.parametrize(("claim", "name"), [("projected", "one"), ("estimated", "token")])
@@ -185,7 +179,7 @@ def test_another_summand_is_found(
         for cell in named(record, name)["sites"]:
             cell["part"] = "rest"
 
-    assert check(edited(change, folders[claim], tmp_path / "changed"), model) == 1
+    assert recomputed(edited(change, folders[claim], tmp_path / "changed"), model) == 1
 
 
 # The claims above use all of the script: leave out any of it, and some number is not recomputed
@@ -286,7 +280,7 @@ def test_what_it_cannot_recompute_is_refused_in_words(
         (("its_own", its_own, cross_entropy("right")), "summands of a parent's own"),
         (("own", alone, own), "a metric of the user's own"),
     ):
-        assert check(record_of(*claim, model, tmp_path), model) == 2
+        assert recomputed(record_of(*claim, model, tmp_path), model) == 2
         assert why in capsys.readouterr().out
 
 
@@ -298,5 +292,5 @@ def test_other_weights_are_refused(
     gpt2 = GPT2LMHeadModel.from_pretrained(model)
     gpt2.lm_head.weight.data *= 1.1
     gpt2.save_pretrained(tmp_path)
-    assert check(folders["nested"], tmp_path) == 2
+    assert recomputed(folders["nested"], tmp_path) == 2
     assert "other weights" in capsys.readouterr().out

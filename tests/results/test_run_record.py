@@ -27,8 +27,9 @@ from scrub.metrics import cross_entropy
 from scrub.model.registry import EMBEDDED
 from scrub.stats.intervals import loss_recovered
 from support import recorded
-from support.paths import HYPOTHESES, ROOT
-from support.recorded import CLAIMS, SAMPLES, SCRIPT, record_of
+from support.command import inside
+from support.paths import HYPOTHESES
+from support.recorded import CLAIMS, SAMPLES, SCRIPT, recomputed, record_of
 
 IOI = HYPOTHESES / "ioi_claim3.py"
 IOI_MODEL = "ioi-planted"
@@ -36,16 +37,16 @@ IOI_MODEL = "ioi-planted"
 model, folders = recorded.model, recorded.folders  # fixtures
 
 
-def script(folder: Path, model: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), str(folder), str(model)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("name", CLAIMS)
 def test_every_number_is_recomputed(name: str, folders: dict[str, Path], model: Path) -> None:
     numbers = load_file(folders[name] / "run.safetensors")
     assert np.ptp(numbers["metric.scrubbed"] - numbers["metric.original"]) > 0.1, "no test"
-    done = script(folders[name], model)
+    assert recomputed(folders[name], model) == 0
+
+
+def test_as_a_script_of_its_own(folders: dict[str, Path], model: Path) -> None:
+    command = [sys.executable, str(SCRIPT), str(folders["nested"]), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -55,17 +56,14 @@ def test_every_number_is_recomputed(name: str, folders: dict[str, Path], model: 
 @pytest.fixture(scope="module")
 def ioi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ioi")
-    command = [sys.executable, "-m", "scrub", "test", str(IOI), "--model", IOI_MODEL]
-    command += ["--samples", "200", "--save-run", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: a verdict was not as expected
+    done = inside("test", IOI, "--model", IOI_MODEL, "--samples", "200", "--save-run", folder)
+    assert done.code in (0, 1), done.out + done.err  # 1: a verdict was not as expected
     return folder
 
 
 @pytest.mark.parametrize("name", [item.claim.name for item in collect([str(IOI)])])
 def test_every_number_of_ioi_claim_3_is_recomputed(name: str, ioi_folder: Path) -> None:
-    done = script(ioi_folder / name, EMBEDDED / IOI_MODEL)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert recomputed(ioi_folder / name, EMBEDDED / IOI_MODEL) == 0
 
 
 # The script itself, and what of the record it leaves out

@@ -8,6 +8,7 @@ with two parents, summands of split sites, donors of other lengths and from anot
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -89,6 +90,10 @@ def random_case(seed: int, nodes: int = 8) -> Case:
     correspondence = Grower(rng, Geometry(net, columns), by_site, twin, nodes).grow()
     samples = int(rng.integers(3, 6))
     return Case(name, tiny_models.bridge(name), correspondence, data, samples, seed)
+
+
+numbered_case = functools.cache(random_case)
+"""The same, made once: many tests go through the cases from 0."""
 
 
 # Data

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from oracle import recompute
 from scrub import (
     Agree,
     Claim,
@@ -273,6 +274,12 @@ CLAIMS: dict[str, tuple[Build, Metric]] = {
 
 def record_of(name: str, build: Build, metric: Metric, model: Path, to: Path) -> Path:
     return save(run(Claim(name, build, DATA, metric), model=str(model), samples=SAMPLES), to)
+
+
+def recomputed(folder: Path, model: Path) -> int:
+    """The exit code of the script on a record, in this process: imports take most of its time."""
+    with torch.no_grad():
+        return recompute.main(folder, model)
 
 
 @pytest.fixture(scope="module")
