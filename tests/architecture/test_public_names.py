@@ -76,7 +76,7 @@ HEAVY = {"torch", "pandas", "scipy", "matplotlib", "transformers", "transformer_
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    """`scrub --help` neither: tests/cli/test_cli.py."""
+    """`scrub --help` neither: tests/cli/test_imports.py."""
     code = f"import sys, {', '.join(LIGHT)}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     assert python("-c", code).out == "\n"
     code = code.replace("print", "import torch; print", 1)

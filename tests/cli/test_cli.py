@@ -1,4 +1,4 @@
-"""The command line: output against golden files, exit codes, files, progress, what is imported.
+"""The command line: output against golden files, exit codes, files, progress.
 
 To write the golden files anew: `SCRUB_UPDATE_GOLDEN=1 pytest tests/cli/test_cli.py`; read the diff.
 """
@@ -28,7 +28,6 @@ from support.command import (
     Finished,
     assert_golden,
     inside,
-    python,
     scrub,
 )
 from support.paths import ROOT
@@ -231,6 +230,17 @@ def test_another_model_by_its_directory(tmp_path: Path) -> None:
     assert "original" in run.done.out
 
 
+def test_two_files_with_a_claim_of_one_name_keep_their_records_apart(tmp_path: Path) -> None:
+    twin = tmp_path / "twin.py"
+    twin.write_text((ROOT / SUMS).read_text(encoding="utf-8"), encoding="utf-8")
+    done = inside(
+        "test", f"{SUMS}::by_hand", f"{twin}::by_hand", "--samples", "9", "--save-run", tmp_path
+    )
+    assert done.code == 0
+    records = sorted(path.parent.relative_to(tmp_path) for path in tmp_path.rglob("run.json"))
+    assert records == [Path("sums/by_hand"), Path("twin/by_hand")]
+
+
 # Options
 
 
@@ -375,36 +385,3 @@ def test_a_pipe_that_closes_or_takes_ascii_is_no_fault() -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(60) == 141
-
-
-# What is imported: `--help` must not wait for torch, errors not for transformer_lens
-
-
-def _imported(*arguments: str) -> set[str]:
-    lines = python("-X", "importtime", "-m", "scrub", *arguments).err.splitlines()
-    names = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time")}
-    assert "click" in names
-    return names
-
-
-def test_heavy_modules_are_imported_where_they_are_needed() -> None:
-    heavy = {"torch", "pandas", "transformers", "transformer_lens", "scipy"}
-    for arguments in (("--help",), ("test", "--help"), ("test", "nowhere.py")):
-        assert not heavy & _imported(*arguments), arguments
-    checked = _imported("check", IOI)
-    assert "torch" in checked
-    assert not {"transformers", "transformer_lens"} & checked
-    refused = _imported("test", IOI, "--model", "ioi-plantde")
-    assert "torch" in refused
-    assert not {"transformers", "transformer_lens"} & refused
-
-
-def test_two_files_with_a_claim_of_one_name_keep_their_records_apart(tmp_path: Path) -> None:
-    twin = tmp_path / "twin.py"
-    twin.write_text((ROOT / SUMS).read_text(encoding="utf-8"), encoding="utf-8")
-    done = inside(
-        "test", f"{SUMS}::by_hand", f"{twin}::by_hand", "--samples", "9", "--save-run", tmp_path
-    )
-    assert done.code == 0
-    records = sorted(path.parent.relative_to(tmp_path) for path in tmp_path.rglob("run.json"))
-    assert records == [Path("sums/by_hand"), Path("twin/by_hand")]
