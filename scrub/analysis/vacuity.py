@@ -25,7 +25,7 @@ import torch
 from scrub.analysis.loosening import stated
 from scrub.data.dataset import Dataset, Rows, padded_tokens
 from scrub.draw import Draws
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.engine.steps import Plan
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
@@ -156,7 +156,7 @@ def _same_in_all_rows(route: Route, plan: Plan, data: Dataset) -> bool:
 
 def _values(route: Route, rows: Rows, plan: Plan) -> Sequence[torch.Tensor]:
     """Plain values at a route's sites: [rows, positions, …] each, numbers even of a mask."""
-    cache = PlainCache(plan.graph)  # by itself: what is compared here need not be kept
+    cache = ActivationCache(plan.graph)  # by itself: what is compared here need not be kept
     cache.fill(rows, rows.data.width, plan.plain)
     at = _positions(route, rows, plan)
     found = (cache.get(c.site, rows, rows.data.width, at, (c.head,)) for c in route.cells)

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Dataset, Rows, padded_tokens
-from scrub.model.forward import needed, numbers, positions, reads
+from scrub.model.forward import all_positions, head_indices, needed, reads
 from scrub.model.graph import Graph, Site, Stream, Where
 
 ROWS_AT_ONCE = 64
@@ -47,7 +47,7 @@ class Table:
         self.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
         self.rows = np.concatenate([self.rows, missing])
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Take all slots back."""
         self.rows = self.rows[:0]
         self.slots.fill_(-1)
@@ -72,7 +72,7 @@ class Table:
 
 
 @frozen(eq=False)
-class Store:
+class ActivationStore:
     """The tables of a model, by dataset and width, on the host whatever device computes."""
 
     tables: dict[tuple[int, int], Table] = field(factory=dict)
@@ -91,11 +91,11 @@ class Store:
         kept = (here for table in self.tables.values() for here in table.kept.values())
         return sum(here.values.nbytes for here in kept)
 
-    def empty(self) -> None:
+    def clear(self) -> None:
         """Forget all values."""
         self.tables.clear()
 
-    def forget_all_but(self, datasets: Container[int], values: Container[Site | Stream]) -> None:
+    def evict_all_but(self, datasets: Container[int], values: Container[Site | Stream]) -> None:
         """Forget all values but these, of the datasets with these identities."""
         for key in [key for key in self.tables if key[0] not in datasets]:
             del self.tables[key]
@@ -103,16 +103,16 @@ class Store:
             for value in [value for value in table.kept if value not in values]:
                 del table.kept[value]
 
-    def reuse(self) -> None:
+    def reuse_memory(self) -> None:
         """Forget all values, but write the next ones into the same memory.
 
         To ask the system for large blocks anew, chunk after chunk, took longer than to compute
         what goes into them.
         """
         for table in self.tables.values():
-            table.forget()
+            table.clear()
 
-    def forget_generated(self) -> None:
+    def evict_generated(self) -> None:
         """Forget the values of generated inputs: no other claim has the same ones."""
         made = {key for key, data in self.datasets.items() if data.generated_from is not None}
         for key in [key for key in self.tables if key[0] in made]:
@@ -122,7 +122,7 @@ class Store:
 
 
 @frozen(eq=False)
-class PlainCache:
+class ActivationCache:
     """Plain values of a graph, by row.
 
     A graph that was specialised to a hypothesis shares the store of the one that it comes from:
@@ -132,7 +132,7 @@ class PlainCache:
     """
 
     graph: Graph
-    store: Store = field(factory=Store)
+    store: ActivationStore = field(factory=ActivationStore)
 
     def fill(
         self, rows: Rows, width: int, names: Iterable[str], at_once: int = ROWS_AT_ONCE
@@ -214,12 +214,12 @@ class PlainCache:
     def _recomputed(
         self, site: Site, rows: Rows, width: int, at: Tensor | None, heads: tuple[int | None, ...]
     ) -> Tensor:
-        everywhere = positions(rows, self.graph, site.name, width)
+        everywhere = all_positions(rows, self.graph, site.name, width)
         inputs = {
             port.name: self.get(port.source, rows, width, None if port.everywhere else at, heads)
             for port in site.ports
         }
-        where = Where(numbers(heads, self.graph), everywhere if at is None else at)
+        where = Where(head_indices(heads, self.graph), everywhere if at is None else at)
         return site.apply(inputs, where)
 
     def _forward(
@@ -243,7 +243,7 @@ class PlainCache:
             elif value.from_rows is not None:
                 found[name] = value.from_rows(rows, width)
             else:
-                at = positions(rows, self.graph, name, width)
+                at = all_positions(rows, self.graph, name, width)
                 every = torch.arange(value.heads or 0, device=self.graph.device)
                 read = {port.name: found[port.source] for port in value.ports}
                 found[name] = value.apply(read or raw, Where(every, at))

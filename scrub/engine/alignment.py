@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def place(
+def scatter(
     base: Float[Tensor, "n p *rest"],
     target: Int[Tensor, "n p"],
     value: Float[Tensor, "n t *rest"],
@@ -27,14 +27,14 @@ def place(
     return torch.where(_fitting(which < count, taken), taken, base)
 
 
-def add(
+def scatter_add(
     base: Float[Tensor, "n p *rest"],
     target: Int[Tensor, "n p"],
     value: Float[Tensor, "n t *rest"],
     index: Int[Tensor, "n t"],
 ) -> Float[Tensor, "n p *rest"]:
     """`base` plus `value` where `target` and `index` name the same position; once a position."""
-    return base + place(torch.zeros_like(base), target, value, index)
+    return base + scatter(torch.zeros_like(base), target, value, index)
 
 
 def _fitting(mask: Tensor, value: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from math import ceil
 from attrs import frozen
 
 from scrub.draw import Draws
-from scrub.engine.activations import ROWS_AT_ONCE, PlainCache
+from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
 from scrub.engine.cost import Cost, cost, row_bytes
 from scrub.engine.sharing import by_dataset
 from scrub.engine.steps import Plan
@@ -28,23 +28,23 @@ class Budget:
 
     Attributes:
         chunk: samples that are computed together.
-        keep: whether all rows' plain values are kept; else they are forgotten after each chunk.
+        keep_cache: whether all rows' plain values stay cached; else each chunk computes its own.
         forward: rows in one plain forward pass.
         peak: bytes that the run holds at most, if no two samples shared a value.
-        kept: bytes of all plain values that are kept, earlier claims' included.
-        together: samples that are computed at once even where different positions matter in them;
+        cached: bytes of all plain values that are cached, earlier claims' included.
+        min_batch: samples that are computed at once even where different positions matter in them;
             fewer waste the machine.
     """
 
     chunk: int
-    keep: bool
+    keep_cache: bool
     forward: int
     peak: int
-    kept: int = 0
-    together: int = 32
+    cached: int = 0
+    min_batch: int = 32
 
 
-def fit(plan: Plan, draws: Draws, cache: PlainCache, memory: int) -> Budget:
+def fit(plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget:
     """The budget of a plan on its draws, beside the plain values of earlier claims.
 
     Raises:
@@ -56,18 +56,18 @@ def fit(plan: Plan, draws: Draws, cache: PlainCache, memory: int) -> Budget:
         cost(plan, width),
         samples=len(draws.references),
         rows=sum(len(same) for same in rows),
-        kept=cache.held_after(rows, width, row_bytes(plan, width)),
+        cached=cache.held_after(rows, width, row_bytes(plan, width)),
         inputs=len(draws.rows()),
         memory=memory,
     )
 
 
-def budget(cost: Cost, *, samples: int, rows: int, kept: int, inputs: int, memory: int) -> Budget:
+def budget(cost: Cost, *, samples: int, rows: int, cached: int, inputs: int, memory: int) -> Budget:
     """Fit a run into `memory` bytes.
 
     Args:
         rows: distinct rows that are drawn, at most.
-        kept: bytes of all plain values once these rows' are kept, earlier claims' included.
+        cached: bytes of all plain values once these rows' are cached, earlier claims' included.
         inputs: inputs that one sample draws: it touches at most that many rows.
 
     Raises:
@@ -75,10 +75,10 @@ def budget(cost: Cost, *, samples: int, rows: int, kept: int, inputs: int, memor
     """
     room = int(memory * MARGIN)
     most = min(samples, max(FEW, int(LONG // max(cost.flops, 1))))
-    left = room - kept
+    left = room - cached
     if left >= max(cost.forward_bytes, min(samples, FEW) * cost.bytes):
         chunk = min(most, left // max(cost.bytes, 1))
-        return _within(cost, chunk, rows, kept, left, keep=True)
+        return _within(cost, chunk, rows, cached, left, keep_cache=True)
     each = inputs * cost.row_bytes
     least = ceil((each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
@@ -87,12 +87,14 @@ def budget(cost: Cost, *, samples: int, rows: int, kept: int, inputs: int, memor
             f"sample of this claim needs {least:,}. Give at least {least}."
         )
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
-    kept = min(rows, chunk * inputs) * cost.row_bytes
-    return _within(cost, chunk, rows, kept, room - kept, keep=False)
+    cached = min(rows, chunk * inputs) * cost.row_bytes
+    return _within(cost, chunk, rows, cached, room - cached, keep_cache=False)
 
 
-def _within(cost: Cost, chunk: int, rows: int, kept: int, left: int, *, keep: bool) -> Budget:
+def _within(
+    cost: Cost, chunk: int, rows: int, cached: int, left: int, *, keep_cache: bool
+) -> Budget:
     """The budget of a chunk, with as large a forward pass as what is left beside it takes."""
     forward = max(1, min(ROWS_AT_ONCE, rows, left // 2 // max(cost.forward_bytes, 1)))
-    peak = kept + max(forward * cost.forward_bytes, chunk * cost.bytes)
-    return Budget(chunk, keep, forward, peak, kept if keep else 0)
+    peak = cached + max(forward * cost.forward_bytes, chunk * cost.bytes)
+    return Budget(chunk, keep_cache, forward, peak, cached if keep_cache else 0)

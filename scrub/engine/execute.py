@@ -16,15 +16,15 @@ from attrs import field, frozen
 from torch import Tensor
 
 from scrub.draw import Draws
-from scrub.engine.activations import PlainCache, gather
-from scrub.engine.alignment import add, place
+from scrub.engine.activations import ActivationCache, gather
+from scrub.engine.alignment import scatter, scatter_add
 from scrub.engine.budget import Budget
 from scrub.engine.plan import last_uses
 from scrub.engine.ranges import (
     Positions,
     Range,
-    alike,
     bounds,
+    group_by_length,
 )
 from scrub.engine.sharing import (
     BASELINE,
@@ -45,7 +45,7 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
-from scrub.model.forward import numbers, positions
+from scrub.model.forward import all_positions, head_indices
 from scrub.model.graph import Where
 from scrub.names import Cell
 
@@ -61,7 +61,7 @@ class Outputs:
 
 
 def execute(
-    plan: Plan, draws: Draws, cache: PlainCache, within: Budget, *, start: int = 0
+    plan: Plan, draws: Draws, cache: ActivationCache, within: Budget, *, start: int = 0
 ) -> Iterator[Outputs]:
     """Root values of the samples from `start` on, as many at a time as the budget says.
 
@@ -69,16 +69,16 @@ def execute(
     nothing beyond rounding.
     """
     width = max(rows.data.width for rows in draws.rows())
-    if within.keep:
+    if within.keep_cache:
         for rows in by_dataset(draws.rows()):
             cache.fill(rows, width, plan.plain, within.forward)
     else:
-        cache.store.empty()
+        cache.store.clear()
     for first in range(start, len(draws.references), within.chunk):
         samples = slice(first, min(first + within.chunk, len(draws.references)))
         inputs = drawn_inputs(draws, samples)
-        if not within.keep:
-            cache.store.reuse()
+        if not within.keep_cache:
+            cache.store.reuse_memory()
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         with torch.no_grad():
@@ -90,7 +90,7 @@ class _Chunk:
     """The samples that are computed together, and the values known so far."""
 
     plan: Plan
-    cache: PlainCache
+    cache: ActivationCache
     drawn: Combinations
     width: int
     within: Budget
@@ -136,7 +136,7 @@ class _Chunk:
         """
         rows = self.drawn.inputs[frame].at(self.drawn.inputs[frame].index[samples])
         if isinstance(at, str):
-            return positions(rows, self.plan.graph, name, self.width)
+            return all_positions(rows, self.plan.graph, name, self.width)
         if isinstance(at, Range):
             ends = self.bounds(frame, name, at)[samples]
             index = np.minimum(ends[:, :1] + np.arange(1 + np.diff(ends).max()), ends[:, 1:])
@@ -188,7 +188,7 @@ class _Chunk:
         target = self.index(frame, site, at, samples)
         base = self.plain(source.frame, site, heads, index, samples)
         base = base.expand(-1, -1, value.shape[2], *base.shape[3:])
-        return place(base, target, value, known)
+        return scatter(base, target, value, known)
 
     def difference(self, step: int, at: Positions, samples: np.ndarray) -> Tensor:
         """What a stream step computed, at positions of its own frame: zero where it did not."""
@@ -201,7 +201,7 @@ class _Chunk:
         target = self.index(known.frame, known.stream, at, samples)
         if known.at == ALL:
             return _at(value, target)
-        return place(value.new_zeros(*target.shape, *value.shape[2:]), target, value, where)
+        return scatter(value.new_zeros(*target.shape, *value.shape[2:]), target, value, where)
 
     def _of_step(self, number: int, samples: np.ndarray, known: Tensor | None) -> Tensor:
         """What a step computed, for these samples, at the positions that it did."""
@@ -223,7 +223,7 @@ class _Chunk:
             return self._computed(step, samples)
         name = step.site if isinstance(step, SiteStep) else step.stream
         lengths = 1 + np.diff(self.bounds(step.frame, name, step.at)[samples])[:, 0]
-        parts = alike(lengths, self.within.together)
+        parts = group_by_length(lengths, self.within.min_batch)
         if len(parts) == 1:
             return self._computed(step, samples)
         value = None
@@ -254,7 +254,7 @@ class _Chunk:
             for read in step.reads
         }
         where = Where(
-            numbers(step.heads, self.plan.graph),
+            head_indices(step.heads, self.plan.graph),
             self.index(step.frame, step.site, step.at, samples),
         )
         return self.plan.graph.sites[step.site].apply(inputs, where)
@@ -297,10 +297,10 @@ class _Chunk:
         target = self.index(step.frame, site, at, samples)
         landing = self.index(step.frame, site, patch.at, samples)
         if patch.heads == step.heads:
-            return place(_wide(value, new.shape[2]), target, new, landing)
+            return scatter(_wide(value, new.shape[2]), target, new, landing)
         which = [step.heads.index(head) for head in patch.heads]
         value = _wide(value, len(step.heads)).clone()
-        value[:, :, which] = place(value[:, :, which], target, new, landing)
+        value[:, :, which] = scatter(value[:, :, which], target, new, landing)
         return value
 
     def _stream(self, step: StreamStep, samples: np.ndarray) -> Tensor:
@@ -315,7 +315,7 @@ class _Chunk:
             if landing is None or patch.at == step.at:
                 total = total + change
             else:
-                total = add(total, target, change, landing)
+                total = scatter_add(total, target, change, landing)
         assert total is not None
         return total
 
@@ -338,7 +338,7 @@ class _Chunk:
             new, old = new.long(), old.long()
         change = new - old
         if write is not None:
-            which = numbers(patch.heads, self.plan.graph)
+            which = head_indices(patch.heads, self.plan.graph)
             change = write(change, which)
         return change, here
 

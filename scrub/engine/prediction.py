@@ -20,7 +20,7 @@ from scrub.engine.cost import (
     put_together,
     read_root,
 )
-from scrub.engine.ranges import Range, alike, bounds
+from scrub.engine.ranges import Range, bounds, group_by_length
 from scrub.engine.sharing import (
     BASELINE,
     REFERENCE,
@@ -40,23 +40,23 @@ CHUNKS = 8
 
 
 @frozen
-class Work:
+class RunCost:
     """A run of a plan on its draws, with no plain values known before.
 
     Attributes:
         flops: operations of matrix products, without those of plain values that are kept.
         plain_flops: operations for plain values that are kept.
         peak: most bytes of tensors at once, the model's weights not counted.
-        keeps: whether plain values are there for the next run, or forgotten after each chunk.
+        keeps_cache: whether plain values are there for the next run, or forgotten after each chunk.
     """
 
     flops: int
     plain_flops: int
     peak: int
-    keeps: bool = True
+    keeps_cache: bool = True
 
 
-def work(plan: Plan, draws: Draws, within: Budget) -> Work:
+def predict(plan: Plan, draws: Draws, within: Budget) -> RunCost:
     """What it takes to run a plan on all of its draws."""
     width = max(rows.data.width for rows in draws.rows())
     static = cost(plan, width)
@@ -69,14 +69,14 @@ def work(plan: Plan, draws: Draws, within: Budget) -> Work:
     ]
     share = samples / sum(chunk.samples for chunk in looked)
     every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
-    kept = every_row if within.keep else max(chunk.rows for chunk in looked)
-    rows = every_row if within.keep else share * sum(chunk.rows for chunk in looked)
-    held = max(kept * static.row_bytes, within.kept)
-    return Work(
+    kept = every_row if within.keep_cache else max(chunk.rows for chunk in looked)
+    rows = every_row if within.keep_cache else share * sum(chunk.rows for chunk in looked)
+    held = max(kept * static.row_bytes, within.cached)
+    return RunCost(
         flops=round(share * sum(chunk.flops for chunk in looked)),
         plain_flops=round(rows * static.row_flops),
         peak=held + max(within.forward * static.forward_bytes, max(chunk.peak for chunk in looked)),
-        keeps=within.keep,
+        keeps_cache=within.keep_cache,
     )
 
 
@@ -94,7 +94,7 @@ def _chunk(
     plan: Plan, draws: Draws, samples: slice, width: int, root: Once, within: Budget
 ) -> _Chunk:
     drawn = Combinations(drawn_inputs(draws, samples))
-    every = [_all_of(step, plan, drawn, width, within.together) for step in plan.steps]
+    every = [_all_of(step, plan, drawn, width, within.min_batch) for step in plan.steps]
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
     size = samples.stop - samples.start
     read = 3 * root.made * size + (root.made + root.besides) * max(plain)
@@ -108,14 +108,14 @@ def _chunk(
     )
 
 
-def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int, together: int) -> Once:
+def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int, min_batch: int) -> Once:
     """The cost of a step for all of its combinations, part by part as they are computed."""
     samples = drawn.of(step.needs).first
     if not isinstance(step.at, Range):
         return _times(one_step(plan, width, step, _longest(plan, drawn, width, samples)), samples)
     name = step.site if isinstance(step, SiteStep) else step.stream
     lengths = _lengths(step.at, step.frame, name, plan, drawn, width)[samples]
-    parts = [samples[part] for part in alike(lengths, together)]
+    parts = [samples[part] for part in group_by_length(lengths, min_batch)]
     each = [
         _times(one_step(plan, width, step, _longest(plan, drawn, width, part)), part)
         for part in parts

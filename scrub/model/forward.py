@@ -30,12 +30,12 @@ def reads(value: Site | Stream) -> list[str]:
     return [*([value.base] if value.base else []), *value.writers]
 
 
-def numbers(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
-    """Head numbers as a tensor; empty for a site without heads."""
+def head_indices(heads: tuple[int | None, ...], graph: Graph) -> Tensor:
+    """Indices of heads as a tensor; empty for a site without heads."""
     return torch.tensor([h for h in heads if h is not None], dtype=torch.int64, device=graph.device)
 
 
-def positions(rows: Rows, graph: Graph, name: str, width: int) -> Tensor:
+def all_positions(rows: Rows, graph: Graph, name: str, width: int) -> Tensor:
     """The indices of all positions of a site: int64 [rows, positions]."""
     count = graph.span(name, width)
     return torch.arange(count, device=graph.device).expand(len(rows), count)

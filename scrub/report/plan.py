@@ -7,10 +7,10 @@ from rich.text import Text
 from rich.tree import Tree as Picture
 
 from scrub.draw import draw
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import fit
 from scrub.engine.plan import plan
-from scrub.engine.prediction import work
+from scrub.engine.prediction import predict
 from scrub.engine.sharing import by_dataset
 from scrub.engine.steps import Plan, SiteStep, Step
 from scrub.hypothesis.tree import Tree
@@ -57,8 +57,8 @@ def cost_line(claim: Prepared, options: Options) -> str:
     """What a run will take, drawn as it would be."""
     planned = _plan(claim)
     draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
-    within = fit(planned, draws, PlainCache(planned.graph), options.memory)
-    found = work(planned, draws, within)
+    within = fit(planned, draws, ActivationCache(planned.graph), options.memory)
+    found = predict(planned, draws, within)
     rows = sum(len(rows) for rows in by_dataset(draws.rows()))
     return (
         f"{_si(found.flops + found.plain_flops)}FLOP and {_si(found.peak)}B for "

@@ -27,7 +27,7 @@ from scrub.analysis.specificity import (
 )
 from scrub.analysis.substitution import nulls, pools
 from scrub.draw import Draws, draw
-from scrub.engine.prediction import Work
+from scrub.engine.prediction import RunCost
 from scrub.errors import UserError
 from scrub.hypothesis.tree import Tree
 from scrub.results.diagnosis import Diagnosis
@@ -100,7 +100,7 @@ def diagnose(
     asked: Asked,
     watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
-    cost: Work | None = None,
+    cost: RunCost | None = None,
 ) -> Result:
     """The same result with the diagnoses that are asked for.
 
@@ -159,7 +159,7 @@ def diagnose(
     return evolve(result, diagnosis=found)
 
 
-def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
+def scrubs(tree: Tree, asked: Asked, cost: RunCost) -> int:
     """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
     usual = NULLS if asked.nulls is None and cheap(cost) else 0
     others = cheap(cost) if asked.conventions is None else asked.conventions
@@ -172,7 +172,7 @@ def scrubs(tree: Tree, asked: Asked, cost: Work) -> int:
     )
 
 
-def cheap(cost: Work) -> bool:
+def cheap(cost: RunCost) -> bool:
     """Whether the usual number of nulls takes no more operations than the claim's run itself.
 
     And all of it little. A null costs one scrub; plain values it shares with the claim, but for
@@ -180,7 +180,7 @@ def cheap(cost: Work) -> bool:
     nothing, and is not cheap.
     """
     every, plain = NULLS * cost.flops, cost.plain_flops
-    return cost.keeps and every <= cost.flops + plain and every + plain <= LITTLE
+    return cost.keeps_cache and every <= cost.flops + plain and every + plain <= LITTLE
 
 
 def _little(
@@ -202,7 +202,7 @@ def _little(
         costs = [ahead(one, session, options, nothing_known).cost for one in made]
     except UserError:
         return None
-    few = all(cost.keeps for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
+    few = all(cost.keeps_cache for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
     return usual if few else None
 
 

@@ -24,11 +24,11 @@ from scrub.analysis.vacuity import why_vacuous
 from scrub.checks.structure import check_drawn
 from scrub.data.dataset import Rows
 from scrub.draw import Draws, NodeDraw, draw
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget, fit
 from scrub.engine.execute import Outputs, execute
 from scrub.engine.plan import plan
-from scrub.engine.prediction import Work, work
+from scrub.engine.prediction import RunCost, predict
 from scrub.engine.steps import Plan
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.metrics import Metric, measure
@@ -123,7 +123,7 @@ class Ahead:
     flops: int
     plain_flops: int
     shared: tuple[int, int]
-    cost: Work
+    cost: RunCost
 
 
 def ahead(prepared: Prepared, session: Session, options: Options, known: SectionOf) -> Ahead:
@@ -137,8 +137,8 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
         left = 0 if section.finished else 1 - section.samples / options.samples
         scrubs = 1 + most_scrubs(prepared.tree)
         scrubs += len(prepared.tree.walk()) if options.alone else 0
-        nothing = PlainCache(begun.plan.graph)
-        found = work(begun.plan, draws, fit(begun.plan, draws, nothing, options.memory))
+        nothing = ActivationCache(begun.plan.graph)
+        found = predict(begun.plan, draws, fit(begun.plan, draws, nothing, options.memory))
         return Ahead(
             name=prepared.claim.name,
             known=section,
@@ -163,7 +163,7 @@ def _scrubbed(
     begun, every, section = _begun(prepared, session, options, known)
     draws = every
     within = _budget(begun, draws, session, options.memory)
-    predicted = work(begun.plan, draws, within)
+    predicted = predict(begun.plan, draws, within)
     _check_known(begun, draws, within, section)
     spent = section.seconds
     watch.advance(section.samples)
@@ -240,7 +240,7 @@ def _variants(
             some = _some(drawn, np.arange(samples))
             within = _budget(begun, some, session, options.memory)
             numbers, *_ = _measured(begun, some, within, watch, section)
-            begun.cache.store.forget_generated()
+            begun.cache.store.evict_generated()
             return numbers
 
         return first
@@ -267,7 +267,7 @@ class _Begun:
     prepared: Prepared
     model: Model
     plan: Plan
-    cache: PlainCache
+    cache: ActivationCache
 
 
 def _begun(
@@ -324,7 +324,8 @@ def _check_known(begun: _Begun, draws: Draws, within: Budget, section: Section) 
     if not section.earlier:
         return
     section.earlier = False
-    apart = evolve(begun, cache=PlainCache(begun.plan.graph))  # leaves no trace in later batches
+    cache = ActivationCache(begun.plan.graph)  # leaves no trace in later batches
+    apart = evolve(begun, cache=cache)
     which = np.unique(np.linspace(0, section.samples - 1, CHECKED).astype(np.int64))
     again = _measured(apart, _some(draws, which), within, UNWATCHED, Section())
     before = section.first(section.samples)
@@ -358,10 +359,10 @@ def _budget(begun: _Begun, draws: Draws, session: Session, memory: int) -> Budge
     Claims and nulls that name other sites take turns this way, and share what they have in common.
     """
     found = fit(begun.plan, draws, begun.cache, memory)
-    if not found.keep and session.held():
+    if not found.keep_cache and session.held():
         session.forget_all_but(begun.cache, draws, begun.plan.plain)
         found = fit(begun.plan, draws, begun.cache, memory)
-    if not found.keep and session.held():
+    if not found.keep_cache and session.held():
         session.forget()
         found = fit(begun.plan, draws, begun.cache, memory)
     return found

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from scrub.data.dataset import Dataset, Recipe
 from scrub.draw import Draws
-from scrub.engine.activations import PlainCache, Store
+from scrub.engine.activations import ActivationCache, ActivationStore
 from scrub.errors import UserError
 from scrub.model.graph import Graph
 from scrub.model.registry import (
@@ -36,7 +36,7 @@ class Session:
     """What cannot be described or made, and why: it is not tried again for each claim."""
     _reseeded: dict[Any, tuple[Recipe, Recipe]] = field(factory=dict)
     """With the recipe that has another seed, so that its identity stays its own."""
-    _stores: dict[int, Store] = field(factory=dict)
+    _stores: dict[int, ActivationStore] = field(factory=dict)
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
@@ -111,9 +111,9 @@ class Session:
             self._reseeded[key] = (recipe, recipe.with_seed(recipe.seed + by))
         return self._reseeded[key][1]
 
-    def cache(self, model: Model, graph: Graph) -> PlainCache:
+    def cache(self, model: Model, graph: Graph) -> ActivationCache:
         """Plain values of a model, for its graph as a hypothesis specialises it."""
-        return PlainCache(graph, self._stores.setdefault(id(model.graph), Store()))
+        return ActivationCache(graph, self._stores.setdefault(id(model.graph), ActivationStore()))
 
     def held(self) -> int:
         """Bytes of plain values that are kept from earlier claims."""
@@ -122,22 +122,22 @@ class Session:
     def forget(self) -> None:
         """Let go of all plain values; they are computed again where they are asked for."""
         for store in self._stores.values():
-            store.empty()
+            store.clear()
 
-    def forget_all_but(self, cache: PlainCache, draws: Draws, names: Iterable[str]) -> None:
+    def forget_all_but(self, cache: ActivationCache, draws: Draws, names: Iterable[str]) -> None:
         """Let go of all plain values but those that a run on these draws reads."""
         datasets = {id(rows.data) for rows in draws.rows()}
         values = {cache.graph.values[name] for name in names}
         for store in self._stores.values():
             if store is cache.store:
-                store.forget_all_but(datasets, values)
+                store.evict_all_but(datasets, values)
             else:
-                store.empty()
+                store.clear()
 
     def forget_generated(self) -> None:
         """Let go of the plain values of generated inputs, which belong to one claim."""
         for store in self._stores.values():
-            store.forget_generated()
+            store.evict_generated()
 
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""

@@ -24,7 +24,7 @@ from scrub import (
     supported,
 )
 from scrub.analysis.nulls import Nulls
-from scrub.engine.prediction import Work
+from scrub.engine.prediction import RunCost
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.tree import treeify
 from scrub.metrics import custom
@@ -172,19 +172,19 @@ def test_undefined_nulls_reach_the_results_file() -> None:
 
 
 def test_cheap_is_at_most_double() -> None:
-    assert cheap(Work(flops=10, plain_flops=190, peak=0))
-    assert not cheap(Work(flops=10, plain_flops=189, peak=0))
-    assert cheap(Work(flops=0, plain_flops=0, peak=0))
-    assert not cheap(Work(flops=10, plain_flops=190, peak=0, keeps=False))
+    assert cheap(RunCost(flops=10, plain_flops=190, peak=0))
+    assert not cheap(RunCost(flops=10, plain_flops=189, peak=0))
+    assert cheap(RunCost(flops=0, plain_flops=0, peak=0))
+    assert not cheap(RunCost(flops=10, plain_flops=190, peak=0, keeps_cache=False))
 
 
 def test_cheap_is_little() -> None:
-    assert cheap(Work(flops=10**8, plain_flops=10**10, peak=0))
-    assert not cheap(Work(flops=10**8, plain_flops=10**11, peak=0))
+    assert cheap(RunCost(flops=10**8, plain_flops=10**10, peak=0))
+    assert not cheap(RunCost(flops=10**8, plain_flops=10**11, peak=0))
 
 
 def test_how_many_scrubs_are_announced() -> None:
-    dear, free = Work(flops=10, plain_flops=0, peak=0), Work(flops=0, plain_flops=0, peak=0)
+    dear, free = RunCost(flops=10, plain_flops=0, peak=0), RunCost(flops=0, plain_flops=0, peak=0)
     made = treeify(only("b")(None))
     assert scrubs(made, Asked(nulls=7), dear) == scrubs(made, Asked(nulls=7), free) == 7
     assert scrubs(made, Asked(nulls=None), dear) == 0
@@ -223,7 +223,7 @@ def test_by_default_nothing_is_said_of_claims_that_are_not_supported(
     bound: float, told: bool
 ) -> None:
     made: Claim = claim(data=DATA, metric=custom(squared), expect=supported(above=bound))(only("b"))
-    cheap_one = Work(flops=0, plain_flops=0, peak=0)
+    cheap_one = RunCost(flops=0, plain_flops=0, peak=0)
     usual = Asked(nulls=None, conventions=None)
     result = diagnosed(made, MODEL, usual, cheap_one, samples=300)
     assert (result.judgement.verdict == "supported") == told

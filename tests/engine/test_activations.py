@@ -10,7 +10,7 @@ import pytest
 
 import scrub
 from scrub.data.dataset import Dataset, Rows
-from scrub.engine.activations import PlainCache, Store
+from scrub.engine.activations import ActivationCache, ActivationStore
 from scrub.hypothesis.collect import load
 from scrub.model.arithmetic import graph, node, source
 from support.command import IOI
@@ -30,11 +30,11 @@ def rows(dataset: Dataset, *index: int) -> Rows:
 
 
 def test_only_what_is_named_stays() -> None:
-    cache, first, second = PlainCache(GRAPH), data("first"), data("second")
+    cache, first, second = ActivationCache(GRAPH), data("first"), data("second")
     for dataset in (first, second):
         cache.fill(rows(dataset, 1, 2), 1, ["x", "twice"])
     each = cache.store.held() // 4
-    cache.store.forget_all_but({id(first)}, {GRAPH.values["twice"]})
+    cache.store.evict_all_but({id(first)}, {GRAPH.values["twice"]})
     assert cache.store.held() == each
     cache.fill(rows(first, 5, 1), 1, ["x", "twice"])
     for name, factor in (("x", 1), ("twice", 2)):
@@ -43,10 +43,10 @@ def test_only_what_is_named_stays() -> None:
 
 
 def test_memory_is_used_again_by_more_rows_and_by_fewer() -> None:
-    cache, dataset = PlainCache(GRAPH), data("rows")
+    cache, dataset = ActivationCache(GRAPH), data("rows")
     held = []
     for drawn in ((0, 1, 2), (3,), (4, 5, 0, 1)):
-        cache.store.reuse()
+        cache.store.reuse_memory()
         cache.fill(rows(dataset, *drawn), 1, ["twice"])
         found = cache.get("twice", rows(dataset, *drawn), 1, None, (None,))
         assert found.flatten().tolist() == [2 * row for row in drawn]
@@ -77,13 +77,13 @@ def test_nulls_share_what_they_have_in_common_where_not_all_fits(
     options = {"samples": 100, "diagnosed": True}
     whole = scrub.run(ioi.by_value, **options).diagnosis
     partly: list[int] = []
-    forget = Store.forget_all_but
+    forget = ActivationStore.evict_all_but
 
-    def counted(store: Store, *arguments: Any) -> None:
+    def counted(store: ActivationStore, *arguments: Any) -> None:
         forget(store, *arguments)
         partly.append(store.held())
 
-    monkeypatch.setattr(Store, "forget_all_but", counted)
+    monkeypatch.setattr(ActivationStore, "evict_all_but", counted)
     found = scrub.run(ioi.by_value, **options, memory=30_000_000).diagnosis
     assert len(partly) > 3
     assert min(partly) > 0

@@ -1,4 +1,4 @@
-"""Fitting a run into its memory: what is kept, how many samples at once, and what is refused."""
+"""Fitting a run into its memory: what is cached, how many samples at once, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ sizes = st.integers(1, 10_000)
 
 
 def fit(memory: int, *, samples: int = 100, rows: int = 50, held: int = 0) -> Budget:
-    kept = held + rows * COST.row_bytes
-    return budget(COST, samples=samples, rows=rows, kept=kept, inputs=5, memory=memory)
+    cached = held + rows * COST.row_bytes
+    return budget(COST, samples=samples, rows=rows, cached=cached, inputs=5, memory=memory)
 
 
 @given(memory=st.integers(10**5, 10**9), samples=sizes, rows=sizes, held=st.integers(0, 10**8))
@@ -41,15 +41,15 @@ def test_more_memory_never_means_fewer_samples_at_once(
     memory: int, samples: int, rows: int
 ) -> None:
     less, more = (fit(m, samples=samples, rows=rows) for m in (memory, 2 * memory))
-    assert more.keep >= less.keep
-    if more.keep == less.keep:
+    assert more.keep_cache >= less.keep_cache
+    if more.keep_cache == less.keep_cache:
         assert more.chunk >= less.chunk
 
 
 def test_plain_values_are_kept_where_they_fit_and_forgotten_where_not() -> None:
-    assert fit(1_000_000).keep
-    assert not fit(400_000).keep
-    assert not fit(1_000_000, held=800_000).keep
+    assert fit(1_000_000).keep_cache
+    assert not fit(400_000).keep_cache
+    assert not fit(1_000_000, held=800_000).keep_cache
 
 
 def test_a_memory_that_takes_no_sample_is_refused_with_the_least_that_would_do() -> None:
@@ -67,14 +67,14 @@ def test_a_memory_that_takes_no_sample_is_refused_with_the_least_that_would_do()
 
 def test_a_smaller_forward_pass_is_taken_before_the_run_is_refused() -> None:
     greedy = evolve(COST, forward_bytes=20_000)
-    found = budget(greedy, samples=10, rows=50, kept=500_000, inputs=5, memory=90_000)
+    found = budget(greedy, samples=10, rows=50, cached=500_000, inputs=5, memory=90_000)
     assert found.forward == 1
 
 
 def test_a_chunk_ends_after_so_many_operations() -> None:
     slow = evolve(COST, flops=10**10)
-    found = budget(slow, samples=1_000, rows=50, kept=500_000, inputs=5, memory=10**9)
+    found = budget(slow, samples=1_000, rows=50, cached=500_000, inputs=5, memory=10**9)
     assert found.chunk == LONG // 10**10
     endless = evolve(COST, flops=10**12)
-    found = budget(endless, samples=1_000, rows=50, kept=500_000, inputs=5, memory=10**9)
+    found = budget(endless, samples=1_000, rows=50, cached=500_000, inputs=5, memory=10**9)
     assert found.chunk == FEW

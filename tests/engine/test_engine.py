@@ -12,7 +12,7 @@ from torch import Tensor
 from hypothesis import HealthCheck, given, settings
 from oracle.engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated, within
 from scrub.draw import Draws, draw
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.reference import evaluate, evaluate_graph
@@ -98,9 +98,9 @@ def test_chunks_and_cache_change_nothing(case: Case) -> None:
     tree, draws = drawn(case)
     whole = ENGINE.scrub(case, draws)
     planned = ENGINE.plan(tree, graph_of_case(case))
-    warm = PlainCache(planned.graph)
+    warm = ActivationCache(planned.graph)
     warm.fill(draws.baseline, max(rows.data.width for rows in draws.rows()), ["resid_pre.1"])
-    for budget in (within(1), within(2), within(100), within(2, keep=False)):
+    for budget in (within(1), within(2), within(100), within(2, keep_cache=False)):
         outputs = ENGINE.execute(planned, draws, warm, budget)
         assert difference(torch.cat([o.scrubbed for o in outputs]), whole) < TOLERANCE
 

@@ -13,11 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from oracle.engines import graph_of_case, within
 from scrub.data.dataset import Dataset
 from scrub.draw import Draws, draw
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget
 from scrub.engine.execute import execute
 from scrub.engine.plan import plan
-from scrub.engine.prediction import work
+from scrub.engine.prediction import predict
 from scrub.hypothesis.collect import collect
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.graph import Graph
@@ -40,9 +40,9 @@ class Seen:
 
 def ratios(tree: Tree, graph: Graph, draws: Draws, budget: Budget, *, columns: bool) -> Seen:
     planned = plan(tree, graph, columns=columns)
-    predicted = work(planned, draws, budget)
+    predicted = predict(planned, draws, budget)
     with FlopCounterMode(display=False) as counter, Allocated() as allocated:
-        for output in execute(planned, draws, PlainCache(planned.graph), budget):
+        for output in execute(planned, draws, ActivationCache(planned.graph), budget):
             del output
     done = counter.get_total_flops()
     return Seen(
@@ -81,7 +81,7 @@ def test_random_hypotheses_take_the_operations_that_are_predicted(seed: int) -> 
     data: Dataset = case.data
     tree = treeify(case.correspondence)
     draws = draw(tree, data, samples=50, seed=seed)
-    budget = evolve(within(50), together=1 + seed)
+    budget = evolve(within(50), min_batch=1 + seed)
     seen = ratios(tree, graph_of_case(case), draws, budget, columns=False)
     assert seen.flops == pytest.approx(1, abs=0.01)
 
@@ -93,6 +93,6 @@ def test_what_samples_share_is_counted_once() -> None:
     few = draw(prepared.tree, prepared.data, samples=100, seed=0)
     many = draw(prepared.tree, prepared.data, samples=3_000, seed=0)
     budget = Budget(3_000, True, 64, 0)
-    less, more = work(planned, few, budget), work(planned, many, budget)
+    less, more = predict(planned, few, budget), predict(planned, many, budget)
     assert more.plain_flops < 10 * less.plain_flops
     assert more.flops < 30 * less.flops

@@ -21,7 +21,7 @@ from torch import Tensor
 import scrub.engine.execute
 import scrub.engine.plan
 from scrub.draw import Draws
-from scrub.engine.activations import PlainCache
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.bridge import graph_of
@@ -48,7 +48,7 @@ class Engine:
 
     plan: Callable[..., Any]
     execute: Callable[..., Iterator[Any]]
-    cache: Callable[[Graph], PlainCache]
+    cache: Callable[[Graph], ActivationCache]
 
     def outputs(
         self,
@@ -57,7 +57,7 @@ class Engine:
         graph: Graph,
         *,
         chunk: int = 1000,
-        cache: PlainCache | None = None,
+        cache: ActivationCache | None = None,
     ) -> list[Any]:
         planned = self.plan(tree, graph)
         used = self.cache(planned.graph) if cache is None else cache
@@ -71,9 +71,9 @@ class Engine:
         return output.scrubbed
 
 
-def within(chunk: int, *, keep: bool = True) -> Budget:
+def within(chunk: int, *, keep_cache: bool = True) -> Budget:
     """A budget of so many samples at once, where ranges of different lengths are always apart."""
-    return Budget(chunk, keep, forward=3, peak=0, together=1)
+    return Budget(chunk, keep_cache, forward=3, peak=0, min_batch=1)
 
 
 def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
@@ -91,7 +91,7 @@ def _graph(name: str, dtype: torch.dtype) -> Graph:
     return graph_of(tiny_models.booted(name, dtype))
 
 
-ENGINE = Engine(scrub.engine.plan.plan, scrub.engine.execute.execute, PlainCache)
+ENGINE = Engine(scrub.engine.plan.plan, scrub.engine.execute.execute, ActivationCache)
 
 MUTANTS: dict[str, tuple[str, str, str]] = {
     "a moved pattern sees only what lay before it": (
@@ -196,7 +196,7 @@ def mutated(name: str) -> Engine:
     return Engine(
         loaded["scrub.engine.plan"].plan,
         loaded["scrub.engine.execute"].execute,
-        loaded["scrub.engine.activations"].PlainCache,
+        loaded["scrub.engine.activations"].ActivationCache,
     )
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from attrs import evolve
 
-from scrub.engine.prediction import Work
+from scrub.engine.prediction import RunCost
 from scrub.runner.checkpoint import Section
 from scrub.runner.duration import announcement, estimated_seconds, rate
 from scrub.runner.options import Options
@@ -31,7 +31,7 @@ def test_an_estimate_grows_with_the_work() -> None:
 
 
 def test_work_that_is_known_or_shared_is_not_counted() -> None:
-    once = Work(flops=10**14, plain_flops=10**17, peak=0)
+    once = RunCost(flops=10**14, plain_flops=10**17, peak=0)
     new = Ahead("a", Section(), once.flops, once.plain_flops, shared=(1, 2), cost=once)
     alone = announced([new], Options()).split(" for ")[0]
     assert alone.startswith("about")

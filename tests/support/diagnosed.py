@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrub import Session
-from scrub.engine.prediction import Work
+from scrub.engine.prediction import RunCost
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected
 from scrub.results.result import Result
@@ -16,7 +16,7 @@ from scrub.runner.prepare import prepare
 
 
 def diagnosed(
-    claim: Claim, model: Any, asked: Asked, cost: Work | None = None, **chosen: Any
+    claim: Claim, model: Any, asked: Asked, cost: RunCost | None = None, **chosen: Any
 ) -> Result:
     """What a run of the claim comes to, with these diagnoses and no others.
 
