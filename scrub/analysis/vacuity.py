@@ -25,10 +25,11 @@ import torch
 from scrub.analysis.loosening import stated
 from scrub.data.dataset import Dataset, Rows, padded_tokens
 from scrub.draw import Draws
-from scrub.engine.activations import ActivationCache
+from scrub.engine.alignment import gather, named_index
 from scrub.engine.steps import Plan
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
+from scrub.model.forward import Heads, batch_of, forward, read, stored_sources
 from scrub.samplers import Agree, Exact, Sampler, Uncond
 from scrub.samplers.agreement import classes
 from scrub.stats.scores import Numbered
@@ -156,15 +157,17 @@ def _same_in_all_rows(route: Route, plan: Plan, data: Dataset) -> bool:
 
 def _values(route: Route, rows: Rows, plan: Plan) -> Sequence[torch.Tensor]:
     """Plain values at a route's sites: [rows, positions, …] each, numbers even of a mask."""
-    cache = ActivationCache(plan.graph)  # by itself: what is compared here need not be kept
-    cache.fill(rows, rows.data.width, plan.plain)
-    at = _positions(route, rows, plan)
-    found = (cache.get(c.site, rows, rows.data.width, at, (c.head,)) for c in route.cells)
+    graph, count, width = plan.graph, len(rows), rows.data.width
+    names = stored_sources(graph, {cell.site for cell in route.cells})
+    values = forward(graph, batch_of(rows, width, graph.device), names)
+    every = torch.arange(count, device=graph.device)
+
+    def stored(name: str, at: torch.Tensor | None, heads: Heads) -> torch.Tensor:
+        return gather(values[name], every, at, heads)
+
+    at = None if route.at == ALL else named_index(rows, route.at).to(graph.device)
+    found = (
+        read(graph, stored, cell.site, at, (cell.head,), count=count, width=width)
+        for cell in route.cells
+    )
     return [value if value.is_floating_point() else value.double() for value in found]
-
-
-def _positions(route: Route, rows: Rows, plan: Plan) -> torch.Tensor | None:
-    if route.at == ALL:
-        return None
-    columns = [rows.data.position(spec)[rows.index] for spec in route.at]
-    return torch.tensor(np.stack(columns, axis=1)).to(plan.graph.device)

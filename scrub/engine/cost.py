@@ -24,18 +24,18 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
-from scrub.model.forward import needed, reads
+from scrub.model.forward import last_readers, needed, reads
 from scrub.model.graph import Graph, Port, Site
 
 
 @frozen
-class Once:
-    """One value computed once: for one combination of drawn rows.
+class StepCost:
+    """What it costs to compute one step for one combination of drawn rows, or for several.
 
     Attributes:
         flops: operations.
         made: bytes of the value.
-        besides: bytes held only while it is computed.
+        besides: bytes alive only while it is computed.
     """
 
     flops: int
@@ -68,7 +68,7 @@ def cost(plan: Plan, width: int) -> Cost:
     every = each_step(plan, width)
     root = read_root(plan, width)
     return Cost(
-        flops=sum(step.flops for step in every) + (2 + put_together(plan)) * root.flops,
+        flops=sum(step.flops for step in every) + (2 + root_is_merged(plan)) * root.flops,
         bytes=peak(plan, every) + 4 * root.made + root.besides,
         row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
         row_bytes=sum(row_bytes(plan, width).values()),
@@ -79,14 +79,14 @@ def cost(plan: Plan, width: int) -> Cost:
 def row_bytes(plan: Plan, width: int) -> dict[str, int]:
     """Bytes per row of each site and stream whose plain values are kept."""
     size = plan.graph.dtype.itemsize
-    return {name: size * _numbers(name, plan.graph, width) for name in plan.plain}
+    return {name: size * _elements(name, plan.graph, width) for name in plan.plain}
 
 
 Longest = Callable[[Range, Variable, str], int]
 """(range, frame, site or stream) → how many positions the range has in some inputs, at most."""
 
 
-def each_step(plan: Plan, width: int) -> list[Once]:
+def each_step(plan: Plan, width: int) -> list[StepCost]:
     """The cost of every step of a plan, computed once, at most."""
 
     def whole(at: Range, frame: Variable, name: str) -> int:
@@ -95,12 +95,12 @@ def each_step(plan: Plan, width: int) -> list[Once]:
     return [one_step(plan, width, step, whole) for step in plan.steps]
 
 
-def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> Once:
+def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> StepCost:
     """The cost of one step of a plan, computed once for inputs whose ranges have these lengths."""
-    return _StepCost(plan, width, longest, step).once()
+    return _StepEstimate(plan, width, longest, step).cost()
 
 
-def read_root(plan: Plan, width: int) -> Once:
+def read_root(plan: Plan, width: int) -> StepCost:
     """The cost of the root's plain value, once: it is read for original and for baseline."""
     graph, at = plan.graph, plan.result.at
     flops = made = besides = 0
@@ -109,31 +109,31 @@ def read_root(plan: Plan, width: int) -> Once:
         made += places * graph.sites[cell.site].size(width)
         flops += _recomputed_flops(cell.site, graph, width, places, 1)
         besides += _recomputed(cell.site, graph, width, places, 1)
-    return Once(flops, made * graph.dtype.itemsize, besides * graph.dtype.itemsize)
+    return StepCost(flops, made * graph.dtype.itemsize, besides * graph.dtype.itemsize)
 
 
-def put_together(plan: Plan) -> bool:
+def root_is_merged(plan: Plan) -> bool:
     """Whether the scrubbed root is put among plain values: it is computed at fewer positions."""
     steps = [plan.steps[source.step] for _, source in plan.result.cells if source.step is not None]
     return any(step.at not in (ALL, plan.result.at) for step in steps)
 
 
-def peak(plan: Plan, every: list[Once]) -> int:
+def peak(plan: Plan, every: list[StepCost]) -> int:
     """Most bytes alive at once. A value is let go after its last use."""
     last = last_uses(plan)
     ends: dict[int, list[int]] = {}
-    for step, reader in last.items():
-        ends.setdefault(reader, []).append(step)
+    for made, reader in last.items():
+        ends.setdefault(reader, []).append(made)
     live = most = 0
-    for number, once in enumerate(every):
-        live += once.made
-        most = max(most, live + once.besides)
+    for number, step in enumerate(every):
+        live += step.made
+        most = max(most, live + step.besides)
         live -= sum(every[old].made for old in ends.get(number, ()))
     return max(most, live)
 
 
 @frozen
-class _StepCost:
+class _StepEstimate:
     """One step of a plan, at a width: what it costs."""
 
     plan: Plan
@@ -145,13 +145,13 @@ class _StepCost:
     def graph(self) -> Graph:
         return self.plan.graph
 
-    def once(self) -> Once:
+    def cost(self) -> StepCost:
         if isinstance(self.step, StreamStep):
             flops, made, besides = self._stream(self.step)
         else:
             flops, made, besides = self._site(self.step)
         size = self.graph.dtype.itemsize
-        return Once(flops, size * made, size * besides)
+        return StepCost(flops, size * made, size * besides)
 
     def _site(self, step: SiteStep) -> tuple[int, int, int]:
         site = self.graph.sites[step.site]
@@ -170,11 +170,11 @@ class _StepCost:
         return flops, made, besides
 
     def _read_stream(self, read: StreamRead, step: SiteStep) -> tuple[int, int]:
-        """Operations, and numbers held: the plain stream, and its sum with what changed."""
-        numbers = self._places(step.at, step.site) * self.graph.streams[read.stream].size
+        """Operations, and elements held: the plain stream, and its sum with what changed."""
+        elements = self._places(step.at, step.site) * self.graph.streams[read.stream].size
         if read.difference is None:
-            return 0, numbers
-        return 0, 2 * numbers + self._copied(Source(step.frame, read.difference), step, numbers)
+            return 0, elements
+        return 0, 2 * elements + self._copied(Source(step.frame, read.difference), step, elements)
 
     def _read_site(self, read: SiteRead, step: SiteStep) -> tuple[int, int]:
         at: Positions = ALL if read.everywhere else step.at
@@ -187,32 +187,32 @@ class _StepCost:
             for patch in read.patches
         ]
         flops = sum(f for f, _ in found)
-        numbers = sum(n for _, n in found)
+        elements = sum(n for _, n in found)
         if len(read.pieces) > 1 or read.patches:  # put together, or patched
-            numbers += self._size(read.site, at, len(step.heads))
-        return flops, numbers
+            elements += self._size(read.site, at, len(step.heads))
+        return flops, elements
 
     def _lookup(
         self, source: Source, site: str, at: Positions, heads: int, step: Step
     ) -> tuple[int, int]:
-        """Operations, and numbers copied, to read some heads of a site."""
-        numbers = self._size(site, at, heads)
+        """Operations, and elements copied, to read some heads of a site."""
+        elements = self._size(site, at, heads)
         places = self._places(at, site)
         flops = _recomputed_flops(site, self.graph, self.width, places, heads)
-        plain = numbers + _recomputed(site, self.graph, self.width, places, heads)
+        plain = elements + _recomputed(site, self.graph, self.width, places, heads)
         if source.step is None:
             return flops, plain
-        copied = self._copied(source, step, numbers)
+        copied = self._copied(source, step, elements)
         known = self.plan.steps[source.step]
         if known.at in (ALL, at):
             return 0, copied
         return flops, copied + plain  # put among plain values
 
-    def _copied(self, source: Source, step: Step, numbers: int) -> int:
-        """Numbers copied where a value has other combinations or positions than its reader."""
+    def _copied(self, source: Source, step: Step, elements: int) -> int:
+        """Elements copied where a value has other combinations or positions than its reader."""
         assert source.step is not None
         known = self.plan.steps[source.step]
-        return 0 if known.needs == step.needs and known.at == step.at else numbers
+        return 0 if known.needs == step.needs and known.at == step.at else elements
 
     def _stream(self, step: StreamStep) -> tuple[int, int, int]:
         made = self._places(step.at, step.stream) * self.graph.streams[step.stream].size
@@ -225,7 +225,7 @@ class _StepCost:
         return flops, made, besides
 
     def _change(self, patch: Patch, step: StreamStep) -> tuple[int, int]:
-        """Operations, and numbers held, to add what one patch changes."""
+        """Operations, and elements held, to add what one patch changes."""
         named = step.at if patch.at == ALL else patch.at
         heads = len(patch.heads)
         site = self.graph.sites[patch.site]
@@ -234,10 +234,10 @@ class _StepCost:
             for source in (patch.source, patch.over)
         ]
         places = self._places(named, patch.site)
-        numbers = self._size(patch.site, named, heads)
+        elements = self._size(patch.site, named, heads)
         written = self._places(named, step.stream) * self.graph.streams[step.stream].size
         flops = places * heads * site.write_flops + sum(flops for flops, _ in found)
-        return flops, sum(held for _, held in found) + numbers + (written if site.write else 0)
+        return flops, sum(held for _, held in found) + elements + (written if site.write else 0)
 
     def _places(self, at: Positions, name: str) -> int:
         if isinstance(at, Range):
@@ -266,7 +266,7 @@ def _recomputed_flops(name: str, graph: Graph, width: int, places: int, heads: i
 
 
 def _recomputed(name: str, graph: Graph, width: int, places: int, heads: int) -> int:
-    """Numbers held while a plain value that is not kept is computed, besides the value."""
+    """Elements held while a plain value that is not kept is computed, besides the value."""
     value = graph.values[name]
     if not isinstance(value, Site) or value.stored:
         return 0
@@ -283,7 +283,7 @@ def _span(port: Port, graph: Graph, width: int, places: int) -> int:
 
 
 def _across(name: str, graph: Graph, width: int, heads: int) -> int:
-    """Numbers at one position."""
+    """Elements at one position."""
     value = graph.values[name]
     if isinstance(value, Site):
         return (1 if value.shared else heads) * value.size(width)
@@ -302,15 +302,15 @@ def _row(name: str, graph: Graph, width: int) -> int:
 
 
 def _forward(graph: Graph, names: Iterable[str], width: int) -> int:
-    """Most numbers that a plain forward pass holds at once for one row."""
+    """Most elements that a plain forward pass holds at once for one row."""
     order = needed(graph, names)
-    last = {read: name for name in order for read in reads(graph.values[name])}
+    last = last_readers(graph, order)
     live: dict[str, int] = {}
     most = 0
     for name in order:
         value = graph.values[name]
         span = graph.span(name, width)
-        live[name] = _numbers(name, graph, width)
+        live[name] = _elements(name, graph, width)
         besides = live[name]
         if isinstance(value, Site):
             besides = span * (value.heads or 1) * value.scratch(width, span)
@@ -321,8 +321,8 @@ def _forward(graph: Graph, names: Iterable[str], width: int) -> int:
     return most
 
 
-def _numbers(name: str, graph: Graph, width: int) -> int:
-    """Numbers that are kept of one site or stream for one row."""
+def _elements(name: str, graph: Graph, width: int) -> int:
+    """Elements that are kept of one site or stream for one row."""
     value = graph.values[name]
     heads = (value.heads or 1) if isinstance(value, Site) else 1
     return graph.span(name, width) * _across(name, graph, width, heads)

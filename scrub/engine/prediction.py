@@ -10,17 +10,17 @@ import numpy as np
 from attrs import frozen
 
 from scrub.draw import Draws
+from scrub.engine.alignment import Frames, group_by_length
 from scrub.engine.budget import Budget
 from scrub.engine.cost import (
-    Longest,
-    Once,
+    StepCost,
     cost,
     one_step,
     peak,
-    put_together,
     read_root,
+    root_is_merged,
 )
-from scrub.engine.ranges import Range, bounds, group_by_length
+from scrub.engine.ranges import Range
 from scrub.engine.sharing import (
     BASELINE,
     REFERENCE,
@@ -91,60 +91,53 @@ class _Chunk:
 
 
 def _chunk(
-    plan: Plan, draws: Draws, samples: slice, width: int, root: Once, within: Budget
+    plan: Plan, draws: Draws, samples: slice, width: int, root: StepCost, within: Budget
 ) -> _Chunk:
-    drawn = Combinations(drawn_inputs(draws, samples))
-    every = [_all_of(step, plan, drawn, width, within.min_batch) for step in plan.steps]
+    inputs = drawn_inputs(draws, samples)
+    frames, drawn = Frames(plan.graph, inputs, width), Combinations(inputs)
+    every = [
+        _all_of(step, plan, frames, drawn.of(step.needs).first, within.min_batch)
+        for step in plan.steps
+    ]
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
     size = samples.stop - samples.start
     read = 3 * root.made * size + (root.made + root.besides) * max(plain)
     scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
     last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
+    merged = last if root_is_merged(plan) else 0
     return _Chunk(
         samples=size,
-        rows=sum(len(rows) for rows in by_dataset(drawn.inputs.values())),
-        flops=sum(s.flops for s in every) + root.flops * (sum(plain) + put_together(plan) * last),
+        rows=sum(len(rows) for rows in by_dataset(inputs.values())),
+        flops=sum(s.flops for s in every) + root.flops * (sum(plain) + merged),
         peak=max(peak(plan, every), read + root.made * last),
     )
 
 
-def _all_of(step: Step, plan: Plan, drawn: Combinations, width: int, min_batch: int) -> Once:
+def _all_of(
+    step: Step, plan: Plan, frames: Frames, samples: np.ndarray, min_batch: int
+) -> StepCost:
     """The cost of a step for all of its combinations, part by part as they are computed."""
-    samples = drawn.of(step.needs).first
     if not isinstance(step.at, Range):
-        return _times(one_step(plan, width, step, _longest(plan, drawn, width, samples)), samples)
+        return _cost_of(step, plan, frames, samples)
     name = step.site if isinstance(step, SiteStep) else step.stream
-    lengths = _lengths(step.at, step.frame, name, plan, drawn, width)[samples]
+    lengths = frames.lengths(step.frame, name, step.at)[samples]
     parts = [samples[part] for part in group_by_length(lengths, min_batch)]
-    each = [
-        _times(one_step(plan, width, step, _longest(plan, drawn, width, part)), part)
-        for part in parts
-    ]
+    each = [_cost_of(step, plan, frames, part) for part in parts]
     if len(parts) == 1:
         return each[0]
     whole = max(part.made // len(rows) for part, rows in zip(each, parts, strict=True))
-    return Once(
+    return StepCost(
         flops=sum(part.flops for part in each),
         made=whole * len(samples),
         besides=max(part.made + part.besides for part in each),
     )
 
 
-def _times(once: Once, samples: np.ndarray) -> Once:
-    count = len(samples)
-    return Once(once.flops * count, once.made * count, once.besides * count)
+def _cost_of(step: Step, plan: Plan, frames: Frames, samples: np.ndarray) -> StepCost:
+    """The cost of a step for these samples at once, where ranges are as long as the longest."""
 
+    def longest(at: Range, frame: Variable, name: str) -> int:
+        return int(frames.lengths(frame, name, at)[samples].max())
 
-def _longest(plan: Plan, drawn: Combinations, width: int, samples: np.ndarray) -> Longest:
-    def of(at: Range, frame: Variable, name: str) -> int:
-        return int(_lengths(at, frame, name, plan, drawn, width)[samples].max())
-
-    return of
-
-
-def _lengths(
-    at: Range, frame: Variable, name: str, plan: Plan, drawn: Combinations, width: int
-) -> np.ndarray:
-    """How many positions a range has in every sample's input."""
-    ends = bounds(at, drawn.inputs[frame], plan.graph.span(name, width))
-    return 1 + ends[:, 1] - ends[:, 0]
+    one, count = one_step(plan, frames.width, step, longest), len(samples)
+    return StepCost(one.flops * count, one.made * count, one.besides * count)

@@ -99,17 +99,3 @@ def _between(first: tuple[Spec, ...], last: tuple[Spec, ...]) -> Positions:
 
 def _ordered(specs: set[Spec]) -> tuple[Spec, ...]:
     return tuple(sorted(specs, key=lambda spec: (isinstance(spec, int), str(spec), spec)))
-
-
-def group_by_length(
-    lengths: Int[np.ndarray, " n"], min_batch: int
-) -> list[Int[np.ndarray, " part"]]:
-    """Samples to compute together: those of one length, and of neighbouring ones where that is
-    fewer than `min_batch`.
-    """
-    order = np.argsort(lengths, kind="stable")
-    cuts = [0]
-    for end in np.flatnonzero(np.diff(lengths[order])) + 1:
-        if end - cuts[-1] >= min_batch:
-            cuts.append(int(end))
-    return np.split(order, cuts[1:])

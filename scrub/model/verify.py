@@ -9,8 +9,8 @@ from attrs import frozen
 from torch import Tensor
 
 from scrub.errors import UserError, in_words
-from scrub.model.forward import reads
-from scrub.model.graph import Graph, Where
+from scrub.model.forward import InputBatch, forward
+from scrub.model.graph import Graph
 
 LONGEST = 128
 """Most tokens of a probe row."""
@@ -137,25 +137,4 @@ def plain_values(
     rows, width = tokens.shape
     if lengths is None:
         lengths = torch.full((rows,), width, device=tokens.device)
-    raw = {"tokens": tokens, "lengths": lengths}
-    wanted = set(names)
-    needed = set(wanted)
-    for name in reversed(list(graph.values)):
-        if name in needed:
-            needed.update(reads(graph.values[name]))
-    order = [name for name in graph.values if name in needed]
-    last = {read: name for name in order for read in reads(graph.values[name])}
-    values: dict[str, Tensor] = {}
-    for name in order:
-        if name in graph.streams:
-            values[name] = graph.total(name, values)
-        else:
-            site = graph.sites[name]
-            every = torch.arange(site.heads or 0, device=tokens.device)
-            at = torch.arange(graph.span(name, width), device=tokens.device)
-            read = {port.name: values[port.source] for port in site.ports}
-            values[name] = site.apply(read or raw, Where(every, at.expand(rows, -1)))
-        for read_name in reads(graph.values[name]):
-            if last[read_name] == name and read_name not in wanted:
-                values.pop(read_name, None)
-    return {name: values[name] for name in wanted}
+    return forward(graph, InputBatch({"tokens": tokens, "lengths": lengths}, rows, width), names)

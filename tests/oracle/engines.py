@@ -29,14 +29,17 @@ from scrub.model.graph import Graph
 from support.generator import Case
 
 PARTS = (
-    "scrub.engine.alignment",
     "scrub.engine.ranges",
     "scrub.engine.routing",
     "scrub.engine.steps",
     "scrub.engine.lower",
     "scrub.engine.plan",
+    "scrub.engine.alignment",
+    "scrub.engine.activation_store",
     "scrub.engine.activations",
     "scrub.engine.sharing",
+    "scrub.engine.lookup",
+    "scrub.engine.compute",
     "scrub.engine.execute",
 )
 """The modules of the engine, in the order in which they import each other."""
@@ -105,9 +108,9 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "return at",
     ),
     "samples of one length come before longer ones": (
-        "scrub.engine.execute",
-        "rows, length = torch.tensor(part, device=here.device), here.shape[1]",
-        "rows, length = torch.arange(len(part), device=here.device), here.shape[1]",
+        "scrub.engine.compute",
+        "rows, length = torch.tensor(part, device=value.device), value.shape[1]",
+        "rows, length = torch.arange(len(part), device=value.device), value.shape[1]",
     ),
     "wrong donor for other inputs": (
         "scrub.engine.lower",
@@ -135,22 +138,22 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "needs = frozenset({step.frame})",
     ),
     "value taken at the parent's position": (
-        "scrub.engine.execute",
-        "new = self.lookup(patch.source, site, patch.heads, patch.at, patch.source.frame, samples)",
-        "new = self.lookup(patch.source, site, patch.heads, patch.at, step.frame, samples)",
+        "scrub.engine.compute",
+        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, frame, samples)",
+        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, step.frame, samples)",
     ),
     "value put at the donor's position": (
-        "scrub.engine.execute",
-        "landing = self.index(step.frame, site, patch.at, samples)",
-        "landing = self.index(patch.source.frame, site, patch.at, samples)",
+        "scrub.engine.compute",
+        "landing = chunk.frames.index(step.frame, site, patch.at, samples)",
+        "landing = chunk.frames.index(frame, site, patch.at, samples)",
     ),
     "stream forgets what earlier layers changed": (
-        "scrub.engine.execute",
-        "total = self.difference(step.base, step.at, samples)",
-        "total = 0 * self.difference(step.base, step.at, samples)",
+        "scrub.engine.compute",
+        "total = lookup_difference(chunk, step.base, step.at, samples)",
+        "total = 0 * lookup_difference(chunk, step.base, step.at, samples)",
     ),
     "writer's plain value is not taken away": (
-        "scrub.engine.execute",
+        "scrub.engine.compute",
         "change = new - old",
         "change = new",
     ),
