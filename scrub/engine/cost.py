@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
-from scrub.engine.plan import last_uses
+from scrub.engine.dependencies import last_uses
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import (
     Patch,

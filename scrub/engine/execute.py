@@ -25,8 +25,8 @@ from scrub.engine.activations import ActivationCache
 from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget
 from scrub.engine.compute import compute_step
+from scrub.engine.dependencies import last_uses
 from scrub.engine.lookup import Chunk, lookup_site, needs_of, per_sample
-from scrub.engine.plan import last_uses
 from scrub.engine.sharing import (
     BASELINE,
     REFERENCE,

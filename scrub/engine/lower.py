@@ -1,6 +1,6 @@
 """Lower a tree to steps: follow the open paths of every node down the graph.
 
-Positions are left open here ("all"); `scrub.engine.plan` narrows them.
+Positions are left open here ("all"); `scrub.engine.narrow` narrows them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scrub.engine.routing import (
 from scrub.engine.steps import (
     Patch,
     Piece,
+    Result,
     SiteRead,
     SiteStep,
     Source,
@@ -29,11 +30,25 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
-from scrub.hypothesis.tree import NamePath, Occurrence
+from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Graph, Port
 from scrub.names import Cell
 
 K = TypeVar("K", bound=Hashable)
+
+
+def lower(tree: Tree, graph: Graph) -> tuple[tuple[Step, ...], Result]:
+    """The steps that compute a tree, in an order in which each reads only those before it, and
+    where the root's value is found.
+
+    Law: one step per node, site and state: a value is computed once, by however many paths it is
+    reached.
+    """
+    builder = Builder(graph)
+    builder.node(tree)
+    (route,) = tree.routes
+    cells = tuple((cell, builder.values[tree.path, cell]) for cell in route.cells)
+    return tuple(builder.steps), Result(route.at, cells)
 
 
 @frozen(eq=False)

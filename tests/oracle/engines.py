@@ -33,6 +33,9 @@ PARTS = (
     "scrub.engine.routing",
     "scrub.engine.steps",
     "scrub.engine.lower",
+    "scrub.engine.readout",
+    "scrub.engine.narrow",
+    "scrub.engine.dependencies",
     "scrub.engine.plan",
     "scrub.engine.alignment",
     "scrub.engine.activation_store",
@@ -98,7 +101,7 @@ ENGINE = Engine(scrub.engine.plan.plan, scrub.engine.execute.execute, Activation
 
 MUTANTS: dict[str, tuple[str, str, str]] = {
     "a moved pattern sees only what lay before it": (
-        "scrub.engine.plan",
+        "scrub.engine.narrow",
         "return port.causal_by is not None and port.causal_by not in self.claimed",
         "return port.causal_by is not None",
     ),
@@ -133,7 +136,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "return False",
     ),
     "memo key without the open paths' draws": (
-        "scrub.engine.plan",
+        "scrub.engine.dependencies",
         "needs = frozenset({step.frame}).union(*(of(source) for source in sources(step)))",
         "needs = frozenset({step.frame})",
     ),
@@ -158,13 +161,13 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "change = new",
     ),
     "keys and values change only where the query stands": (
-        "scrub.engine.plan",
-        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
+        "scrub.engine.narrow",
+        "return [onwards(at) if attention.is_causal(read, step) else ALL for at in changed]",
         "return changed",
     ),
     "keys and values change only onwards, though every position sees them": (
-        "scrub.engine.plan",
-        "return [onwards(at) if self._only_past(read, step) else ALL for at in changed]",
+        "scrub.engine.narrow",
+        "return [onwards(at) if attention.is_causal(read, step) else ALL for at in changed]",
         "return [onwards(at) for at in changed]",
     ),
     "a child's value is added to what it replaces": (
