@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from attrs import field, frozen
 
+import scrub
 from scrub.data.dataset import Dataset
 from scrub.draw import Draws
 from scrub.errors import is_users
@@ -35,6 +36,8 @@ from scrub.model.registry import Model
 from scrub.names import Cell
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
+
+PACKAGE = Path(scrub.__file__).parent
 
 
 @frozen(eq=False)
@@ -55,7 +58,7 @@ class Fingerprints:
     @staticmethod
     def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
         sources = {item.name: _sources(item.claim) for item in claims}
-        return Fingerprints(sources, _own_code())
+        return Fingerprints(sources, code_hash(PACKAGE))
 
     def of(
         self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
@@ -116,11 +119,12 @@ def _is_users(module: ModuleType) -> bool:
     return is_users(module.__name__, getattr(module, "__file__", None) or "")
 
 
-def _own_code() -> str:
-    """Hash of scrub's modules, and of the versions of what computes below it."""
+def code_hash(package: Path) -> str:
+    """Hash of a package's modules, those of its subpackages too, and of the libraries' versions."""
     versions = [f"{name} {version(name)}".encode() for name in ("torch", "numpy", "transformers")]
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return _digest([*versions, *(file.read_bytes() for file in files)])
+    files = sorted(package.rglob("*.py"))
+    named = (str(file.relative_to(package)).encode() for file in files)
+    return _digest([*versions, *named, *(file.read_bytes() for file in files)])
 
 
 def _model_files(directory: Path | None) -> str:
