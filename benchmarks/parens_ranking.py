@@ -51,8 +51,8 @@ def lift(result: Result, over: Result) -> Interval:
     recovered: it is the loss recovered of what lies as far below the baseline as the one claim lies
     below the other.
     """
-    gained = over.numbers.scrubbed - result.numbers.scrubbed
-    numbers = result.numbers
+    gained = over.scores.scrubbed - result.scores.scrubbed
+    numbers = result.scores
     return evolve(numbers, scrubbed=numbers.baseline - gained).recovered()
 
 

@@ -69,7 +69,7 @@ def results(
 
 def recovered(result: Result, part: Mask) -> Interval:
     """Loss recovered over the references of a part."""
-    return result.numbers.where(part).recovered()
+    return result.scores.where(part).recovered()
 
 
 def mean(losses: np.ndarray, seed: int) -> Interval:
@@ -106,8 +106,8 @@ def rows(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 def losses(found: Mapping[str, Result], parts: Mapping[str, Callable[[Result], Mask]]) -> str:
     """Mean losses in nats. Original and baseline are the same for all claims, draws being keyed."""
     first = next(iter(found.values()))
-    numbers = {"original": first.numbers.original, "baseline": first.numbers.baseline}
-    numbers |= {name: result.numbers.scrubbed for name, result in found.items()}
+    numbers = {"original": first.scores.original, "baseline": first.scores.baseline}
+    numbers |= {name: result.scores.scrubbed for name, result in found.items()}
     masks = {name: within(first) for name, within in parts.items()}
     head = ["loss (nats)", *(f"{name} ({mask.sum():,})" for name, mask in masks.items())]
     body = [

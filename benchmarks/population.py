@@ -29,7 +29,7 @@ from scrub.results.population import flattered, holding
 from scrub.samplers import Agree, Exact
 from scrub.stats.between import Fresh, spread
 from scrub.stats.intervals import Interval
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "statistics.md"
 RUNS, FRESH = 500, 5
@@ -38,7 +38,7 @@ UNNAMED = 0.3
 """What a row that agrees on the class costs, to one of another class."""
 
 
-Run = tuple[Numbered, float]
+Run = tuple[Scores, float]
 
 
 def truth(classes: int) -> float:
@@ -64,7 +64,7 @@ def measured(rng: np.random.Generator, classes: int, rows: int, references: int)
         unnamed = UNNAMED * (x[here] - x[donor]) ** 2 / 2
         return weight[here] * ((label[here] != label[donor]) + unnamed)
 
-    return Numbered(loss(here), loss(own), loss(another)), float(np.mean(here == own))
+    return Scores(loss(here), loss(own), loss(another)), float(np.mean(here == own))
 
 
 @frozen

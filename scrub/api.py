@@ -28,7 +28,7 @@ from scrub.runner.options import Options, is_whole, option_problems
 from scrub.runner.pipeline import ahead, scrub_claim
 from scrub.runner.prepare import Prepared, prepare
 from scrub.runner.session import Session
-from scrub.stats.bonferroni import judged
+from scrub.stats.bonferroni import family_size
 from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
@@ -186,12 +186,12 @@ class Explanation:
 
 
 def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -> list[Result]:
-    together = judged(claims)
+    family = family_size(claims)
     if_cheap = asked.nulls is None or asked.conventions is None
 
     def one(prepared: Prepared) -> Result:
         cost = ahead(prepared, session, chosen, nothing_known).cost if if_cheap else None
-        result = scrub_claim(prepared, session, chosen, together=together)
+        result = scrub_claim(prepared, session, chosen, family_size=family)
         return diagnose(result, prepared, session, chosen, asked, cost=cost)
 
     every = prepare(list(map(_collected, claims)), session, chosen)

@@ -80,7 +80,7 @@ def _direct_paths(bench: Bench, receiver: Head, metric: Metric) -> Other:
     each = seconds / forwards / TRIED
     return Other(
         "get_act_patch_direct_path", each * len(hypotheses) * bench.work.references,
-        off(measured(metric, query[:, None, None], references), result.numbers.scrubbed),
+        off(measured(metric, query[:, None, None], references), result.scores.scrubbed),
         f"from {forwards} forwards on {TRIED} references (it patches every later head in turn)",
     )  # fmt: skip
 
@@ -142,6 +142,6 @@ def _edge_patching(
         took, value = timed(partial(look, edge, references, corrupt), 1)
         seconds += took
         numbers = measured(work.metric, value[:, None, None], references)
-        offs.append(off(numbers, result.numbers.scrubbed))
+        offs.append(off(numbers, result.scores.scrubbed))
     note = f"from {len(some)} edges"
     return Other("AutoCircuit's method", of / len(some) * seconds, max(offs), note)

@@ -73,7 +73,7 @@ class Bench:
 
             seconds, roots = timed(run, repeats)
             offs = [
-                off(measured(metric, root, result.draws.references), result.numbers.scrubbed)
+                off(measured(metric, root, result.draws.references), result.scores.scrubbed)
                 for root, (_, result) in zip(roots, hypotheses, strict=True)
             ]
             note = f"from {len(hypotheses)} x {few:,} references"

@@ -74,7 +74,7 @@ def marks(
         for name in result.idle:
             tree = loosened(result.tree, [nodes[name]])
             yield mark("idle", name, "", nodes[name].paths, tree)
-        asked = {(finer.name, finer.words) for finer in result.earned.finer}
+        asked = {(finer.name, finer.words) for finer in result.support.finer}
         for less in coarser(result.tree, result.draws) if asked else ():
             if (less.node.name, less.words) in asked:
                 yield mark("finer", less.node.name, less.words, less.node.paths, less.tree)

@@ -21,11 +21,11 @@ from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
 from scrub.samplers import Exact
-from scrub.stats.intervals import Interval, Numbers
-from scrub.stats.scores import Numbered
+from scrub.stats.intervals import Interval, PerReference
+from scrub.stats.scores import Scores
 from scrub.stats.shares import share
 
-Scrubbed = Callable[[Sequence[Tree]], list[Numbers]]
+Scrubbed = Callable[[Sequence[Tree]], list[PerReference]]
 """Variants of a claim → of each the metric of its root per reference, float64 [samples]."""
 
 
@@ -113,7 +113,7 @@ def keeping(tree: Tree, kept: Collection[Swap]) -> Tree:
 
 def blame(
     tree: Tree,
-    numbers: Numbered,
+    numbers: Scores,
     rows: np.ndarray,
     scrubbed: Scrubbed,
     *,
@@ -163,7 +163,7 @@ def _by_path(
     tree: Tree,
     losses: tuple[Lost, ...],
     pieces: list[tuple[Route, ...]],
-    numbers: Numbered,
+    numbers: Scores,
     scrubbed: Scrubbed,
 ) -> dict[Swap, tuple[LostOnPath, ...]]:
     """What each swap loses by each of its leaf's paths."""
@@ -190,7 +190,7 @@ def _by_path(
     }
 
 
-def worst(numbers: Numbered, rows: np.ndarray, most: int) -> tuple[int, ...]:
+def worst(numbers: Scores, rows: np.ndarray, most: int) -> tuple[int, ...]:
     """The samples whose metric moves furthest towards the baseline, one a row."""
     here = numbers.where(numbers.defined)
     towards = np.sign((here.baseline - here.original).mean())

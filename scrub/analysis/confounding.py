@@ -34,7 +34,9 @@ def confounded(data: Dataset, features: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def alike(data: Dataset, stated: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
+def equivalent_features(
+    data: Dataset, stated: Mapping[str, Sequence[str]]
+) -> tuple[tuple[str, str], ...]:
     """The pairs of nodes that state different features which divide the rows of `data` alike.
 
     Args:

@@ -1,4 +1,4 @@
-"""Earned support: would any other input have done as well as those that a claim asks for?
+"""Support support: would any other input have done as well as those that a claim asks for?
 
 A claim that states features asserts that they matter. So it is scrubbed once more with any input at
 all in place of those that agree. If that meets the belief too, nothing that was stated was put to
@@ -32,7 +32,7 @@ from scrub.hypothesis.belief import Expectation, Verdict
 from scrub.hypothesis.tree import Tree
 from scrub.stats.intervals import Interval, loss_recovered
 from scrub.stats.rounding import number
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from scrub.stats.verdict import verdict_of
 
 NO_LOSS = 0.05
@@ -41,14 +41,14 @@ interval's confidence: a twentieth of baseline − original, the least that a re
 FIRST_LOOK = 250
 """References on which a node is loosened first; only what they leave open takes all."""
 
-Scrub = Callable[[Tree], Callable[[int], Numbered]]
+Scrub = Callable[[Tree], Callable[[int], Scores]]
 """Scrubs the claim with other samplers: gives its numbers on the first so many references. What was
 computed for fewer is not computed again."""
 
 
-def nothing_loosened(tree: Tree) -> Earned:
+def nothing_loosened(tree: Tree) -> Support:
     """What a claim states, where nothing was asked of it."""
-    return Earned(tuple(node.name for node in stated(tree)))
+    return Support(tuple(node.name for node in stated(tree)))
 
 
 def most_scrubs(tree: Tree) -> int:
@@ -57,14 +57,14 @@ def most_scrubs(tree: Tree) -> int:
     return nodes + 1 if nodes > 1 else nodes
 
 
-def earned(
+def support_of(
     tree: Tree,
     draws: Draws,
-    numbers: Numbered,
+    numbers: Scores,
     judged: Interval,
     expect: Expectation | None,
     scrub: Scrub,
-) -> Earned:
+) -> Support:
     """Scrub a claim that states features again, without them.
 
     Args:
@@ -89,10 +89,10 @@ def earned(
     alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
     idle = {one.name for one in alone if one.idle}
     asked = [less for less in coarser(tree, draws) if less.node.name not in idle]
-    return evolve(found, alone=alone, finer=_finer(asked, draws, numbers, scrub))
+    return evolve(found, loosened=alone, finer=_finer(asked, draws, numbers, scrub))
 
 
-def _vacuous(nodes: tuple[Stated, ...], anything: Numbered) -> str:
+def _vacuous(nodes: tuple[Stated, ...], anything: Scores) -> str:
     recovered = anything.recovered().mean
     return f"with any input in place of {in_words(nodes)}, {number(recovered)} is recovered as well"
 
@@ -105,18 +105,18 @@ def _enough(samples: int, decides: Callable[[int], bool]) -> int:
 def _alone(
     tree: Tree,
     nodes: tuple[Stated, ...],
-    found: Earned,
+    found: Support,
     draws: Draws,
     judged: Interval,
     expect: Expectation,
     scrub: Scrub,
-) -> tuple[Alone, ...]:
+) -> tuple[LoosenedNode, ...]:
     """Each node loosened by itself; the only one is what was loosened already."""
     if len(nodes) == 1:
         assert found.with_any_input is not None
-        return (Alone(nodes[0].name, found.with_any_input, idle=False),)
+        return (LoosenedNode(nodes[0].name, found.with_any_input, idle=False),)
 
-    def one(node: Stated) -> Alone:
+    def one(node: Stated) -> LoosenedNode:
         loose = scrub(loosened(tree, [node]))
 
         def verdict(samples: int) -> Verdict:
@@ -125,20 +125,18 @@ def _alone(
 
         samples = _enough(len(draws.references), lambda few: verdict(few) != "inconclusive")
         idle = verdict(samples) == "supported"
-        return Alone(node.name, loose(samples).recovered(), idle)
+        return LoosenedNode(node.name, loose(samples).recovered(), idle)
 
-    def known(node: Stated) -> Alone:
+    def known(node: Stated) -> LoosenedNode:
         try:
             return one(node)
         except UserError as error:
-            return Alone(node.name, None, idle=False, problem=error.problems[0].what)
+            return LoosenedNode(node.name, None, idle=False, problem=error.problems[0].what)
 
     return tuple(map(known, nodes))
 
 
-def _finer(
-    asked: list[Coarser], draws: Draws, numbers: Numbered, scrub: Scrub
-) -> tuple[Finer, ...]:
+def _finer(asked: list[Coarser], draws: Draws, numbers: Scores, scrub: Scrub) -> tuple[Finer, ...]:
     """Each of these ways to ask for less by which nothing is lost."""
 
     def enough(less: Coarser) -> Finer | None:
@@ -155,7 +153,7 @@ def _finer(
     return tuple(found for less in asked if (found := enough(less)))
 
 
-def _lost(scrubbed: Numbered, numbers: Numbered) -> Interval:
+def _lost(scrubbed: Scores, numbers: Scores) -> Interval:
     """By how much less is recovered than by the claim, paired by reference."""
     here = numbers.where(np.arange(len(scrubbed.original)))
     which = here.defined
@@ -169,7 +167,7 @@ def _nothing(lost: Interval) -> bool:
 
 
 @frozen
-class Alone:
+class LoosenedNode:
     """One node that states a feature, with any input in its place and all else as claimed.
 
     Attributes:
@@ -198,7 +196,7 @@ class Finer:
 
 
 @frozen
-class Earned:
+class Support:
     """Whether what a claim states was put to the test (see `scrub.analysis.support`).
 
     Attributes:
@@ -206,7 +204,7 @@ class Earned:
         with_any_input: loss recovered with any input in place of those that they ask for; None
             where no node states a feature, or where it cannot be scrubbed so (`problem` says why).
         vacuous: why nothing that was stated was put to the test; "" if something was.
-        alone: each of these nodes loosened by itself; only of claims that are supported.
+        loosened: each of these nodes loosened by itself; only of claims that are supported.
         finer: nodes that ask for more than they need; only of claims that are supported.
     """
 
@@ -214,5 +212,5 @@ class Earned:
     with_any_input: Interval | None = None
     problem: str = ""
     vacuous: str = ""
-    alone: tuple[Alone, ...] = ()
+    loosened: tuple[LoosenedNode, ...] = ()
     finer: tuple[Finer, ...] = ()

@@ -32,7 +32,7 @@ from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.model.forward import Heads, batch_of, forward, read, stored_sources
 from scrub.samplers import Agree, Exact, Sampler, Uncond
 from scrub.samplers.agreement import classes
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 ALL_EXACT = "every sampler is Exact, so nothing was swapped"
 ONE_INPUT = "all rows of the data are the same input, so nothing was swapped"
@@ -48,14 +48,14 @@ def rounding(dtype: torch.dtype) -> float:
     return 1e-9 if dtype == torch.float64 else 1e-5
 
 
-def changed_nothing(numbers: Numbered, dtype: torch.dtype) -> bool:
+def changed_nothing(numbers: Scores, dtype: torch.dtype) -> bool:
     """Whether the scrub left the metric of every reference as it was, but for rounding."""
     finite = numbers.original[np.isfinite(numbers.original)]
     within = rounding(dtype) * np.abs(finite).max(initial=0.0)
     return np.allclose(numbers.original, numbers.scrubbed, rtol=0, atol=within, equal_nan=True)
 
 
-def why_vacuous(draws: Draws, numbers: Numbered, plan: Plan) -> str:
+def why_vacuous(draws: Draws, numbers: Scores, plan: Plan) -> str:
     """Why nothing was put to the test, in words; "" if something was."""
     if reason := nothing_swapped(plan.tree, draws):
         return reason

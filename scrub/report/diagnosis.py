@@ -51,7 +51,7 @@ def show_blame(result: Result, console: Console) -> None:
     console.print(blame_table(result.tree, found, console.width), highlight=False)
     for sample in found.worst:
         row = result.draws.references.index[sample]
-        values = {name: getattr(result.numbers, name)[sample] for name in COLUMNS}
+        values = {name: getattr(result.scores, name)[sample] for name in COLUMNS}
         figures = ", ".join(f"{name} {number(value)}" for name, value in values.items())
         console.print(f"\nsample {sample} (row {row}): {figures}", highlight=False)
         console.print(swaps(result.tree, result.draws, sample), highlight=False)

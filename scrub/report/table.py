@@ -21,7 +21,7 @@ from scrub.stats.bonferroni import told_apart
 from scrub.stats.cancellation import in_words
 from scrub.stats.intervals import CONFIDENCE
 from scrub.stats.rounding import interval, number, percent
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
 ANY_INPUT = "with any\ninput"
@@ -37,10 +37,10 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
     """
     bounds = [(r.expect.low, r.expect.high) if r.expect else () for r in results]
     shown = [Column("claim", [result.claim.name for result in results], fold=True)]
-    shown += _figures([result.numbers for result in results])
+    shown += _figures([result.scores for result in results])
     intervals = [interval(r.recovered, b) for r, b in zip(results, bounds, strict=True)]
     shown.append(Column(RECOVERED, intervals))
-    if any(result.earned.states for result in results):
+    if any(result.support.states for result in results):
         shown.append(Column(ANY_INPUT, [_any_input(r) for r in results], right=True, drop=6))
     shown += [
         Column("belief", [belief(result.expect) for result in results], drop=3),
@@ -51,7 +51,7 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
     return table(shown, width)
 
 
-def _figures(numbers: Sequence[Numbered]) -> list[Column]:
+def _figures(numbers: Sequence[Scores]) -> list[Column]:
     """The three means."""
     means = [one.means for one in numbers]
     return [
@@ -78,7 +78,7 @@ def others_table(results: Sequence[Result], width: int) -> Table:
         [
             Column("claim", [result.claim.name for result, _ in rows], fold=True),
             Column("metric", [other.metric.name for _, other in rows], fold=True),
-            *_figures([other.numbers for _, other in rows]),
+            *_figures([other.scores for _, other in rows]),
             Column(RECOVERED, [interval(other.recovered) for _, other in rows]),
         ],
         width,
@@ -153,7 +153,7 @@ def heading(first: Result, console: Console) -> None:
 
 def _together(corrected: Sequence[Result]) -> str:
     """What the verdicts of several claims are read off."""
-    used, count = corrected[0].corrected, corrected[0].together
+    used, count = corrected[0].corrected, corrected[0].family_size
     assert used is not None
     all_of = "both" if count == 2 else f"all {count}"
     return (
@@ -173,7 +173,7 @@ def details(result: Result, console: Console) -> None:
     loosened = result.with_any_input
     if loosened is not None:
         say(f"with any input in place of those that agree: {interval(loosened)}")
-    for one in result.earned.finer:
+    for one in result.support.finer:
         say(f'"{one.name}" {one.words}: {interval(one.recovered)}')
     say(in_words(result.cancellation, interval(result.cancellation.recovered)))
     say(f"correction: {result.correction}")
@@ -197,7 +197,7 @@ def nodes(result: Result, width: int) -> Table:
         + ([("other", n.other, n.other_distinct)] if n.other else [])
         for n in result.nodes
     ]
-    alone = {one.name: one for one in result.earned.alone}
+    alone = {one.name: one for one in result.support.loosened}
     loosened = [alone.get(" / ".join(n.path), alone.get(n.name)) for n in result.nodes]
     names = ["  " * (len(n.path) - 1) + n.name for n in result.nodes]
     inputs = ["\n".join(f"{which} {sampler}" for which, sampler, _ in rows) for rows in drawn]
@@ -246,7 +246,7 @@ def breakdown(result: Result, column: str, width: int) -> Table:
         UserError: the data has no such column.
     """
     numbered, values = parts_by(result.draws.references.feature(column))
-    measured = [(result.metric, result.numbers), *((m.metric, m.numbers) for m in result.others)]
+    measured = [(result.metric, result.scores), *((m.metric, m.scores) for m in result.others)]
     parts = [
         (str(value), metric.name, numbers.where(numbered == number))
         for number, value in sorted(enumerate(values), key=lambda part: by_kind(part[1]))

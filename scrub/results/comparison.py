@@ -17,7 +17,7 @@ from scrub.errors import UserError
 from scrub.results.result import Result
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.rounding import interval
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from scrub.stats.shares import share
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def compare(first: Result, second: Result) -> Comparison:
     paired = _same_references(first, second)
     if paired and _one_claim(first, second) and not math.isnan(first.recovered.mean):
         return Comparison(first, second, Interval(0.0, 0.0, 0.0), paired)
-    found = difference(first.numbers, second.numbers, paired=paired, seed=first.seed)
+    found = difference(first.scores, second.scores, paired=paired, seed=first.seed)
     return Comparison(first, second, found, paired)
 
 
-def difference(first: Numbered, second: Numbered, *, paired: bool, seed: int) -> Interval:
+def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Interval:
     """Loss recovered by the first minus that by the second, with its interval.
 
     Where both have the same original and baseline in every reference, it is one ratio, with the
@@ -159,7 +159,7 @@ def difference(first: Numbered, second: Numbered, *, paired: bool, seed: int) ->
     return Interval(_recovered(first) - _recovered(second), float(found.low), float(found.high))
 
 
-def _recovered(numbers: Numbered) -> float:
+def _recovered(numbers: Scores) -> float:
     gap = (numbers.baseline - numbers.original).mean()
     return float((numbers.baseline - numbers.scrubbed).mean() / gap)
 
@@ -174,7 +174,7 @@ def _one_claim(first: Result, second: Result) -> bool:
     ours, theirs = (
         (r.file, r.claim.name, r.model, r.weights_sha256, r.seed) for r in (first, second)
     )
-    return ours == theirs and np.array_equal(first.numbers.scrubbed, second.numbers.scrubbed)
+    return ours == theirs and np.array_equal(first.scores.scrubbed, second.scores.scrubbed)
 
 
 def _same_references(first: Result, second: Result) -> bool:

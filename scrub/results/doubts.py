@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from scrub.analysis.confounding import alike
+from scrub.analysis.confounding import equivalent_features
 from scrub.analysis.conventions import convention_doubts
 from scrub.analysis.loosening import stated
 from scrub.analysis.nulls import nulls_doubts
-from scrub.analysis.support import Earned
+from scrub.analysis.support import Support
 from scrub.metrics import Metric
 from scrub.results.result import NodeResult, Result
 from scrub.samplers import Agree, Exact, describe_sampler, features_of
 from scrub.stats.rounding import interval, number, percent
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from scrub.stats.verdict import verdict_of
 
 MANY = 4
@@ -36,13 +36,13 @@ def doubts(result: Result) -> list[str]:
     found = [f"vacuous: {vacuous}"] if vacuous else []
     found += _corrected(result)
     found += result.judgement.notes
-    found += _left_out(result.metric, result.numbers)
+    found += _left_out(result.metric, result.scores)
     for other in result.others:
-        found += _left_out(other.metric, other.numbers)
+        found += _left_out(other.metric, other.scores)
         if other.recovered.reason:
             found.append(f"{other.metric.name}: {other.recovered.reason}")
-    found += _unearned(result.earned)
-    found += _alike(result)
+    found += _untested(result.support)
+    found += _equivalent_features(result)
     if result.diagnosis is not None:
         found += nulls_doubts(result.diagnosis.nulls)
         found += convention_doubts(result.diagnosis.conventions)
@@ -61,13 +61,13 @@ def _corrected(result: Result) -> list[str]:
         return []
     bounds = (expect.low, expect.high)
     return [
-        f"{verdict} as one of {result.together} claims, by its {percent(corrected.confidence)} "
+        f"{verdict} as one of {result.family_size} claims, by its {percent(corrected.confidence)} "
         f"interval {interval(corrected, bounds).partition(' ')[2]}; by its own "
         f"{percent(result.recovered.confidence)} interval it would be {alone}"
     ]
 
 
-def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
+def _left_out(metric: Metric, numbers: Scores) -> list[str]:
     """What there is to say of references on which a metric is not defined."""
     missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
     if missing in (0, samples):  # where all are, nothing is defined, which is said as the reason
@@ -78,14 +78,14 @@ def _left_out(metric: Metric, numbers: Numbered) -> list[str]:
     ]
 
 
-def _unearned(found: Earned) -> list[str]:
+def _untested(found: Support) -> list[str]:
     """Nodes that need not state what they state."""
     said = []
     if found.problem:
         said.append(
             f"it could not be run with any input in place of those it asks for: {found.problem}"
         )
-    idle = [alone for alone in found.alone if alone.idle and alone.recovered is not None]
+    idle = [alone for alone in found.loosened if alone.idle and alone.recovered is not None]
     if len(idle) > MANY:
         least = min(alone.recovered.mean for alone in idle if alone.recovered is not None)
         said.append(
@@ -107,7 +107,7 @@ def _unearned(found: Earned) -> list[str]:
     return said
 
 
-def _alike(result: Result) -> list[str]:
+def _equivalent_features(result: Result) -> list[str]:
     """Nodes whose features say the same in this data: exchanged, they would do as well."""
     if result.judgement.verdict != "supported":
         return []
@@ -118,7 +118,7 @@ def _alike(result: Result) -> list[str]:
     return [
         f"nodes {said[one]} and {said[other]} state features that divide these rows alike: rows in "
         "which they differ would tell them apart"
-        for one, other in alike(data, features)
+        for one, other in equivalent_features(data, features)
     ][:MANY]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scrub.analysis.support import Alone, Finer
+from scrub.analysis.support import Finer, LoosenedNode
 from scrub.hypothesis.belief import Expectation
 from scrub.metrics import Metric
 from scrub.results.doubts import doubts
@@ -14,7 +14,7 @@ from scrub.results.result import NodeResult, Result
 from scrub.stats.cancellation import Cancellation
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import finite
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 SCHEMA = "scrub.results.result/1"
 
@@ -45,23 +45,23 @@ def _result(result: Result) -> dict[str, Any]:
         "model": result.model,
         "samples": result.samples,
         "metric": _metric(result.metric),
-        "loss": _loss(result.numbers, recovered),
+        "loss": _loss(result.scores, recovered),
         "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
-        "left_out": int((~result.numbers.defined).sum()),
+        "left_out": int((~result.scores.defined).sum()),
         "other_metrics": [
             _metric(other.metric)
             | {
-                "loss": _loss(other.numbers, other.recovered),
+                "loss": _loss(other.scores, other.recovered),
                 "recovered": interval_as_json(other.recovered)
                 | {"confidence": other.recovered.confidence},
-                "left_out": int((~other.numbers.defined).sum()),
+                "left_out": int((~other.scores.defined).sum()),
             }
             for other in result.others
         ],
         "per_reference": _per_reference(result.cancellation),
         "corrected": _corrected(result.corrected),
         "corrected_reason": None if result.corrected else "judged alone, by recovered",
-        **_earned(result),
+        **_support(result),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
         "bounds": _bounds(expect),
@@ -96,9 +96,9 @@ def _per_reference(found: Cancellation) -> dict[str, Any]:
     }
 
 
-def _earned(result: Result) -> dict[str, Any]:
+def _support(result: Result) -> dict[str, Any]:
     """What is recovered without the features that nodes state (null: see reason)."""
-    found = result.earned
+    found = result.support
     loosened, reason = found.with_any_input, found.problem
     if loosened is None and not reason:
         reason = "loss recovered is undefined"
@@ -110,13 +110,13 @@ def _earned(result: Result) -> dict[str, Any]:
         "states_features": list(found.states),
         "with_any_input": None if loosened is None else interval_as_json(loosened),
         "with_any_input_reason": reason or None,
-        "idle": [one.name for one in found.alone if one.idle],
-        "loosened_alone": [_alone(one) for one in found.alone],
+        "idle": [one.name for one in found.loosened if one.idle],
+        "loosened_alone": [_loosened(one) for one in found.loosened],
         "finer_than_needed": [_finer(one) for one in found.finer],
     }
 
 
-def _alone(one: Alone) -> dict[str, Any]:
+def _loosened(one: LoosenedNode) -> dict[str, Any]:
     recovered = None if one.recovered is None else interval_as_json(one.recovered)
     return {"node": one.name, "recovered": recovered, "reason": one.problem or None}
 
@@ -132,7 +132,7 @@ def _corrected(found: Interval | None) -> dict[str, Any] | None:
     return interval_as_json(found) | {"confidence": found.confidence, "method": "Bonferroni"}
 
 
-def _loss(numbers: Numbered, recovered: Interval) -> dict[str, Any]:
+def _loss(numbers: Scores, recovered: Interval) -> dict[str, Any]:
     means = {name: finite(mean) for name, mean in numbers.means.items()}
     return means | {"reason": recovered.reason if None in means.values() else None}
 

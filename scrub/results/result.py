@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from attrs import field, frozen
 
-from scrub.analysis.support import Earned
+from scrub.analysis.support import Support
 from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis.belief import Expectation
 from scrub.hypothesis.claim import Claim
@@ -19,7 +19,7 @@ from scrub.printing import free_name
 from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, percent
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from scrub.stats.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Measured:
     """What another metric of a claim came to; it decides nothing."""
 
     metric: Metric
-    numbers: Numbered
+    scores: Scores
     recovered: Interval
 
 
@@ -84,10 +84,10 @@ class Result:
 
     Attributes:
         others: of metrics that decide nothing.
-        together: how many claims were judged in one run, this one included.
+        family_size: how many claims were judged in one run, this one included.
         corrected: the interval that the verdict was read off, where several were (see
             `scrub.stats.bonferroni`); else None, and it was `recovered`.
-        earned: what the claim recovers without the features that it states.
+        support: what the claim recovers without the features that it states.
     """
 
     file: str
@@ -98,7 +98,7 @@ class Result:
     tree: Tree
     metric: Metric
     seed: int
-    numbers: Numbered
+    scores: Scores
     recovered: Interval
     judgement: Judgement
     nodes: tuple[NodeResult, ...]
@@ -108,9 +108,9 @@ class Result:
     memory: Memory
     seconds: float
     others: tuple[Measured, ...] = ()
-    together: int = 1
+    family_size: int = 1
     corrected: Interval | None = None
-    earned: Earned = field(factory=Earned)
+    support: Support = field(factory=Support)
     diagnosis: Diagnosis | None = None
 
     @property
@@ -119,7 +119,7 @@ class Result:
 
     @property
     def samples(self) -> int:
-        return len(self.numbers.original)
+        return len(self.scores.original)
 
     @property
     def rows(self) -> int:
@@ -144,17 +144,17 @@ class Result:
     @property
     def with_any_input(self) -> Interval | None:
         """Loss recovered with any input in place of those that agree; None: nothing to loosen."""
-        return self.earned.with_any_input
+        return self.support.with_any_input
 
     @property
     def idle(self) -> tuple[str, ...]:
         """Nodes that alone may take any input, and the claim still meets its belief."""
-        return tuple(alone.name for alone in self.earned.alone if alone.idle)
+        return tuple(alone.name for alone in self.support.loosened if alone.idle)
 
     @property
     def finer(self) -> tuple[str, ...]:
         """Nodes that ask for more than they need, as sentences."""
-        return tuple(f'"{one.name}" {one.words}' for one in self.earned.finer)
+        return tuple(f'"{one.name}" {one.words}' for one in self.support.finer)
 
     @property
     def correction(self) -> str:
@@ -162,7 +162,7 @@ class Result:
         if self.corrected is None:
             return f"none: judged alone, by its {self.recovered.confidence:.0%} interval"
         return (
-            f"Bonferroni: one of {self.together} claims, judged by its "
+            f"Bonferroni: one of {self.family_size} claims, judged by its "
             f"{percent(self.corrected.confidence)} interval"
         )
 
@@ -175,9 +175,9 @@ class Result:
         rows = self.draws.references
         shown = rows.data.frame.iloc[rows.index].reset_index(drop=True)
         numbers = {
-            "original": self.numbers.original,
-            "scrubbed": self.numbers.scrubbed,
-            "baseline": self.numbers.baseline,
+            "original": self.scores.original,
+            "scrubbed": self.scores.scrubbed,
+            "baseline": self.scores.baseline,
         }
         own = ("row", *numbers)
         taken = {*own, *shown.columns}
@@ -221,7 +221,7 @@ class Result:
         return pd.DataFrame(
             {
                 "claim": self.claim.name,
-                **self.numbers.means,
+                **self.scores.means,
                 "recovered": self.recovered.mean,
                 "low": self.recovered.low,
                 "high": self.recovered.high,

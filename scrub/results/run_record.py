@@ -220,8 +220,8 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
     for site, split in _splits(tree):
         if isinstance(split, Projection):
             found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}
-    measured = {f"other_metric.{i}": other.numbers for i, other in enumerate(result.others)}
-    for name, numbers in {"metric": result.numbers, **measured}.items():
+    measured = {f"other_metric.{i}": other.scores for i, other in enumerate(result.others)}
+    for name, numbers in {"metric": result.scores, **measured}.items():
         found[f"{name}.original"] = numbers.original
         found[f"{name}.scrubbed"] = numbers.scrubbed
         found[f"{name}.baseline"] = numbers.baseline

@@ -28,7 +28,7 @@ from scrub.runner.fingerprint import Fingerprints
 from scrub.runner.opened_files import digest
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
-from scrub.stats.scores import COLUMNS, Numbered
+from scrub.stats.scores import COLUMNS, Scores
 
 
 @define(eq=False)
@@ -37,7 +37,7 @@ class Section:
 
     Attributes:
         claim: the claim's name, for people.
-        parts: in the order of samples, one `Numbered` a metric; grows with each chunk.
+        parts: in the order of samples, one `Scores` a metric; grows with each chunk.
         seconds: spent on them.
         finished: whether the claim needs no more of them.
         earlier: whether they come from an earlier run and are still to be checked.
@@ -45,7 +45,7 @@ class Section:
     """
 
     claim: str = ""
-    parts: list[tuple[Numbered, ...]] = field(factory=list)
+    parts: list[tuple[Scores, ...]] = field(factory=list)
     seconds: float = 0.0
     finished: bool = False
     earlier: bool = False
@@ -55,15 +55,15 @@ class Section:
     def samples(self) -> int:
         return sum(len(part[0].original) for part in self.parts)
 
-    def add(self, part: tuple[Numbered, ...], seconds: float) -> None:
+    def add(self, part: tuple[Scores, ...], seconds: float) -> None:
         """The numbers of the samples that come next."""
         self.parts.append(part)
         self.seconds += seconds
 
-    def first(self, samples: int) -> tuple[Numbered, ...]:
+    def first(self, samples: int) -> tuple[Scores, ...]:
         """The numbers of the first samples, as many as are known, metric by metric."""
         return tuple(
-            Numbered(*(np.concatenate([getattr(n, c) for n in one])[:samples] for c in COLUMNS))
+            Scores(*(np.concatenate([getattr(n, c) for n in one])[:samples] for c in COLUMNS))
             for one in zip(*self.parts, strict=True)
         )
 
@@ -173,7 +173,7 @@ def _section(entry: dict[str, Any]) -> Section:
     if _sha256(metrics) != entry["sha256"] or len(sizes) != 1 or not math.isfinite(seconds):
         raise ValueError("the numbers are not those that were written")
     part = tuple(
-        Numbered(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
+        Scores(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
         for raw in metrics
     )
     return Section(

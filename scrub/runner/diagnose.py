@@ -39,7 +39,7 @@ from scrub.runner.pipeline import ahead, numbers_of
 from scrub.runner.prepare import Prepared
 from scrub.runner.progress import UNWATCHED, Watch
 from scrub.runner.session import Session
-from scrub.stats.intervals import Interval, Numbers
+from scrub.stats.intervals import Interval, PerReference
 from scrub.stats.shares import share
 from scrub.stats.verdict import judge
 
@@ -116,7 +116,7 @@ def diagnose(
     options = evolve(options, samples=result.samples)
     found = Diagnosis()
 
-    def scrubbed(trees: Sequence[Tree]) -> list[Numbers]:
+    def scrubbed(trees: Sequence[Tree]) -> list[PerReference]:
         watch.expects(len(trees) * options.samples)
         variants = (evolve(prepared, tree=tree, others=()) for tree in trees)
         return [
@@ -145,7 +145,7 @@ def diagnose(
             found,
             blame=blame(
                 result.tree,
-                result.numbers,
+                result.scores,
                 result.draws.references.index,
                 scrubbed,
                 graph=prepared.model.graph,
@@ -209,7 +209,7 @@ def _little(
 def _nulls(
     result: Result, prepared: Prepared, most: int, scrubbed: Scrubbed, watch: Watch
 ) -> Nulls:
-    graph, numbers = prepared.model.graph, result.numbers
+    graph, numbers = prepared.model.graph, result.scores
     watch.says(f"{prepared.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
@@ -229,7 +229,7 @@ def _conventions(
     values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
-    numbers = result.numbers
+    numbers = result.scores
     alone = judge(numbers.recovered(), expect, result.samples).verdict  # not corrected, as theirs
 
     def of(variant: Variant) -> Convention:
@@ -264,19 +264,19 @@ def _specificity(
     controls = scrubbed([change.control for change in more if change.control is not None])
     wins = []
     for change, with_it, shuffled in zip(more, values, controls, strict=True):
-        if share(shuffled - with_it, result.numbers).low > 0:
+        if share(shuffled - with_it, result.scores).low > 0:
             one = _tried(change, with_it, result)
             wins.append(evolve(one, control=_recovered(shuffled, result)))
     return tuple(found + sorted(wins, key=lambda one: -one.recovered.mean))
 
 
-def _tried(change: Change, values: Numbers, result: Result) -> Tried:
-    lowers = share(values - result.numbers.scrubbed, result.numbers)
+def _tried(change: Change, values: PerReference, result: Result) -> Tried:
+    lowers = share(values - result.scores.scrubbed, result.scores)
     recovered = _recovered(values, result)
     return Tried(change.swap, change.kind, change.words, recovered, lowers)
 
 
-def _recovered(values: Numbers, result: Result) -> Interval:
+def _recovered(values: PerReference, result: Result) -> Interval:
     with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
-        saved = result.numbers.baseline - values
-    return share(saved, result.numbers)
+        saved = result.scores.baseline - values
+    return share(saved, result.scores)

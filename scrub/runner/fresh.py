@@ -78,7 +78,7 @@ def fresh(
     assert recipe is not None, "check_fresh refuses it"
     assert recipe.seed is not None, "check_fresh refuses it"
     watch.expects(count * options.samples)
-    numbers, seeds, rows = [result.numbers], [], len(prepared.data)
+    numbers, seeds, rows = [result.scores], [], len(prepared.data)
     for by in range(1, count + 1):
         seeds.append(recipe.seed + by)
         watch.says(f"{prepared.name}: on other data, seed {seeds[-1]}")

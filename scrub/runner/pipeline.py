@@ -16,9 +16,9 @@ from torch import Tensor
 
 from scrub.analysis.support import (
     Scrub,
-    earned,
     most_scrubs,
     nothing_loosened,
+    support_of,
 )
 from scrub.analysis.vacuity import why_vacuous
 from scrub.checks.structure import check_drawn
@@ -44,12 +44,12 @@ from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
 from scrub.runner.progress import UNWATCHED, Watch
 from scrub.runner.session import Session
-from scrub.runner.user_code import said_where
+from scrub.runner.user_code import located
 from scrub.samplers import Exact
 from scrub.stats.bonferroni import confidence_of
 from scrub.stats.cancellation import cancellation
-from scrub.stats.intervals import Interval, Numbers
-from scrub.stats.scores import COLUMNS, Numbered
+from scrub.stats.intervals import Interval, PerReference
+from scrub.stats.scores import COLUMNS, Scores
 from scrub.stats.verdict import judge
 
 RUNNING = "Running it"
@@ -66,19 +66,19 @@ def scrub_claim(
     watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
     *,
-    together: int = 1,
+    family_size: int = 1,
 ) -> Result:
     """Scrub a claim.
 
     Args:
         known: what is known already of a scrub's numbers, which is not computed again.
-        together: how many claims are judged in one run, this one included.
+        family_size: how many claims are judged in one run, this one included.
 
     Raises:
         UserError: the model cannot be loaded, or a sampler or metric of the user's fails.
     """
-    with said_where(prepared.file, prepared.claim, RUNNING):
-        return _scrubbed(prepared, session, options, watch, known, together)
+    with located(prepared.file, prepared.claim, RUNNING):
+        return _scrubbed(prepared, session, options, watch, known, family_size)
 
 
 def numbers_of(
@@ -87,7 +87,7 @@ def numbers_of(
     options: Options,
     watch: Watch = UNWATCHED,
     known: SectionOf = nothing_known,
-) -> Numbered:
+) -> Scores:
     """The numbers of a claim, or of a variant of it, and no more: `evolve(prepared, tree=…)`.
 
     They are those of the metric that decides the verdict.
@@ -98,7 +98,7 @@ def numbers_of(
         UserError: the variant does not fit into the memory, or a sampler or metric of the user's
             fails.
     """
-    with said_where(prepared.file, prepared.claim, RUNNING):
+    with located(prepared.file, prepared.claim, RUNNING):
         begun, draws, section = _begun(prepared, session, options, known)
         within = _budget(begun, draws, session, options.memory)
         _check_known(begun, draws, within, section)
@@ -132,7 +132,7 @@ def ahead(prepared: Prepared, session: Session, options: Options, known: Section
     Raises:
         UserError: a sampler of the user's fails.
     """
-    with said_where(prepared.file, prepared.claim, RUNNING):
+    with located(prepared.file, prepared.claim, RUNNING):
         begun, draws, section = _begun(prepared, session, options, known)
         left = 0 if section.finished else 1 - section.samples / options.samples
         scrubs = 1 + most_scrubs(prepared.tree)
@@ -155,7 +155,7 @@ def _scrubbed(
     options: Options,
     watch: Watch,
     known: SectionOf,
-    together: int,
+    family_size: int,
 ) -> Result:
     """plan → draw → execute → metrics → statistics."""
     session.load(prepared.model, options.dtype, options.device)
@@ -177,14 +177,14 @@ def _scrubbed(
         measured = _measured(begun, draws, within, watch, section)
         recovered = measured[0].recovered(looks=len(looks))
     expect, numbers = prepared.claim.expect, measured[0]
-    confidence = confidence_of(prepared.claim, together)
+    confidence = confidence_of(prepared.claim, family_size)
     judged = recovered
     if confidence != recovered.confidence:
         judged = numbers.recovered(confidence, looks=len(looks))
     scrub = _variants(begun, len(draws.references), session, options, watch, known)
     vacuous, support = why_vacuous(draws, numbers, begun.plan), nothing_loosened(prepared.tree)
     if not vacuous:
-        support = earned(prepared.tree, draws, numbers, judged, expect, scrub)
+        support = support_of(prepared.tree, draws, numbers, judged, expect, scrub)
     nodes = node_results(prepared.tree, draws)
     if options.alone:
         nodes = tuple(evolve(n, alone=_only(prepared.tree, n.path, scrub, draws)) for n in nodes)
@@ -199,7 +199,7 @@ def _scrubbed(
         tree=prepared.tree,
         metric=prepared.metric,
         seed=options.seed,
-        numbers=numbers,
+        scores=numbers,
         recovered=recovered,
         judgement=judge(judged, expect, len(draws.references), vacuous or support.vacuous),
         nodes=nodes,
@@ -212,9 +212,9 @@ def _scrubbed(
             Measured(metric, numbers, numbers.recovered(looks=len(looks)))
             for metric, numbers in zip(prepared.others, measured[1:], strict=True)
         ),
-        together=together,
+        family_size=family_size,
         corrected=None if judged is recovered else judged,
-        earned=support,
+        support=support,
     )
 
 
@@ -229,13 +229,13 @@ def _variants(
     """Scrubs the claim with other samplers. Plans know no samplers, so its own serves them all."""
     prepared = begun.prepared
 
-    def scrub(tree: Tree) -> Callable[[int], Numbered]:
+    def scrub(tree: Tree) -> Callable[[int], Scores]:
         drawn = draw(tree, prepared.data, samples=references, seed=options.seed)
         check_drawn(tree, drawn, begun.model.graph)
         section = known(prepared, begun.model, options, tree, drawn)
         _check_known(begun, drawn, _budget(begun, drawn, session, options.memory), section)
 
-        def first(samples: int) -> Numbered:
+        def first(samples: int) -> Scores:
             watch.expects(max(0, samples - section.samples))
             some = _some(drawn, np.arange(samples))
             within = _budget(begun, some, session, options.memory)
@@ -299,7 +299,7 @@ def _looks(options: Options) -> list[int]:
 
 def _measured(
     begun: _Begun, draws: Draws, within: Budget, watch: Watch, section: Section
-) -> tuple[Numbered, ...]:
+) -> tuple[Scores, ...]:
     """Each metric per reference, three times. What is not known yet is added to the section."""
     samples = len(draws.references)
     if section.samples < samples:
@@ -368,15 +368,15 @@ def _budget(begun: _Begun, draws: Draws, session: Session, memory: int) -> Budge
     return found
 
 
-def _numbered(planned: Plan, metric: Metric, output: Outputs, references: Rows) -> Numbered:
+def _numbered(planned: Plan, metric: Metric, output: Outputs, references: Rows) -> Scores:
     """A metric per reference, three times."""
     values = (output.original, output.scrubbed, output.baseline)
-    return Numbered(*(_metric(planned, metric, v, references, output.original) for v in values))
+    return Scores(*(_metric(planned, metric, v, references, output.original) for v in values))
 
 
 def _metric(
     planned: Plan, metric: Metric, value: Tensor, references: Rows, original: Tensor
-) -> Numbers:
+) -> PerReference:
     """The metric per reference. Where it reads a few columns, the root is read out here."""
     readout = planned.result.readout
     if readout is None:

@@ -23,7 +23,7 @@ from scrub.runner.options import Options, check_options
 from scrub.runner.resident_memory import of_machine
 from scrub.runner.session import Session
 from scrub.runner.sizes import shown
-from scrub.runner.user_code import _theirs, said_where
+from scrub.runner.user_code import call_users, located
 from scrub.samplers.binding import bound
 
 SAID = 3
@@ -74,7 +74,7 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
     problems: list[Problem] = []
     for item in claims:
         try:
-            with said_where(item.file, item.claim, "Checking it"):
+            with located(item.file, item.claim, "Checking it"):
                 prepared.append(_prepare(item, session, options))
         except UserError as error:
             problems += error.problems
@@ -177,7 +177,7 @@ def _metrics(given: Any) -> list[Metric]:
 
 
 def _build(claim: Claim, model: Model) -> Correspondence:
-    built = _theirs(claim.build, model, doing="Building it")
+    built = call_users(claim.build, model, doing="Building it")
     if not isinstance(built, Correspondence):
         if inspect.iscoroutine(built):
             built.close()  # or Python warns, in a line of ours, that nobody awaited it

@@ -21,7 +21,7 @@ from scrub.model.registry import (
     load,
 )
 from scrub.runner.resident_memory import Resident
-from scrub.runner.user_code import _theirs
+from scrub.runner.user_code import call_users
 
 
 @frozen(eq=False)
@@ -76,7 +76,7 @@ class Session:
             )
         key = (id(source), id(model))
         if key not in self._data:
-            given = _theirs(source, model, doing="Making the data")
+            given = call_users(source, model, doing="Making the data")
             self._data[key] = (source, self._made(given, model))
         return self._data[key][1]
 
@@ -93,7 +93,7 @@ class Session:
             raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
         key = (id(source), id(model))
         if key not in self._data:
-            make = partial(_theirs, source.make, model.tokenizer, doing="Making the data")
+            make = partial(call_users, source.make, model.tokenizer, doing="Making the data")
             made = self._tried(key, source, make)
             self._data[key] = (source, made)
         return self._data[key][1]

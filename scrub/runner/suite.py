@@ -40,7 +40,7 @@ from scrub.runner.pipeline import Ahead, ahead, scrub_claim
 from scrub.runner.prepare import Prepared, load_models
 from scrub.runner.progress import Progress, Watch
 from scrub.runner.session import Session
-from scrub.stats.bonferroni import judged
+from scrub.stats.bonferroni import family_size
 
 FOLDER = Path(".scrub")
 BETWEEN_CLAIMS, WITHIN_CLAIM = 1.0, 30.0
@@ -117,10 +117,12 @@ def _run(
         saving.after(WITHIN_CLAIM)
 
     watch = Watch(progress.says, progress.expects, finished)
-    together = judged(claim.claim for claim in claims)
+    family = family_size(claim.claim for claim in claims)
     for claim, before in zip(claims, coming, strict=True):
         progress.says(claim.name)
-        result = scrub_claim(claim, session, options, watch, saving.kept.section, together=together)
+        result = scrub_claim(
+            claim, session, options, watch, saving.kept.section, family_size=family
+        )
         if before.known.dropped:
             progress.note(
                 f"{before.name}: what was computed before is not what is computed now, "

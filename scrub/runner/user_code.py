@@ -10,7 +10,7 @@ from scrub.errors import UserError, in_line, in_words
 from scrub.hypothesis.claim import Claim
 
 
-def _theirs(function: Callable[..., Any], *arguments: Any, doing: str) -> Any:
+def call_users(function: Callable[..., Any], *arguments: Any, doing: str) -> Any:
     """Call a function of the user's file. What it raises is a UserError that says the line."""
     try:
         return function(*arguments)
@@ -27,7 +27,7 @@ def _file(function: Callable[..., Any]) -> str:
 
 
 @contextmanager
-def said_where(file: str, claim: Claim, doing: str) -> Iterator[None]:
+def located(file: str, claim: Claim, doing: str) -> Iterator[None]:
     """Errors of the user's say in which claim, and where it can be told in which line."""
     try:
         yield

@@ -20,7 +20,7 @@ from scipy import stats
 
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.ratio import rule_of_three
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 
 @frozen
@@ -43,7 +43,7 @@ class Fresh:
     value: Interval
 
 
-def spread(numbers: Sequence[Numbered], seeds: Sequence[int], rows: int) -> Fresh:
+def spread(numbers: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
     """Compare datasets: the claim's numbers on its own data, then on those of other seeds.
 
     Failures that no row showed are allowed for as in one dataset (the rule of three), and a row

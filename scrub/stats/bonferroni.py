@@ -18,7 +18,7 @@ from scrub.hypothesis.claim import Claim
 from scrub.stats.intervals import CONFIDENCE
 
 
-def judged(claims: Iterable[Claim]) -> int:
+def family_size(claims: Iterable[Claim]) -> int:
     """How many of these claims are held against a bound."""
     expected = [claim.expect for claim in claims]
     return sum(e is not None and (e.low is not None or e.high is not None) for e in expected)
@@ -30,6 +30,6 @@ def told_apart(places: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{file}::{name}" if count[name] > 1 else name for file, name in places]
 
 
-def confidence_of(claim: Claim, together: int) -> float:
+def confidence_of(claim: Claim, family: int) -> float:
     """The confidence of the interval that a claim is judged by, as one of so many in a run."""
-    return 1 - (1 - CONFIDENCE) / together if together > 1 and judged([claim]) else CONFIDENCE
+    return 1 - (1 - CONFIDENCE) / family if family > 1 and family_size([claim]) else CONFIDENCE

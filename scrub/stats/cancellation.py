@@ -14,7 +14,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.stats.intervals import Interval, loss_recovered
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 ROUNDING = 1e-5
 """Errors up to this share of the largest number are rounding (docs/semantics.md, Laws: float32)."""
@@ -43,7 +43,7 @@ class Cancellation:
     reason: str = ""
 
 
-def cancellation(numbers: Numbered) -> Cancellation:
+def cancellation(numbers: Scores) -> Cancellation:
     """Recovered per reference, and the share of the error that cancels."""
     numbers = numbers.where(numbers.defined)
     error = numbers.scrubbed - numbers.original

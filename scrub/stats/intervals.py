@@ -43,7 +43,7 @@ TOO_FEW = (
     "(more samples may help)"
 )
 
-Numbers = Float[np.ndarray, " samples"]
+PerReference = Float[np.ndarray, " samples"]
 
 
 @frozen
@@ -85,9 +85,9 @@ class Interval:
 
 
 def loss_recovered(
-    original: Numbers,
-    scrubbed: Numbers,
-    baseline: Numbers,
+    original: PerReference,
+    scrubbed: PerReference,
+    baseline: PerReference,
     *,
     confidence: float = CONFIDENCE,
     looks: int = 1,
@@ -133,13 +133,13 @@ def loss_recovered(
     )
 
 
-def _concentration(cost: Numbers) -> float | None:
+def _concentration(cost: PerReference) -> float | None:
     """The share of all that is lost which the few references carry that lose most."""
     lost = np.sort(np.maximum(cost, 0.0))
     return float(lost[-FEW:].sum() / lost.sum()) if lost.any() else None
 
 
-def _not_finite(original: Numbers, scrubbed: Numbers, baseline: Numbers) -> str:
+def _not_finite(original: PerReference, scrubbed: PerReference, baseline: PerReference) -> str:
     """How many numbers are not finite, in words; "" if all are.
 
     They are not left out: whether the metric is finite may hang on how well the model does.

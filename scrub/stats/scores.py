@@ -8,27 +8,27 @@ from attrs import frozen
 from scrub.stats.intervals import (
     CONFIDENCE,
     Interval,
-    Numbers,
+    PerReference,
     loss_recovered,
 )
 
 
 @frozen(eq=False)
-class Numbered:
+class Scores:
     """The metric per reference, three times: float64 [samples] each, paired."""
 
-    original: Numbers
-    scrubbed: Numbers
-    baseline: Numbers
+    original: PerReference
+    scrubbed: PerReference
+    baseline: PerReference
 
     @property
     def defined(self) -> np.ndarray:
         """Where the metric is defined: not NaN whatever the model computes. Bool [samples]."""
         return ~(np.isnan(self.original) & np.isnan(self.scrubbed) & np.isnan(self.baseline))
 
-    def where(self, which: np.ndarray) -> Numbered:
+    def where(self, which: np.ndarray) -> Scores:
         """The numbers of some samples."""
-        return Numbered(self.original[which], self.scrubbed[which], self.baseline[which])
+        return Scores(self.original[which], self.scrubbed[which], self.baseline[which])
 
     @property
     def means(self) -> dict[str, float]:

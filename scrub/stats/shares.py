@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scrub.stats.intervals import Interval, Numbers, loss_recovered
-from scrub.stats.scores import Numbered
+from scrub.stats.intervals import Interval, PerReference, loss_recovered
+from scrub.stats.scores import Scores
 
 
-def share(change: Numbers, numbers: Numbered) -> Interval:
+def share(change: PerReference, numbers: Scores) -> Interval:
     """mean(change) / mean(baseline − original), with the interval of loss recovered.
 
     0 where nothing changed; positive where the change is towards the baseline: a loss.

@@ -26,7 +26,7 @@ from scrub.results.result import Result
 from scrub.runner.diagnose import Asked
 from scrub.samplers import Fixed
 from scrub.stats.intervals import Interval
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from support.diagnosed import diagnosed
 
 A, B = np.arange(1.0, 9), np.array([3.0, 1, 4, 1, 5, 9, 2, 6])
@@ -82,7 +82,7 @@ def both_to_zero(model: Any) -> Correspondence:
 def shares(result: Result, change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     """By hand: mean change of the metric over the mean of baseline − original, which is 0."""
     row = result.draws.references.index
-    return float(change(VALUES["a"][row], VALUES["b"][row]).mean() / result.numbers.baseline.mean())
+    return float(change(VALUES["a"][row], VALUES["b"][row]).mean() / result.scores.baseline.mean())
 
 
 def means(*intervals: Interval) -> list[float]:
@@ -299,7 +299,7 @@ def test_mutants_are_caught(mutant: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_worst_samples_move_towards_the_baseline_and_come_once_a_row() -> None:
-    numbers = Numbered(
+    numbers = Scores(
         original=np.array([5.0, 5, 5, 5, 5]),
         scrubbed=np.array([1.0, 2, 9, 0, 4]),
         baseline=np.array([0.0, 0, 0, 0, 9]),
@@ -307,5 +307,5 @@ def test_worst_samples_move_towards_the_baseline_and_come_once_a_row() -> None:
     rows = np.array([7, 8, 9, 7, 3])
     assert worst(numbers, rows, 9) == (3, 1, 4)  # sample 0 is row 7 again; sample 2 gains
     assert worst(numbers, rows, 1) == (3,)
-    flipped = Numbered(-numbers.original, -numbers.scrubbed, -numbers.baseline)
+    flipped = Scores(-numbers.original, -numbers.scrubbed, -numbers.baseline)
     assert worst(flipped, rows, 9) == (3, 1, 4)

@@ -208,7 +208,7 @@ def test_a_verdict_that_hangs_on_a_convention() -> None:
     assert (rows == other).all()
     # y comes from any row: it differs by |y − y'|, of mean 1/2, in 400 samples
     assert random.recovered is not None
-    assert random.recovered.low < 1 - 0.5 / result.numbers.baseline.mean() < random.recovered.high
+    assert random.recovered.low < 1 - 0.5 / result.scores.baseline.mean() < random.recovered.high
     assert (random.verdict, random.turns) == ("refuted", True)
     _, kept = run(Agree("x"), Uncond(), supported(above=0.1))
     assert kept.conventions is not None
@@ -297,7 +297,7 @@ def _anything(self: Shuffled, references: Any, randomness: Any) -> Any:
 def _keeps(change: Any, values: Any, result: Any) -> Any:
     from scrub.stats.shares import share
 
-    none = share(0 * values, result.numbers)
+    none = share(0 * values, result.scores)
     return Tried(change.swap, change.kind, change.words, none, none)
 
 

@@ -85,7 +85,7 @@ def recovered_by_hand(result: Result, name: str) -> float:
     assert other is not None
     kept = WEIGHTS[name] * (VALUES[name][rows] - VALUES[name][other.index])
     scrubbed = (TRUE[other.index] + kept - TRUE[rows]) ** 2
-    return 1 - scrubbed.mean() / result.numbers.baseline.mean()
+    return 1 - scrubbed.mean() / result.scores.baseline.mean()
 
 
 def test_a_distribution_known_by_hand() -> None:

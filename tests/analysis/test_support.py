@@ -62,7 +62,7 @@ from support.paths import ROOT
     ],
 )
 def test_what_states_a_feature(sampler: Sampler, states: bool) -> None:
-    found = run(None, samples=20, product=sampler).earned
+    found = run(None, samples=20, product=sampler).support
     assert found.states == (("product",) if states else ())
     assert (found.with_any_input is not None) == (states and not isinstance(sampler, Fixed))
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_loosened_says_so() -> None:
 
     found = scrub.run(hypothesis, samples=100, diagnosed=False)
     assert found.with_any_input is not None  # all at once: nothing asks for the column any more
-    (alone,) = [one for one in found.earned.alone if one.name == "product"]
+    (alone,) = [one for one in found.support.loosened if one.name == "product"]
     assert alone.recovered is None
     assert not alone.idle
     assert 'has no feature "only here"' in alone.problem
@@ -184,7 +184,7 @@ def test_a_coarser_column_that_is_enough_is_named() -> None:
 
 
 def test_a_claim_that_is_not_supported_is_not_searched() -> None:
-    assert run(HALF, product=Agree(["x", "odd"])).earned.alone == ()
+    assert run(HALF, product=Agree(["x", "odd"])).support.loosened == ()
     assert run(None, product=Agree(["x and y", "odd"])).finer == ()
 
 
@@ -254,7 +254,7 @@ def test_were_every_loss_none_a_feature_that_is_needed_would_be_named(
 @pytest.mark.parametrize("samples", [400, 800])
 def test_few_references_are_enough_where_they_decide(samples: int) -> None:
     found = run(HALF, samples=samples, product=Agree(["x and y", "odd"]), dead=Agree("w"))
-    assert [(one.name, one.idle) for one in found.earned.alone] == [
+    assert [(one.name, one.idle) for one in found.support.loosened] == [
         ("dead", True),
         ("product", False),
     ]
@@ -315,7 +315,7 @@ def test_the_same_verdicts_from_the_command_line_and_from_python(
     """Claims that are run together are corrected together; one by one each is judged alone."""
     several = [ioi.by_position, ioi.by_value]
     for found in scrub.run(several, samples=100, session=session, diagnosed=False):
-        assert found.together == 2
+        assert found.family_size == 2
         assert found.corrected is not None
         assert found.corrected.confidence == 0.975
         assert found.correction.startswith("Bonferroni: one of 2 claims, judged by its 97.5%")
@@ -335,4 +335,4 @@ def test_rows_of_data_that_agree_are_not_loosened_by_chance() -> None:
     found = scrub.run(hypothesis, samples=50, diagnosed=False)
     assert found.judgement.verdict == "vacuous"
     assert found.with_any_input is None
-    assert found.earned.states == ("product",)
+    assert found.support.states == ("product",)

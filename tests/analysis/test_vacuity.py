@@ -89,7 +89,7 @@ def test_what_could_have_failed(samplers: dict[str, Sampler], verdict: str) -> N
     assert found.judgement.vacuous == ""
     assert not any("vacuous" in doubt for doubt in doubts(found))
     if verdict == "supported":
-        assert (found.numbers.scrubbed == found.numbers.original).all()
+        assert (found.scores.scrubbed == found.scores.original).all()
     judged = outcome(vacuous(), **samplers).judgement
     assert (judged.verdict, judged.passed) == ("inconclusive", False)
     assert judged.notes[-1] == "it could have failed, and the file gives no bound to judge it by"
@@ -120,7 +120,7 @@ def test_a_port_that_carries_next_to_nothing() -> None:
 
     for samples, seed in itertools.product((100, 3_000), range(3)):
         found = scrub.run(swapped, samples=samples, seed=seed)
-        changed = bool((found.numbers.scrubbed != found.numbers.original).any())
+        changed = bool((found.scores.scrubbed != found.scores.original).any())
         assert changed == (samples == 3_000)
         assert found.judgement.verdict in ("supported", "inconclusive")
         assert found.judgement.vacuous == ""

@@ -41,7 +41,7 @@ def result(sums: ModuleType) -> scrub.Result:
 
 def test_a_seed_from_numpy_is_the_same_seed(result: scrub.Result, sums: ModuleType) -> None:
     again = scrub.run(sums.by_hand, samples=np.int64(100), seed=np.int64(3))
-    assert again.numbers.scrubbed.tolist() == result.numbers.scrubbed.tolist()
+    assert again.scores.scrubbed.tolist() == result.scores.scrubbed.tolist()
 
 
 def on_the_command_line(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def on_the_command_line(folder: Path, *arguments: str) -> dict[str, Any]:
 
 def same(result: scrub.Result, found: dict[str, Any]) -> None:
     """The same numbers, up to rounding, and the same draws."""
-    numbers = result.numbers
+    numbers = result.scores
     scale = max(np.abs(values).max() for values in attrs.astuple(numbers, recurse=False))
     for name in ("original", "scrubbed", "baseline"):
         mean = getattr(numbers, name).mean()
@@ -82,7 +82,7 @@ def test_the_same_numbers_as_the_command_line_on_a_transformer(
     found = on_the_command_line(tmp_path, f"{IOI}::whole_circuit", "--samples", "40")
     same(scrub.run(ioi.whole_circuit, samples=40), found)
     other = scrub.run(ioi.whole_circuit, samples=40, seed=1)
-    assert other.numbers.scrubbed.mean() != pytest.approx(found["loss"]["scrubbed"], abs=1e-3)
+    assert other.scores.scrubbed.mean() != pytest.approx(found["loss"]["scrubbed"], abs=1e-3)
 
 
 def test_another_model_by_name(ioi: ModuleType) -> None:
@@ -95,7 +95,7 @@ def test_the_result_is_frozen(result: scrub.Result) -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         result.seed = 1  # type: ignore[misc]
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        result.numbers.scrubbed = result.numbers.original  # type: ignore[misc]
+        result.scores.scrubbed = result.scores.original  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
         result.draws.references.index[0] = 1
 
@@ -159,14 +159,14 @@ def test_a_graph_of_ones_own() -> None:
     assert ((x[own] > 0) == (x[references] > 0)).all()
     assert (own != references).any()
     expected = -np.abs(x[own] ** 2 - x[references] ** 2)
-    assert result.numbers.scrubbed.tolist() == expected.tolist()
-    assert result.numbers.original.tolist() == [0] * 64
+    assert result.scores.scrubbed.tolist() == expected.tolist()
+    assert result.scores.original.tolist() == [0] * 64
     assert result.judgement.verdict is None
     assert result.passed
 
     uncond = scrub.run(nothing_is_needed, samples=64)
     own = uncond.draws.nodes["y",].own.index
-    assert uncond.numbers.scrubbed.tolist() == (-np.abs((x + x * x)[own] - (x + x * x)[
+    assert uncond.scores.scrubbed.tolist() == (-np.abs((x + x * x)[own] - (x + x * x)[
         uncond.draws.references.index])).tolist()  # fmt: skip
 
 
@@ -219,5 +219,5 @@ def test_a_session_keeps_models_and_changes_no_number(ioi: ModuleType) -> None:
     again = scrub.run(ioi.by_value, samples=60, session=session)
     alone = scrub.run(ioi.by_value, samples=60)
     assert again.weights_sha256 == alone.weights_sha256
-    np.testing.assert_array_equal(again.numbers.scrubbed, first.numbers.scrubbed)
-    np.testing.assert_allclose(alone.numbers.scrubbed, first.numbers.scrubbed, atol=1e-4)
+    np.testing.assert_array_equal(again.scores.scrubbed, first.scores.scrubbed)
+    np.testing.assert_allclose(alone.scores.scrubbed, first.scores.scrubbed, atol=1e-4)

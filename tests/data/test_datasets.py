@@ -206,6 +206,6 @@ def test_a_result_s_frame_overwrites_no_feature() -> None:
     assert frame["row"].tolist() == rows.tolist()
     assert frame["row of the input"].tolist() == [f"row {row}" for row in rows]
     assert frame["original of the input"].tolist() == [f"original {row}" for row in rows]
-    assert frame["original"].tolist() == result.numbers.original.tolist()
+    assert frame["original"].tolist() == result.scores.original.tolist()
     assert frame["length of the input"].tolist() == data.lengths[rows].tolist()
     assert frame["length"].tolist() == [f"length {row}" for row in rows]

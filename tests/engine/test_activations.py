@@ -66,7 +66,7 @@ def test_claims_that_take_turns_in_little_memory_have_their_own_numbers(ioi: Mod
     for claim in (getattr(ioi, name) for name in names):
         found = scrub.run(claim, session=session, samples=150, memory=40_000_000)
         alone = scrub.run(claim, samples=150)
-        assert np.allclose(found.numbers.scrubbed, alone.numbers.scrubbed, atol=1e-4)
+        assert np.allclose(found.scores.scrubbed, alone.scores.scrubbed, atol=1e-4)
         assert session.held() < 36_000_000
 
 

@@ -143,9 +143,9 @@ def test_a_metric_that_writes_into_its_value_changes_no_other(tmp_path: object) 
     clean, session = tested(told), scrub.Session()
     first = tested(ruin, told, ruin, told, session=session)
     again = tested(told, session=session)  # the cache of plain values
-    for numbers in (first.numbers, *(other.numbers for other in first.others), again.numbers):
+    for numbers in (first.scores, *(other.scores for other in first.others), again.scores):
         for name in ("original", "scrubbed", "baseline"):
-            assert (getattr(numbers, name) == getattr(clean.numbers, name)).all()
+            assert (getattr(numbers, name) == getattr(clean.scores, name)).all()
 
 
 def test_a_metric_that_compares_cannot_write_into_the_original(monkeypatch: Any) -> None:
@@ -181,7 +181,7 @@ def test_a_graph_that_writes_into_what_it_reads_changes_no_other_value() -> None
 
     clean, spoilt = made(lambda of: 2 * of), made(lambda of: of.mul_(2))
     for name in ("original", "scrubbed", "baseline"):
-        assert (getattr(clean.numbers, name) == getattr(spoilt.numbers, name)).all()
+        assert (getattr(clean.scores, name) == getattr(spoilt.scores, name)).all()
 
 
 @pytest.mark.parametrize(

@@ -64,15 +64,15 @@ def test_the_first_decides_and_each_is_what_it_is_alone(ioi: ModuleType) -> None
     for i, metric in enumerate(several):
         claimed = evolve(ioi.by_value, metric=metric)
         alone = scrub.run(claimed, samples=30, session=session)
-        numbers = together.numbers if i == 0 else together.others[i - 1].numbers
+        numbers = together.scores if i == 0 else together.others[i - 1].scores
         for name in ("original", "scrubbed", "baseline"):
             np.testing.assert_allclose(
-                getattr(numbers, name), getattr(alone.numbers, name), atol=1e-4
+                getattr(numbers, name), getattr(alone.scores, name), atol=1e-4
             )
         if i == 0:
             assert alone.judgement == together.judgement
-    assert (together.others[-1].numbers.original == 0).all()
-    assert together.others[-1].numbers.baseline.mean() > 1
+    assert (together.others[-1].scores.original == 0).all()
+    assert together.others[-1].scores.baseline.mean() > 1
 
 
 def test_the_engine_runs_once(sums: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +192,8 @@ def test_the_figures_are_those_of_the_rows_that_are_left(sums: ModuleType) -> No
     part = scrub.run(evolve(sums.anything_goes, metric=metric), samples=300)
     whole = scrub.run(sums.anything_goes, samples=300)
     here = whole.draws.references.feature("x") == 0
-    alone = whole.numbers.where(here)
-    assert part.numbers.means == alone.means
+    alone = whole.scores.where(here)
+    assert part.scores.means == alone.means
     assert part.recovered == alone.recovered()
     nowhere = scrub.run(
         evolve(sums.anything_goes, metric=lambda out, rows: np.full(len(rows), np.nan)), samples=9

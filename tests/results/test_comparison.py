@@ -16,37 +16,37 @@ from hypothesis import strategies as st
 from scrub.hypothesis.collect import load
 from scrub.results.comparison import compare, difference
 from scrub.stats.intervals import Interval, loss_recovered
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 from support.bad_input import refused
 from support.command import IOI, SUMS, assert_golden, inside
 from support.paths import ROOT
 
 
-def numbers(rng: np.random.Generator, size: int, kept: float) -> Numbered:
+def numbers(rng: np.random.Generator, size: int, kept: float) -> Scores:
     """Original, scrubbed and baseline, correlated within a reference; recovers about `kept`."""
     hard = rng.gamma(2, 1, size)
     gap = 4 * rng.gamma(2, 0.5, size)
     scrubbed = hard + (1 - kept) * gap + rng.normal(0, 0.5, size)
-    return Numbered(hard + rng.normal(0, 0.1, size), scrubbed, hard + gap)
+    return Scores(hard + rng.normal(0, 0.1, size), scrubbed, hard + gap)
 
 
-def with_scrubbed(first: Numbered, change: np.ndarray) -> Numbered:
-    return Numbered(first.original, first.scrubbed + change, first.baseline)
+def with_scrubbed(first: Scores, change: np.ndarray) -> Scores:
+    return Scores(first.original, first.scrubbed + change, first.baseline)
 
 
 # By hand
 
 
 def test_one_ratio_where_original_and_baseline_are_shared() -> None:
-    first = Numbered(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
+    first = Scores(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
     second = with_scrubbed(first, np.array([0.0, 1, 2, 0]))
     assert difference(first, second, paired=True, seed=0).mean == pytest.approx(3 / 12)
     assert difference(second, first, paired=True, seed=0).mean == pytest.approx(-3 / 12)
 
 
 def test_two_ratios_where_they_are_not() -> None:
-    first = Numbered(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
-    second = Numbered(np.ones(4), np.array([2.0, 2, 2, 1]), np.array([2.0, 3, 4, 3]))
+    first = Scores(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
+    second = Scores(np.ones(4), np.array([2.0, 2, 2, 1]), np.array([2.0, 3, 4, 3]))
     expected = 10 / 12 - 5 / 8
     for paired in (True, False):
         found = difference(first, second, paired=paired, seed=0)
@@ -55,25 +55,25 @@ def test_two_ratios_where_they_are_not() -> None:
 
 
 def test_what_is_undefined_or_unbounded_stays_so() -> None:
-    first = Numbered(np.zeros(4), np.ones(4), np.full(4, 2.0))
-    flat = Numbered(np.zeros(4), np.ones(4), np.zeros(4))
+    first = Scores(np.zeros(4), np.ones(4), np.full(4, 2.0))
+    flat = Scores(np.zeros(4), np.ones(4), np.zeros(4))
     found = difference(first, flat, paired=True, seed=0)
     assert math.isnan(found.mean)
     assert found.reason.startswith("baseline and original are equal")
-    noisy = Numbered(np.zeros(4), np.ones(4), np.array([5.0, -5, 5, -4]))
+    noisy = Scores(np.zeros(4), np.ones(4), np.array([5.0, -5, 5, -4]))
     found = difference(first, noisy, paired=True, seed=0)
     assert math.isinf(found.high)
     assert found.reason
 
 
 def test_references_without_a_metric_are_left_out() -> None:
-    first = Numbered(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
+    first = Scores(np.zeros(4), np.array([1.0, 0, 0, 1]), np.array([2.0, 4, 2, 4]))
     second = with_scrubbed(first, np.array([0.0, 1, 2, 0]))
 
-    def gone(numbers: Numbered) -> Numbered:
+    def gone(numbers: Scores) -> Scores:
         lost = np.where(np.arange(4) == 1, math.nan, 0.0)
         columns = (numbers.original, numbers.scrubbed, numbers.baseline)
-        return Numbered(*(column + lost for column in columns))
+        return Scores(*(column + lost for column in columns))
 
     found = difference(gone(first), gone(second), paired=True, seed=0)
     assert found.mean == pytest.approx(2 / 8)
@@ -124,7 +124,7 @@ def covered(paired: bool, shared_noise: float, *, treat_as_paired: bool) -> tupl
         for kept in (0.5, 0.6):
             own = common if paired else rng.normal(0, shared_noise, SAMPLES)
             base = np.full(SAMPLES, 4.0) + rng.normal(0, 0.2, SAMPLES)
-            sides.append(Numbered(np.zeros(SAMPLES), 4 * (1 - kept) + own, base))
+            sides.append(Scores(np.zeros(SAMPLES), 4 * (1 - kept) + own, base))
         found = difference(*sides, paired=treat_as_paired, seed=seed)
         hits += found.low <= -0.1 <= found.high
         widths.append(found.high - found.low)

@@ -29,7 +29,7 @@ from scrub.runner.pipeline import scrub_claim
 from scrub.runner.prepare import Prepared, prepare
 from scrub.runner.progress import UNWATCHED
 from scrub.runner.session import Session
-from scrub.stats.scores import COLUMNS, Numbered
+from scrub.stats.scores import COLUMNS, Scores
 from support.command import SUMS, inside
 from support.paths import ROOT
 
@@ -53,7 +53,7 @@ def test_numbers_do_not_depend_on_where_a_run_was_resumed(
 ) -> None:
     options = Options(samples=200, memory=memory, precision=1e-9 if look else None)
     whole = scrub_claim(by_hand, Session(), options)
-    section = Section(parts=[(part(whole.numbers, known),)] if known else [], earlier=known > 0)
+    section = Section(parts=[(part(whole.scores, known),)] if known else [], earlier=known > 0)
     finished: list[int] = []
     watch = evolve(UNWATCHED, advance=finished.append)
 
@@ -65,12 +65,12 @@ def test_numbers_do_not_depend_on_where_a_run_was_resumed(
     assert section.samples == 200
     assert sum(finished) == 2 * 200  # once as claimed, and once with any input
     for name in COLUMNS:
-        assert (getattr(resumed.numbers, name) == getattr(whole.numbers, name)).all()
+        assert (getattr(resumed.scores, name) == getattr(whole.scores, name)).all()
     assert resumed.recovered == whole.recovered
 
 
-def part(numbers: Numbered, samples: int) -> Numbered:
-    return Numbered(*(getattr(numbers, name)[:samples] for name in COLUMNS))
+def part(numbers: Scores, samples: int) -> Scores:
+    return Scores(*(getattr(numbers, name)[:samples] for name in COLUMNS))
 
 
 @given(
@@ -83,7 +83,7 @@ def test_kept_numbers_come_back_to_the_bit(
     columns = [np.array(column) for column in zip(*numbers, strict=True)]
     turned = columns[::-1]  # another metric
     parts = [
-        tuple(Numbered(*(c[here] for c in metric)) for metric in (columns, turned))
+        tuple(Scores(*(c[here] for c in metric)) for metric in (columns, turned))
         for here in (slice(cut), slice(cut, None))
     ]
     nothing = Fingerprints({}, "")
@@ -211,7 +211,7 @@ DAMAGED = (
 
 
 def test_damaged_numbers_are_not_used(tmp_path: Path) -> None:
-    numbers = Numbered(*(np.arange(5.0) + i for i in range(3)))
+    numbers = Scores(*(np.arange(5.0) + i for i in range(3)))
     nothing = Fingerprints({}, "")
     (entry,) = Kept(nothing, {"abc": Section("claim", [(numbers,)])}).as_json()
     file = tmp_path / "r.json"

@@ -122,7 +122,7 @@ def test_what_is_meant_is_taken(name: str) -> None:
 def test_the_same_run_however_it_is_written(sums: ModuleType) -> None:
     one = scrub.run(sums.by_hand, samples=9, seed=np.int32(4), memory="1MB", dtype="float32")
     other = scrub.run(sums.by_hand, samples=9, seed=4, memory=10**6, dtype=torch.float32)
-    assert (one.numbers.scrubbed == other.numbers.scrubbed).all()
+    assert (one.scores.scrubbed == other.scores.scrubbed).all()
 
 
 @pytest.mark.parametrize("precision", ["inf", "nan", "-1", "0"])

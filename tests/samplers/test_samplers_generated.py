@@ -219,11 +219,11 @@ def test_a_generated_input_is_computed_with() -> None:
 
     result = scrub.run(on_product(Generate(negative)), samples=50, alone=True)
     row = result.draws.references.index.astype(float)
-    assert result.numbers.scrubbed.tolist() == (-(row**3) + row**2).tolist()
+    assert result.scores.scrubbed.tolist() == (-(row**3) + row**2).tolist()
     result = scrub.run(on_product(Exact(), Generate(negative)), samples=50)
-    assert result.numbers.scrubbed.tolist() == (-(row**3) + row**2).tolist()
+    assert result.scores.scrubbed.tolist() == (-(row**3) + row**2).tolist()
     result = scrub.run(on_product(Generate(negative), Paired(NUMBERS)), samples=50)
-    assert result.numbers.scrubbed.tolist() == (row**3 + row**2).tolist()
+    assert result.scores.scrubbed.tolist() == (row**3 + row**2).tolist()
 
 
 def test_runs_in_one_session_keep_nothing_of_what_was_generated() -> None:
@@ -233,7 +233,7 @@ def test_runs_in_one_session_keep_nothing_of_what_was_generated() -> None:
     held = session.held()
     again = scrub.run(swapped, session=session, samples=40, alone=True, precision=0.5)
     assert session.held() == held
-    assert first.numbers.scrubbed.tolist() == again.numbers.scrubbed.tolist()
+    assert first.scores.scrubbed.tolist() == again.scores.scrubbed.tolist()
 
 
 def test_text_is_tokenized_and_shown(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from scrub.results.population import FAR_ABOVE, flattered, holding
 from scrub.stats.between import Fresh, spread
 from scrub.stats.intervals import Interval
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 SAMPLES = 400
 
 
-def dataset(recovered: float, error: float, samples: int = SAMPLES) -> Numbered:
+def dataset(recovered: float, error: float, samples: int = SAMPLES) -> Scores:
     """Numbers that recover this, with this standard error: the gap is 1 in every reference."""
     noise = error * math.sqrt(samples - 1) * np.where(np.arange(samples) % 2, 1.0, -1.0)
-    return Numbered(np.zeros(samples), 1 - recovered + noise, np.ones(samples))
+    return Scores(np.zeros(samples), 1 - recovered + noise, np.ones(samples))
 
 
 def spread_of(recovered: Sequence[float], error: float = 0.01, rows: int = 10**6) -> Fresh:
@@ -58,7 +58,7 @@ def test_no_narrower_than_what_no_row_showed(rows: int, units: int) -> None:
 
 
 def test_a_dataset_of_which_nothing_is_known() -> None:
-    nothing = Numbered(np.ones(5), np.ones(5), np.ones(5))
+    nothing = Scores(np.ones(5), np.ones(5), np.ones(5))
     found = spread([dataset(0.5, 0.01), nothing, nothing], (1, 2), 100)
     assert math.isnan(found.between)
     assert math.isnan(found.within)
@@ -70,7 +70,7 @@ def test_a_dataset_of_which_nothing_is_known() -> None:
 
 def test_a_dataset_whose_baseline_is_not_told_from_the_original() -> None:
     gap = np.random.default_rng(0).normal(0.01, 1, 50)
-    untold = Numbered(np.zeros(50), gap / 2, gap)
+    untold = Scores(np.zeros(50), gap / 2, gap)
     found = spread([untold, dataset(0.5, 0.01)], (1,), 100)
     assert math.isfinite(found.value.mean)
     assert found.value.low == -math.inf
@@ -107,7 +107,7 @@ def test_how_often_each_interval_holds_the_value_on_fresh_rows() -> None:
         values = rng.normal(0.6, 0.03, 4)
         noise = rng.normal(0, 0.01 * math.sqrt(100), (4, 100))
         each = zip(values, noise, strict=True)
-        numbers = [Numbered(np.zeros(100), 1 - v + e, np.ones(100)) for v, e in each]
+        numbers = [Scores(np.zeros(100), 1 - v + e, np.ones(100)) for v, e in each]
         found = spread(numbers, (1, 2, 3), 10**6)
         plain += found.recovered[0].low <= 0.6 <= found.recovered[0].high
         fresh += found.value.low <= 0.6 <= found.value.high

@@ -16,7 +16,7 @@ from scrub import supported
 from scrub.hypothesis.belief import vacuous
 from scrub.hypothesis.collect import load
 from scrub.results.doubts import doubts
-from scrub.stats.bonferroni import judged
+from scrub.stats.bonferroni import family_size
 from scrub.stats.ratio import ratio_set
 from support.command import SUMS, inside
 from support.paths import ROOT
@@ -52,8 +52,8 @@ def test_all_verdicts_are_right_together() -> None:
 
 def test_what_counts_as_judged(sums: ModuleType) -> None:
     claims = [sums.conjunction, sums.by_hand, evolve(sums.only_x, expect=vacuous())]
-    assert judged(claims) == 1
-    assert judged([*claims, sums.only_x, sums.undefined]) == 3
+    assert family_size(claims) == 1
+    assert family_size([*claims, sums.only_x, sums.undefined]) == 3
 
 
 def test_a_verdict_that_holds_alone_and_not_among_many(sums: ModuleType) -> None:

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrub.stats.cancellation import Cancellation, cancellation
 from scrub.stats.intervals import loss_recovered
-from scrub.stats.scores import Numbered
+from scrub.stats.scores import Scores
 
 ORIGINAL = np.array([1.0, 2, 3, 4])
 BASELINE = ORIGINAL + np.array([4.0, 6, 4, 6])
 
 
 def found(error: list[float]) -> Cancellation:
-    return cancellation(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE))
+    return cancellation(Scores(ORIGINAL, ORIGINAL + np.array(error), BASELINE))
 
 
 def by_hand(measure: object = cancellation) -> None:
@@ -32,7 +32,7 @@ def by_hand(measure: object = cancellation) -> None:
         (5.0, 5.0, 5.0, 5.0): (0.0, 0.0, 0.0),
     }
     for error, expected in errors.items():
-        here = measure(Numbered(ORIGINAL, ORIGINAL + np.array(error), BASELINE))  # type: ignore[operator]
+        here = measure(Scores(ORIGINAL, ORIGINAL + np.array(error), BASELINE))  # type: ignore[operator]
         figures = (here.recovered.mean, here.cancelled, here.hidden)
         assert figures == pytest.approx(expected)
 
@@ -42,7 +42,7 @@ def test_by_hand() -> None:
 
 
 def test_a_claim_that_passes_in_the_mean_alone() -> None:
-    numbers = Numbered(ORIGINAL, ORIGINAL + np.array([5.0, -5, 5, -5]), BASELINE)
+    numbers = Scores(ORIGINAL, ORIGINAL + np.array([5.0, -5, 5, -5]), BASELINE)
     recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
     assert recovered.mean == 1
     assert found([5.0, -5, 5, -5]).recovered.mean == 0
@@ -59,7 +59,7 @@ def test_undefined_is_said() -> None:
     assert math.isnan(infinite.recovered.mean)
     assert math.isnan(infinite.hidden)
     assert infinite.reason == "the metric is not finite everywhere"
-    still = cancellation(Numbered(ORIGINAL, ORIGINAL + 1, ORIGINAL))
+    still = cancellation(Scores(ORIGINAL, ORIGINAL + 1, ORIGINAL))
     assert math.isnan(still.recovered.mean)
 
 
@@ -68,10 +68,10 @@ def test_references_without_a_metric_are_left_out() -> None:
         return np.concatenate([[math.nan], values, [math.nan]])
 
     error = np.array([3.0, -1, 0, 0])
-    here = Numbered(padded(ORIGINAL), padded(ORIGINAL + error), padded(BASELINE))
-    assert cancellation(here) == cancellation(Numbered(ORIGINAL, ORIGINAL + error, BASELINE))
+    here = Scores(padded(ORIGINAL), padded(ORIGINAL + error), padded(BASELINE))
+    assert cancellation(here) == cancellation(Scores(ORIGINAL, ORIGINAL + error, BASELINE))
     nothing = np.full(4, math.nan)
-    none = cancellation(Numbered(nothing, nothing, nothing))
+    none = cancellation(Scores(nothing, nothing, nothing))
     assert none.reason == "the metric is undefined on every reference"
     assert math.isnan(none.recovered.mean)
 
@@ -84,7 +84,7 @@ numbers = arrays(float, 12, elements=st.floats(-8, 8, width=32))
 def test_bounds(original: np.ndarray, scrubbed: np.ndarray, gap: np.ndarray) -> None:
     """With the baseline on one side, recovered per reference is at most recovered."""
     for side in (1, -1):
-        here = Numbered(original, scrubbed, original + side * gap)
+        here = Scores(original, scrubbed, original + side * gap)
         mean = loss_recovered(here.original, here.scrubbed, here.baseline).mean
         measured = cancellation(here)
         assert measured.recovered.mean <= min(mean, 1) + 1e-9
@@ -93,19 +93,19 @@ def test_bounds(original: np.ndarray, scrubbed: np.ndarray, gap: np.ndarray) -> 
             assert measured.recovered.mean == pytest.approx(mean, abs=1e-9)
 
 
-def _by_medians(numbers: Numbered) -> Cancellation:
+def _by_medians(numbers: Scores) -> Cancellation:
     right = cancellation(numbers)
     error = numbers.scrubbed - numbers.original
     return evolve(right, cancelled=1 - abs(np.median(error)) / np.abs(error).mean())
 
 
-def _against_errors(numbers: Numbered) -> Cancellation:
+def _against_errors(numbers: Scores) -> Cancellation:
     """As a share of the errors, not of what is at stake."""
     right = cancellation(numbers)
     return evolve(right, hidden=right.cancelled)
 
 
-def _signed(numbers: Numbered) -> Cancellation:
+def _signed(numbers: Scores) -> Cancellation:
     recovered = loss_recovered(numbers.original, numbers.scrubbed, numbers.baseline)
     return evolve(cancellation(numbers), recovered=recovered)
 
