@@ -38,9 +38,12 @@ from scrub.analysis.conventions import IN_WORDS, Convention
 from scrub.errors import UserError
 from scrub.hypothesis.belief import supported
 from scrub.hypothesis.collect import Collected, collect
-from scrub.runner.diagnose import Asked, diagnose
+from scrub.runner.context import Context
+from scrub.runner.diagnose import diagnose
+from scrub.runner.diagnoses import Diagnoses
 from scrub.runner.options import Options
 from scrub.runner.pipeline import scrub_claim
+from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from scrub.samplers import Agree, Exact
@@ -124,7 +127,9 @@ def shown(claims: Iterable[tuple[str, Collected]], session: Session) -> Iterator
         options = Options(samples=few, seed=SEED)
         try:
             (prepared,) = prepare([item], session, options)
-            result = scrub_claim(prepared, session, options)
+            context = Context(session, options)
+            planned = plan_claim(prepared, context)
+            result = scrub_claim(planned, context)
         except UserError as error:
             print(f"{group}: {item.claim.name}: {error}", file=sys.stderr)
             continue
@@ -133,7 +138,7 @@ def shown(claims: Iterable[tuple[str, Collected]], session: Session) -> Iterator
             verdict = "vacuous"
         found = None
         if verdict == "supported":
-            result = diagnose(result, prepared, session, options, Asked(conventions=True))
+            result = diagnose(result, planned, context, Diagnoses(conventions=True))
             assert result.diagnosis is not None
             found = result.diagnosis.conventions
         print(f"{group}: {result.claim.name}: {verdict}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -16,17 +17,14 @@ from scrub.hypothesis.collect import Collected
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.waterfall import waterfall
 from scrub.results.result import Result
-from scrub.runner.checkpoint import nothing_known
-from scrub.runner.diagnose import (
-    WORST,
-    Asked,
-    asked_for,
-    diagnose,
-)
+from scrub.runner.context import Context
+from scrub.runner.diagnose import diagnose
+from scrub.runner.diagnoses import WORST, Diagnoses, diagnoses
 from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, is_whole, option_problems
-from scrub.runner.pipeline import ahead, scrub_claim
-from scrub.runner.prepare import Prepared, prepare
+from scrub.runner.pipeline import scrub_claim
+from scrub.runner.planned import plan_claim
+from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from scrub.stats.bonferroni import family_size
 from scrub.stats.rounding import interval
@@ -91,7 +89,7 @@ def run(
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     chosen = _options("run", options, session, wrong)
-    results = _run(several, session or Session(), asked_for(diagnosed, fresh=fresh), chosen)
+    results = _run(several, session or Session(), diagnoses(diagnosed, fresh=fresh), chosen)
     return results[0] if isinstance(claims, Claim) else results
 
 
@@ -123,7 +121,7 @@ def explain(
     is_number = is_whole(rows) and rows >= 0
     wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
     chosen = _options("explain", options, session, wrong)
-    (result,) = _run([claim], session or Session(), Asked(blame=True, worst=rows), chosen)
+    (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
     return Explanation(result)
 
 
@@ -185,19 +183,18 @@ class Explanation:
         return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
-def _run(claims: list[Claim], session: Session, asked: Asked, chosen: Options) -> list[Result]:
-    family = family_size(claims)
-    if_cheap = asked.nulls is None or asked.conventions is None
-
-    def one(prepared: Prepared) -> Result:
-        cost = ahead(prepared, session, chosen, nothing_known).cost if if_cheap else None
-        result = scrub_claim(prepared, session, chosen, family_size=family)
-        return diagnose(result, prepared, session, chosen, asked, cost=cost)
-
-    every = prepare(list(map(_collected, claims)), session, chosen)
-    if asked.fresh:
-        check_fresh(every, session)
-    return [one(prepared) for prepared in every]
+def _run(claims: list[Claim], session: Session, wanted: Diagnoses, chosen: Options) -> list[Result]:
+    context = Context(session, chosen, family_size=family_size(claims))
+    prepared = prepare(list(map(_collected, claims)), session, chosen)
+    if wanted.fresh:
+        check_fresh(prepared, session)
+    waiting = deque(plan_claim(claim, context) for claim in prepared)
+    results: list[Result] = []
+    while waiting:  # a claim that is finished is let go, and its draws with it
+        planned = waiting.popleft()
+        result = scrub_claim(planned, context)
+        results.append(diagnose(result, planned, context, wanted))
+    return results
 
 
 def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:

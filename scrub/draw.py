@@ -62,6 +62,22 @@ class Draws:
         drawn = [rows for node in self.nodes.values() for rows in (node.own, node.other)]
         return [self.references, self.baseline, *(rows for rows in drawn if rows is not None)]
 
+    def at(self, samples: np.ndarray) -> Draws:
+        """The draws of some samples, int64 [those]."""
+
+        def of(rows: Rows) -> Rows:
+            return rows.at(rows.index[samples])
+
+        nodes = {
+            path: NodeDraw(of(node.own), None if node.other is None else of(node.other))
+            for path, node in self.nodes.items()
+        }
+        return Draws(of(self.references), of(self.baseline), nodes)
+
+    def first(self, samples: int) -> Draws:
+        """The draws of the first samples."""
+        return self if samples == len(self.references) else self.at(np.arange(samples))
+
 
 @frozen(eq=False)
 class KeyedRandomness:

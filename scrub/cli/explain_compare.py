@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from scrub.hypothesis.collect import Collected
     from scrub.results.result import Result
-    from scrub.runner.diagnose import Asked
+    from scrub.runner.diagnoses import Diagnoses
     from scrub.runner.options import Options
     from scrub.runner.prepare import Prepared
     from scrub.runner.session import Session
@@ -69,13 +69,13 @@ def explain_command(
             f"--plot draws one claim, and there are {len(claims)}. Name one, as in "
             f"{claims[0].name}; there are: {names}."
         )
-    from scrub.runner.diagnose import Asked
+    from scrub.runner.diagnoses import Diagnoses
     from scrub.runner.prepare import prepare
     from scrub.runner.session import Session
 
     options, session = options_of(**chosen), Session()
     prepared = prepare(claims, session, options)
-    results = _run(prepared, session, options, Asked(blame=True, worst=rows), outputs)
+    results = _run(prepared, session, options, Diagnoses(blame=True, worst=rows), outputs)
     from scrub.report.diagnosis import show_blame
     from scrub.report.table import show
     from scrub.report.terminal import terminal
@@ -142,14 +142,14 @@ def compare_command(
     from scrub.report.terminal import terminal
     from scrub.results.comparison import compare
     from scrub.results.diagnosis_json import comparisons_as_json
-    from scrub.runner.diagnose import NOTHING
+    from scrub.runner.diagnoses import NO_DIAGNOSES
 
     def found(results: Sequence[Result]) -> dict[str, Any]:
         return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}
 
     both = [*sides[0], *sides[1]]
     options = evolve(options, model=models)
-    results = _run(both, session, options, NOTHING, outputs, found)
+    results = _run(both, session, options, NO_DIAGNOSES, outputs, found)
     show_comparisons([compare(*pair) for pair in _halves(results)], terminal())
     return AS_EXPECTED
 
@@ -184,7 +184,7 @@ def _run(
     claims: Sequence[Prepared],
     session: Session,
     options: Options,
-    asked: Asked,
+    wanted: Diagnoses,
     outputs: Outputs,
     more: Callable[[Sequence[Result]], dict[str, Any]] = lambda results: {},
 ) -> list[Result]:
@@ -194,15 +194,12 @@ def _run(
         more: what the results file says beside the results.
     """
     from scrub.report.progress_bar import ProgressBar
-    from scrub.runner.suite import (
-        partial_file,
-        remove_partial,
-        run_claims,
-        write_finished,
-    )
+    from scrub.runner.context import Context
+    from scrub.runner.partial_results import partial_file, remove_partial, write_finished
+    from scrub.runner.suite import run_claims
 
     progress = ProgressBar(options.samples * len(claims), quiet=False)
-    outcome = run_claims(claims, session, options, progress, outputs, asked)
+    outcome = run_claims(claims, Context(session, options, progress), outputs, wanted)
     if outcome.stopped:
         raise type(outcome.stopped)(what_is_kept(outcome, len(claims)))
     write_finished(outcome.results, options.seed, outputs, more(outcome.results))

@@ -127,16 +127,13 @@ def test_command(
     from scrub.report.progress_bar import ProgressBar
     from scrub.report.table import show
     from scrub.report.terminal import terminal
-    from scrub.runner.diagnose import asked_for
+    from scrub.runner.context import Context
+    from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
+    from scrub.runner.partial_results import partial_file, remove_partial, write_finished
     from scrub.runner.prepare import prepare
     from scrub.runner.session import Session
-    from scrub.runner.suite import (
-        partial_file,
-        remove_partial,
-        run_claims,
-        write_finished,
-    )
+    from scrub.runner.suite import run_claims
 
     options = options_of(alone=verbose, **chosen)
     session = Session()
@@ -146,14 +143,8 @@ def test_command(
     if fresh:
         check_fresh(prepared, session)
     progress = ProgressBar(options.samples * len(prepared), quiet=quiet)
-    outcome = run_claims(
-        prepared,
-        session,
-        options,
-        progress,
-        outputs,
-        asked_for(diagnose, nulls, fresh),
-    )
+    context = Context(session, options, progress)
+    outcome = run_claims(prepared, context, outputs, diagnoses(diagnose, nulls, fresh))
     results = outcome.results
     try:
         if not outcome.stopped:

@@ -1,221 +1,109 @@
-"""Diagnose a claim that was scrubbed: which diagnoses are asked for, and running them."""
+"""Diagnose a claim that was scrubbed: scrub its variants, and say what they show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 
-from scrub.analysis.blame import Scrubbed, blame, swaps
-from scrub.analysis.conventions import (
-    CONVENTIONS,
-    USUAL,
-    Convention,
-    Variant,
-    conventions,
-)
+from scrub.analysis.blame import blame
+from scrub.analysis.conventions import USUAL, Convention, Variant, conventions
 from scrub.analysis.nulls import NULLS, Nulls, judged
-from scrub.analysis.specificity import (
-    Change,
-    Tried,
-    agreeing,
-    changes,
-    drawable,
-    further,
-)
+from scrub.analysis.specificity import Change, Tried, changes, drawable, further
 from scrub.analysis.substitution import nulls, pools
-from scrub.draw import Draws, draw
-from scrub.engine.prediction import RunCost
 from scrub.errors import UserError
-from scrub.hypothesis.tree import Tree
 from scrub.results.diagnosis import Diagnosis
 from scrub.results.result import Result
-from scrub.runner.checkpoint import SectionOf, nothing_known
+from scrub.runner.context import Context
+from scrub.runner.diagnoses import LITTLE, NO_DIAGNOSES, Diagnoses, cheap
 from scrub.runner.fresh import fresh
-from scrub.runner.options import Options
-from scrub.runner.pipeline import ahead, numbers_of
-from scrub.runner.prepare import Prepared
-from scrub.runner.progress import UNWATCHED, Watch
-from scrub.runner.session import Session
+from scrub.runner.planned import Planned
+from scrub.runner.variants import Variants
 from scrub.stats.intervals import Interval, PerReference
 from scrub.stats.shares import share
 from scrub.stats.verdict import judge
 
-LITTLE = 50e9
-"""Operations that a small model, whose matrices do not fill a processor, does in seconds."""
-WORST = 3
-"""Samples that lose most, of which blame shows the swaps."""
 
-
-@frozen
-class Asked:
-    """Which diagnoses a run is asked for, beside those that cost nothing.
-
-    Attributes:
-        nulls: how many nulls to scrub; None: as many as usual, where the claim is supported and
-            they are cheap.
-        conventions: the claim's score under other conventions; None: under those that tell
-            something, where the claim is supported and that is cheap.
-        specificity: its score with coarser and finer features.
-        blame: what each swap loses, and the samples that lose most.
-        worst: how many of these samples.
-        fresh: on how many other datasets of the same recipe it is scrubbed.
-    """
-
-    nulls: int | None = 0
-    conventions: bool | None = False
-    specificity: bool = False
-    blame: bool = False
-    worst: int = WORST
-    fresh: int = 0
-
-
-NOTHING = Asked()
-
-
-def asked_for(diagnose: bool | None, nulls: int | None = None, fresh: int | None = None) -> Asked:
-    """What a run is asked for, from a command's or a call's options.
-
-    Args:
-        diagnose: everything, nothing, or (None) what is cheap.
-        nulls: how many; None: as `diagnose` says.
-        fresh: how many other datasets; None: none.
-    """
-    usual = {True: NULLS, False: 0, None: None}[diagnose]
-    return Asked(
-        nulls=usual if nulls is None else nulls,
-        conventions=diagnose,
-        specificity=bool(diagnose),
-        fresh=fresh or 0,
-    )
-
-
-def diagnose(
-    result: Result,
-    prepared: Prepared,
-    session: Session,
-    options: Options,
-    asked: Asked,
-    watch: Watch = UNWATCHED,
-    known: SectionOf = nothing_known,
-    cost: RunCost | None = None,
-) -> Result:
+def diagnose(result: Result, planned: Planned, context: Context, wanted: Diagnoses) -> Result:
     """The same result with the diagnoses that are asked for.
-
-    Args:
-        cost: of scrubbing the claim; None: nothing is cheap.
-        known: what is known already of a variant's numbers, which is not computed again.
 
     Raises:
         UserError: a variant does not fit into the memory, or a metric of the user's fails.
     """
-    if asked == NOTHING:
+    if wanted == NO_DIAGNOSES:
         return result
-    options = evolve(options, samples=result.samples)
+    context = context.with_options(samples=result.samples)
+    variants = Variants(planned, context)
+    unasked = _cheap(planned) and result.judgement.verdict == "supported"
+    how_many = (NULLS if unasked else 0) if wanted.nulls is None else wanted.nulls
     found = Diagnosis()
-
-    def scrubbed(trees: Sequence[Tree]) -> list[PerReference]:
-        watch.expects(len(trees) * options.samples)
-        variants = (evolve(prepared, tree=tree, others=()) for tree in trees)
-        return [
-            numbers_of(variant, session, options, watch, known).scrubbed for variant in variants
-        ]
-
-    def drawn(tree: Tree) -> Draws:
-        return draw(tree, prepared.data, samples=result.samples, seed=result.seed)
-
-    unasked = cost is not None and cheap(cost) and result.judgement.verdict == "supported"
-    how_many = (NULLS if unasked else 0) if asked.nulls is None else asked.nulls
     if how_many:
-        found = evolve(found, nulls=_nulls(result, prepared, how_many, scrubbed, watch))
-    variants = None
-    if asked.conventions:
-        variants = conventions(result.tree, prepared.model.graph, prepared.data, drawn)
-    elif asked.conventions is None and unasked:
-        variants = _little(result.tree, prepared, session, options, drawn)
-    if variants is not None:
-        found = evolve(found, conventions=_conventions(result, variants, scrubbed, watch))
-    if asked.specificity:
-        found = evolve(found, specificity=_specificity(result, prepared, scrubbed, watch))
-    if asked.blame:
-        watch.says(f"{prepared.name}: which swaps lose what")
+        found = evolve(found, nulls=_nulls(result, variants, how_many))
+    neighbours = None
+    if wanted.conventions:
+        neighbours = _neighbours(variants)
+    elif wanted.conventions is None and unasked:
+        neighbours = _few_operations(variants)
+    if neighbours is not None:
+        found = evolve(found, conventions=_conventions(result, variants, neighbours))
+    if wanted.specificity:
+        found = evolve(found, specificity=_specificity(result, variants))
+    if wanted.blame:
+        context.progress.says(f"{planned.prepared.name}: which swaps lose what")
         found = evolve(
             found,
             blame=blame(
                 result.tree,
                 result.scores,
                 result.draws.references.index,
-                scrubbed,
-                graph=prepared.model.graph,
-                data=prepared.data,
-                most=asked.worst,
+                variants.scrubbed,
+                graph=planned.prepared.model.graph,
+                data=planned.prepared.data,
+                most=wanted.worst,
             ),
         )
-    if asked.fresh:
-        other = fresh(result, prepared, session, options, asked.fresh, watch, known)
-        found = evolve(found, fresh=other)
+    if wanted.fresh:
+        found = evolve(found, fresh=fresh(result, planned, context, wanted.fresh))
     return evolve(result, diagnosis=found)
 
 
-def scrubs(tree: Tree, asked: Asked, cost: RunCost) -> int:
-    """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
-    usual = NULLS if asked.nulls is None and cheap(cost) else 0
-    others = cheap(cost) if asked.conventions is None else asked.conventions
-    features = sum(2 + len(agree.features) for _, agree in agreeing(tree))
-    return (
-        (asked.nulls or usual)
-        + others * CONVENTIONS
-        + asked.specificity * features
-        + asked.blame * 3 * len(swaps(tree))
-    )
+def _cheap(planned: Planned) -> bool:
+    return planned.cost is not None and cheap(planned.cost)
 
 
-def cheap(cost: RunCost) -> bool:
-    """Whether the usual number of nulls takes no more operations than the claim's run itself.
-
-    And all of it little. A null costs one scrub; plain values it shares with the claim, but for
-    those of components that only nulls name. Where these do not fit into the memory it shares
-    nothing, and is not cheap.
-    """
-    every, plain = NULLS * cost.flops, cost.plain_flops
-    return cost.keeps_cache and every <= cost.flops + plain and every + plain <= LITTLE
+def _neighbours(variants: Variants) -> tuple[Variant, ...]:
+    """The claim under the conventions that are not its own."""
+    prepared = variants.claim.prepared
+    return conventions(prepared.tree, prepared.model.graph, prepared.data, variants.draws)
 
 
-def _little(
-    tree: Tree,
-    prepared: Prepared,
-    session: Session,
-    options: Options,
-    drawn: Callable[[Tree], Draws],
-) -> tuple[Variant, ...] | None:
+def _few_operations(variants: Variants) -> tuple[Variant, ...] | None:
     """The usual conventions, if all together take few operations: a claim may take many fewer.
 
     Plain values are not counted where they fit into the memory: most are there already. A variant
-    that cannot run is not little: what nobody asked for must not end the run.
+    that cannot run is no reason to end a run that did not ask for it: None.
     """
     try:
-        found = conventions(tree, prepared.model.graph, prepared.data, drawn)
-        usual = tuple(variant for variant in found if variant.name in USUAL)
-        made = [evolve(prepared, tree=v.tree, others=()) for v in usual if v.tree is not None]
-        costs = [ahead(one, session, options, nothing_known).cost for one in made]
+        usual = tuple(variant for variant in _neighbours(variants) if variant.name in USUAL)
+        costs = [variants.cost(variant.tree) for variant in usual if variant.tree is not None]
     except UserError:
         return None
     few = all(cost.keeps_cache for cost in costs) and sum(cost.flops for cost in costs) <= LITTLE
     return usual if few else None
 
 
-def _nulls(
-    result: Result, prepared: Prepared, most: int, scrubbed: Scrubbed, watch: Watch
-) -> Nulls:
-    graph, numbers = prepared.model.graph, result.scores
-    watch.says(f"{prepared.name}: random components in place of its own")
+def _nulls(result: Result, variants: Variants, most: int) -> Nulls:
+    """The claim with random components in place of its own."""
+    prepared, scores = variants.claim.prepared, result.scores
+    graph = prepared.model.graph
+    variants.context.progress.says(f"{prepared.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
-    values = scrubbed(trees)
+    values = variants.scrubbed(trees)
     recovered = [_recovered(null, result).mean for null in values]
-    ahead = [share(null - numbers.scrubbed, numbers) for null in values]
+    ahead = [share(null - scores.scrubbed, scores) for null in values]
     there = pools(result.tree, graph)
     supported = result.judgement.verdict == "supported"
     mean, expect = result.recovered.mean, result.expect
@@ -223,43 +111,38 @@ def _nulls(
 
 
 def _conventions(
-    result: Result, variants: Sequence[Variant], scrubbed: Scrubbed, watch: Watch
+    result: Result, variants: Variants, neighbours: Sequence[Variant]
 ) -> tuple[Convention, ...]:
-    watch.says(f"{result.claim.name}: under other conventions")
-    values = iter(scrubbed([v.tree for v in variants if v.tree is not None]))
+    """What the claim recovers under other conventions, and which of them turn its verdict."""
+    variants.context.progress.says(f"{result.claim.name}: under other conventions")
+    values = iter(variants.scrubbed([v.tree for v in neighbours if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
-    numbers = result.scores
-    alone = judge(numbers.recovered(), expect, result.samples).verdict  # not corrected, as theirs
+    own = judge(result.scores.recovered(), expect, result.samples).verdict  # uncorrected, as theirs
 
     def of(variant: Variant) -> Convention:
         if variant.tree is None:
             return Convention(variant.name, None, None, False, variant.problem)
         recovered = _recovered(next(values), result)
         verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
-        turns = bounded and verdict != alone and result.judgement.verdict != "vacuous"
+        turns = bounded and verdict != own and result.judgement.verdict != "vacuous"
         doubt = turns and variant.name in USUAL and result.judgement.verdict == "supported"
         bounds = (expect.low, expect.high) if expect else ()
         return Convention(variant.name, recovered, verdict, turns, "", doubt, bounds)
 
-    return tuple(map(of, variants))
+    return tuple(map(of, neighbours))
 
 
-def _specificity(
-    result: Result, prepared: Prepared, scrubbed: Scrubbed, watch: Watch
-) -> tuple[Tried, ...]:
+def _specificity(result: Result, variants: Variants) -> tuple[Tried, ...]:
     """Each `Agree` coarser, shuffled and finer; by single columns, where being finer wins."""
-    watch.says(f"{prepared.name}: with coarser and finer features")
-
-    def drawn(tree: Tree) -> Draws:
-        return draw(tree, prepared.data, samples=result.samples, seed=result.seed)
-
-    made = drawable(changes(result.tree, result.seed), drawn)
+    prepared, scrubbed = variants.claim.prepared, variants.scrubbed
+    variants.context.progress.says(f"{prepared.name}: with coarser and finer features")
+    made = drawable(changes(result.tree, result.seed), variants.draws)
     values = scrubbed([change.tree for change in made])
     found = [_tried(change, v, result) for change, v in zip(made, values, strict=True)]
     missing = [one.swap for one in found if one.kind == "finer" and one.lowers.high < 0]
     further_of = partial(further, result.tree, data=prepared.data, seed=result.seed)
-    more = drawable((change for swap in missing for change in further_of(swap)), drawn)
+    more = drawable((change for swap in missing for change in further_of(swap)), variants.draws)
     values = scrubbed([change.tree for change in more])
     controls = scrubbed([change.control for change in more if change.control is not None])
     wins = []

@@ -1,10 +1,11 @@
-"""What determines a claim's numbers, as one hash: numbers that were kept are good only under it.
+"""What determines a claim's scores, as one hash: those of a checkpoint hold only under it.
 
 Hashed are the text of the hypothesis file and of the modules beside it that it imports; scrub's own
 code and the versions below it; the model's weights and configuration; the data with all columns;
 the tree; every row that was drawn (so the seed and the samplers); precision, dtype, kind of device.
 Not seen is what functions of the user's read by themselves: for files that is
-`scrub.runner.opened_files`, and for all else the pipeline computes some of the kept samples again.
+`scrub.runner.opened_files`, and for all else `scrub.runner.resume` computes
+some of the samples again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import numpy as np
 import torch
 from attrs import field, frozen
 
-import scrub
 from scrub.data.dataset import Dataset
 from scrub.draw import Draws
 from scrub.errors import is_users
@@ -31,13 +31,13 @@ from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.sibling_modules import imported
 from scrub.hypothesis.sites import Route
 from scrub.hypothesis.splits import Coordinates, Projection
-from scrub.hypothesis.tree import Tree
 from scrub.model.registry import Model
 from scrub.names import Cell
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
 
-PACKAGE = Path(scrub.__file__).parent
+PACKAGE = Path(__file__).parents[1]
+"""All of scrub."""
 
 
 @frozen(eq=False)
@@ -60,10 +60,9 @@ class Fingerprints:
         sources = {item.name: _sources(item.claim) for item in claims}
         return Fingerprints(sources, code_hash(PACKAGE))
 
-    def of(
-        self, prepared: Prepared, model: Model, options: Options, tree: Tree, draws: Draws
-    ) -> str:
-        """The fingerprint of one scrub: this tree on these draws, for this claim's metric."""
+    def of(self, prepared: Prepared, model: Model, options: Options, draws: Draws) -> str:
+        """The fingerprint of one scrub: a claim's tree on these draws, for its metrics."""
+        tree = prepared.tree
         said = {
             "claim": prepared.name,
             "sources": self.sources[prepared.name],

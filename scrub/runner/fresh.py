@@ -15,11 +15,10 @@ from scrub.data.dataset import Dataset, Recipe
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.tree import Tree
 from scrub.results.result import Result
-from scrub.runner.checkpoint import SectionOf
-from scrub.runner.options import Options
-from scrub.runner.pipeline import numbers_of
+from scrub.runner.context import Context
+from scrub.runner.planned import Planned, plan_variant
 from scrub.runner.prepare import Prepared, said_once
-from scrub.runner.progress import Watch
+from scrub.runner.resume import scores_of
 from scrub.runner.session import Session
 from scrub.samplers import Fixed
 from scrub.samplers.binding import bound
@@ -60,34 +59,27 @@ def _problems(claim: Prepared, session: Session) -> Iterator[str]:
                     )
 
 
-def fresh(
-    result: Result,
-    prepared: Prepared,
-    session: Session,
-    options: Options,
-    count: int,
-    watch: Watch,
-    known: SectionOf,
-) -> Fresh:
+def fresh(result: Result, planned: Planned, context: Context, count: int) -> Fresh:
     """Scrub a claim on so many other datasets.
 
     Raises:
         UserError: a dataset cannot be made, or the claim cannot be run on it.
     """
+    prepared, session, options = planned.prepared, context.session, context.options
     recipe = _seeded(prepared.data, session)
     assert recipe is not None, "check_fresh refuses it"
     assert recipe.seed is not None, "check_fresh refuses it"
-    watch.expects(count * options.samples)
-    numbers, seeds, rows = [result.scores], [], len(prepared.data)
+    context.progress.expects(count * options.samples)
+    scores, seeds, rows = [result.scores], [], len(prepared.data)
     for by in range(1, count + 1):
         seeds.append(recipe.seed + by)
-        watch.says(f"{prepared.name}: on other data, seed {seeds[-1]}")
+        context.progress.says(f"{prepared.name}: on other data, seed {seeds[-1]}")
         there = reseeded(prepared, session, by)
-        draws = evolve(options, seed=options.seed + by)
-        numbers.append(numbers_of(there, session, draws, watch, known))
+        redrawn = context.with_options(seed=options.seed + by)
+        scores.append(scores_of(plan_variant(planned, there, redrawn), redrawn))
         session.forget_generated()
         rows += len(there.data)
-    return spread(numbers, seeds, rows)
+    return spread(scores, seeds, rows)
 
 
 def reseeded(prepared: Prepared, session: Session, by: int) -> Prepared:

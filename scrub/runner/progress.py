@@ -1,11 +1,8 @@
-"""Who is told how far a run is."""
+"""The protocol of whatever shows how far a run is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, Self
-
-from attrs import frozen
 
 
 class Progress(Protocol):
@@ -23,7 +20,7 @@ class Progress(Protocol):
         ...
 
     def expects(self, samples: int) -> None:
-        """So many references more will be computed than was said before."""
+        """So many more references will be computed than was said before."""
         ...
 
     def advance(self, samples: int) -> None:
@@ -31,19 +28,26 @@ class Progress(Protocol):
         ...
 
 
-@frozen(eq=False)
-class Watch:
-    """Told how far a run is: a progress bar, or nobody.
+class Silent:
+    """Progress that nobody is told of."""
 
-    Attributes:
-        says: what is being done.
-        expects: that so many samples more will be computed.
-        advance: that so many were.
-    """
+    def __enter__(self) -> Silent:
+        return self
 
-    says: Callable[[str], None]
-    expects: Callable[[int], None]
-    advance: Callable[[int], None]
+    def __exit__(self, *error: object) -> None:
+        return
+
+    def says(self, text: str) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+    def expects(self, samples: int) -> None:
+        return
+
+    def advance(self, samples: int) -> None:
+        return
 
 
-UNWATCHED = Watch(lambda text: None, lambda samples: None, lambda samples: None)
+SILENT = Silent()

@@ -9,6 +9,9 @@ from typing import Any
 from scrub.errors import UserError, in_line, in_words
 from scrub.hypothesis.claim import Claim
 
+RUNNING = "Running it"
+"""What `located` says was done."""
+
 
 def call_users(function: Callable[..., Any], *arguments: Any, doing: str) -> Any:
     """Call a function of the user's file. What it raises is a UserError that says the line."""

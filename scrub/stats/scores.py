@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from attrs import frozen
 
@@ -26,8 +28,8 @@ class Scores:
         """Where the metric is defined: not NaN whatever the model computes. Bool [samples]."""
         return ~(np.isnan(self.original) & np.isnan(self.scrubbed) & np.isnan(self.baseline))
 
-    def where(self, which: np.ndarray) -> Scores:
-        """The numbers of some samples."""
+    def where(self, which: np.ndarray | slice) -> Scores:
+        """The scores of some samples."""
         return Scores(self.original[which], self.scrubbed[which], self.baseline[which])
 
     @property
@@ -43,6 +45,11 @@ class Scores:
         return loss_recovered(
             here.original, here.scrubbed, here.baseline, confidence=confidence, looks=looks
         )
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """The scores of several runs of samples, one after the other."""
+    return Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
 
 
 COLUMNS = ("original", "scrubbed", "baseline")

@@ -23,7 +23,7 @@ from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.graph import Graph
 from scrub.results.result import Result
-from scrub.runner.diagnose import Asked
+from scrub.runner.diagnoses import Diagnoses
 from scrub.samplers import Fixed
 from scrub.stats.intervals import Interval
 from scrub.stats.scores import Scores
@@ -63,7 +63,7 @@ def run(
         return np.abs(value.numpy() - references.feature("out"))
 
     made: Claim = claim(data=data, metric=custom(distance, higher_is_better=False))(build)
-    return diagnosed(made, graph, Asked(blame=True), **{"samples": 100, **options})
+    return diagnosed(made, graph, Diagnoses(blame=True), **{"samples": 100, **options})
 
 
 def blamed(result: Result) -> Blame:

@@ -35,7 +35,7 @@ from scrub.hypothesis.sites import ALL, Sites
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.registry import describe
 from scrub.results.result import Result
-from scrub.runner.diagnose import Asked
+from scrub.runner.diagnoses import Diagnoses
 from support.command import IOI
 from support.diagnosed import diagnosed
 from support.paths import ROOT
@@ -101,7 +101,7 @@ def whole_circuit() -> Claim:
 
 
 def at_all_positions(made: Claim) -> tuple[Result, Convention]:
-    result = diagnosed(made, "ioi-planted", Asked(conventions=True), samples=300)
+    result = diagnosed(made, "ioi-planted", Diagnoses(conventions=True), samples=300)
     assert result.diagnosis is not None
     found = {one.name: one for one in result.diagnosis.conventions or ()}
     return result, found[WHOLE]

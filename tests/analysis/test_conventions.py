@@ -45,7 +45,7 @@ from scrub.model.arithmetic import graph, node, source
 from scrub.model.registry import describe
 from scrub.results.diagnosis import Diagnosis
 from scrub.results.result import Result
-from scrub.runner.diagnose import Asked
+from scrub.runner.diagnoses import Diagnoses
 from support.command import SUMS, assert_golden, inside
 from support.diagnosed import diagnosed
 
@@ -192,7 +192,7 @@ def run(sampler: Any, other: Any, expect: Any = None, seed: int = 0) -> tuple[Re
         return Correspondence({out: site("out"), out.child("left", sampler): site("left")})
 
     made: Claim = claim(data=DATA, metric=custom(distance), expect=expect)(build)
-    asked = Asked(conventions=True, specificity=True)
+    asked = Diagnoses(conventions=True, specificity=True)
     result = diagnosed(made, MODEL, asked, samples=400, seed=seed)
     assert result.diagnosis is not None
     return result, result.diagnosis
@@ -357,7 +357,7 @@ def test_by_default_a_verdict_that_turns_is_said_and_no_more() -> None:
 def test_conventions_that_take_much_are_left_to_be_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("scrub.runner.diagnose._little", lambda *arguments: False)
+    monkeypatch.setattr("scrub.runner.diagnose._few_operations", lambda *arguments: False)
     assert "convention" not in inside("test", f"{SUMS}::only_x", "--samples", "200").out
 
 
@@ -367,7 +367,7 @@ def test_a_convention_that_cannot_run_does_not_end_a_run_that_did_not_ask_for_it
     def too_much(*arguments: Any) -> None:
         raise UserError("--max-memory 10 bytes is too little.")
 
-    monkeypatch.setattr("scrub.runner.diagnose.ahead", too_much)
+    monkeypatch.setattr("scrub.runner.variants.predicted_cost", too_much)
     done = inside("test", f"{SUMS}::only_x", "--samples", "200")
     assert done.err == ""
     assert "convention" not in done.out

@@ -31,7 +31,7 @@ from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.results.diagnosis_json import diagnoses_as_json
 from scrub.results.result import Result
-from scrub.runner.diagnose import Asked, cheap, scrubs
+from scrub.runner.diagnoses import Diagnoses, cheap, scrubs
 from support.command import IOI, SUMS, inside
 from support.diagnosed import diagnosed
 
@@ -70,7 +70,7 @@ def only(name: str) -> Callable[[Any], Correspondence]:
 
 def run(build: Callable[[Any], Correspondence], asked: int, expect: Any = None) -> Result:
     made: Claim = claim(data=DATA, metric=custom(squared), expect=expect)(build)
-    return diagnosed(made, MODEL, Asked(nulls=asked), samples=300)
+    return diagnosed(made, MODEL, Diagnoses(nulls=asked), samples=300)
 
 
 def found(result: Result) -> Nulls:
@@ -130,7 +130,7 @@ def test_what_is_not_told_apart_from_the_claim_does_as_well() -> None:
     total = VALUES["a"] + VALUES["b"] + 0.2 * VALUES["c"]
     data = evolve(DATA, inputs={name: VALUES[name] for name in "abc"}, columns={"out": total})
     claimed = claim(data=data, metric=custom(squared), expect=supported(above=0.3))(only("b"))
-    results = [diagnosed(claimed, alike, Asked(nulls=5), samples=300, seed=s) for s in (6, 9)]
+    results = [diagnosed(claimed, alike, Diagnoses(nulls=5), samples=300, seed=s) for s in (6, 9)]
     assert {found(result).as_well for result in results} == {1}
     assert {found(result).as_high for result in results} == {0, 1}
 
@@ -159,7 +159,7 @@ def test_undefined_nulls_reach_the_results_file() -> None:
         return Correspondence({out: site("out"), out.child("mine", Exact()): site("wx")})
 
     claimed = claim(data=data, metric=custom(metric), expect=supported(above=0.2))(build)
-    result = diagnosed(claimed, sums, Asked(nulls=5), samples=50)
+    result = diagnosed(claimed, sums, Diagnoses(nulls=5), samples=50)
     (null,) = found(result).recovered
     assert math.isnan(null)
     told = json.loads(json.dumps(diagnoses_as_json(result), allow_nan=False))["nulls"]
@@ -186,13 +186,13 @@ def test_cheap_is_little() -> None:
 def test_how_many_scrubs_are_announced() -> None:
     dear, free = RunCost(flops=10, plain_flops=0, peak=0), RunCost(flops=0, plain_flops=0, peak=0)
     made = treeify(only("b")(None))
-    assert scrubs(made, Asked(nulls=7), dear) == scrubs(made, Asked(nulls=7), free) == 7
-    assert scrubs(made, Asked(nulls=None), dear) == 0
-    assert scrubs(made, Asked(nulls=None), free) == 20
-    assert scrubs(made, Asked(blame=True), dear) == 3  # one swap: the root's other inputs
-    assert scrubs(made, Asked(conventions=True, specificity=True), dear) == 6  # nothing agrees
-    assert scrubs(made, Asked(conventions=None), dear) == 0
-    assert scrubs(made, Asked(conventions=None), free) == 6
+    assert scrubs(made, Diagnoses(nulls=7), dear) == scrubs(made, Diagnoses(nulls=7), free) == 7
+    assert scrubs(made, Diagnoses(nulls=None), dear) == 0
+    assert scrubs(made, Diagnoses(nulls=None), free) == 20
+    assert scrubs(made, Diagnoses(blame=True), dear) == 3  # one swap: the root's other inputs
+    assert scrubs(made, Diagnoses(conventions=True, specificity=True), dear) == 6  # nothing agrees
+    assert scrubs(made, Diagnoses(conventions=None), dear) == 0
+    assert scrubs(made, Diagnoses(conventions=None), free) == 6
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
@@ -224,13 +224,13 @@ def test_by_default_nothing_is_said_of_claims_that_are_not_supported(
 ) -> None:
     made: Claim = claim(data=DATA, metric=custom(squared), expect=supported(above=bound))(only("b"))
     cheap_one = RunCost(flops=0, plain_flops=0, peak=0)
-    usual = Asked(nulls=None, conventions=None)
+    usual = Diagnoses(nulls=None, conventions=None)
     result = diagnosed(made, MODEL, usual, cheap_one, samples=300)
     assert (result.judgement.verdict == "supported") == told
     assert result.diagnosis is not None
     assert (result.diagnosis.nulls is not None) == told
     assert (result.diagnosis.conventions is not None) == told
-    asked = diagnosed(made, MODEL, Asked(nulls=2, conventions=True), cheap_one, samples=300)
+    asked = diagnosed(made, MODEL, Diagnoses(nulls=2, conventions=True), cheap_one, samples=300)
     assert asked.diagnosis is not None
     assert asked.diagnosis.nulls is not None
     assert asked.diagnosis.conventions is not None

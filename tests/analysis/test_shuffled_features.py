@@ -29,7 +29,7 @@ from scrub.draw import KeyedRandomness, draw
 from scrub.hypothesis.tree import treeify
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
-from scrub.runner.diagnose import Asked
+from scrub.runner.diagnoses import Diagnoses
 from scrub.samplers import Sampler, describe_sampler
 from scrub.testing import datasets
 from support.diagnosed import diagnosed
@@ -182,7 +182,7 @@ def test_a_claim_with_generated_inputs_is_diagnosed(function: Any) -> None:
         )
 
     made = claim(data=DATA, metric=custom(distance))(build)
-    asked = Asked(nulls=5, conventions=True, specificity=True, blame=True)
+    asked = Diagnoses(nulls=5, conventions=True, specificity=True, blame=True)
     result = diagnosed(made, MODEL, asked, samples=400)
     assert result.diagnosis is not None
     assert result.diagnosis.specificity is not None
@@ -204,7 +204,7 @@ def test_further_columns_on_which_no_row_is_like_a_reference_are_not_tried() -> 
         return Correspondence({out: site("out"), left: site("left"), x: site("x")})
 
     made = claim(data=data, metric=custom(distance))(build)
-    result = diagnosed(made, MODEL, Asked(specificity=True), samples=400)
+    result = diagnosed(made, MODEL, Diagnoses(specificity=True), samples=400)
     assert result.diagnosis is not None
     assert result.diagnosis.specificity is not None
     words = [one.words for one in result.diagnosis.specificity]

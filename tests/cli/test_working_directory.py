@@ -15,7 +15,7 @@ from scrub.errors import UserError
 from scrub.hypothesis.collect import load
 from scrub.runner.options import Options
 from scrub.runner.outputs import Outputs, check_outputs
-from scrub.runner.suite import partial_file
+from scrub.runner.partial_results import partial_file
 from support.command import ROOT, SUMS, Finished, inside, python, scrub
 from support.stoppable import made
 

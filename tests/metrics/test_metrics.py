@@ -77,13 +77,13 @@ def test_the_first_decides_and_each_is_what_it_is_alone(ioi: ModuleType) -> None
 
 def test_the_engine_runs_once(sums: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
-    execute = scrub.runner.pipeline.execute  # type: ignore[attr-defined]
+    execute = scrub.runner.scoring.execute  # type: ignore[attr-defined]
 
     def counted(*arguments: Any, **options: Any) -> Any:
         runs.append(1)
         return execute(*arguments, **options)
 
-    monkeypatch.setattr("scrub.runner.pipeline.execute", counted)
+    monkeypatch.setattr("scrub.runner.scoring.execute", counted)
     scrub.run(
         evolve(sums.anything_goes, metric=[sums.ERROR, custom(sums.constant)]),
         samples=50,

@@ -1,4 +1,4 @@
-"""Kept numbers: what they are good for, whether they come back whole, and from where a run goes on.
+"""Checkpoints: when they hold, whether they come back whole, and from where a run resumes.
 
 `test_resume.py` has whole runs that are stopped.
 """
@@ -11,23 +11,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from hypothesis import given
 from hypothesis import strategies as st
 from scrub.data.dataset import Dataset
 from scrub.draw import draw
 from scrub.hypothesis.collect import collect
-from scrub.hypothesis.tree import Tree
 from scrub.metrics import logit_diff
 from scrub.results.atomic_write import write_whole
-from scrub.runner import pipeline
-from scrub.runner.checkpoint import Kept, Section
+from scrub.results.result import Result
+from scrub.runner import scoring
+from scrub.runner.checkpoint import Checkpoint, Checkpoints
+from scrub.runner.context import Context
 from scrub.runner.fingerprint import Fingerprints
 from scrub.runner.options import Options
 from scrub.runner.pipeline import scrub_claim
+from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import Prepared, prepare
-from scrub.runner.progress import UNWATCHED
+from scrub.runner.progress import Silent
 from scrub.runner.session import Session
 from scrub.stats.scores import COLUMNS, Scores
 from support.command import SUMS, inside
@@ -52,21 +54,33 @@ def test_numbers_do_not_depend_on_where_a_run_was_resumed(
     by_hand: Prepared, known: int, memory: int, look: bool
 ) -> None:
     options = Options(samples=200, memory=memory, precision=1e-9 if look else None)
-    whole = scrub_claim(by_hand, Session(), options)
-    section = Section(parts=[(part(whole.scores, known),)] if known else [], earlier=known > 0)
-    finished: list[int] = []
-    watch = evolve(UNWATCHED, advance=finished.append)
-
-    def known_of(prepared: Prepared, model: Any, options: Options, tree: Tree, _: Any) -> Section:
-        return section if tree is by_hand.tree else Section()
-
-    resumed = scrub_claim(by_hand, Session(), options, watch, known_of)
-    assert not section.dropped
-    assert section.samples == 200
-    assert sum(finished) == 2 * 200  # once as claimed, and once with any input
+    whole = scrubbed(by_hand, Context(Session(), options))
+    parts = [(part(whole.scores, known),)] if known else []
+    checkpoint = Checkpoint(parts=parts, unchecked=known > 0)
+    progress = Counted()
+    context = Context(Session(), options, progress)
+    planned = evolve(plan_claim(by_hand, context), checkpoint=checkpoint)
+    resumed = scrub_claim(planned, context)
+    assert not checkpoint.stale
+    assert checkpoint.samples == 200
+    assert sum(progress.finished) == 2 * 200  # once as claimed, and once with any input
     for name in COLUMNS:
         assert (getattr(resumed.scores, name) == getattr(whole.scores, name)).all()
     assert resumed.recovered == whole.recovered
+
+
+@frozen
+class Counted(Silent):
+    """Counts the samples that are done."""
+
+    finished: list[int] = field(factory=list)
+
+    def advance(self, samples: int) -> None:
+        self.finished.append(samples)
+
+
+def scrubbed(claim: Prepared, context: Context) -> Result:
+    return scrub_claim(plan_claim(claim, context), context)
 
 
 def part(numbers: Scores, samples: int) -> Scores:
@@ -77,7 +91,7 @@ def part(numbers: Scores, samples: int) -> Scores:
     numbers=st.lists(st.tuples(*(st.floats(width=64) for _ in COLUMNS)), min_size=1),
     cut=st.integers(0, 100),
 )
-def test_kept_numbers_come_back_to_the_bit(
+def test_a_checkpoint_comes_back_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple[float, ...]], cut: int
 ) -> None:
     columns = [np.array(column) for column in zip(*numbers, strict=True)]
@@ -87,35 +101,35 @@ def test_kept_numbers_come_back_to_the_bit(
         for here in (slice(cut), slice(cut, None))
     ]
     nothing = Fingerprints({}, "")
-    kept = Kept(nothing, {"abc": Section("claim", parts, seconds=2.5, finished=True)})
+    written = Checkpoints(nothing, {"abc": Checkpoint("claim", parts, seconds=2.5, finished=True)})
     file = tmp_path_factory.mktemp("kept") / "r.json"
-    file.write_text(json.dumps({"partial": True, "kept": kept.as_json()}), encoding="utf-8")
-    read = Kept.read(file, nothing)
-    section = read.sections["abc"]
+    file.write_text(json.dumps({"partial": True, "kept": written.as_json()}), encoding="utf-8")
+    read = Checkpoints.read(file, nothing)
+    found_again = read.by_fingerprint["abc"]
     assert read.trouble == ""
-    assert (section.claim, section.seconds, section.finished) == ("claim", 2.5, True)
-    for found, expected in zip(section.first(len(numbers)), (columns, turned), strict=True):
+    told = (found_again.claim, found_again.seconds, found_again.finished)
+    assert told == ("claim", 2.5, True)
+    for found, expected in zip(found_again.first(len(numbers)), (columns, turned), strict=True):
         for name, column in zip(COLUMNS, expected, strict=True):
             assert getattr(found, name).tobytes() == column.tobytes()
 
 
-def test_the_scrub_that_asks_whether_a_claim_is_vacuous_is_kept(
+def test_the_scrub_that_asks_whether_a_claim_is_vacuous_has_a_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     claim = prepared(f"{SUMS}::conjunction")  # true: every number is the original's
-    kept = Kept(Fingerprints({claim.name: "text"}, ""))
+    checkpoints = Checkpoints(Fingerprints({claim.name: "text"}, ""))
     runs: list[int] = []
-    execute = pipeline.execute  # type: ignore[attr-defined]
+    execute = scoring.execute  # type: ignore[attr-defined]
 
     def counted(*arguments: Any, **options: Any) -> Any:
         runs.append(1)
         return execute(*arguments, **options)
 
-    monkeypatch.setattr("scrub.runner.pipeline.execute", counted)
-    results = [
-        scrub_claim(claim, Session(), Options(samples=200), known=kept.section) for _ in range(2)
-    ]
-    assert len(kept.sections) == 2
+    monkeypatch.setattr("scrub.runner.scoring.execute", counted)
+    context = Context(Session(), Options(samples=200), checkpoints=checkpoints)
+    results = [scrubbed(claim, context) for _ in range(2)]
+    assert len(checkpoints.by_fingerprint) == 2
     assert len(runs) == 2
     assert [result.judgement.verdict for result in results] == ["supported"] * 2
 
@@ -135,7 +149,7 @@ class Case:
     def fingerprint(self) -> str:
         draws = draw(self.claim.tree, self.claim.data, samples=50, seed=self.options.seed)
         made = Fingerprints({self.claim.name: self.source}, self.code)
-        return made.of(self.claim, self.claim.model, self.options, self.claim.tree, draws)
+        return made.of(self.claim, self.claim.model, self.options, draws)
 
 
 def with_table(case: Case, **table: Any) -> Case:
@@ -213,14 +227,14 @@ DAMAGED = (
 def test_damaged_numbers_are_not_used(tmp_path: Path) -> None:
     numbers = Scores(*(np.arange(5.0) + i for i in range(3)))
     nothing = Fingerprints({}, "")
-    (entry,) = Kept(nothing, {"abc": Section("claim", [(numbers,)])}).as_json()
+    (entry,) = Checkpoints(nothing, {"abc": Checkpoint("claim", [(numbers,)])}).as_json()
     file = tmp_path / "r.json"
 
     def trouble(text: str) -> str:
         file.write_text(text, encoding="utf-8")
-        kept = Kept.read(file, nothing)
-        assert bool(kept.sections) == (text == whole)
-        return kept.trouble
+        found = Checkpoints.read(file, nothing)
+        assert bool(found.by_fingerprint) == (text == whole)
+        return found.trouble
 
     whole = json.dumps({"partial": True, "kept": [entry]})
     (columns,) = entry["float64"]

@@ -7,12 +7,10 @@ import re
 import pytest
 from attrs import evolve
 
-from scrub.engine.prediction import RunCost
-from scrub.runner.checkpoint import Section
+from scrub.runner.checkpoint import Checkpoint
 from scrub.runner.duration import announcement, estimated_seconds, rate
 from scrub.runner.options import Options
-from scrub.runner.pipeline import Ahead
-from scrub.runner.suite import announced
+from scrub.runner.remaining import RemainingWork, announced
 from support.command import IOI, inside
 
 
@@ -31,13 +29,12 @@ def test_an_estimate_grows_with_the_work() -> None:
 
 
 def test_work_that_is_known_or_shared_is_not_counted() -> None:
-    once = RunCost(flops=10**14, plain_flops=10**17, peak=0)
-    new = Ahead("a", Section(), once.flops, once.plain_flops, shared=(1, 2), cost=once)
+    new = RemainingWork("a", Checkpoint(), flops=10**14, plain_flops=10**17, shared=(1, 2))
     alone = announced([new], Options()).split(" for ")[0]
     assert alone.startswith("about")
     other = evolve(new, name="b", flops=0)
     assert "2 claims" in announced([new, other], Options())
-    known = evolve(new, known=Section(finished=True), flops=0, plain_flops=0)
+    known = evolve(new, checkpoint=Checkpoint(finished=True), flops=0, plain_flops=0)
     assert announced([known], Options()) == ""
 
 

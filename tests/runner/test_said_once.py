@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from scrub.errors import UserError
 from scrub.hypothesis.collect import collect
-from scrub.runner import prepare
+from scrub.runner import session
 from scrub.runner.options import Options
+from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from support.bad_input import HEADER
 from support.command import inside
@@ -36,8 +38,8 @@ def test_a_model_that_is_not_there_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    describe = prepare.describe
-    monkeypatch.setattr(prepare, "describe", lambda name: (asked.append(name), describe(name))[1])
+    describe = session.describe
+    monkeypatch.setattr(session, "describe", lambda name: (asked.append(name), describe(name))[1])
     all_of = 'claims = [make(name) for name in "abcde"]\n'
     message = ': There is no model "ioi-plantedd". The nearest is "ioi-planted"; there are: '
     (found,) = errors(tmp_path, all_of, "--model", "ioi-plantedd")
@@ -94,10 +96,10 @@ def test_a_failure_is_kept_with_what_failed() -> None:
     session = Session()
 
     def failing() -> Any:
-        raise prepare.UserError("once")
+        raise UserError("once")
 
     source: Any = object()
-    with pytest.raises(prepare.UserError):
+    with pytest.raises(UserError):
         session._tried(id(source), source, failing)
     ((kept, _),) = session._failed.values()
     assert kept is source
@@ -113,4 +115,4 @@ def test_problems_of_one_claim_are_its_own(tmp_path: Path) -> None:
     """
     (found,) = errors(tmp_path, text)
     assert found.startswith("::wrong: Metric ")
-    assert prepare.prepare(collect([str(tmp_path / "file.py::right")]), Session(), Options())
+    assert prepare(collect([str(tmp_path / "file.py::right")]), Session(), Options())

@@ -1,0 +1,84 @@
+"""Which diagnoses a run is asked for, and what they cost."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from scrub.analysis.blame import swaps
+from scrub.analysis.conventions import CONVENTIONS
+from scrub.analysis.nulls import NULLS
+from scrub.analysis.specificity import agreeing
+from scrub.engine.prediction import RunCost
+from scrub.hypothesis.tree import Tree
+
+LITTLE = 50e9
+"""Operations that a small model, whose matrices do not fill a processor, does in seconds."""
+WORST = 3
+"""Samples that lose most, of which blame shows the swaps."""
+
+
+@frozen
+class Diagnoses:
+    """Which diagnoses a run is asked for, beside those that cost nothing.
+
+    Attributes:
+        nulls: how many nulls to scrub; None: as many as usual, where the claim is supported and
+            they are cheap.
+        conventions: the claim's score under other conventions; None: under those that tell
+            something, where the claim is supported and that is cheap.
+        specificity: its score with coarser and finer features.
+        blame: what each swap loses, and the samples that lose most.
+        worst: how many of these samples.
+        fresh: on how many other datasets of the same recipe it is scrubbed.
+    """
+
+    nulls: int | None = 0
+    conventions: bool | None = False
+    specificity: bool = False
+    blame: bool = False
+    worst: int = WORST
+    fresh: int = 0
+
+
+NO_DIAGNOSES = Diagnoses()
+
+
+def diagnoses(every: bool | None, nulls: int | None = None, fresh: int | None = None) -> Diagnoses:
+    """What a run is asked for, from a command's or a call's options.
+
+    Args:
+        every: everything, nothing, or (None) what is cheap.
+        nulls: how many; None: as `every` says.
+        fresh: how many other datasets; None: none.
+    """
+    usual = {True: NULLS, False: 0, None: None}[every]
+    return Diagnoses(
+        nulls=usual if nulls is None else nulls,
+        conventions=every,
+        specificity=bool(every),
+        fresh=fresh or 0,
+    )
+
+
+def scrubs(tree: Tree, wanted: Diagnoses, cost: RunCost) -> int:
+    """About how many scrubs a claim's diagnoses take; paths and further columns are not counted."""
+    usual = NULLS if wanted.nulls is None and cheap(cost) else 0
+    others = cheap(cost) if wanted.conventions is None else wanted.conventions
+    features = sum(2 + len(agree.features) for _, agree in agreeing(tree))
+    return (
+        (wanted.nulls or usual)
+        + others * CONVENTIONS
+        + wanted.specificity * features
+        + wanted.blame * 3 * len(swaps(tree))
+    )
+
+
+def cheap(cost: RunCost) -> bool:
+    """Whether the usual number of nulls takes no more operations than the claim's run itself.
+
+    And all of it little. A null costs one scrub; plain values it shares with the claim, but for
+    those of components that only nulls name. Where these do not fit into the memory it shares
+    nothing, and is not cheap.
+    """
+    every, plain = NULLS * cost.flops, cost.plain_flops
+    return cost.keeps_cache and every <= cost.flops + plain and every + plain <= LITTLE
