@@ -106,11 +106,12 @@ def said_once(
 
 
 def _check_samples(prepared: Sequence[Prepared], samples: int) -> None:
-    """Refuse more samples than this machine's memory holds the rows and numbers of.
+    """Refuse more samples than this machine's memory holds the rows and scores of.
 
-    They are not counted by the memory for values while computing, and all kept to the end.
+    Those of all claims are there at once: what is drawn before the first claim runs, and what is
+    measured until the results are written. `Options.memory` does not count them.
     """
-    each = BYTES * max((_columns(claim) for claim in prepared), default=0)
+    each = BYTES * sum(map(_columns, prepared))
     if each * samples > of_machine():
         raise UserError(
             f"{samples:,} samples do not fit: what is drawn and measured for them takes about "

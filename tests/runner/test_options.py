@@ -148,6 +148,13 @@ def test_more_samples_than_fit_are_refused_before_anything_is_drawn(command: str
     )
 
 
+def test_the_samples_of_all_claims_must_fit_together(sums: ModuleType) -> None:
+    """All claims are drawn before the first runs."""
+    samples = int(of_machine()) // (48 * 10)  # of by_hand alone, as above
+    with pytest.raises(scrub.UserError, match="samples do not fit"):
+        scrub.run([sums.by_hand, sums.by_hand], samples=samples)
+
+
 def test_the_number_that_is_named_is_taken(sums: ModuleType) -> None:
     with pytest.raises(scrub.UserError) as refused:
         scrub.run(sums.by_hand, samples=10**15)

@@ -10,7 +10,7 @@ import pytest
 
 from scrub.errors import UserError
 from scrub.hypothesis.collect import collect
-from scrub.runner import session
+from scrub.runner import prepare, session
 from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
