@@ -16,13 +16,13 @@ from scrub.stats.intervals import Interval
 from scrub.stats.rounding import finite
 from scrub.stats.scores import Scores
 
-SCHEMA = "scrub.results.result/1"
+SCHEMA = "scrub.results/1"
 
 
 def as_json(
     results: Sequence[Result], seed: int, *, kept: Sequence[Mapping[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """The results file (schema scrub.results.result/1). What is undefined is null, with a reason.
+    """The results file (schema scrub.results/1). What is undefined is null, with a reason.
 
     Args:
         kept: the run is not finished: these are the claims that are, and the numbers from which

@@ -162,7 +162,7 @@ def test_the_console_script_is_the_module() -> None:
 
 def test_results_file_has_the_schema(sums: Run, ioi: Run) -> None:
     for run, samples in ((sums, 200), (ioi, 150)):
-        assert run.results["schema"] == "scrub.results.result/1"
+        assert run.results["schema"] == "scrub.results/1"
         assert run.results["seed"] == 0
         assert "partial" not in run.results
         for result in run.results["results"]:

@@ -101,7 +101,7 @@ def _file(found: Any) -> Iterator[str]:
         return
     partial = PARTIAL if "partial" in found else ()
     yield from _keys(found, ("schema", "seed", "results", *partial), "file", ("comparisons",))
-    if found.get("schema") != "scrub.results.result/1":
+    if found.get("schema") != "scrub.results/1":
         yield f"schema is {found.get('schema')!r}"
     if partial and found["partial"] is not True:
         yield f"partial is {found['partial']!r}"

@@ -123,7 +123,7 @@ def _set(place: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 MUTANTS = [
-    ("schema", "scrub.results.result/2"), ("seed", "0"), ("results.0.kind", "patch"),
+    ("schema", "scrub.results/2"), ("seed", "0"), ("results.0.kind", "patch"),
     ("results.0.more", 1),
     ("results.0.-claim", None), ("results.0.recovered.mean", None), ("results.0.verdict", "true"),
     ("results.0.recovered.low", 5.0), ("results.0.recovered.mean", -0.0),

@@ -57,7 +57,7 @@ def test_the_same_command_resumes(
     kept = "what was computed is in r.json.partial, and the same command resumes"
     assert (done.code, done.err) == (code, f"{word}: 1 of 2 claims finished; {kept}\n")
     partial = place.json("r.json.partial")
-    assert partial["schema"] == "scrub.results.result/1"
+    assert partial["schema"] == "scrub.results/1"
     assert partial["partial"] is True
     assert without_seconds(partial)["results"] == without_seconds(uninterrupted)["results"][:1]
     first, begun = partial["kept"]
