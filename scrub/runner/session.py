@@ -70,7 +70,8 @@ class Session:
         """A claim's data, made once for a model: one table for one recipe, or one function."""
         if isinstance(source, Dataset | Recipe) or not callable(source):
             return self._made(source, model)
-        if str(getattr(source, "__module__", "")).startswith("scrub.datasets."):
+        ours = str(getattr(source, "__module__", "")).startswith("scrub.datasets.")
+        if ours and "Recipe" in str(source.__annotations__.get("return")):  # it makes one: no data
             raise UserError(
                 f"data= is the function {source.__name__} itself. Call it, as in ioi.prompts(1000)."
             )
