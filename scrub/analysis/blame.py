@@ -25,7 +25,7 @@ from scrub.stats.intervals import Interval, PerReference
 from scrub.stats.scores import Scores
 from scrub.stats.shares import share
 
-Scrubbed = Callable[[Sequence[Tree]], list[PerReference]]
+ScrubVariants = Callable[[Sequence[Tree]], list[PerReference]]
 """Variants of a claim → of each the metric of its root per reference, float64 [samples]."""
 
 
@@ -113,9 +113,9 @@ def keeping(tree: Tree, kept: Collection[Swap]) -> Tree:
 
 def blame(
     tree: Tree,
-    numbers: Scores,
+    scores: Scores,
     rows: np.ndarray,
-    scrubbed: Scrubbed,
+    scrubbed: ScrubVariants,
     *,
     graph: Graph,
     data: Dataset,
@@ -124,7 +124,7 @@ def blame(
     """Lay the blame for what a claim loses.
 
     Args:
-        numbers: of the claim itself.
+        scores: of the claim itself.
         rows: row of each sample's reference, int64 [samples].
         scrubbed: scrubs variants on the claim's draws.
         most: how many of the samples that lose most to name.
@@ -135,7 +135,7 @@ def blame(
         (frozenset({swap}), whole - {swap}, frozenset(made[:number]), frozenset(made[: number + 1]))
         for number, swap in enumerate(made)
     ]
-    known = {frozenset[Swap](): numbers.original, whole: numbers.scrubbed}
+    known = {frozenset[Swap](): scores.original, whole: scores.scrubbed}
     asked = [
         kept for kept in dict.fromkeys(s for sets in orders for s in sets) if kept not in known
     ]
@@ -144,18 +144,18 @@ def blame(
     losses = tuple(
         Lost(
             swap,
-            alone=share(known[alone] - numbers.original, numbers),
-            last=share(numbers.scrubbed - known[without], numbers),
-            step=share(known[after] - known[before], numbers),
+            alone=share(known[alone] - scores.original, scores),
+            last=share(scores.scrubbed - known[without], scores),
+            step=share(known[after] - known[before], scores),
         )
         for swap, (alone, without, before, after) in zip(made, orders, strict=True)
     )
     pieces = [parts(tree, swap.path, graph, data) if swap.which == "own" else () for swap in made]
-    by_path = _by_path(tree, losses, pieces, numbers, scrubbed)
+    by_path = _by_path(tree, losses, pieces, scores, scrubbed)
     return Blame(
-        total=share(numbers.scrubbed - numbers.original, numbers) if made else NOTHING,
+        total=share(scores.scrubbed - scores.original, scores) if made else NOTHING,
         swaps=tuple(evolve(loss, paths=by_path[loss.swap]) for loss in losses),
-        worst=worst(numbers, rows, most),
+        worst=worst(scores, rows, most),
     )
 
 
@@ -163,8 +163,8 @@ def _by_path(
     tree: Tree,
     losses: tuple[Lost, ...],
     pieces: list[tuple[Route, ...]],
-    numbers: Scores,
-    scrubbed: Scrubbed,
+    scores: Scores,
+    scrubbed: ScrubVariants,
 ) -> dict[Swap, tuple[LostOnPath, ...]]:
     """What each swap loses by each of its leaf's paths."""
     variants: list[Tree] = []
@@ -180,8 +180,8 @@ def _by_path(
         alone, without = next(values), next(values)
         return LostOnPath(
             piece,
-            alone=share(alone - numbers.original, numbers),
-            last=share(numbers.scrubbed - without, numbers),
+            alone=share(alone - scores.original, scores),
+            last=share(scores.scrubbed - without, scores),
         )
 
     return {
@@ -190,11 +190,11 @@ def _by_path(
     }
 
 
-def worst(numbers: Scores, rows: np.ndarray, most: int) -> tuple[int, ...]:
+def worst(scores: Scores, rows: np.ndarray, most: int) -> tuple[int, ...]:
     """The samples whose metric moves furthest towards the baseline, one a row."""
-    here = numbers.where(numbers.defined)
+    here = scores.where(scores.defined)
     towards = np.sign((here.baseline - here.original).mean())
-    moved = towards * (numbers.scrubbed - numbers.original)
+    moved = towards * (scores.scrubbed - scores.original)
     found: dict[int, int] = {}
     for sample in np.argsort(-moved, kind="stable"):
         if len(found) == most or not moved[sample] > 0:

@@ -42,7 +42,7 @@ FIRST_LOOK = 250
 """References on which a node is loosened first; only what they leave open takes all."""
 
 Scrub = Callable[[Tree], Callable[[int], Scores]]
-"""Scrubs the claim with other samplers: gives its numbers on the first so many references. What was
+"""Scrubs the claim with other samplers: gives its scores on the first so many references. What was
 computed for fewer is not computed again."""
 
 
@@ -60,7 +60,7 @@ def most_scrubs(tree: Tree) -> int:
 def support_of(
     tree: Tree,
     draws: Draws,
-    numbers: Scores,
+    scores: Scores,
     judged: Interval,
     expect: Expectation | None,
     scrub: Scrub,
@@ -79,7 +79,7 @@ def support_of(
         return evolve(nothing, problem=error.problems[0].what)
     found = evolve(nothing, with_any_input=anything.recovered())
     if expect is None or expect.low is expect.high is None:
-        lost = _lost(anything, numbers)
+        lost = _lost(anything, scores)
         alike = lost.low > -NO_LOSS and lost.high < NO_LOSS
         return evolve(found, vacuous=_vacuous(nodes, anything)) if alike else found
     if expect.low is None or verdict_of(judged, expect) != "supported":
@@ -89,7 +89,7 @@ def support_of(
     alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
     idle = {one.name for one in alone if one.idle}
     asked = [less for less in coarser(tree, draws) if less.node.name not in idle]
-    return evolve(found, loosened=alone, finer=_finer(asked, draws, numbers, scrub))
+    return evolve(found, loosened=alone, finer=_finer(asked, draws, scores, scrub))
 
 
 def _vacuous(nodes: tuple[Stated, ...], anything: Scores) -> str:
@@ -136,26 +136,26 @@ def _alone(
     return tuple(map(known, nodes))
 
 
-def _finer(asked: list[Coarser], draws: Draws, numbers: Scores, scrub: Scrub) -> tuple[Finer, ...]:
+def _finer(asked: list[Coarser], draws: Draws, scores: Scores, scrub: Scrub) -> tuple[Finer, ...]:
     """Each of these ways to ask for less by which nothing is lost."""
 
     def enough(less: Coarser) -> Finer | None:
         try:
             scrubbed = scrub(less.tree)
             all_of = len(draws.references)
-            loose = scrubbed(_enough(all_of, lambda few: _lost(scrubbed(few), numbers).low > 0))
+            loose = scrubbed(_enough(all_of, lambda few: _lost(scrubbed(few), scores).low > 0))
         except UserError:  # what cannot be scrubbed is not known to be enough
             return None
-        if not _nothing(_lost(loose, numbers)):
+        if not _nothing(_lost(loose, scores)):
             return None
         return Finer(less.node.name, less.words, loose.recovered())
 
     return tuple(found for less in asked if (found := enough(less)))
 
 
-def _lost(scrubbed: Scores, numbers: Scores) -> Interval:
+def _lost(scrubbed: Scores, scores: Scores) -> Interval:
     """By how much less is recovered than by the claim, paired by reference."""
-    here = numbers.where(np.arange(len(scrubbed.original)))
+    here = scores.where(np.arange(len(scrubbed.original)))
     which = here.defined
     here = here.where(which)
     change = scrubbed.scrubbed[which] - here.scrubbed

@@ -48,18 +48,18 @@ def rounding(dtype: torch.dtype) -> float:
     return 1e-9 if dtype == torch.float64 else 1e-5
 
 
-def changed_nothing(numbers: Scores, dtype: torch.dtype) -> bool:
+def changed_nothing(scores: Scores, dtype: torch.dtype) -> bool:
     """Whether the scrub left the metric of every reference as it was, but for rounding."""
-    finite = numbers.original[np.isfinite(numbers.original)]
+    finite = scores.original[np.isfinite(scores.original)]
     within = rounding(dtype) * np.abs(finite).max(initial=0.0)
-    return np.allclose(numbers.original, numbers.scrubbed, rtol=0, atol=within, equal_nan=True)
+    return np.allclose(scores.original, scores.scrubbed, rtol=0, atol=within, equal_nan=True)
 
 
-def why_vacuous(draws: Draws, numbers: Scores, plan: Plan) -> str:
+def why_vacuous(draws: Draws, scores: Scores, plan: Plan) -> str:
     """Why nothing was put to the test, in words; "" if something was."""
     if reason := nothing_swapped(plan.tree, draws):
         return reason
-    if stated(plan.tree) or not changed_nothing(numbers, plan.graph.dtype):
+    if stated(plan.tree) or not changed_nothing(scores, plan.graph.dtype):
         return ""
     return SAME_VALUES if same_values(plan, draws.references.population) else ""
 

@@ -122,15 +122,15 @@ def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Int
         first, second = first.where(first.defined), second.where(second.defined)
     if paired and _same(first.original, second.original) and _same(first.baseline, second.baseline):
         return share(second.scrubbed - first.scrubbed, first)
-    for numbers in (first, second):
-        alone = share(numbers.baseline - numbers.scrubbed, numbers)
+    for scores in (first, second):
+        alone = share(scores.baseline - scores.scrubbed, scores)
         if math.isnan(alone.mean):
             return Interval(math.nan, -math.inf, math.inf, reason=alone.reason)
         if not (math.isfinite(alone.low) and math.isfinite(alone.high)):
             mean = _recovered(first) - _recovered(second)
             return Interval(mean, -math.inf, math.inf, reason=alone.reason)
-    saved = [numbers.baseline - numbers.scrubbed for numbers in (first, second)]
-    gaps = [numbers.baseline - numbers.original for numbers in (first, second)]
+    saved = [scores.baseline - scores.scrubbed for scores in (first, second)]
+    gaps = [scores.baseline - scores.original for scores in (first, second)]
 
     def of(samples: list[np.ndarray]) -> np.ndarray:
         ratios = [
@@ -159,9 +159,9 @@ def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Int
     return Interval(_recovered(first) - _recovered(second), float(found.low), float(found.high))
 
 
-def _recovered(numbers: Scores) -> float:
-    gap = (numbers.baseline - numbers.original).mean()
-    return float((numbers.baseline - numbers.scrubbed).mean() / gap)
+def _recovered(scores: Scores) -> float:
+    gap = (scores.baseline - scores.original).mean()
+    return float((scores.baseline - scores.scrubbed).mean() / gap)
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:

@@ -140,8 +140,8 @@ def _on_path(path: LostOnPath) -> dict[str, Any]:
 
 
 def _sample(result: Result, sample: int) -> dict[str, Any]:
-    rows, numbers = result.draws.references, result.scores
+    rows, scores = result.draws.references, result.scores
     row = int(rows.index[sample])
-    figures: dict[str, Any] = {name: finite(getattr(numbers, name)[sample]) for name in COLUMNS}
+    figures: dict[str, Any] = {name: finite(getattr(scores, name)[sample]) for name in COLUMNS}
     figures["reason"] = "the metric is not finite" if None in figures.values() else None
     return {"sample": sample, "row": row, "text": rows.data.text(row), **figures}

@@ -67,9 +67,9 @@ def _corrected(result: Result) -> list[str]:
     ]
 
 
-def _left_out(metric: Metric, numbers: Scores) -> list[str]:
+def _left_out(metric: Metric, scores: Scores) -> list[str]:
     """What there is to say of references on which a metric is not defined."""
-    missing, samples = int((~numbers.defined).sum()), len(numbers.defined)
+    missing, samples = int((~scores.defined).sum()), len(scores.defined)
     if missing in (0, samples):  # where all are, nothing is defined, which is said as the reason
         return []
     return [

@@ -25,7 +25,7 @@ def as_json(
     """The results file (schema scrub.results/1). What is undefined is null, with a reason.
 
     Args:
-        kept: the run is not finished: these are the claims that are, and the numbers from which
+        kept: the run is not finished: these are the claims that are, and the checkpoints from which
             it can go on (see `scrub.runner.checkpoint`). None for a finished run.
     """
     found: dict[str, Any] = {"schema": SCHEMA, "seed": seed}
@@ -132,8 +132,8 @@ def _corrected(found: Interval | None) -> dict[str, Any] | None:
     return interval_as_json(found) | {"confidence": found.confidence, "method": "Bonferroni"}
 
 
-def _loss(numbers: Scores, recovered: Interval) -> dict[str, Any]:
-    means = {name: finite(mean) for name, mean in numbers.means.items()}
+def _loss(scores: Scores, recovered: Interval) -> dict[str, Any]:
+    means = {name: finite(mean) for name, mean in scores.means.items()}
     return means | {"reason": recovered.reason if None in means.values() else None}
 
 

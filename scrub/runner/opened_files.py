@@ -1,4 +1,4 @@
-"""The files that the user's code reads: kept numbers are good only while these are the same.
+"""The files that the user's code reads: checkpoints hold only while these are the same.
 
 A metric may read a table when it is called, when its file is loaded, or in a module that it
 imports. Python tells an audit hook of every file that it opens, whichever library asks for it; who

@@ -43,8 +43,8 @@ class Fresh:
     value: Interval
 
 
-def spread(numbers: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
-    """Compare datasets: the claim's numbers on its own data, then on those of other seeds.
+def spread(scores: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
+    """Compare datasets: the claim's scores on its own data, then on those of other seeds.
 
     Failures that no row showed are allowed for as in one dataset (the rule of three), and a row
     that comes again shows nothing new: so many are independent as there are references or rows.
@@ -52,7 +52,7 @@ def spread(numbers: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
     Args:
         rows: of all datasets together.
     """
-    found = tuple(one.recovered() for one in numbers)
+    found = tuple(one.recovered() for one in scores)
     means = np.array([one.mean for one in found])
     errors = np.array([math.nan if one.error is None else one.error for one in found])
     unknown = int((~np.isfinite(errors)).sum())
@@ -62,7 +62,7 @@ def spread(numbers: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
         value = Interval(float(means.mean()), -math.inf, math.inf, reason=reason)
         return Fresh(tuple(seeds), found, math.nan, math.nan, value)
     variance, within = means.var(ddof=1), (errors**2).mean()
-    gaps = [(one.baseline - one.original)[one.defined] for one in numbers]
+    gaps = [(one.baseline - one.original)[one.defined] for one in scores]
     unseen = rule_of_three(np.concatenate(gaps), CONFIDENCE, units=rows)
     t = stats.t.ppf((1 + CONFIDENCE) / 2, len(means) - 1)
     half = max(float(t * math.sqrt(variance / len(means))), float(unseen))

@@ -43,18 +43,18 @@ class Cancellation:
     reason: str = ""
 
 
-def cancellation(numbers: Scores) -> Cancellation:
+def cancellation(scores: Scores) -> Cancellation:
     """Recovered per reference, and the share of the error that cancels."""
-    numbers = numbers.where(numbers.defined)
-    error = numbers.scrubbed - numbers.original
-    gap = numbers.baseline - numbers.original
+    scores = scores.where(scores.defined)
+    error = scores.scrubbed - scores.original
+    gap = scores.baseline - scores.original
     recovered = loss_recovered(np.zeros(len(gap)), np.abs(error), np.abs(gap))
     if not len(error):
         reason = "the metric is undefined on every reference"
         return Cancellation(recovered, math.nan, math.nan, reason)
     if not np.isfinite(error).all():
         return Cancellation(recovered, math.nan, math.nan, "the metric is not finite everywhere")
-    largest = max(np.abs(numbers.original).max(), np.abs(numbers.scrubbed).max())
+    largest = max(np.abs(scores.original).max(), np.abs(scores.scrubbed).max())
     size = float(np.abs(error).mean())
     if size <= ROUNDING * largest:
         return Cancellation(recovered, math.nan, 0.0, "no reference's metric changed")

@@ -13,7 +13,7 @@ from scrub.stats.intervals import Interval, PerReference, loss_recovered
 from scrub.stats.scores import Scores
 
 
-def share(change: PerReference, numbers: Scores) -> Interval:
+def share(change: PerReference, scores: Scores) -> Interval:
     """mean(change) / mean(baseline − original), with the interval of loss recovered.
 
     0 where nothing changed; positive where the change is towards the baseline: a loss.
@@ -21,8 +21,8 @@ def share(change: PerReference, numbers: Scores) -> Interval:
     Args:
         change: difference of the metric between two scrubs, per reference, float64 [samples].
     """
-    which = numbers.defined
-    here = numbers.where(which)
+    which = scores.defined
+    here = scores.where(which)
     with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
         scrubbed = here.baseline - change[which]
     return loss_recovered(here.original, scrubbed, here.baseline)
