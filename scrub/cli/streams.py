@@ -1,4 +1,4 @@
-"""Standard output and error where they are closed, full, or read by nobody."""
+"""Standard output and error that may be closed, full, or a pipe that nobody reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from scrub.printing import printable
 
 
-def open_closed() -> None:
+def open_closed_streams() -> None:
     """Discard what goes to a stream that was closed before Python started, as in `scrub … >&-`.
 
     Python has None in its place, and the next file that is opened has its number.
@@ -33,10 +33,10 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def settled(stream: TextIO) -> OSError | ValueError | None:
-    """Write out what waits in a stream. What cannot be written is discarded: the exit code stands.
+def flush_or_discard(stream: TextIO) -> OSError | ValueError | None:
+    """Flush a stream; discard what cannot be written, so that the exit code stands.
 
-    Python writes what still waits at its end, and a failure there becomes the exit code.
+    Python flushes streams when it exits, and a failure there would become the exit code.
 
     Returns:
         What keeps the stream from being written; None where nothing does.
@@ -53,7 +53,7 @@ def settled(stream: TextIO) -> OSError | ValueError | None:
     return None
 
 
-def say(text: str) -> None:
-    """A line for people on standard error, if anybody can be told."""
+def print_error(text: str) -> None:
+    """Print a line on standard error, with control characters spelled out, unless it is closed."""
     with contextlib.suppress(OSError):
         click.echo(printable(text), err=True)

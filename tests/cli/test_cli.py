@@ -20,7 +20,7 @@ import click
 import pytest
 from attrs import frozen
 
-from scrub.cli.shared import Size
+from scrub.cli.options import Size
 from support.command import (
     ENVIRONMENT,
     IOI,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scrub.cli.shared import prepared_claims
+from scrub.cli.claims import prepared_claims
 from scrub.data.dataset import Rows
 from scrub.draw import Draws, draw
 from scrub.hypothesis.tree import Occurrence

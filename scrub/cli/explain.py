@@ -1,0 +1,77 @@
+"""`scrub explain`: which swap of a claim loses how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scrub.cli.claims import print_notice
+from scrub.cli.exit_codes import AS_EXPECTED
+from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, json_option, options_of
+from scrub.cli.run import run
+from scrub.errors import UserError
+from scrub.runner.outputs import check_outputs
+
+
+@click.command("explain")
+@click.argument("target", metavar="PATH::CLAIM")
+@MODEL
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How many of the references that lose most to show as text.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw what is lost from the root down here (.svg, .png or .pdf).",
+)
+@json_option("Write it here.")
+def explain_command(
+    target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
+) -> int:
+    """Blame: which swap of a claim, and which path, loses how much."""
+    outputs = check_outputs(json_file, plot=plot)
+    from scrub.hypothesis.collect import collect
+
+    claims = collect((target,), outputs.start, note=print_notice())
+    if plot and len(claims) > 1:
+        names = ", ".join(item.claim.name for item in claims)
+        raise UserError(
+            f"--plot draws one claim, and there are {len(claims)}. Name one, as in "
+            f"{claims[0].name}; there are: {names}."
+        )
+    from scrub.runner.diagnoses import Diagnoses
+    from scrub.runner.prepare import prepare
+    from scrub.runner.session import Session
+
+    options, session = options_of(**chosen), Session()
+    prepared = prepare(claims, session, options)
+    results = run(prepared, session, options, Diagnoses(blame=True, worst=rows), outputs)
+    from scrub.report.diagnosis import show_blame
+    from scrub.report.table import show
+    from scrub.report.terminal import terminal
+
+    console = terminal()
+    show(results, console, verbose=False, by=None)
+    for result in results:
+        console.print()
+        show_blame(result, console)
+    if plot:
+        from scrub.report.waterfall import save_waterfall
+
+        ((result, found),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
+        assert found is not None
+        heading = f"{result.claim.name}: {result.claim.belief}"
+        with outputs.writing("--plot", plot) as file:
+            save_waterfall(result.tree, found, heading, file)
+    return AS_EXPECTED

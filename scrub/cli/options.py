@@ -1,0 +1,74 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.runner.sizes import EXAMPLES, in_bytes
+
+if TYPE_CHECKING:
+    from scrub.runner.options import Options
+
+
+class Size(click.ParamType):
+    """A number of bytes, with or without a unit: 1073741824, 64MB, 1.5GiB."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        size = in_bytes(str(value))
+        if size is None:
+            self.fail(
+                f"{value!r} is not a number of bytes. Give one, such as {EXAMPLES}.", param, ctx
+            )
+        return size
+
+
+MODEL = click.option(
+    "--model", metavar="NAME|DIR", help="Use this model instead of the one the file names."
+)
+KEYWORD = click.option(
+    "-k",
+    "keyword",
+    default="",
+    metavar="EXPR",
+    help='Only claims whose names match: "position and not absolute".',
+)
+SAMPLES = click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="References to draw.",
+)
+SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+MEMORY = click.option(
+    "--max-memory",
+    type=Size(),
+    default=2**30,
+    metavar="SIZE",
+    help="For values while computing: 500MB, 2GiB.  [default: 1GiB]",
+)
+
+
+def json_option(help_text: str) -> Callable[[Any], Any]:
+    """`--json`, with the help text of the command."""
+    return click.option("--json", "json_file", type=click.Path(path_type=Path), help=help_text)
+
+
+def options_of(max_memory: int | None = None, **chosen: Any) -> Options:
+    """The run's options from those of a command; those that it does not have keep their defaults.
+
+    It imports torch: call it once the command line and the files are known to be right.
+    """
+    from scrub.runner.options import Options
+
+    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
+    return Options(**chosen, **memory)

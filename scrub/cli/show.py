@@ -1,0 +1,34 @@
+"""`scrub show`: the inputs that a claim swaps, as text."""
+
+from __future__ import annotations
+
+import click
+
+from scrub.cli.claims import prepared_claims
+from scrub.cli.exit_codes import AS_EXPECTED
+from scrub.cli.options import MODEL, SEED
+from scrub.errors import UserError
+
+
+@click.command("show")
+@click.argument("target", metavar="PATH::CLAIM")
+@click.option("--row", type=click.IntRange(min=0), required=True, help="Row of the data.")
+@MODEL
+@SEED
+def show_command(target: str, row: int, model: str | None, seed: int) -> int:
+    """Show what a claim swaps: each node's inputs, changed tokens marked."""
+    prepared = prepared_claims((target,), "", model=model)
+    from scrub.draw import draw
+    from scrub.report.inputs import swaps
+    from scrub.report.terminal import believed, terminal
+
+    for claim in prepared:
+        if row >= len(claim.data):
+            raise UserError(
+                f'Dataset "{claim.data.name}" has no row {row}: its rows are 0 to '
+                f"{len(claim.data) - 1}."
+            ).at(file=claim.file, claim=claim.claim.name)
+        draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
+        terminal().print(believed(claim.name, claim.claim.belief))
+        terminal().print(swaps(claim.tree, draws, 0), highlight=False)
+    return AS_EXPECTED

@@ -1,0 +1,138 @@
+"""`scrub test`: scrub claims and judge them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.cli.claims import print_notice
+from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
+from scrub.cli.options import (
+    DEVICE,
+    KEYWORD,
+    MEMORY,
+    MODEL,
+    SAMPLES,
+    SEED,
+    json_option,
+    options_of,
+)
+from scrub.cli.run import stopped_message
+from scrub.errors import Problem, UserError
+from scrub.runner.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from scrub.runner.prepare import Prepared
+
+
+@click.command("test")
+@click.argument("targets", nargs=-1, required=True, metavar="PATH[::CLAIM]...")
+@MODEL
+@SAMPLES
+@click.option(
+    "--precision",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Stop once the interval is ±X wide (at most --samples references).",
+)
+@SEED
+@DEVICE
+@MEMORY
+@click.option("--by", metavar="COLUMN", help="Break every figure down by a column of the data.")
+@json_option("Write results here.")
+@click.option(
+    "--save-run",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write what is needed to recompute every number, one folder a claim.",
+)
+@click.option(
+    "--nulls",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Random components in place of the claim's own, N times.  [default: 20 where cheap]",
+)
+@click.option(
+    "--diagnose/--no-diagnose",
+    default=None,
+    help="Nulls, other conventions, coarser and finer features, or none.  [default: what is cheap]",
+)
+@click.option(
+    "--fresh",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Repeat on K datasets that the recipe makes with other seeds: the spread between them.",
+)
+@KEYWORD
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
+def test_command(
+    targets: tuple[str, ...],
+    json_file: Path | None,
+    save_run: Path | None,
+    by: str | None,
+    nulls: int | None,
+    diagnose: bool | None,
+    fresh: int | None,
+    quiet: bool,
+    verbose: bool,
+    keyword: str,
+    **chosen: Any,
+) -> int:  # fmt: skip
+    """Scrub the claims of hypothesis files and judge them."""
+    if quiet and verbose:
+        raise click.UsageError("-q and -v exclude each other.")
+    outputs = check_outputs(json_file, save_run)
+    from scrub.hypothesis.collect import collect
+
+    claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
+    from scrub.report.diagnosis import show_diagnosis
+    from scrub.report.progress_bar import ProgressBar
+    from scrub.report.table import show
+    from scrub.report.terminal import terminal
+    from scrub.runner.context import Context
+    from scrub.runner.diagnoses import diagnoses
+    from scrub.runner.fresh import check_fresh
+    from scrub.runner.partial_results import partial_file, remove_partial, write_finished
+    from scrub.runner.prepare import prepare
+    from scrub.runner.session import Session
+    from scrub.runner.suite import run_claims
+
+    options = options_of(alone=verbose, **chosen)
+    session = Session()
+    prepared = prepare(claims, session, options)
+    if by:
+        _check_column(by, prepared)
+    if fresh:
+        check_fresh(prepared, session)
+    progress = ProgressBar(options.samples * len(prepared), quiet=quiet)
+    context = Context(session, options, progress)
+    outcome = run_claims(prepared, context, outputs, diagnoses(diagnose, nulls, fresh))
+    results = outcome.results
+    try:
+        if not outcome.stopped:
+            write_finished(results, options.seed, outputs)
+    finally:  # what cannot be written can be read at least
+        if results and not quiet:
+            below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
+            show(results, terminal(), verbose=verbose, by=by, **below)
+    if outcome.stopped:
+        raise type(outcome.stopped)(stopped_message(outcome, len(prepared)))
+    remove_partial(partial_file(prepared, options, outputs), outputs)
+    return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
+
+
+def _check_column(by: str, claims: list[Prepared]) -> None:
+    """Refuse a column that no table can be made of, before anything runs."""
+    from scrub.data.partition import check_parts
+
+    problems: list[Problem] = []
+    for claim in claims:
+        try:
+            check_parts(claim.data, by)
+        except UserError as error:
+            problems += error.at(file=claim.file, claim=claim.claim.name).problems
+    if problems:
+        raise UserError(*problems)
