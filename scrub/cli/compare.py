@@ -64,8 +64,8 @@ def compare_command(
             zip(*pairs, strict=True), (models * 2)[:2] or (None, None), strict=True
         )
     ]
-    from scrub.report.diagnosis import show_comparisons
-    from scrub.report.terminal import terminal
+    from scrub.report.comparison import show_comparisons
+    from scrub.report.console import terminal
     from scrub.results.comparison import compare
     from scrub.results.diagnosis_json import comparisons_as_json
     from scrub.runner.diagnoses import NO_DIAGNOSES

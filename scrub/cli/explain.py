@@ -57,12 +57,12 @@ def explain_command(
     options, session = options_of(**chosen), Session()
     prepared = prepare(claims, session, options)
     results = run(prepared, session, options, Diagnoses(blame=True, worst=rows), outputs)
-    from scrub.report.diagnosis import show_blame
-    from scrub.report.table import show
-    from scrub.report.terminal import terminal
+    from scrub.report.blame import show_blame
+    from scrub.report.console import terminal
+    from scrub.report.terminal import show
 
     console = terminal()
-    show(results, console, verbose=False, by=None)
+    show(results, console)
     for result in results:
         console.print()
         show_blame(result, console)

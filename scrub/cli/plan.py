@@ -44,12 +44,13 @@ def plan_command(
     prepared = prepared_claims((target,), keyword, **chosen)
     if outputs.svg:
         _draw(prepared, outputs, outputs.svg)
-    from scrub.report.plan import cost_line, plan_table, tree_picture
-    from scrub.report.terminal import believed, terminal
+    from scrub.report.console import claim_line, terminal
+    from scrub.report.plan import cost_line, plan_table
+    from scrub.report.tree_text import tree_picture
 
     console = terminal()
     for claim in prepared:
-        console.print(believed(claim.name, claim.claim.belief))
+        console.print(claim_line(claim.name, claim.claim.belief))
         console.print(tree_picture(claim.tree), highlight=False)
         if verbose:
             console.print(plan_table(claim), highlight=False)
@@ -67,7 +68,7 @@ def _draw(prepared: list[Prepared], outputs: Outputs, given: Path) -> None:
             f"--svg draws one claim, and there are {len(prepared)}. Name one, as in "
             f"{prepared[0].name}; there are: {names}."
         )
-    from scrub.report.tree_picture import save_svg
+    from scrub.report.tree_svg import save_svg
 
     (claim,) = prepared
     with outputs.writing("--svg", given) as file:

@@ -19,8 +19,8 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     """Show what a claim swaps: each node's inputs, changed tokens marked."""
     prepared = prepared_claims((target,), "", model=model)
     from scrub.draw import draw
+    from scrub.report.console import claim_line, terminal
     from scrub.report.inputs import swaps
-    from scrub.report.terminal import believed, terminal
 
     for claim in prepared:
         if row >= len(claim.data):
@@ -29,6 +29,6 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        terminal().print(believed(claim.name, claim.claim.belief))
+        terminal().print(claim_line(claim.name, claim.claim.belief))
         terminal().print(swaps(claim.tree, draws, 0), highlight=False)
     return AS_EXPECTED

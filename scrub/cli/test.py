@@ -88,10 +88,9 @@ def test_command(
     from scrub.hypothesis.collect import collect
 
     claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
-    from scrub.report.diagnosis import show_diagnosis
+    from scrub.report.console import terminal
     from scrub.report.progress_bar import ProgressBar
-    from scrub.report.table import show
-    from scrub.report.terminal import terminal
+    from scrub.report.terminal import show
     from scrub.runner.context import Context
     from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
@@ -116,8 +115,8 @@ def test_command(
             write_finished(results, options.seed, outputs)
     finally:  # what cannot be written can be read at least
         if results and not quiet:
-            below = {"below": show_diagnosis} if verbose or diagnose or nulls else {}
-            show(results, terminal(), verbose=verbose, by=by, **below)
+            diagnoses = bool(verbose or diagnose or nulls)
+            show(results, terminal(), verbose=verbose, by=by, diagnoses=diagnoses)
     if outcome.stopped:
         raise type(outcome.stopped)(stopped_message(outcome, len(prepared)))
     remove_partial(partial_file(prepared, options, outputs), outputs)

@@ -1,4 +1,4 @@
-"""Tables that fit their terminal by leaving columns out, never by cutting short what they say."""
+"""Tables that fit their terminal by leaving columns out; no text is cut short."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Column:
     """A column of a table.
 
     Attributes:
-        cells: texts, a line or more each; with a style where they are given as `Text`.
-        right: flush right, for numbers.
+        cells: texts of one or more lines; a `Text` keeps its style.
+        right: aligned right, for numbers.
         drop: in which turn it is left out where the terminal is too narrow; 0: never.
-        fold: whether its texts may go on in the next line.
+        fold: whether its texts may be wrapped.
     """
 
     name: str
@@ -34,21 +34,21 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Cells that it takes where nothing is folded."""
+        """Cells of the terminal that it takes where nothing is wrapped."""
         texts = (self.name, *(cell.plain for cell in self.cells))
         lines = [line for text in texts for line in text.splitlines()]
         return max(map(cell_len, lines), default=0)
 
 
 def as_text(cell: str | Text) -> Text:
-    """A cell as it is: what a user named "[red]" is no markup."""
+    """A cell as text. Brackets in it, as in "[red]", are no markup."""
     return cell if isinstance(cell, Text) else Text(printable(cell))
 
 
 def table(columns: Sequence[Column], width: int) -> Table:
-    """The columns that fit into so many cells, in their order.
+    """A table of the columns that fit into `width` cells, in their order.
 
-    Law: a column that is never left out stands whole; one that folds may take more lines.
+    Law: a column with drop=0 is always there, and its texts are whole, if wrapped.
     """
     left = list(columns)
     for column in sorted((c for c in columns if c.drop), key=lambda c: c.drop):

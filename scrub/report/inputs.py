@@ -1,4 +1,4 @@
-"""Trees for people: what a hypothesis swaps (`show`), and what it would run (`plan`)."""
+"""The inputs of a claim's nodes as text, with what was swapped marked (`scrub show`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scrub.draw import Draws
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
-from scrub.report.terminal import titled
+from scrub.report.console import titled
 from scrub.samplers import describe_sampler
 
 

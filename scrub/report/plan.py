@@ -1,10 +1,9 @@
-"""What a hypothesis would run: its tree, the steps of its plan, and their cost."""
+"""What a claim would run: the steps of its plan, and their cost."""
 
 from __future__ import annotations
 
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree as Picture
 
 from scrub.draw import draw
 from scrub.engine.activations import ActivationCache
@@ -13,26 +12,8 @@ from scrub.engine.plan import plan
 from scrub.engine.prediction import predict
 from scrub.engine.sharing import by_dataset
 from scrub.engine.steps import Plan, SiteStep, Step
-from scrub.hypothesis.tree import Tree
-from scrub.report.terminal import titled
-from scrub.report.tree_picture import Box, boxes
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
-
-
-def tree_picture(tree: Tree) -> Picture:
-    """The tree of a hypothesis: nodes, samplers, sites and paths."""
-
-    def label(box: Box) -> Text:
-        return titled(box.title, f": {box.sites}\n{', '.join(box.swaps)}")
-
-    def grow(box: Box, picture: Picture) -> Picture:
-        for child in box.children:
-            grow(child, picture.add(label(child)))
-        return picture
-
-    root = boxes(tree)
-    return grow(root, Picture(label(root)))
 
 
 def plan_table(claim: Prepared) -> Table:

@@ -1,4 +1,4 @@
-"""What claims recover on other rows, below a table."""
+"""What claims recover on other rows, printed below their table."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from scrub.stats.rounding import interval, number
 
 
 def show_population(results: Sequence[Result], console: Console) -> None:
-    """Below a table: what its claims recover on other rows, or a warning that nobody looked."""
-    for said in dict.fromkeys(said for result in results for said in few_rows(result)):
-        console.print(Text(f"{said[0].upper()}{said[1:]}."), style="yellow", highlight=False)
+    """What claims recover on other datasets; or a warning where that was not measured."""
+    warnings = dict.fromkeys(warning for result in results for warning in few_rows(result))
+    for warning in warnings:
+        line = Text(f"{warning[0].upper()}{warning[1:]}.")
+        console.print(line, style="yellow", highlight=False)
     fresh = [result for result in results if result.fresh is not None]
     if fresh:
         console.print(Text(f"\n{_datasets(fresh[0])}"), highlight=False)
@@ -26,8 +28,8 @@ def show_population(results: Sequence[Result], console: Console) -> None:
         for result in fresh:
             assert result.fresh is not None
             unbounded = [reason] if (reason := result.fresh.value.reason) else []
-            for said in [*unbounded, *small_classes(result)]:
-                line = f"{result.claim.name}, on fresh data: {said}."
+            for warning in [*unbounded, *small_classes(result)]:
+                line = f"{result.claim.name}, on fresh data: {warning}."
                 console.print(Text(line), style="yellow", highlight=False)
 
 

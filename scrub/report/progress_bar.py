@@ -1,4 +1,4 @@
-"""How far a run is, on a terminal."""
+"""The progress bar of a run, on standard error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from scrub.printing import printable
-from scrub.report.terminal import Terminal
+from scrub.report.console import Terminal
 
 
 class ProgressBar:
-    """A progress bar with the time left, on a terminal; silence in a pipe."""
+    """A progress bar with the time left; nothing where standard error is no terminal."""
 
     def __init__(self, references: int, *, quiet: bool) -> None:
         self._bar = Bar(
@@ -36,17 +36,17 @@ class ProgressBar:
         self._bar.stop()
 
     def says(self, text: str) -> None:
-        """What is being done."""
+        """Show what is being computed."""
         self._bar.update(self._task, description=printable(text), refresh=True)
 
     def note(self, text: str) -> None:
-        """A line above the bar, which stays; nothing for an empty text, or where it is quiet."""
+        """Print a line above the bar, which stays; nothing for an empty text, or with -q."""
         if text and not self._quiet:
-            with contextlib.suppress(OSError):  # that nobody can be told must not end the run
+            with contextlib.suppress(OSError):  # a closed standard error must not end the run
                 self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def expects(self, samples: int) -> None:
-        """So many references more will be computed than was said before."""
+        """Add references to the total."""
         total = self._bar.tasks[0].total or 0
         self._bar.update(self._task, total=total + samples)
 

@@ -1,64 +1,135 @@
-"""The terminal that reports are printed on."""
+"""The report on the terminal: tables of claims, and below each what is to be doubted."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    ConsoleRenderable,
-    RenderableType,
-    RenderHook,
-    RenderResult,
-)
-from rich.segment import Segment
+from attrs import frozen
+from rich.console import Console
 from rich.text import Text
 
-from scrub.printing import printable
+from scrub.report.breakdown import breakdown
+from scrub.report.claims_table import claims_table, others_table
+from scrub.report.console import terminal, titled
+from scrub.report.diagnosis import show_diagnosis
+from scrub.report.node_details import show_details
+from scrub.report.population import show_population
+from scrub.results.doubts import doubts
+from scrub.results.population import on_rows
+from scrub.results.result import Result
+from scrub.stats.bonferroni import told_apart
+from scrub.stats.intervals import CONFIDENCE
+from scrub.stats.rounding import percent
 
 
-class Terminal(Console):
-    """Rich's console, without its own end to a program whose pipe was closed: exit code 1."""
+@frozen
+class TerminalReporter:
+    """Prints the results of a run on standard output when the run ends.
 
-    def on_broken_pipe(self) -> None:
-        raise  # rich calls this while it handles the BrokenPipeError
-
-
-def terminal() -> Console:
-    """Standard output, as wide as it is; a pipe gets 120 columns and no colour.
-
-    What a user's names and texts would do to a terminal is shown instead: they are not its own.
+    Attributes:
+        verbose, by, diagnoses: as in `show`.
     """
-    console = Terminal() if sys.stdout.isatty() else Terminal(width=120, no_color=True)
-    console.push_render_hook(_Printables())
-    return console
+
+    verbose: bool = False
+    by: str | None = None
+    diagnoses: bool = False
+
+    def claim_finished(self, result: Result) -> None:
+        """Prints nothing: claims of one file share a table."""
+
+    def run_finished(self, results: Sequence[Result], *, stopped: bool) -> None:
+        """Prints the claims that were finished, also of a run that was stopped."""
+        if results:
+            show(results, terminal(), verbose=self.verbose, by=self.by, diagnoses=self.diagnoses)
 
 
-def titled(name: str, text: str) -> Text:
-    """A line that begins with a name in bold: what a user named "[red]" is no markup."""
-    return Text.assemble((name, "bold"), text)
+def show(
+    results: Sequence[Result],
+    console: Console,
+    *,
+    verbose: bool = False,
+    by: str | None = None,
+    diagnoses: bool = False,
+) -> None:
+    """Print a table for each group of claims, the doubts about them below it, and a last line.
+
+    Args:
+        verbose: also each claim node by node, and the figures of all checks.
+        by: also each claim's figures by this column of the data.
+        diagnoses: also the figures of each claim's diagnoses.
+    """
+    for group in _groups(results):
+        _show_group(group, console)
+        for result in group:
+            if verbose:
+                show_details(result, console)
+            if diagnoses:
+                show_diagnosis(result, console)
+            if by:
+                _print(console, f"\n{result.claim.name} by {by}", "bold")
+                console.print(breakdown(result, by, console.width))
+        console.print()
+    _show_count(results, console)
 
 
-def believed(name: str, belief: str) -> Text:
-    """A claim's name, and what is believed, where its docstring says so."""
-    return titled(name, f": {belief}" if belief else "")
+def _print(console: Console, line: str, style: str = "") -> None:
+    console.print(Text(line), style=style, highlight=False)
 
 
-class _Printables(RenderHook):
-    """Has everything printed as `_Printable`."""
+def _show_group(group: Sequence[Result], console: Console) -> None:
+    """The claims of one heading: their table, other metrics, doubts and population."""
+    _show_heading(group[0], console)
+    console.print(claims_table(group, console.width))
+    if any(result.others for result in group):
+        _print(console, "\nbeside it, deciding nothing:")
+        console.print(others_table(group, console.width))
+    for result in group:
+        for doubt in doubts(result):
+            _print(console, f"{result.claim.name}: {doubt}.", "yellow")
+    show_population(group, console)
 
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Printable(renderable) for renderable in renderables]
+
+def _show_count(results: Sequence[Result], console: Console) -> None:
+    """The last lines: which intervals decide the verdicts, and which claims came out otherwise."""
+    corrected = [result for result in results if result.corrected]
+    if corrected:
+        _print(console, _correction_line(corrected))
+    places = told_apart([(result.file, result.claim.name) for result in results])
+    unexpected = [place for place, r in zip(places, results, strict=True) if not r.passed]
+    count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
+    if unexpected:
+        _print(console, f"{count}; not as expected: {', '.join(unexpected)}", "red")
+    elif any(result.expect for result in results):
+        _print(console, f"{count}, all as expected", "green")
+    else:
+        _print(console, f"{count}, nothing was expected")
 
 
-class _Printable:
-    """What is rendered, with control characters of its texts spelled out."""
+def _show_heading(first: Result, console: Console) -> None:
+    """What the claims of a table share: file, model, metric, seed, references and rows."""
+    direction = {True: ", higher is better", False: ", lower is better", None: ""}
+    metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
+    references = f"{first.samples:,} reference{'s' if first.samples != 1 else ''}"
+    console.print(titled(first.file, f" on {first.model}: {metric}, seed {first.seed}"))
+    console.print(Text(f"{references} {on_rows(first)}"))
 
-    def __init__(self, renderable: RenderableType) -> None:
-        self._renderable = renderable
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self._renderable, options):
-            text = segment.text if segment.control else printable(segment.text)
-            yield Segment(text, segment.style, segment.control)
+def _correction_line(corrected: Sequence[Result]) -> str:
+    """The intervals that decide the verdicts of several claims."""
+    used, count = corrected[0].corrected, corrected[0].family_size
+    assert used is not None
+    all_of = "both" if count == 2 else f"all {count}"
+    return (
+        f"Verdicts use {percent(used.confidence)} intervals, so that {all_of} hold together at "
+        f"{CONFIDENCE:.0%}; the table shows {CONFIDENCE:.0%}."
+    )
+
+
+def _groups(results: Sequence[Result]) -> list[list[Result]]:
+    """Results that share a heading: file, model, metric, data and number of references."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        data = (result.samples, on_rows(result))
+        key = (result.file, result.model, result.metric.name, *data)
+        groups.setdefault(key, []).append(result)
+    return list(groups.values())

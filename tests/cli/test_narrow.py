@@ -10,7 +10,8 @@ from rich.console import Console
 
 import scrub
 from scrub.hypothesis.collect import load
-from scrub.report.diagnosis import show_blame, show_comparisons
+from scrub.report.blame import show_blame
+from scrub.report.comparison import show_comparisons
 from scrub.results.comparison import compare
 from scrub.results.result import Result
 from scrub.stats.rounding import interval

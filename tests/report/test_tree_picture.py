@@ -24,9 +24,8 @@ from scrub.hypothesis.sites import (
 )
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.model.registry import describe
-from scrub.report.tree_picture import (
-    Box,
-    boxes,
+from scrub.report.tree_boxes import Box, boxes
+from scrub.report.tree_svg import (
     draw,
     svg,
 )

@@ -1,113 +1,26 @@
-"""The tree of a claim as a picture: what `scrub plan` prints, and writes as SVG."""
+"""The tree of a claim as an SVG picture (`scrub plan --svg`)."""
 
 from __future__ import annotations
 
 import io
-import re
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from scrub.hypothesis.describe import describe_route
-from scrub.hypothesis.tree import Occurrence, Tree
+from scrub.hypothesis.tree import Tree
 from scrub.printing import printable
+from scrub.report.tree_boxes import Box, boxes
 from scrub.results.atomic_write import write_whole
-from scrub.samplers import describe_sampler
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEWEST = 3
-"""Nodes alike that are worth one box for all of them."""
-
-SIZE, LINE, PAD, GAP, ACROSS, WIDEST = 9.0, 12.0, 5.0, 7.0, 26.0, 38
-"""Points: of the type, from line to line, inside a box, between boxes below and beside each other;
-and characters, after which a line is broken."""
-
-
-@frozen
-class Box:
-    """A node as it is shown, or several leaves that differ in nothing but their position.
-
-    Attributes:
-        title: the node's name.
-        sites: what it stands for, in words.
-        swaps: its samplers, a line each.
-    """
-
-    title: str
-    sites: str
-    swaps: tuple[str, ...]
-    children: tuple[Box, ...] = ()
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """All that a box says, broken into lines; the first is the title."""
-        return (self.title, *textwrap.wrap(self.sites, WIDEST), *self.swaps)
-
-
-def boxes(tree: Tree) -> Box:
-    """The tree as boxes. Leaves alike at several indices are one box, with i for the index."""
-    return evolve(_box(tree), children=tuple(_siblings(tree.children)))
-
-
-def _box(node: Occurrence) -> Box:
-    own = describe_sampler(node.node.sampler)
-    other = () if node.is_leaf else (f"other inputs {describe_sampler(node.node.other)}",)
-    return Box(node.node.name, " | ".join(map(describe_route, node.routes)), (own, *other))
-
-
-def _siblings(nodes: Sequence[Occurrence]) -> Iterator[Box]:
-    alike: dict[Box, list[int]] = {}
-    for node in nodes:
-        if (index := _index(node)) is not None:
-            alike.setdefault(_with_i(node, index), []).append(index)
-    shown: set[Box] = set()
-    for node in nodes:
-        index = _index(node)
-        box = None if index is None else _with_i(node, index)
-        if box is None or len(alike[box]) < FEWEST:
-            yield boxes(node)
-        elif box not in shown:
-            shown.add(box)
-            found = alike[box]
-            yield evolve(box, title=f"{box.title} ({len(found)} nodes: i = {_ranges(found)})")
-
-
-def _index(node: Occurrence) -> int | None:
-    """The one index at which a leaf stands."""
-    if not node.is_leaf or len(node.routes) != 1:
-        return None
-    match node.routes[0].at:
-        case (int() as index,):
-            return index
-    return None
-
-
-def _with_i(leaf: Occurrence, index: int) -> Box:
-    """A leaf's box with i in the place of its index."""
-
-    def general(text: str) -> str:
-        return re.sub(rf"(?<!\d){index}(?!\d)", "i", text)
-
-    (route,) = leaf.routes
-    swaps = (general(describe_sampler(leaf.node.sampler)),)
-    return Box(general(leaf.node.name), describe_route(evolve(route, at=("i",))), swaps)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Numbers in order, with runs as ranges: "0…3, 7"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}…{r[-1]}" for r in runs)
+SIZE, LINE, PAD, GAP, ACROSS = 9.0, 12.0, 5.0, 7.0, 26.0
+"""Points: size of the type, distance of lines, margin inside a box, gap between boxes of one depth,
+and gap between depths."""
 
 
 def save_svg(tree: Tree, heading: str, file: Path) -> None:
@@ -117,7 +30,7 @@ def save_svg(tree: Tree, heading: str, file: Path) -> None:
 
 @frozen
 class _Placed:
-    """A box in the picture. Points from the left and from the top, of its left edge's middle."""
+    """A box in the picture. `x`, `y`: the middle of its left edge, in points from the top left."""
 
     box: Box
     x: float
@@ -161,7 +74,7 @@ def draw(tree: Tree, heading: str) -> Figure:
 
 
 def _columns(root: Box) -> tuple[tuple[float, float], ...]:
-    """Of every depth: where its boxes begin, relative to the root's, and how wide they are."""
+    """For each depth, in points: its boxes' left edge relative to the root's, and their width."""
     found: list[tuple[float, float]] = []
     level, x = (root,), 0.0
     while level:
@@ -185,7 +98,7 @@ def _place(box: Box, columns: tuple[tuple[float, float], ...], left: float, top:
 
 
 def _height(box: Box) -> float:
-    """Of a box with all that stands beside it to the right."""
+    """Height of a box with all of its descendants. Points."""
     return max(_own_height(box), _children_height(box))
 
 
@@ -198,7 +111,7 @@ def _children_height(box: Box) -> float:
 
 
 def _text_width(line: str) -> float:
-    """Of a line in bold type, the wider one."""
+    """Width of a line in bold type, which is wider than plain type. Points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
