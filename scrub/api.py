@@ -15,6 +15,7 @@ from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected
 from scrub.hypothesis.start_directory import started_in
+from scrub.report.reporter import Reporter, finish, reporter_problems
 from scrub.report.waterfall import waterfall
 from scrub.results.result import Result
 from scrub.runner.context import Context
@@ -43,6 +44,7 @@ def run(
     session: Session | None = None,
     diagnosed: bool | None = None,
     fresh: int | None = None,
+    reporters: Sequence[Reporter] = (),
     **options: Any,
 ) -> Result: ...
 @overload
@@ -52,6 +54,7 @@ def run(
     session: Session | None = None,
     diagnosed: bool | None = None,
     fresh: int | None = None,
+    reporters: Sequence[Reporter] = (),
     **options: Any,
 ) -> list[Result]: ...
 def run(
@@ -60,6 +63,7 @@ def run(
     session: Session | None = None,
     diagnosed: bool | None = None,
     fresh: int | None = None,
+    reporters: Sequence[Reporter] = (),
     **options: Any,
 ) -> Result | list[Result]:
     """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
@@ -76,6 +80,8 @@ def run(
             `scrub test --diagnose`, False as `--no-diagnose`; by default what is cheap.
         fresh: on how many other datasets, which the recipe makes with other seeds, it is run too:
             `result.fresh` has what they recover. The verdict is that on the claim's own data.
+        reporters: get each result as soon as there is one, and all of them at the end; see
+            docs/extend/reporter.md. What one raises ends the call.
         options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
 
     Returns:
@@ -88,8 +94,10 @@ def run(
     wrong = [] if diagnosed in (True, False, None) else [f"diagnosed= is {diagnosed!r}. {A_FLAG}"]
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
+    wrong += reporter_problems(reporters)
     chosen = _options("run", options, session, wrong)
-    results = _run(several, session or Session(), diagnoses(diagnosed, fresh=fresh), chosen)
+    wanted = diagnoses(diagnosed, fresh=fresh)
+    results = _run(several, session or Session(), wanted, chosen, reporters)
     return results[0] if isinstance(claims, Claim) else results
 
 
@@ -183,7 +191,13 @@ class Explanation:
         return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
-def _run(claims: list[Claim], session: Session, wanted: Diagnoses, chosen: Options) -> list[Result]:
+def _run(
+    claims: list[Claim],
+    session: Session,
+    wanted: Diagnoses,
+    chosen: Options,
+    reporters: Sequence[Reporter] = (),
+) -> list[Result]:
     context = Context(session, chosen, family_size=family_size(claims))
     prepared = prepare(list(map(_collected, claims)), session, chosen)
     if wanted.fresh:
@@ -194,6 +208,9 @@ def _run(claims: list[Claim], session: Session, wanted: Diagnoses, chosen: Optio
         planned = waiting.popleft()
         result = scrub_claim(planned, context)
         results.append(diagnose(result, planned, context, wanted))
+        for reporter in reporters:
+            reporter.claim_finished(results[-1])
+    finish(reporters, results, stopped=False)
     return results
 
 

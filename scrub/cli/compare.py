@@ -66,16 +66,18 @@ def compare_command(
     ]
     from scrub.report.comparison import show_comparisons
     from scrub.report.console import terminal
+    from scrub.report.results_file import ResultsFile
     from scrub.results.comparison import compare
     from scrub.results.diagnosis_json import comparisons_as_json
     from scrub.runner.diagnoses import NO_DIAGNOSES
 
-    def found(results: Sequence[Result]) -> dict[str, Any]:
+    def comparisons(results: Sequence[Result]) -> dict[str, Any]:
         return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}
 
     both = [*sides[0], *sides[1]]
     options = evolve(options, model=models)
-    results = run(both, session, options, NO_DIAGNOSES, outputs, found)
+    reporters = [ResultsFile(outputs, options.seed, comparisons)] if json_file else []
+    results = run(both, session, options, NO_DIAGNOSES, outputs, reporters)
     show_comparisons([compare(*pair) for pair in _halves(results)], terminal())
     return AS_EXPECTED
 

@@ -50,17 +50,19 @@ def explain_command(
             f"--plot draws one claim, and there are {len(claims)}. Name one, as in "
             f"{claims[0].name}; there are: {names}."
         )
+    from scrub.report.blame import show_blame
+    from scrub.report.console import terminal
+    from scrub.report.results_file import ResultsFile
+    from scrub.report.terminal import show
     from scrub.runner.diagnoses import Diagnoses
     from scrub.runner.prepare import prepare
     from scrub.runner.session import Session
 
     options, session = options_of(**chosen), Session()
     prepared = prepare(claims, session, options)
-    results = run(prepared, session, options, Diagnoses(blame=True, worst=rows), outputs)
-    from scrub.report.blame import show_blame
-    from scrub.report.console import terminal
-    from scrub.report.terminal import show
-
+    reporters = [ResultsFile(outputs, options.seed)] if json_file else []
+    wanted = Diagnoses(blame=True, worst=rows)
+    results = run(prepared, session, options, wanted, outputs, reporters)
     console = terminal()
     show(results, console)
     for result in results:

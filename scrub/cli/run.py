@@ -1,12 +1,13 @@
-"""Running the claims of a command: progress, results file, and what a stopped run leaves."""
+"""Running the claims of a command: progress, reporters, and the partial file of a stopped run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from scrub.report.reporter import Reporter
     from scrub.results.result import Result
     from scrub.runner.diagnoses import Diagnoses
     from scrub.runner.options import Options
@@ -22,23 +23,37 @@ def run(
     options: Options,
     wanted: Diagnoses,
     outputs: Outputs,
-    more: Callable[[Sequence[Result]], dict[str, Any]] = lambda results: {},
+    reporters: Sequence[Reporter],
+    *,
+    quiet: bool = False,
 ) -> list[Result]:
-    """The results of a run that came to its end; what a stopped one computed is kept.
+    """Scrub and diagnose claims, and pass the results to the reporters.
 
     Args:
-        more: what the results file says beside the results.
+        quiet: show no progress.
+
+    Raises:
+        UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a file
+            cannot be written.
+        KeyboardInterrupt: the run was stopped; the message says what is in the partial file. The
+            reporters have got what was finished.
     """
     from scrub.report.progress_bar import ProgressBar
+    from scrub.report.reporter import finish
     from scrub.runner.context import Context
-    from scrub.runner.partial_results import partial_file, remove_partial, write_finished
+    from scrub.runner.partial_results import partial_file, remove_partial
     from scrub.runner.suite import run_claims
 
-    progress = ProgressBar(options.samples * len(claims), quiet=False)
-    outcome = run_claims(claims, Context(session, options, progress), outputs, wanted)
+    def claim_finished(result: Result) -> None:
+        for reporter in reporters:
+            reporter.claim_finished(result)
+
+    progress = ProgressBar(options.samples * len(claims), quiet=quiet)
+    context = Context(session, options, progress)
+    outcome = run_claims(claims, context, outputs, wanted, claim_finished)
+    finish(reporters, outcome.results, stopped=outcome.stopped is not None)
     if outcome.stopped:
         raise type(outcome.stopped)(stopped_message(outcome, len(claims)))
-    write_finished(outcome.results, options.seed, outputs, more(outcome.results))
     remove_partial(partial_file(claims, options, outputs), outputs)
     return outcome.results
 

@@ -19,11 +19,12 @@ from scrub.cli.options import (
     json_option,
     options_of,
 )
-from scrub.cli.run import stopped_message
+from scrub.cli.run import run
 from scrub.errors import Problem, UserError
 from scrub.runner.outputs import check_outputs
 
 if TYPE_CHECKING:
+    from scrub.report.reporter import Reporter
     from scrub.runner.prepare import Prepared
 
 
@@ -88,16 +89,12 @@ def test_command(
     from scrub.hypothesis.collect import collect
 
     claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
-    from scrub.report.console import terminal
-    from scrub.report.progress_bar import ProgressBar
-    from scrub.report.terminal import show
-    from scrub.runner.context import Context
+    from scrub.report.results_file import ResultsFile
+    from scrub.report.terminal import TerminalReporter
     from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
-    from scrub.runner.partial_results import partial_file, remove_partial, write_finished
     from scrub.runner.prepare import prepare
     from scrub.runner.session import Session
-    from scrub.runner.suite import run_claims
 
     options = options_of(alone=verbose, **chosen)
     session = Session()
@@ -106,20 +103,12 @@ def test_command(
         _check_column(by, prepared)
     if fresh:
         check_fresh(prepared, session)
-    progress = ProgressBar(options.samples * len(prepared), quiet=quiet)
-    context = Context(session, options, progress)
-    outcome = run_claims(prepared, context, outputs, diagnoses(diagnose, nulls, fresh))
-    results = outcome.results
-    try:
-        if not outcome.stopped:
-            write_finished(results, options.seed, outputs)
-    finally:  # what cannot be written can be read at least
-        if results and not quiet:
-            diagnoses = bool(verbose or diagnose or nulls)
-            show(results, terminal(), verbose=verbose, by=by, diagnoses=diagnoses)
-    if outcome.stopped:
-        raise type(outcome.stopped)(stopped_message(outcome, len(prepared)))
-    remove_partial(partial_file(prepared, options, outputs), outputs)
+    reporters: list[Reporter] = [ResultsFile(outputs, options.seed)] if json_file else []
+    if not quiet:
+        figures = bool(verbose or diagnose or nulls)
+        reporters.append(TerminalReporter(verbose=verbose, by=by, diagnoses=figures))
+    wanted = diagnoses(diagnose, nulls, fresh)
+    results = run(prepared, session, options, wanted, outputs, reporters, quiet=quiet)
     return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -51,8 +51,12 @@ def run_claims(
     context: Context,
     outputs: Outputs,
     wanted: Diagnoses = NO_DIAGNOSES,
+    claim_finished: Callable[[Result], None] = lambda result: None,
 ) -> Outcome:
     """Scrub and diagnose all claims, but for what a partial file of the same command has already.
+
+    Args:
+        claim_finished: gets each result as soon as its diagnoses are made.
 
     Raises:
         UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
@@ -71,7 +75,7 @@ def run_claims(
     with sigterm_stops():
         try:
             with context.progress:
-                _run(claims, saving, outputs, wanted, file)
+                _run(claims, saving, outputs, wanted, file, claim_finished)
         except KeyboardInterrupt as stopped:
             with nothing_stops():
                 return Outcome(file.results, stopped, file.save(), file.trouble)
@@ -87,6 +91,7 @@ def _run(
     outputs: Outputs,
     wanted: Diagnoses,
     file: PartialFile,
+    claim_finished: Callable[[Result], None],
 ) -> None:
     progress, options = context.progress, context.options
     progress.note(file.checkpoints.trouble)
@@ -98,6 +103,7 @@ def _run(
     progress.note(announced(coming, options))
     while waiting:  # a claim that is finished is let go, and its draws with it
         _run_one(waiting.popleft(), context, wanted, file, outputs, claims)
+        claim_finished(file.results[-1])
 
 
 def _run_one(
