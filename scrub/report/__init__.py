@@ -1,1 +1,1 @@
-"""Results for people: the terminal, pictures."""
+"""Reporters of results: terminal, results file, pictures."""
