@@ -25,7 +25,7 @@ from scrub.draw import draw
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import site
 from scrub.hypothesis.tree import treeify
-from scrub.results.population import flattered, holding
+from scrub.results.population import biased_by_small_classes, coverage_on_fresh_rows
 from scrub.samplers import Agree, Exact
 from scrub.stats.between import Fresh, spread
 from scrub.stats.intervals import Interval
@@ -94,7 +94,7 @@ class Cell:
             f"{same_size - true:+.3f}",
             f"{between:.3f}",
             f"{within:.3f}",
-            f"{holding(self.references, self.rows):.0%}",
+            f"{coverage_on_fresh_rows(self.references, self.rows):.0%}",
             f"{_holds(self.plain, true)} ({_width(self.plain):.3f})",
             f"{_holds(values, true)} ({_width(values):.3f})",
             _holds(values, same_size),
@@ -126,7 +126,7 @@ def cell(classes: int, rows: int, references: int, runs: int) -> Cell:
         numbers = [one for one, _ in runs_of_it]
         plain.append(numbers[0].recovered())
         fresh.append(spread(numbers, range(1, 1 + FRESH), rows * len(numbers)))
-        said.append(flattered(runs_of_it[0][1], plain[-1].mean, fresh[-1].value))
+        said.append(biased_by_small_classes(runs_of_it[0][1], plain[-1].mean, fresh[-1].value))
     return Cell(classes, rows, references, plain, fresh, said)
 
 

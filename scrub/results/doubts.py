@@ -1,7 +1,7 @@
-"""What is to be doubted about a result: a sentence each, without a full stop; none if all is well.
+"""Reasons to doubt a result: a sentence each, without a full stop; none if all is well.
 
-A table of figures does not say where they mislead. What does stands below it, and nothing else: the
-figures of all checks are shown with -v, and are in the results file.
+A table of figures does not show where they mislead. These sentences do. The terminal prints them
+below its table, and the results file has them in "notes".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HIDDEN = 0.05
 
 
 def doubts(result: Result) -> list[str]:
-    """What the table does not say."""
+    """All reasons to doubt a result, in the order in which they are reported."""
     vacuous = result.judgement.vacuous
     found = [f"vacuous: {vacuous}"] if vacuous else []
     found += _corrected(result)

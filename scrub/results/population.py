@@ -1,4 +1,4 @@
-"""What a report says of the rows that its figures are about, and of others like them."""
+"""Sentences on the rows that figures hold for, and warnings where fresh rows may differ."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SEEDS = 5
 spread between them were known; that of two 6.5 times."""
 
 
-def holding(references: int, rows: int) -> float:
-    """In which share of runs an interval may hold the value on fresh rows, at worst, about."""
+def coverage_on_fresh_rows(references: int, rows: int) -> float:
+    """The lowest share of runs, about, in which an interval holds the value on fresh rows."""
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)
     return float(2 * stats.norm.cdf(z / math.sqrt(1 + references / rows)) - 1)
 
@@ -42,7 +42,7 @@ def on_rows(result: Result) -> str:
 
 
 def few_rows(result: Result) -> list[str]:
-    """A warning where references are far above the rows, and nobody looked beyond them."""
+    """A warning where references are far more than rows, and no other dataset was scrubbed."""
     references, rows = result.samples, result.rows
     bounded = math.isfinite(result.recovered.low)
     if references <= FAR_ABOVE * rows or result.fresh is not None or not bounded:
@@ -51,31 +51,33 @@ def few_rows(result: Result) -> list[str]:
     todo = "give more rows"
     if isinstance(result.claim.data, Recipe) and result.claim.data.seed is not None:
         todo += f", or see what other seeds give: fresh={SEEDS} (--fresh {SEEDS})"
+    held = f"{coverage_on_fresh_rows(references, rows):.0%}"
     return [
         f"intervals are about {these}: with {references:,} references they may hold the value on "
-        f"fresh rows in only {holding(references, rows):.0%} of runs; unless there are no others, "
-        f"{todo}"
+        f"fresh rows in only {held} of runs; unless there are no others, {todo}"
     ]
 
 
-def flattered(own: float, recovered: float, value: Interval) -> bool:
-    """Whether small classes may move the value on fresh data by more than its half-width.
+def biased_by_small_classes(own: float, recovered: float, value: Interval) -> bool:
+    """Whether small classes may raise the value on fresh data by more than its half-width.
 
     Args:
-        own: share of draws whose donor is the reference itself; that costs nothing, and the draw of
-            another row about what all of them cost.
+        own: share of draws whose donor is the reference itself. Such a draw loses nothing; any
+            other loses about the claim's loss per draw.
+        recovered: loss recovered on the claim's own rows.
+        value: loss recovered on fresh data.
     """
     return own * (1 - recovered) > value.half_width
 
 
 def small_classes(result: Result) -> list[str]:
-    """A warning where datasets of so many rows recover too much, whatever their seed.
+    """A warning where datasets of this size recover too much, whatever their seed.
 
-    A donor that is its own reference costs nothing, and among infinitely many rows there is none.
+    A donor that is its own reference loses nothing, and in an unlimited dataset there is none.
     """
     fresh, recovered = result.fresh, result.recovered.mean
     own = [1 - node.donors_changed for node in result.nodes if node.sampler.startswith("Agree(")]
-    if fresh is None or not flattered(max(own, default=0.0), recovered, fresh.value):
+    if fresh is None or not biased_by_small_classes(max(own, default=0.0), recovered, fresh.value):
         return []
     return [
         f"{max(own):.0%} of its donors are the reference itself, since few of {result.rows:,} rows "

@@ -11,7 +11,7 @@ from scipy import stats
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scrub.results.population import FAR_ABOVE, flattered, holding
+from scrub.results.population import FAR_ABOVE, biased_by_small_classes, coverage_on_fresh_rows
 from scrub.stats.between import Fresh, spread
 from scrub.stats.intervals import Interval
 from scrub.stats.scores import Scores
@@ -116,14 +116,14 @@ def test_how_often_each_interval_holds_the_value_on_fresh_rows() -> None:
 
 
 def test_the_limit_above_which_a_reader_is_warned() -> None:
-    assert holding(1_000, 1_000) == pytest.approx(0.834, abs=0.001)
-    assert holding(FAR_ABOVE * 1_000, 1_000) == pytest.approx(0.742, abs=0.001)
-    assert holding(1_000, 100) == pytest.approx(0.445, abs=0.001)
-    assert holding(1, 10**9) == pytest.approx(0.95, abs=1e-6)
+    assert coverage_on_fresh_rows(1_000, 1_000) == pytest.approx(0.834, abs=0.001)
+    assert coverage_on_fresh_rows(FAR_ABOVE * 1_000, 1_000) == pytest.approx(0.742, abs=0.001)
+    assert coverage_on_fresh_rows(1_000, 100) == pytest.approx(0.445, abs=0.001)
+    assert coverage_on_fresh_rows(1, 10**9) == pytest.approx(0.95, abs=1e-6)
 
 
 def test_small_classes_flatter_only_where_there_is_something_to_lose() -> None:
     value = Interval(0.8, 0.77, 0.83)
-    assert flattered(0.2, 0.8, value)
-    assert not flattered(0.2, 0.9, value)
-    assert not flattered(0.0, 0.0, value)
+    assert biased_by_small_classes(0.2, 0.8, value)
+    assert not biased_by_small_classes(0.2, 0.9, value)
+    assert not biased_by_small_classes(0.0, 0.0, value)
