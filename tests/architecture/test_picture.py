@@ -6,6 +6,7 @@ import html
 import re
 
 from draw_architecture import storeys
+
 from support.paths import ROOT
 
 PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
