@@ -19,7 +19,11 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
-WITH_PYTHON = [name for name, page in PAGES.items() if "```python" in page]
+SEVERAL_FILES = {"docs/extend/model_family.md": "tests/docs/test_model_family.py"}
+"""Pages whose blocks are files that import each other, and the tests that run them as pasted."""
+WITH_PYTHON = [
+    name for name, page in PAGES.items() if "```python" in page and name not in SEVERAL_FILES
+]
 SHOWN = [
     pytest.param(name, shown, id=f"{name}:{shown.line}")
     for name, page in PAGES.items()
@@ -57,6 +61,11 @@ def missing(page: str, shown: Shown, folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", WITH_PYTHON)
 def test_python_runs(name: str, tmp_path: Path) -> None:
     run_python(PAGES[name], tmp_path)
+
+
+def test_pages_of_several_files_have_tests_of_their_own() -> None:
+    for page, test in SEVERAL_FILES.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "shown"), SHOWN)

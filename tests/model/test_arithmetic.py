@@ -46,7 +46,7 @@ def test_a_node_of_any_type_is_swapped_as_its_numbers_are(kind: str) -> None:
     (own,) = (drawn.own.index for path, drawn in draws.nodes.items() if path[-1] == "product")
     rows = draws.references.index
     expected = np.abs((SUM.X * SUM.Y)[own] + SUM.Z[rows] - out[rows])
-    np.testing.assert_array_equal(found.numbers.scrubbed, expected)
+    np.testing.assert_array_equal(found.scores.scrubbed, expected)
 
 
 def test_an_input_that_the_data_does_not_have() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from scrub.errors import UserError
 from scrub.hypothesis.collect import collect
-from scrub.runner import prepare, session
+from scrub.runner import session
 from scrub.runner.options import Options
+from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from support.bad_input import HEADER
 from support.command import inside
