@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from scrub.data import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
-from scrub.errors import Problem, Problems, UserError
+from scrub.errors import Problem, Problems, UserError, did_you_mean
 from scrub.hypothesis import InterpNode
 from scrub.model.graph import Graph
 from scrub.samplers import Generate, Pool, Sampler, Together, describe_sampler
@@ -124,7 +124,15 @@ def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]
     """
     made = data.generated_from is not None
     whose = f"The inputs that {data.name} makes have" if made else f'Dataset "{data.name}" has'
-    problems = []
+    problems = [
+        Problem(
+            f'{whose} no input "{name}", which the model reads.',
+            did_you_mean(name, data.inputs),
+            node=node,
+        )
+        for name in graph.inputs or (("tokens",) if graph.vocabulary is not None else ())
+        if name not in data.inputs
+    ]
     if graph.width is not None and data.width > graph.width:
         problems.append(
             Problem(

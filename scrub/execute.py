@@ -321,6 +321,8 @@ class _Chunk:
             )
         old = self.lookup(patch.over, patch.site, patch.heads, named, step.frame, samples)
         write = self.plan.graph.sites[patch.site].write
+        if not (new.is_floating_point() or new.is_complex()):  # 0 − 1 is 255 in some types
+            new, old = new.long(), old.long()
         change = new - old
         if write is not None:
             which = numbers(patch.heads, self.plan.graph)

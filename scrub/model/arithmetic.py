@@ -41,12 +41,16 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
     """The graph of these nodes. An argument's name is the port by which a path enters.
 
     Raises:
-        UserError: a node reads nothing, or one that does not stand before it.
+        UserError: a node reads nothing, or one that does not stand before it; two have one name.
     """
     values: dict[str, Site | Stream] = {}
     for item in nodes:
         if problem := name_problem(item.name):
             raise UserError(f"A node of the graph: {problem}")
+        if item.name in values:
+            raise UserError(
+                f'Two nodes of the graph are called "{item.name}". Give each a name of its own.'
+            )
         if item.function is not None and not item.reads:
             raise UserError(
                 f'Node "{item.name}" reads nothing. Say which node each argument of its function '
@@ -68,7 +72,8 @@ def graph(*nodes: Node, dtype: torch.dtype = torch.float64) -> Graph:
             else _applying(item.name, item.function)
         )
         values[item.name] = Site(item.name, item.name, apply, ports)
-    return add_up(values, dtype=dtype)
+    sources = tuple(item.name for item in nodes if item.function is None)
+    return add_up(values, dtype=dtype, inputs=sources)
 
 
 def _reading(name: str, dtype: torch.dtype) -> Callable[[Mapping[str, Tensor], Where], Tensor]:

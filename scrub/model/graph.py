@@ -141,6 +141,7 @@ class Graph:
         causal: whether what is read everywhere is read only at and before one's own position.
         outputs: how many logits the model gives, by which labels count; None where it reads no
             tokens.
+        inputs: the dataset's inputs that it reads, where they are not just tokens.
     """
 
     values: Mapping[str, Site | Stream]
@@ -150,6 +151,7 @@ class Graph:
     causal: bool = True
     vocabulary: int | None = None
     outputs: int | None = None
+    inputs: tuple[str, ...] = ()
 
     @cached_property
     def sites(self) -> dict[str, Site]:
