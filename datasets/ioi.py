@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from scrub.data import Dataset, Recipe, Tokenizer, pad
 from scrub.errors import Problems, UserError, did_you_mean
+from scrub.values import printed
 
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
@@ -85,7 +86,7 @@ def prompts(
     for argument, value, least in (("n", n, 1), ("prefixes", prefixes, 0)):
         if not isinstance(value, Integral) or value < least:
             hint = f"Give a whole number, {least} or more."
-            problems.add(f"ioi.prompts: {argument} is {value}.", hint)
+            problems.add(f"ioi.prompts: {argument} is {printed(value)}.", hint)
     if isinstance(names, str):
         problems.add(f'ioi.prompts: names is "{names}".', "Give a list of names.")
     if not chosen:

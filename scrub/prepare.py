@@ -111,6 +111,10 @@ class Session:
         """A claim's data, made once for a model: one table for one recipe, or one function."""
         if isinstance(source, Dataset | Recipe) or not callable(source):
             return self._made(source, model)
+        if str(getattr(source, "__module__", "")).startswith("scrub.datasets."):
+            raise UserError(
+                f"data= is the function {source.__name__} itself. Call it, as in ioi.prompts(1000)."
+            )
         key = (id(source), id(model))
         if key not in self._data:
             given = _theirs(source, model, doing="Making the data")

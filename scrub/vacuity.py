@@ -73,6 +73,8 @@ def nothing_swapped(tree: Tree, draws: Draws) -> str:
         return ONE_INPUT if _one_input(draws.references.population) else ""
     if not all(same_inputs(node.frame, draws.references) for node in draws.nodes.values()):
         return ""
+    if _one_input(draws.references.population):
+        return ONE_INPUT
     found = f"in all {len(draws.references):,} references every donor is its reference"
     agree = [sampler for sampler in samplers if not isinstance(sampler, Exact)]
     if all(isinstance(s, Agree) and _determines_inputs(s, draws.references) for s in agree):

@@ -181,12 +181,13 @@ def test_a_port_that_carries_next_to_nothing() -> None:
         assert found.judgement.vacuous == ""
 
 
-def test_data_that_is_one_input() -> None:
+@pytest.mark.parametrize("sampler", [Uncond(), Agree("x")], ids=str)
+def test_data_that_is_one_input(sampler: Sampler) -> None:
     one = evolve(bits(), inputs={name: np.ones(16) for name in "xyw"})
 
     @claim(data=one, metric=custom(constant), expect=ABOVE, model=MODEL)
     def swapped(model: Any) -> Correspondence:
-        return Correspondence({InterpNode("out", Uncond()): site("out")})
+        return Correspondence({InterpNode("out", sampler): site("out")})
 
     assert scrub.run(swapped, samples=20).judgement.vacuous == vacuity.ONE_INPUT
 

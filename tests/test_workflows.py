@@ -157,6 +157,13 @@ def test_a_metric_that_was_not_called(text: str, said: str, tmp_path: Path) -> N
     assert done.err.startswith(f"error: claims.py::one: {said}")
 
 
+def test_data_that_was_not_called(tmp_path: Path) -> None:
+    one = ONE.replace("data=DATA", "data=ioi.prompts")
+    written(tmp_path, f"from scrub.datasets import ioi\n{one}")
+    said = "error: claims.py::one: data= is the function prompts itself. Call it, as in "
+    assert inside("check", "claims.py", cwd=tmp_path).err == f"{said}ioi.prompts(1000).\n"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "kind"),
     [
