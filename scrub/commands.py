@@ -40,6 +40,15 @@ def exit_code(command: Callable[[], int]) -> int:
     return code
 
 
+def _unbuffered(error: BaseException) -> OSError | None:
+    """What went wrong with standard output where nothing waits to be written (PYTHONUNBUFFERED).
+
+    An error of a file that is opened has its name; all other writing of ours is looked after.
+    """
+    direct = getattr(sys.stdout, "write_through", False)
+    return error if direct and isinstance(error, OSError) and error.filename is None else None
+
+
 def _explained(error: BaseException) -> int:
     """Say what went wrong, and give the exit code for it."""
     match error:
@@ -59,7 +68,7 @@ def _explained(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             say(": ".join(filter(None, ("interrupted", str(error)))))
             return INTERRUPTED
-        case OSError() | ValueError() if broken := settled(sys.stdout):
+        case OSError() | ValueError() if broken := settled(sys.stdout) or _unbuffered(error):
             if isinstance(broken, BrokenPipeError):  # as in `scrub check … | head`
                 return BROKEN_PIPE
             reason = getattr(broken, "strerror", "the user's code closed it")

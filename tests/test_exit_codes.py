@@ -155,13 +155,13 @@ def test_standard_output_that_the_users_code_closes(tmp_path: Path) -> None:
 # Standard output
 
 
-def run(*arguments: str, to: str) -> tuple[int, str]:
+def run(*arguments: str, to: str, **environment: str) -> tuple[int, str]:
     """A command with standard output as the shell makes it; its exit code and errors."""
     words = " ".join([sys.executable, "-m", "scrub", *arguments, to])
     done = subprocess.run(
         ["bash", "-c", words],
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | environment,
         stderr=subprocess.PIPE,
         text=True,
         timeout=120,
@@ -199,6 +199,14 @@ def test_a_reader_that_stops_reading(reader: str) -> None:
     code, errors = run("test", SUMS, "--samples", "99", to=to)
     assert errors == ""
     assert code in ((141,) if reader == "true" else (1, 141))  # it may have read all of it
+
+
+@pytest.mark.parametrize(
+    ("to", "code", "errors"),
+    [("| true; exit ${PIPESTATUS[0]}", 141, ""), ("> /dev/full", 2, FULL)],
+)
+def test_without_a_buffer_it_is_the_same(to: str, code: int, errors: str) -> None:
+    assert run("plan", HOLDS, to=to, PYTHONUNBUFFERED="1") == (code, errors)
 
 
 def test_a_report_that_cannot_be_printed_costs_no_results(tmp_path: Path) -> None:
