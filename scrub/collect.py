@@ -93,7 +93,8 @@ def collect(
 def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict[Path, str]:
     """The file of a path from here; or of a folder the Python files in it that import scrub.
 
-    No file is executed to tell. Those of a folder that are left out are said, in one line.
+    No file is executed to tell. Those of a folder that are left out are said, in one line; so are
+    folders in it, which may be packages that hypothesis files use.
 
     Returns:
         Whole paths, with links resolved, and what messages call them.
@@ -105,6 +106,7 @@ def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict
     if place.is_dir():
         why = {file: _left_out(file) for file in sorted(place.glob("*.py"))}
         out = [f"{file.name} ({reason})" for file, reason in why.items() if reason]
+        out += [f"{folder.name}/ (a folder: name it too)" for folder in _folders(place)]
         if out:
             more = f" and {len(out) - NAMED} more" if len(out) > NAMED else ""
             note(f"left out of {path}: {', '.join(out[:NAMED])}{more}")
@@ -117,6 +119,12 @@ def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict
             raise UserError(Problem("This is a link that leads to no file.", file=path))
         raise UserError(Problem("There is no such file.", hint, file=path))
     return {place.resolve(): str(Path(path))}
+
+
+def _folders(place: Path) -> list[Path]:
+    """Folders in a folder that have Python files which may hold claims."""
+    there = sorted(path for path in place.glob("*") if path.is_dir() and path.name[0] not in "._")
+    return [folder for folder in there if any(not _left_out(file) for file in folder.glob("*.py"))]
 
 
 def _left_out(file: Path) -> str:

@@ -113,6 +113,17 @@ def test_a_folder_s_files_that_declare_no_claim_are_not_executed(tmp_path: Path)
     assert done.err.startswith(f"left out of {tmp_path}: _old.py")
 
 
+def test_folders_in_a_folder_are_named_where_they_may_hold_claims(tmp_path: Path) -> None:
+    (tmp_path / "claims.py").write_text(FACTORY + "one = make(1)\n")
+    for folder in ("deeper", "plain", "_private", ".hidden"):
+        (tmp_path / folder).mkdir()
+        imports = "" if folder == "plain" else "import scrub\n"
+        (tmp_path / folder / "more.py").write_text(f"{imports}raise SystemExit('executed')\n")
+    notes: list[str] = []
+    assert len(collect([str(tmp_path)], note=notes.append)) == 1
+    assert notes == [f"left out of {tmp_path}: deeper/ (a folder: name it too)"]
+
+
 # Modules beside a file
 
 
