@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from attrs import evolve, field, frozen
 
-from scrub.data.validation import shape_problems, value_problems
+from scrub.data.validation import Tables, shape_problems, value_problems
 from scrub.data.values import as_array, wholes
 from scrub.errors import UserError, did_you_mean
 from scrub.printing import free_name, printed
@@ -114,7 +114,11 @@ class Dataset:
     generated_from: Dataset | None = None
 
     def __attrs_post_init__(self) -> None:
-        problems = [*shape_problems(self)] or [*value_problems(self)]
+        tables = Tables(
+            self.name, self.inputs, self.lengths, self.columns, self.positions, self.labels,
+            self.pieces,
+        )  # fmt: skip
+        problems = [*shape_problems(tables)] or [*value_problems(tables)]
         if problems:
             raise UserError(*(f'Dataset "{self.name}": {what}' for what in problems))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from attrs import frozen
 
 from scrub.data.values import (
     first_of,
@@ -16,11 +16,21 @@ from scrub.data.values import (
 )
 from scrub.printing import name_problem, printed
 
-if TYPE_CHECKING:
-    from scrub.data.dataset import Dataset
+
+@frozen(eq=False)
+class Tables:
+    """What a dataset is made of, before it is known to be one (see `scrub.Dataset`)."""
+
+    name: str
+    inputs: Mapping[str, np.ndarray]
+    lengths: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    positions: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    pieces: Sequence[object]
 
 
-def shape_problems(data: Dataset) -> Iterator[str]:
+def shape_problems(data: Tables) -> Iterator[str]:
     """Tables that do not fit together, a sentence each."""
     rows = len(data.lengths) if data.lengths.ndim == 1 else 0
     if rows == 0:
@@ -47,7 +57,7 @@ def shape_problems(data: Dataset) -> Iterator[str]:
         yield f"its name: {problem}"
 
 
-def value_problems(data: Dataset) -> Iterator[str]:
+def value_problems(data: Tables) -> Iterator[str]:
     """Values that mean nothing where they stand, a sentence each."""
     yield from whole_problems("lengths", data.lengths, "the number of real tokens")
     widest = max(1, data.inputs["tokens"].shape[-1]) if "tokens" in data.inputs else np.inf
