@@ -24,7 +24,7 @@ from scrub.samplers import Fixed
 from scrub.samplers.binding import bound
 from scrub.stats.between import Fresh, spread
 
-TODO = "Leave fresh= (--fresh) out, or give a recipe that takes a seed, such as ioi.prompts(1000)."
+HINT = "Leave fresh= (--fresh) out, or give a recipe that takes a seed, such as ioi.prompts(1000)."
 
 
 def check_fresh(claims: Sequence[Prepared], session: Session) -> None:
@@ -44,18 +44,18 @@ def check_fresh(claims: Sequence[Prepared], session: Session) -> None:
 
 def _problems(claim: Prepared, session: Session) -> Iterator[str]:
     if _seeded(claim.data, session) is None:
-        yield f'Data "{claim.data.name}" is made of no recipe with a seed. {TODO}'
+        yield f'Data "{claim.data.name}" is made of no recipe with a seed. {HINT}'
         return
     for node in {id(occurrence.node): occurrence.node for occurrence in claim.tree.walk()}.values():
         for sampler in (node.sampler, node.other):
             rows = isinstance(sampler, Fixed) and isinstance(sampler.source, tuple)
             if rows:
-                yield f'Node "{node.name}" has a row map, which is written for these rows. {TODO}'
+                yield f'Node "{node.name}" has a row map, which is written for these rows. {HINT}'
             for data in _tables(sampler).values():
                 if _seeded(data, session) is None:
                     yield (
                         f'Node "{node.name}" draws from "{data.name}", which is made of no recipe '
-                        f"with a seed. {TODO}"
+                        f"with a seed. {HINT}"
                     )
 
 
