@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scrub.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 def started_in() -> Path:
