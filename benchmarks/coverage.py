@@ -175,8 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name, f"{situation.samples:,}",
             *(f"{found[m].share:.1%} ({found[m].width:.3g})" for m in METHODS),
         ])  # fmt: skip
-        print(_line(main_rows[-1]), flush=True)
-        print(_line(other_rows[-1]), flush=True)
+        print(line(main_rows[-1]), flush=True)
+        print(line(other_rows[-1]), flush=True)
     chosen_situations = [s for s in SITUATIONS if s.name in STOPPING and s.samples == 1_000]
     for situation, pilot in itertools.product(chosen_situations, PILOTS):
         precision, found = stopping(situation, pilot, chosen.simulations)
@@ -186,29 +186,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for cell in (f"{held.share:.1%} [{held.low:.1%}, {held.high:.1%}]", f"{used:,.0f}")
         ]
         stopping_rows.append([situation.name, f"±{precision:.3g}", *cells])
-        print(_line(stopping_rows[-1]), flush=True)
+        print(line(stopping_rows[-1]), flush=True)
     tables = {
-        "coverage": _table(
+        "coverage": table(
             ["situation", "samples", "recovered", "rule", "coverage [99.9%]", "held", "too high",
              "too low", "median width", "unbounded", VERDICT], main_rows),
-        "methods": _table(["situation", "samples", *METHODS], other_rows),
-        "stopping": _table(
+        "methods": table(["situation", "samples", *METHODS], other_rows),
+        "stopping": table(
             ["situation", "precision",
              *(cell for name in POLICIES for cell in (f"{name}: coverage", "samples"))],
             stopping_rows),
     }  # fmt: skip
-    _write(chosen.out, tables)
+    write(chosen.out, tables)
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(_line(cells) for cells in (header, ["---"] * len(header), *rows))
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    return "\n".join(line(cells) for cells in (header, ["---"] * len(header), *rows))
 
 
-def _write(page: Path, tables: dict[str, str]) -> None:
+def write(page: Path, tables: dict[str, str]) -> None:
     """Put each table between its markers, <!-- NAME --> and <!-- end -->."""
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():

@@ -44,6 +44,13 @@ Pair = tuple[np.ndarray, np.ndarray]
 """The metric on the root's other input, and scrubbed: each [simulations, samples]."""
 Shape = tuple[int, int]
 Draw = Callable[[np.random.Generator, Shape], Pair]
+Rule = Literal["exact", "at least", "93%", "shown", "at most 2.5%"]
+ELSEWHERE: tuple[tuple[str, float, Rule], ...] = (
+    ("10%", 0.1, "exact"),
+    ("1%", 0.01, "at least"),
+    ("0.1%", 0.001, "93%"),
+)
+"""In how many references attention goes elsewhere."""
 
 
 @frozen
@@ -59,7 +66,7 @@ class Situation:
     samples: int
     truth: float
     draw: Draw
-    rule: Literal["exact", "at least", "93%", "shown", "at most 2.5%"]
+    rule: Rule
     within: float | None = None
     weights: bool = False
 
@@ -201,9 +208,7 @@ SITUATIONS = (
     Situation("heavy tails, t with 2", 1_000, 1.0, about(1.0, degrees=2), "93%"),
     *(
         Situation("attention, elsewhere in " + said, 1_000, *attention(rate), rule, weights=True)
-        for said, rate, rule in (
-            ("10%", 0.1, "exact"), ("1%", 0.01, "at least"), ("0.1%", 0.001, "93%"),
-        )
+        for said, rate, rule in ELSEWHERE
     ),
     Situation("attention, exactly 1", 1_000, 1.0, answered(1.0), "at least", weights=True),
 )  # fmt: skip

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
     from scrub.hypothesis.belief import (
+        answers,
+        attends,
         inconclusive,
+        lowers,
+        raises,
+        recovers,
         refuted,
         supported,
+        unchanged,
         vacuous,
     )
     from scrub.hypothesis.claim import Claim, claim
@@ -65,7 +71,8 @@ _HOME = {
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
     "scrub.hypothesis.claim": "Claim claim",
-    "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
+    "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
+    "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
     "scrub.model.families": "register_family",
     "scrub.results.result": "Result",
@@ -101,7 +108,9 @@ __all__ = [
     "Uncond",
     "UserError",
     "Weighted",
+    "answers",
     "anything",
+    "attends",
     "claim",
     "compare",
     "embeddings",
@@ -111,6 +120,7 @@ __all__ = [
     "heads",
     "inconclusive",
     "input_stream",
+    "lowers",
     "mlp",
     "mlp_part",
     "mlps",
@@ -119,6 +129,8 @@ __all__ = [
     "output",
     "position_embedding",
     "projection",
+    "raises",
+    "recovers",
     "refuted",
     "register_family",
     "run",
@@ -127,6 +139,7 @@ __all__ = [
     "summand",
     "supported",
     "token_embedding",
+    "unchanged",
     "vacuous",
 ]
 

@@ -20,7 +20,7 @@ from scrub.report.waterfall import waterfall
 from scrub.results.result import Result
 from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
-from scrub.runner.diagnoses import WORST, Diagnoses, diagnoses
+from scrub.runner.diagnoses import WORST, Diagnoses, check_blamed, diagnoses
 from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, is_whole, option_problems
 from scrub.runner.pipeline import scrub_claim
@@ -200,6 +200,8 @@ def _run(
 ) -> list[Result]:
     context = Context(session, chosen, family_size=family_size(claims))
     prepared = prepare(list(map(_collected, claims)), session, chosen)
+    if wanted.blame:
+        check_blamed(prepared)
     if wanted.fresh:
         check_fresh(prepared, session)
     waiting = deque(plan_claim(claim, context) for claim in prepared)

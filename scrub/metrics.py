@@ -31,8 +31,10 @@ class Metric:
         name: what reports call it.
         function: see `Function`.
         higher_is_better: None where the user did not say.
-        kind: "logit_diff", "cross_entropy", "probability_diff", "top_1", "kl" or "own".
+        kind: the name of the function here that made it, or "own".
         labels: label columns that it reads, checked before anything runs.
+        positions: position columns that it reads, likewise; the function then gets, as a third
+            argument, the rows on whose positions the value was computed.
         of_labels: the same from nothing but the logits of those labels, [samples, labels], where
             that is enough; None where the metric needs them all.
         compares: whether the function gets the original's value, too.
@@ -45,6 +47,7 @@ class Metric:
     labels: tuple[str, ...] = ()
     of_labels: Callable[[Any], Any] | None = None
     compares: bool = False
+    positions: tuple[str, ...] = ()
 
     @property
     def recomputable(self) -> bool:
@@ -63,6 +66,77 @@ def logit_diff(correct: str, wrong: str) -> Metric:
 
     name = f"logit({correct}) − logit({wrong})"
     return Metric(name, function, True, "logit_diff", (correct, wrong), of_labels)
+
+
+def logit(label: str) -> Metric:
+    """Logit of the label; higher is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return _of(logits, references, label)
+
+    def of_labels(logits: Any) -> Any:
+        return logits[:, 0]
+
+    return Metric(f"logit({label})", function, True, "logit", (label,), of_labels)
+
+
+def probability(label: str) -> Metric:
+    """Probability of the label under the softmax of the logits; higher is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return _of(logits.softmax(-1), references, label)
+
+    return Metric(f"p({label})", function, True, "probability", (label,))
+
+
+def mass(*labels: str) -> Metric:
+    """Probability of a set of tokens: those of all these labels; higher is better.
+
+    A token that several labels of a reference have counts once.
+
+    Raises:
+        UserError: no label is named, or what is no name.
+    """
+    if not labels or not all(isinstance(label, str) for label in labels):
+        raise UserError(
+            'mass(…) takes the names of label columns, one or more, such as mass("y33", "y34").'
+        )
+
+    def function(logits: Any, references: Rows) -> Any:
+        import torch
+
+        columns = [references.data.label(label)[references.index] for label in labels]
+        tokens = torch.tensor(np.stack(columns, axis=1)).to(logits.device)
+        among = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, tokens, True)
+        return (logits.softmax(-1) * among).sum(-1)
+
+    return Metric(f"p({' or '.join(labels)})", function, True, "mass", labels)
+
+
+def rank(label: str) -> Metric:
+    """How many tokens have a larger logit than the label: 0 for the answer; lower is better."""
+
+    def function(logits: Any, references: Rows) -> Any:
+        return (logits > _of(logits, references, label)[:, None]).sum(-1)
+
+    return Metric(f"rank of {label}", function, False, "rank", (label,))
+
+
+def attention(*, to: str) -> Metric:
+    """Attention that a pattern pays to the position of a column; the mean over several heads.
+
+    The root is a head's pattern at one position. The column's position is that in the row on whose
+    positions the pattern was computed, as for a node (docs/semantics.md, Frames).
+    """
+
+    def function(pattern: Any, references: Rows, frame: Rows) -> Any:
+        import torch
+
+        heads = pattern.reshape(len(pattern), -1, pattern.shape[-1]).mean(1)
+        index = torch.tensor(frame.data.position(to)[frame.index]).to(pattern.device)
+        return heads.gather(-1, index[:, None])[:, 0]
+
+    return Metric(f"attention to {to}", function, None, "attention", positions=(to,))
 
 
 def cross_entropy(label: str) -> Metric:
@@ -129,12 +203,14 @@ def measure(
     original: Any = None,
     *,
     of_labels: bool = False,
+    frame: Rows | None = None,
 ) -> np.ndarray:
     """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
 
     Args:
         original: the original's value, for a metric that compares.
         of_labels: the value is that of the metric's labels alone, in their order.
+        frame: the rows on whose positions the value was computed (default: the references).
 
     Raises:
         UserError: the user's function fails, or gives something other than one number a sample.
@@ -146,6 +222,8 @@ def measure(
             measured = metric.of_labels(value)
         elif metric.compares:
             measured = metric.function(value, references, _given(metric, original))
+        elif metric.positions:
+            measured = metric.function(value, references, frame or references)
         else:
             measured = metric.function(value, references)
     except (UserError, KeyboardInterrupt):

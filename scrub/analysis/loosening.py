@@ -19,7 +19,17 @@ from attrs import evolve, frozen
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import Draws
 from scrub.hypothesis.tree import NamePath, Tree
-from scrub.samplers import Agree, Differ, Exact, Sampler, Uncond, describe_sampler, features_of
+from scrub.samplers import (
+    Agree,
+    Differ,
+    Exact,
+    Fixed,
+    Paired,
+    Sampler,
+    Uncond,
+    describe_sampler,
+    features_of,
+)
 from scrub.samplers.agreement import classes
 
 COLUMNS_TRIED = 3
@@ -53,13 +63,19 @@ class Coarser:
     tree: Tree
 
 
-def states(sampler: Any) -> bool:
-    """Whether a sampler says what matters at its node."""
-    return not isinstance(sampler, Exact | Uncond | Differ)
+def states(sampler: Any, *, effect: bool = False) -> bool:
+    """Whether a sampler says what matters at its node.
+
+    Args:
+        effect: of a claim about an effect. A donor that is written down is then what is put in, and
+            says nothing of what matters: such a claim could have failed by having no effect.
+    """
+    written = Paired | Fixed if effect else ()
+    return not isinstance(sampler, Exact | Uncond | Differ) and not isinstance(sampler, written)
 
 
-def stated(tree: Tree) -> tuple[Stated, ...]:
-    """The nodes that state a feature, in order from the root."""
+def stated(tree: Tree, *, effect: bool = False) -> tuple[Stated, ...]:
+    """The nodes that state a feature, in order from the root. `effect`: as in `states`."""
     nodes = {id(occurrence.node): occurrence.node for occurrence in tree.walk()}
     paths: dict[int, list[NamePath]] = {key: [] for key in nodes}
     for occurrence in tree.walk():
@@ -72,7 +88,7 @@ def stated(tree: Tree) -> tuple[Stated, ...]:
             frozenset(paths[key]),
         )
         for key, node in nodes.items()
-        if states(node.sampler)
+        if states(node.sampler, effect=effect)
     )
 
 

@@ -9,6 +9,10 @@ or a coarser column of the data in place of all), and is *finer than needed* if 
 What is lost is read off intervals, never off equality of bits. A belief with only an upper bound
 says that a feature is *not* enough; taking it away is no test of that, and such a claim could have
 failed by recovering more. So only beliefs with a lower bound can be vacuous in this way.
+
+A belief about an effect, or about what the scrubbed model answers or attends to, is judged by its
+own figure, whatever its bounds: if any input in place of those that agree meets it too, it did not
+hang on what was stated. A node asks for more than it needs if the belief is met where it asks less.
 """
 
 from __future__ import annotations
@@ -28,10 +32,11 @@ from scrub.analysis.loosening import (
 )
 from scrub.draw import Draws
 from scrub.errors import UserError
-from scrub.hypothesis.belief import Expectation, Verdict
+from scrub.hypothesis.belief import Belief, Expectation, Verdict
 from scrub.hypothesis.tree import Tree
+from scrub.stats.figure import figure
+from scrub.stats.figure import in_words as figure_in_words
 from scrub.stats.intervals import Interval, loss_recovered
-from scrub.stats.rounding import number
 from scrub.stats.scores import Scores
 from scrub.stats.verdict import verdict_of
 
@@ -46,14 +51,14 @@ Scrub = Callable[[Tree], Callable[[int], Scores]]
 computed for fewer is not computed again."""
 
 
-def nothing_loosened(tree: Tree) -> Support:
-    """What a claim states, where nothing was asked of it."""
-    return Support(tuple(node.name for node in stated(tree)))
+def nothing_loosened(tree: Tree, *, effect: bool = False) -> Support:
+    """What a claim states, where nothing was asked of it. `effect`: as in `states`."""
+    return Support(tuple(node.name for node in stated(tree, effect=effect)))
 
 
-def most_scrubs(tree: Tree) -> int:
+def most_scrubs(tree: Tree, *, effect: bool = False) -> int:
     """How many scrubs it takes to loosen nodes together and each alone, at most."""
-    nodes = len(stated(tree))
+    nodes = len(stated(tree, effect=effect))
     return nodes + 1 if nodes > 1 else nodes
 
 
@@ -70,31 +75,40 @@ def support_of(
     Args:
         judged: the interval that the verdict is read off.
     """
-    nodes, nothing = stated(tree), nothing_loosened(tree)
+    belief = expect.belief if expect else None
+    effect = expect is not None and expect.is_effect
+    nodes, nothing = stated(tree, effect=effect), nothing_loosened(tree, effect=effect)
     if not nodes or np.isnan(judged.mean):
         return nothing
     try:
         anything = scrub(loosened(tree, nodes))(len(draws.references))
     except UserError as error:
         return evolve(nothing, problem=error.problems[0].what)
-    found = evolve(nothing, with_any_input=anything.recovered())
+    found = evolve(nothing, with_any_input=figure(anything, belief))
     if expect is None or expect.low is expect.high is None:
         lost = _lost(anything, scores)
         alike = lost.low > -NO_LOSS and lost.high < NO_LOSS
-        return evolve(found, vacuous=_vacuous(nodes, anything)) if alike else found
-    if expect.low is None or verdict_of(judged, expect) != "supported":
+        return evolve(found, vacuous=_vacuous(nodes, anything, belief)) if alike else found
+    if (expect.low is None and not effect) or verdict_of(judged, expect) != "supported":
         return found
-    if verdict_of(anything.recovered(judged.confidence, judged.looks), expect) == "supported":
-        return evolve(found, vacuous=_vacuous(nodes, anything))
+    if _meets(anything, judged, expect):
+        return evolve(found, vacuous=_vacuous(nodes, anything, belief))
     alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
     idle = {one.name for one in alone if one.idle}
     asked = [less for less in coarser(tree, draws) if less.node.name not in idle]
-    return evolve(found, loosened=alone, finer=_finer(asked, draws, scores, scrub))
+    finer = _less_meets if effect else _finer
+    return evolve(found, loosened=alone, finer=finer(asked, draws, scores, judged, expect, scrub))
 
 
-def _vacuous(nodes: tuple[Stated, ...], anything: Scores) -> str:
-    recovered = anything.recovered().mean
-    return f"with any input in place of {in_words(nodes)}, {number(recovered)} is recovered as well"
+def _vacuous(nodes: tuple[Stated, ...], anything: Scores, belief: Belief | None) -> str:
+    met = figure_in_words(belief, figure(anything, belief).mean)
+    return f"with any input in place of {in_words(nodes)}, {met} as well"
+
+
+def _meets(scores: Scores, judged: Interval, expect: Expectation) -> bool:
+    """Whether a variant meets the belief, by an interval like the one that judges the claim."""
+    found = figure(scores, expect.belief, judged.confidence, judged.looks)
+    return verdict_of(found, expect) == "supported"
 
 
 def _enough(samples: int, decides: Callable[[int], bool]) -> int:
@@ -120,12 +134,12 @@ def _alone(
         loose = scrub(loosened(tree, [node]))
 
         def verdict(samples: int) -> Verdict:
-            recovered = loose(samples).recovered(judged.confidence, judged.looks)
-            return verdict_of(recovered, expect)
+            found = figure(loose(samples), expect.belief, judged.confidence, judged.looks)
+            return verdict_of(found, expect)
 
         samples = _enough(len(draws.references), lambda few: verdict(few) != "inconclusive")
         idle = verdict(samples) == "supported"
-        return LoosenedNode(node.name, loose(samples).recovered(), idle)
+        return LoosenedNode(node.name, figure(loose(samples), expect.belief), idle)
 
     def known(node: Stated) -> LoosenedNode:
         try:
@@ -136,7 +150,36 @@ def _alone(
     return tuple(map(known, nodes))
 
 
-def _finer(asked: list[Coarser], draws: Draws, scores: Scores, scrub: Scrub) -> tuple[Finer, ...]:
+def _less_meets(
+    asked: list[Coarser],
+    draws: Draws,
+    scores: Scores,
+    judged: Interval,
+    expect: Expectation,
+    scrub: Scrub,
+) -> tuple[Finer, ...]:
+    """Each of these ways to ask for less by which the belief is met as well."""
+
+    def enough(less: Coarser) -> Finer | None:
+        try:
+            loose = scrub(less.tree)(len(draws.references))
+        except UserError:  # what cannot be scrubbed is not known to be enough
+            return None
+        if not _meets(loose, judged, expect):
+            return None
+        return Finer(less.node.name, less.words, figure(loose, expect.belief))
+
+    return tuple(found for less in asked if (found := enough(less)))
+
+
+def _finer(
+    asked: list[Coarser],
+    draws: Draws,
+    scores: Scores,
+    judged: Interval,
+    expect: Expectation,
+    scrub: Scrub,
+) -> tuple[Finer, ...]:
     """Each of these ways to ask for less by which nothing is lost."""
 
     def enough(less: Coarser) -> Finer | None:
@@ -171,7 +214,8 @@ class LoosenedNode:
     """One node that states a feature, with any input in its place and all else as claimed.
 
     Attributes:
-        recovered: None where it cannot be scrubbed so; `problem` then says why.
+        recovered: the figure of the belief, loss recovered where it is about that; None where the
+            claim cannot be scrubbed so: `problem` then says why.
         idle: whether the claim meets its belief even so.
     """
 
@@ -187,7 +231,7 @@ class Finer:
 
     Attributes:
         words: what it asked for instead: 'without "io"'.
-        recovered: with that.
+        recovered: with that; the figure of the belief, as above.
     """
 
     name: str
@@ -201,8 +245,9 @@ class Support:
 
     Attributes:
         states: the nodes that state a feature.
-        with_any_input: loss recovered with any input in place of those that they ask for; None
-            where no node states a feature, or where it cannot be scrubbed so (`problem` says why).
+        with_any_input: the belief's figure with any input in place of those that they ask for;
+            None where no node states a feature, or where it cannot be scrubbed so (`problem` says
+            why).
         vacuous: why nothing that was stated was put to the test; "" if something was.
         loosened: each of these nodes loosened by itself; only of claims that are supported.
         finer: nodes that ask for more than they need; only of claims that are supported.

@@ -9,6 +9,9 @@ Two things make a claim vacuous whatever it recovers:
    anything that the inputs differ in, say. This is asked of claims that state no feature, and of
    all rows that may be drawn, so that the answer is the same at every seed and number of samples.
 
+A claim about an effect compares with the root's other input: for it "swapped" means that a node is
+computed on other inputs than that one. A value that is the same on both cannot restore anything.
+
 A claim of irrelevance (nothing but `Exact`, `Uncond` and `Differ`) says that what it swaps does not
 matter. It could have failed wherever other values were put in, and is supported where it holds, be
 it exactly or nearly. A claim that states a feature could have failed only if other inputs than
@@ -36,6 +39,7 @@ from scrub.stats.scores import Scores
 
 ALL_EXACT = "every sampler is Exact, so nothing was swapped"
 ONE_INPUT = "all rows of the data are the same input, so nothing was swapped"
+NOTHING_PUT_IN = "every node is computed on the root's other input, so nothing was changed"
 SAME_VALUES = "all inputs have the same values at the sites that the nodes stand for"
 AT_ONCE = 64
 """Rows whose plain values are compared at once."""
@@ -50,30 +54,41 @@ def rounding(dtype: torch.dtype) -> float:
 
 def changed_nothing(scores: Scores, dtype: torch.dtype) -> bool:
     """Whether the scrub left the metric of every reference as it was, but for rounding."""
-    finite = scores.original[np.isfinite(scores.original)]
+    start = scores.original if scores.before is None else scores.before
+    finite = start[np.isfinite(start)]
     within = rounding(dtype) * np.abs(finite).max(initial=0.0)
-    return np.allclose(scores.original, scores.scrubbed, rtol=0, atol=within, equal_nan=True)
+    return np.allclose(start, scores.scrubbed, rtol=0, atol=within, equal_nan=True)
 
 
 def why_vacuous(draws: Draws, scores: Scores, plan: Plan) -> str:
     """Why nothing was put to the test, in words; "" if something was."""
-    if reason := nothing_swapped(plan.tree, draws):
+    effect = scores.before is not None
+    if reason := nothing_swapped(plan.tree, draws, effect=effect):
         return reason
-    if stated(plan.tree) or not changed_nothing(scores, plan.graph.dtype):
+    if stated(plan.tree, effect=effect) or not changed_nothing(scores, plan.graph.dtype):
         return ""
-    return SAME_VALUES if same_values(plan, draws.references.population) else ""
+    if effect and any(rows.data is not draws.references.population for rows in draws.rows()):
+        return ""  # rows of several datasets are not compared
+    return SAME_VALUES if same_values(plan, draws.references.population, effect=effect) else ""
 
 
-def nothing_swapped(tree: Tree, draws: Draws) -> str:
-    """Why no input was swapped, in words; "" if one was."""
+def nothing_swapped(tree: Tree, draws: Draws, *, effect: bool = False) -> str:
+    """Why no input was swapped, in words; "" if one was.
+
+    Args:
+        effect: compared with the root's other input, not with the reference.
+    """
     samplers = [sampler for node in tree.walk() for sampler in _used(node)]
     if all(isinstance(sampler, Exact) for sampler in samplers):
         return ALL_EXACT
     if all(isinstance(sampler, Exact | Uncond) for sampler in samplers):
         # Not read off the draws: of few samples all may draw their own reference by chance.
         return ONE_INPUT if _one_input(draws.references.population) else ""
-    if not all(same_inputs(node.frame, draws.references) for node in draws.nodes.values()):
+    start = draws.nodes[tree.path].frame if effect else draws.references
+    if not all(same_inputs(node.frame, start) for node in draws.nodes.values()):
         return ""
+    if effect and not same_inputs(start, draws.references):
+        return NOTHING_PUT_IN
     if _one_input(draws.references.population):
         return ONE_INPUT
     found = f"in all {len(draws.references):,} references every donor is its reference"
@@ -119,15 +134,22 @@ def _determines_inputs(sampler: Agree, references: Rows) -> bool:
     return len(np.unique(pairs[0])) == pairs.shape[1]
 
 
-def same_values(plan: Plan, data: Dataset) -> bool:
-    """Whether all rows have the same values wherever the claim of a plan swaps one for another."""
+def same_values(plan: Plan, data: Dataset, *, effect: bool = False) -> bool:
+    """Whether all rows have the same values wherever the claim of a plan swaps one for another.
+
+    Args:
+        effect: compared with the root's other input. Where that is not the reference, every leaf
+            stands for another input's values.
+    """
+    elsewhere = effect and not isinstance(plan.tree.node.other, Exact)
 
     def swapped(node: Occurrence, moved: bool) -> list[Occurrence] | None:
         """The leaves whose inputs are swapped; None where an internal node's inputs are."""
-        moved = moved or not isinstance(node.node.sampler, Exact)
+        is_root = node.path == plan.tree.path
+        moved = moved or not isinstance(node.node.sampler, Exact) or elsewhere
         if node.is_leaf:
             return [node] if moved else []
-        if moved or not isinstance(node.node.other, Exact):
+        if (moved or not isinstance(node.node.other, Exact)) and not (effect and is_root):
             return None
         below = [swapped(child, moved) for child in node.children]
         if any(leaves is None for leaves in below):

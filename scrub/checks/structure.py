@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 from attrs import evolve
 
+from scrub.checks.metrics import check_effect, check_metric
 from scrub.checks.paths import check_paths
 from scrub.checks.samplers import check_pools, input_problems, try_samplers
 from scrub.data.dataset import Dataset
 from scrub.draw import BASELINE, Draws
 from scrub.engine.specialise import specialise
 from scrub.errors import Problem, Problems, did_you_mean
+from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import (
     ALL,
@@ -27,16 +28,20 @@ from scrub.hypothesis.splits import (
     Split,
 )
 from scrub.hypothesis.tree import Occurrence, treeify
-from scrub.metrics import OWN, Metric
+from scrub.metrics import Metric
 from scrub.model.graph import Graph
-from scrub.names import LOGITS, Cell
+from scrub.names import Cell
 from scrub.printing import name_problem, printable
 from scrub.samplers import source_of
 from scrub.samplers.declarations import no_sampler, wrongly_declared
 
 
 def check(
-    correspondence: Correspondence, graph: Graph, data: Dataset, *metrics: Metric
+    correspondence: Correspondence,
+    graph: Graph,
+    data: Dataset,
+    *metrics: Metric,
+    belief: Belief | None = None,
 ) -> tuple[Problem, ...]:
     """Every problem of a hypothesis; () if it is legal.
 
@@ -64,8 +69,9 @@ def check(
     _sources(correspondence, known, problems)
     nowhere = {problem.node for problem in problems.found}
     _root(tree, problems)
+    check_effect(belief, tree, problems)
     for metric in metrics:
-        _metric(metric, tree, data, graph, problems)
+        check_metric(metric, tree, known, graph, problems)
     for trial in try_samplers(tree, data, problems):
         if trial.drawn is not None and not any(trial.drawn.data is table for table in known):
             _brought(trial.node, trial.which, trial.drawn.data, graph, problems)
@@ -334,37 +340,5 @@ def _root(tree: Occurrence, problems: Problems) -> None:
         problems.add(
             "The root has no parent, so into= and through= say nothing.",
             "Leave them out.",
-            node=tree.node.name,
-        )
-
-
-def _metric(
-    metric: Metric, tree: Occurrence, data: Dataset, graph: Graph, problems: Problems
-) -> None:
-    route = tree.routes[0]
-    for label in metric.labels:
-        if label not in data.labels:
-            problems.add(
-                f'Metric "{metric.name}": dataset "{data.name}" has no label "{label}".',
-                did_you_mean(label, data.labels),
-            )
-        elif graph.outputs is not None and graph.vocabulary is not None:
-            ids = data.labels[label]
-            # What is no token either was refused with the data.
-            wrong = np.flatnonzero((ids >= graph.outputs) & (ids < graph.vocabulary))
-            if len(wrong):
-                problems.add(
-                    f'Metric "{metric.name}": label "{label}" is {ids[wrong[0]]} in row {wrong[0]} '
-                    f"({len(wrong):,} rows are like it); the model gives logits 0 to "
-                    f"{graph.outputs - 1}.",
-                    "Give a label among the model's outputs.",
-                )
-    one_position = route.at != ALL and len(route.at) == 1
-    if metric.kind != OWN and (route.cells[0].site != LOGITS or not one_position):
-        at = "all positions" if route.at == ALL else ", ".join(map(str, route.at))
-        problems.add(
-            f'Metric "{metric.name}" reads logits at one position, and the root stands for '
-            f"{route.cells[0]} at {at}.",
-            'Use output(at="end"), or a metric of your own.',
             node=tree.node.name,
         )

@@ -54,12 +54,13 @@ def explain_command(
     from scrub.report.console import terminal
     from scrub.report.results_file import ResultsFile
     from scrub.report.terminal import show
-    from scrub.runner.diagnoses import Diagnoses
+    from scrub.runner.diagnoses import Diagnoses, check_blamed
     from scrub.runner.prepare import prepare
     from scrub.runner.session import Session
 
     options, session = options_of(**chosen), Session()
     prepared = prepare(claims, session, options)
+    check_blamed(prepared)
     reporters = [ResultsFile(outputs, options.seed)] if json_file else []
     wanted = Diagnoses(blame=True, worst=rows)
     results = run(prepared, session, options, wanted, outputs, reporters)

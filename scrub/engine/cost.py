@@ -66,10 +66,10 @@ def cost(plan: Plan, width: int) -> Cost:
     """The cost of a plan on rows of this width."""
     graph, size = plan.graph, plan.graph.dtype.itemsize
     every = each_step(plan, width)
-    root = read_root(plan, width)
+    root, reads_root = read_root(plan, width), plain_roots(plan) + root_is_merged(plan)
     return Cost(
-        flops=sum(step.flops for step in every) + (2 + root_is_merged(plan)) * root.flops,
-        bytes=peak(plan, every) + 4 * root.made + root.besides,
+        flops=sum(step.flops for step in every) + reads_root * root.flops,
+        bytes=peak(plan, every) + (2 + plain_roots(plan)) * root.made + root.besides,
         row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
         row_bytes=sum(row_bytes(plan, width).values()),
         forward_bytes=size * _forward(graph, plan.plain, width),
@@ -101,7 +101,7 @@ def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> StepCost:
 
 
 def read_root(plan: Plan, width: int) -> StepCost:
-    """The cost of the root's plain value, once: it is read for original and for baseline."""
+    """The cost of the root's plain value on one input."""
     graph, at = plan.graph, plan.result.at
     flops = made = besides = 0
     for cell, _ in plan.result.cells:
@@ -110,6 +110,11 @@ def read_root(plan: Plan, width: int) -> StepCost:
         flops += _recomputed_flops(cell.site, graph, width, places, 1)
         besides += _recomputed(cell.site, graph, width, places, 1)
     return StepCost(flops, made * graph.dtype.itemsize, besides * graph.dtype.itemsize)
+
+
+def plain_roots(plan: Plan) -> int:
+    """On how many inputs of a sample the root's plain value is read: reference, baseline, other."""
+    return 2 + (plan.before is not None)
 
 
 def root_is_merged(plan: Plan) -> bool:

@@ -40,12 +40,17 @@ from scrub.names import Cell
 
 @frozen(eq=False)
 class Outputs:
-    """The root's value for some samples: each [samples, positions, cells, ...]."""
+    """The root's value for some samples: each [samples, positions, cells, ...].
+
+    Attributes:
+        before: of the plain model on the root's other input; None: the plan does not ask for it.
+    """
 
     samples: slice
     original: Tensor
     scrubbed: Tensor
     baseline: Tensor
+    before: Tensor | None = None
 
 
 def execute(
@@ -78,6 +83,7 @@ def execute(
                 original=_root(chunk, Source(REFERENCE)),
                 scrubbed=_root(chunk, None),
                 baseline=_root(chunk, Source(BASELINE)),
+                before=None if plan.before is None else _root(chunk, plan.before),
             )
 
 

@@ -99,9 +99,11 @@ def _chunk(
         _all_of(step, plan, frames, drawn.of(step.needs).first, within.min_batch)
         for step in plan.steps
     ]
-    plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
+    before = () if plan.before is None else (plan.before.frame,)
+    read_on = (REFERENCE, BASELINE, *before)
+    plain = [len(drawn.of(frozenset({variable})).first) for variable in read_on]
     size = samples.stop - samples.start
-    read = 3 * root.made * size + (root.made + root.besides) * max(plain)
+    read = (1 + len(read_on)) * root.made * size + (root.made + root.besides) * max(plain)
     scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
     last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
     merged = last if root_is_merged(plan) else 0

@@ -14,8 +14,10 @@ from attrs import field, frozen
 
 from scrub.errors import UserError, shortened
 from scrub.hypothesis.belief import (
+    Belief,
     Expectation,
     inconclusive,
+    not_a_belief,
     refuted,
     supported,
     vacuous,
@@ -24,10 +26,17 @@ from scrub.hypothesis.correspondence import Correspondence
 from scrub.printing import name_problem, printable
 
 
+def _as_expectation(expect: Any) -> Any:
+    """A belief is expected to be supported."""
+    return Expectation("supported", expect) if isinstance(expect, Belief) else expect
+
+
 def _expectation(claim: Claim, attribute: object, expect: Any) -> None:
     if expect is None or isinstance(expect, Expectation):
         return
     call = any(expect is verdict for verdict in (supported, refuted, inconclusive, vacuous))
+    if not call and inspect.isfunction(expect) and expect.__module__ == Belief.__module__:
+        raise UserError(f"expect= is {not_a_belief(expect)}")
     said = f"the function {expect.__name__} itself" if call else f"of type {type(expect).__name__}"
     raise UserError(
         f"expect= is {said}. "
@@ -71,8 +80,10 @@ class Claim:
         name: the function's name, or what @claim(name=…) says.
         build: model → `Correspondence`.
         data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
-        metric: see `scrub.metrics`; of several, the first decides the verdict.
-        expect: the verdict that the file expects; None where it expects nothing.
+        metric: see `scrub.metrics`; of several, the first decides the verdict. A belief that
+            brings its own metric decides by that, and these are reported beside it.
+        expect: the verdict that the file expects, of a belief; a belief by itself is expected to be
+            supported. None where it expects nothing.
         model: overrides the file's MODEL.
         belief: the first line of the docstring.
         made: the file, and the line of it outside all functions, in which the claim was made.
@@ -82,7 +93,9 @@ class Claim:
     build: Callable[[Any], Correspondence]
     data: Any
     metric: Any
-    expect: Expectation | None = field(default=None, validator=_expectation)
+    expect: Expectation | None = field(
+        default=None, converter=_as_expectation, validator=_expectation
+    )
     model: Any = None
     belief: str = field(default="", converter=printable)
     made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
@@ -116,8 +129,8 @@ def claims_made() -> Iterator[list[Claim]]:
 def claim(
     *,
     data: Any,
-    metric: Any,
-    expect: Expectation | None = None,
+    metric: Any = None,
+    expect: Belief | Expectation | None = None,
     model: Any = None,
     name: str | None = None,
 ) -> Callable[[Callable[[Any], Correspondence]], Claim]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from rich.table import Table
 
 from scrub.data.partition import by_kind, parts_by
-from scrub.report.claims_table import RECOVERED, mean_columns
+from scrub.report.claims_table import figure_name, mean_columns
 from scrub.report.columns import Column, table
 from scrub.results.result import Result
+from scrub.stats.figure import figure
+from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval
+from scrub.stats.scores import Scores
 
 
 def breakdown(result: Result, column: str, width: int) -> Table:
@@ -33,5 +36,12 @@ def breakdown(result: Result, column: str, width: int) -> Table:
     counts = [f"{part.defined.sum():,}" for _, _, part in parts]
     shown.append(Column("references", counts, right=True, drop=1))
     shown += mean_columns([part for _, _, part in parts])
-    shown.append(Column(RECOVERED, [interval(part.recovered()) for _, _, part in parts]))
+    shown.append(Column(figure_name(result), [interval(_figure(result, *part)) for part in parts]))
     return table(shown, width)
+
+
+def _figure(result: Result, value: str, metric: str, part: Scores) -> Interval:
+    """The belief's figure by its own metric; the effect, or what is recovered, by the others."""
+    if metric == result.metric.name:
+        return figure(part, result.belief)
+    return part.effect() if result.effect else part.recovered()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -15,10 +16,13 @@ from scrub.stats.rounding import interval, number
 from scrub.stats.scores import Scores
 
 RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
+EFFECT = f"effect [{CONFIDENCE:.0%}]"
 ANY_INPUT = "with any\ninput"
-"""Loss recovered with any input in place of inputs that agree on the nodes' features."""
+"""The figure with any input in place of inputs that agree on the nodes' features."""
 MEANS = {"original": 4, "scrubbed": 5, "baseline": 2}
 """The columns of means, and in which turn each is left out of a narrow table."""
+AROUND = {"before": 4, "after": 5, "original": 2}
+"""The same of claims about effects: on the root's other input, scrubbed, and on the reference."""
 
 
 def claims_table(results: Sequence[Result], width: int) -> Table:
@@ -29,8 +33,8 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
     bounds = [(r.expect.low, r.expect.high) if r.expect else () for r in results]
     shown = [Column("claim", [result.claim.name for result in results], fold=True)]
     shown += mean_columns([result.scores for result in results])
-    intervals = [interval(r.recovered, b) for r, b in zip(results, bounds, strict=True)]
-    shown.append(Column(RECOVERED, intervals))
+    intervals = [interval(r.figure, b) for r, b in zip(results, bounds, strict=True)]
+    shown.append(Column(figure_name(results[0]), intervals))
     if any(result.support.states for result in results):
         shown.append(Column(ANY_INPUT, [_any_input(r) for r in results], right=True, drop=6))
     shown += [
@@ -42,12 +46,18 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
     return table(shown, width)
 
 
+def figure_name(result: Result) -> str:
+    """The heading of what a claim's belief is about: "recovered [95%]", "effect [95%]"."""
+    return f"{result.belief.figure if result.belief else 'recovered'} [{CONFIDENCE:.0%}]"
+
+
 def mean_columns(scores: Sequence[Scores]) -> list[Column]:
-    """The means of the original, the scrubbed and the baseline model: a column each."""
-    means = [one.means for one in scores]
+    """The means of the model as it is and scrubbed, and of what that is compared with."""
+    effect = any(one.before is not None for one in scores)
+    means = [one.means | {"after": one.means["scrubbed"]} for one in scores]
     return [
-        Column(name, [number(mean[name]) for mean in means], right=True, drop=turn)
-        for name, turn in MEANS.items()
+        Column(name, [number(mean.get(name, math.nan)) for mean in means], right=True, drop=turn)
+        for name, turn in (AROUND if effect else MEANS).items()
     ]
 
 
@@ -70,15 +80,15 @@ def others_table(results: Sequence[Result], width: int) -> Table:
             Column("claim", [result.claim.name for result, _ in rows], fold=True),
             Column("metric", [other.metric.name for _, other in rows], fold=True),
             *mean_columns([other.scores for _, other in rows]),
-            Column(RECOVERED, [interval(other.recovered) for _, other in rows]),
+            Column(
+                EFFECT if any(other.effect for _, other in rows) else RECOVERED,
+                [interval(other.figure) for _, other in rows],
+            ),
         ],
         width,
     )
 
 
 def bounds_in_words(expect: Expectation | None) -> str:
-    """ "≥ 0.7, ≤ 1.2": the bounds on the loss recovered of which a verdict is given."""
-    if expect is None or expect.low is expect.high is None:
-        return "–"
-    bounds = (("≥", expect.low), ("≤", expect.high))
-    return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    """ "≥ 0.7, ≤ 1.2", "raises by 0.5": the belief of which a verdict is given."""
+    return expect.belief.words if expect and expect.belief else "–"

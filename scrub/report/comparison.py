@@ -23,10 +23,12 @@ def show_comparisons(found: Sequence[Comparison], console: Console) -> None:
         f"{one.first.samples:,} references, {same}, seed {one.first.seed}", highlight=False
     )
     names = [(pair.first.claim.name, pair.second.claim.name) for pair in found]
+    kinds = {pair.figure for pair in found}
+    verb = "recovers" if kinds == {"recovered"} else (one.figure if len(kinds) == 1 else "figure")
     shown = [
         Column("claim", [" − ".join(dict.fromkeys(both)) for both in names], fold=True),
-        Column("first recovers", [interval(pair.first.recovered) for pair in found], drop=2),
-        Column("second recovers", [interval(pair.second.recovered) for pair in found], drop=3),
+        Column(f"first {verb}", [interval(pair.first.figure) for pair in found], drop=2),
+        Column(f"second {verb}", [interval(pair.second.figure) for pair in found], drop=3),
         Column("first − second", [interval(pair.difference) for pair in found]),
         Column("", [pair.words for pair in found], drop=1),
     ]

@@ -39,7 +39,8 @@ def show_diagnosis(result: Result, console: Console) -> None:
         console.print(titled(name, ": no other convention applies to it."))
     elif found and found.conventions is not None:
         console.print(titled(name, " under other conventions"))
-        console.print(conventions_table(found.conventions), highlight=False)
+        which = result.belief.figure if result.belief else "recovered"
+        console.print(conventions_table(found.conventions, which), highlight=False)
     if found and found.specificity == ():
         line = "nothing to make coarser or finer: no node draws by Agree."
         console.print(Text(f"{result.claim.name}: {line}"))
@@ -52,10 +53,10 @@ def show_diagnosis(result: Result, console: Console) -> None:
         console.print(titled(name, f" on other datasets: {listed}."))
 
 
-def conventions_table(found: Sequence[Convention]) -> Table:
+def conventions_table(found: Sequence[Convention], figure_name: str = "recovered") -> Table:
     """One row a convention that is not the claim's own."""
     shown = Table(box=None, pad_edge=False)
-    for name in ("convention", "recovered", "verdict"):
+    for name in ("convention", figure_name, "verdict"):
         shown.add_column(name, overflow="fold")
     for one in found:
         if one.recovered is None:
@@ -92,16 +93,23 @@ def nulls_in_words(found: Nulls, expect: Expectation | None) -> str:
     """A sentence that compares the claim's score with those of the nulls."""
     if not found.tries:
         return f"no nulls: {found.reason}"
+    which = expect.belief.figure if expect and expect.belief and expect.is_effect else ""
     defined = [null for null in found.recovered if not math.isnan(null)]
     undefined = len(found.recovered) - found.tries
     fewer = " (there are no more)" if len(found.recovered) < found.asked else ""
     if undefined:
-        fewer += f" (and {undefined} of which loss recovered is undefined)"
+        what = f"the {which}" if which else "loss recovered"
+        fewer += f" (and {undefined} of which {what} is undefined)"
     passing = "" if found.passing is None else f"; {found.passing} are {bounds_in_words(expect)}"
     recover = number(defined[0])
     if len(defined) > 1:
         middle = number(float(np.median(defined)))
         recover = f"{number(min(defined))} to {number(max(defined))}, median {middle}"
+    if which:
+        return (
+            f"{found.as_well} of {found.tries} nulls{fewer} do as well. They have {found.pools} "
+            f"instead; their {which}: {recover}{passing}"
+        )
     return (
         f"{found.as_well} of {found.tries} nulls{fewer} do as well; {found.as_high} recover as "
         f"much or more. They have {found.pools} instead, and recover {recover}{passing}"

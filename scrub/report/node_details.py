@@ -27,7 +27,8 @@ def show_details(result: Result, console: Console) -> None:
         say(f"with any input in place of those that agree: {interval(loosened)}")
     for one in result.support.finer:
         say(f'"{one.name}" {one.words}: {interval(one.recovered)}')
-    say(in_words(result.cancellation, interval(result.cancellation.recovered)))
+    if result.kind == "scrub":
+        say(in_words(result.cancellation, interval(result.cancellation.recovered)))
     say(f"correction: {result.correction}")
     say(memory_line(result))
 

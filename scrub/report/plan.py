@@ -49,7 +49,7 @@ def cost_line(claim: Prepared, options: Options) -> str:
 
 
 def _plan(claim: Prepared) -> Plan:
-    return plan(claim.tree, claim.model.graph, columns=claim.of_labels)
+    return plan(claim.tree, claim.model.graph, columns=claim.of_labels, before=claim.is_effect)
 
 
 def _si(number: float) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from scrub.report.breakdown import breakdown
-from scrub.report.claims_table import claims_table, others_table
+from scrub.report.claims_table import claims_table, figure_name, others_table
 from scrub.report.console import terminal, titled
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
@@ -126,10 +126,11 @@ def _correction_line(corrected: Sequence[Result]) -> str:
 
 
 def _groups(results: Sequence[Result]) -> list[list[Result]]:
-    """Results that share a heading: file, model, metric, data and number of references."""
+    """Results that share a heading and columns: file, model, metric, data, references, figure."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
         data = (result.samples, on_rows(result))
-        key = (result.file, result.model, result.metric.name, *data)
+        figure = figure_name(result)
+        key = (result.file, result.model, result.metric.name, *data, figure)
         groups.setdefault(key, []).append(result)
     return list(groups.values())

@@ -1,4 +1,4 @@
-"""Two scrubs compared on common random numbers.
+"""Two scrubs compared on common random numbers: what they recover, or their beliefs' figures.
 
 References are drawn alike wherever the data has as many rows, and donors wherever nodes have the
 same names, so that what both scrubs share cancels in the difference.
@@ -15,7 +15,8 @@ from scipy import stats
 
 from scrub.errors import UserError
 from scrub.results.result import Result
-from scrub.stats.intervals import CONFIDENCE, Interval
+from scrub.stats.effect import paired_mean
+from scrub.stats.intervals import CONFIDENCE, Interval, PerReference
 from scrub.stats.rounding import interval
 from scrub.stats.scores import Scores
 from scrub.stats.shares import share
@@ -37,7 +38,8 @@ class Comparison:
     """Two results, and how far apart they are.
 
     Attributes:
-        difference: loss recovered by the first minus that by the second.
+        difference: the figure of the first minus that of the second: loss recovered, or what both
+            beliefs are about.
         paired: whether the two have the same references.
     """
 
@@ -49,20 +51,26 @@ class Comparison:
     @property
     def words(self) -> str:
         """Which of them recovers more, as far as the interval tells."""
+        more = "recovers more" if self.figure == "recovered" else "is higher"
         if self.difference.low > 0:
-            return "the first recovers more"
+            return f"the first {more}"
         if self.difference.high < 0:
-            return "the second recovers more"
+            return f"the second {more}"
         return "not told apart"
 
     @property
+    def figure(self) -> str:
+        """What is compared: "recovered", "effect", "share" or "attention"."""
+        return figure_of(self.first)
+
+    @property
     def frame(self) -> pd.DataFrame:
-        """One row a side, and one for the difference: loss recovered with its interval."""
+        """One row a side, and one for the difference: the figure with its interval."""
         import pandas as pd
 
         sides = {
-            "first": self.first.recovered,
-            "second": self.second.recovered,
+            "first": self.first.figure,
+            "second": self.second.figure,
             "first − second": self.difference,
         }
         claims = [self.first.claim.name, self.second.claim.name, ""]
@@ -71,7 +79,7 @@ class Comparison:
             {
                 "claim": claims,
                 "model": models,
-                "recovered": [found.mean for found in sides.values()],
+                self.figure: [found.mean for found in sides.values()],
                 "low": [found.low for found in sides.values()],
                 "high": [found.high for found in sides.values()],
             },
@@ -92,7 +100,7 @@ def compare(first: Result, second: Result) -> Comparison:
         scrub.compare(scrub.run(by_value), scrub.run(by_position))
 
     Raises:
-        UserError: they are no results.
+        UserError: they are no results, or are about different figures.
     """
     for one in (first, second):
         if not isinstance(one, Result):
@@ -101,10 +109,54 @@ def compare(first: Result, second: Result) -> Comparison:
                 "scrub.compare(scrub.run(one), scrub.run(other))."
             )
     paired = _same_references(first, second)
-    if paired and _one_claim(first, second) and not math.isnan(first.recovered.mean):
+    which = [figure_of(one) for one in (first, second)]
+    if which[0] != which[1]:
+        raise UserError(
+            f"{first.claim.name} is about {_NAMED[which[0]]}, {second.claim.name} about "
+            f"{_NAMED[which[1]]}: they cannot be compared. Give claims with beliefs of one kind."
+        )
+    if paired and _one_claim(first, second) and not math.isnan(first.figure.mean):
         return Comparison(first, second, Interval(0.0, 0.0, 0.0), paired)
+    if first.kind == "effect":
+        return Comparison(first, second, _effects_apart(first, second, paired=paired), paired)
     found = difference(first.scores, second.scores, paired=paired, seed=first.seed)
     return Comparison(first, second, found, paired)
+
+
+def figure_of(result: Result) -> str:
+    """What a result is about: "recovered", "effect", "share" or "attention"."""
+    return result.belief.figure if result.belief else "recovered"
+
+
+_NAMED = {
+    "recovered": "loss recovered",
+    "effect": "an effect",
+    "share": "a share of references",
+    "attention": "attention",
+}
+
+
+def _effects_apart(first: Result, second: Result, *, paired: bool) -> Interval:
+    """The figure of the first minus the second's: a mean of paired differences, or Welch's."""
+
+    def numbers(result: Result) -> PerReference:
+        scores, start = result.scores, result.scores.before
+        assert start is not None
+        with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
+            return scores.scrubbed - start if figure_of(result) == "effect" else scores.scrubbed
+
+    if paired:
+        both = first.scores.defined & second.scores.defined
+        return paired_mean((numbers(first) - numbers(second))[both])
+    ours, theirs = (numbers(one)[one.scores.defined] for one in (first, second))
+    mean = float(ours.mean() - theirs.mean())
+    if not math.isfinite(mean) or min(len(ours), len(theirs)) < 2:
+        return Interval(mean, -math.inf, math.inf, reason="it is not finite, or of one reference")
+    variance = ours.var(ddof=1) / len(ours), theirs.var(ddof=1) / len(theirs)
+    if sum(variance) == 0:
+        return Interval(mean, mean, mean)
+    found = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(CONFIDENCE)
+    return Interval(mean, float(found.low), float(found.high))
 
 
 def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Interval:

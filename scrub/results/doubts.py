@@ -14,9 +14,11 @@ from scrub.analysis.conventions import convention_doubts
 from scrub.analysis.loosening import stated
 from scrub.analysis.nulls import nulls_doubts
 from scrub.analysis.support import Support
+from scrub.hypothesis.belief import Belief
 from scrub.metrics import Metric
 from scrub.results.result import NodeResult, Result
 from scrub.samplers import Agree, Exact, describe_sampler, features_of
+from scrub.stats.figure import in_words
 from scrub.stats.rounding import interval, number, percent
 from scrub.stats.scores import Scores
 from scrub.stats.verdict import verdict_of
@@ -39,14 +41,17 @@ def doubts(result: Result) -> list[str]:
     found += _left_out(result.metric, result.scores)
     for other in result.others:
         found += _left_out(other.metric, other.scores)
-        if other.recovered.reason:
-            found.append(f"{other.metric.name}: {other.recovered.reason}")
-    found += _untested(result.support)
+        if other.figure.reason:
+            found.append(f"{other.metric.name}: {other.figure.reason}")
+    found += _nowhere(result)
+    found += _untested(result.support, result.belief)
     found += _equivalent_features(result)
     if result.diagnosis is not None:
         found += nulls_doubts(result.diagnosis.nulls)
         found += convention_doubts(result.diagnosis.conventions)
-    if not vacuous:
+    if not vacuous and result.kind == "effect":
+        found += _swaps(result.nodes)
+    elif not vacuous:
         found += [*_cancelled(result), *_swaps(result.nodes)]
     return [*found, *_pads(result.nodes)]
 
@@ -56,14 +61,14 @@ def _corrected(result: Result) -> list[str]:
     expect, corrected, verdict = result.expect, result.corrected, result.judgement.verdict
     if expect is None or corrected is None or verdict == "vacuous":
         return []
-    alone = verdict_of(result.recovered, expect)
+    alone = verdict_of(result.figure, expect)
     if alone == verdict:
         return []
     bounds = (expect.low, expect.high)
     return [
         f"{verdict} as one of {result.family_size} claims, by its {percent(corrected.confidence)} "
         f"interval {interval(corrected, bounds).partition(' ')[2]}; by its own "
-        f"{percent(result.recovered.confidence)} interval it would be {alone}"
+        f"{percent(result.figure.confidence)} interval it would be {alone}"
     ]
 
 
@@ -78,7 +83,13 @@ def _left_out(metric: Metric, scores: Scores) -> list[str]:
     ]
 
 
-def _untested(found: Support) -> list[str]:
+def _nowhere(result: Result) -> list[str]:
+    """What an effect of exactly zero rests on."""
+    effect = result.effect
+    return [effect.widened] if effect is not None and effect.low == effect.high == 0 else []
+
+
+def _untested(found: Support, belief: Belief | None) -> list[str]:
     """Nodes that need not state what they state."""
     said = []
     if found.problem:
@@ -90,21 +101,27 @@ def _untested(found: Support) -> list[str]:
         least = min(alone.recovered.mean for alone in idle if alone.recovered is not None)
         said.append(
             f"{len(idle)} of its {len(found.states)} nodes that state a feature are idle: with any "
-            f"input in place of one of them, {number(least)} or more is recovered"
+            f"input in place of one of them, {_or_more(belief, least)}"
         )
     else:
         said += [
             f'node "{alone.name}" is idle: with any input in its place alone, '
-            f"{number(alone.recovered.mean)} is recovered"
+            f"{in_words(belief, alone.recovered.mean)}"
             for alone in idle
             if alone.recovered is not None
         ]
     said += [
         f'node "{one.name}" is finer than needed: {one.words}, '
-        f"{number(one.recovered.mean)} is recovered"
+        f"{in_words(belief, one.recovered.mean)}"
         for one in found.finer
     ]
     return said
+
+
+def _or_more(belief: Belief | None, least: float) -> str:
+    if belief is None or not belief.is_effect:
+        return f"{number(least)} or more is recovered"
+    return "the belief is met as well"
 
 
 def _equivalent_features(result: Result) -> list[str]:
@@ -112,7 +129,8 @@ def _equivalent_features(result: Result) -> list[str]:
     if result.judgement.verdict != "supported":
         return []
     data = result.draws.references.data
-    nodes = [one for one in stated(result.tree) if isinstance(one.sampler, Agree)]
+    effect = result.kind == "effect"
+    nodes = [one for one in stated(result.tree, effect=effect) if isinstance(one.sampler, Agree)]
     features = {one.name: features_of(one.sampler) for one in nodes}
     said = {name: f'"{name}" ({", ".join(asked)})' for name, asked in features.items()}
     return [

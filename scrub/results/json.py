@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ from scrub.metrics import Metric
 from scrub.results.doubts import doubts
 from scrub.results.population import few_rows, small_classes
 from scrub.results.result import NodeResult, Result
-from scrub.stats.cancellation import Cancellation
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import finite
 from scrub.stats.scores import Scores
@@ -36,31 +36,31 @@ def as_json(
 
 
 def _result(result: Result) -> dict[str, Any]:
-    recovered, expect = result.recovered, result.expect
+    expect = result.expect
     return {
-        "kind": "scrub",
+        "kind": result.kind,
         "file": result.file,
         "claim": result.claim.name,
         "belief": result.claim.belief,
         "model": result.model,
         "samples": result.samples,
         "metric": _metric(result.metric),
-        "loss": _loss(result.scores, recovered),
-        "recovered": interval_as_json(recovered) | {"confidence": recovered.confidence},
+        "loss": _loss(result.scores, result.figure),
+        **_figures(result.recovered, result.effect),
+        **_believed(result),
         "left_out": int((~result.scores.defined).sum()),
         "other_metrics": [
             _metric(other.metric)
             | {
-                "loss": _loss(other.scores, other.recovered),
-                "recovered": interval_as_json(other.recovered)
-                | {"confidence": other.recovered.confidence},
+                "loss": _loss(other.scores, other.figure),
+                **_figures(other.recovered, other.effect),
                 "left_out": int((~other.scores.defined).sum()),
             }
             for other in result.others
         ],
-        "per_reference": _per_reference(result.cancellation),
+        "per_reference": _per_reference(result),
         "corrected": _corrected(result.corrected),
-        "corrected_reason": None if result.corrected else "judged alone, by recovered",
+        "corrected_reason": None if result.corrected else _judged_alone(result),
         **_support(result),
         "verdict": result.judgement.verdict,
         "expected": expect.verdict if expect else None,
@@ -81,14 +81,49 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 
 def _bounds(expect: Expectation | None) -> dict[str, Any]:
-    """Between what the belief has loss recovered (null: see reason)."""
+    """Between what the belief has its figure (null: see reason)."""
     bounds = {"above": expect.low if expect else None, "below": expect.high if expect else None}
     reason = "the file gives no such bound" if expect else "the file expects no verdict"
     return bounds | {"reason": reason if None in bounds.values() else None}
 
 
-def _per_reference(found: Cancellation) -> dict[str, Any]:
+def _figures(recovered: Interval, effect: Interval | None) -> dict[str, Any]:
+    """Loss recovered, or the effect where the claim is about that (recovered is then null)."""
+    if effect is None:
+        return {"recovered": _with_confidence(recovered)}
+    found: dict[str, Any] = {"recovered": None, "recovered_reason": recovered.reason}
+    return found | {"effect": _with_confidence(effect)}
+
+
+def _believed(result: Result) -> dict[str, Any]:
+    """What a claim about an effect has beside: the metric before and after, and its figure."""
+    if result.effect is None or result.belief is None:
+        return {}
+    means = {"before": result.before, "after": result.after}
+    numbers = {name: finite(math.nan if mean is None else mean) for name, mean in means.items()}
+    missing = result.effect.reason or "the metric is not finite"
+    reasons = {f"{n}_reason": None if v is not None else missing for n, v in numbers.items()}
+    return {
+        **numbers,
+        **reasons,
+        "believed": result.belief.words,
+        "figure": {"name": result.belief.figure} | _with_confidence(result.figure),
+    }
+
+
+def _with_confidence(found: Interval) -> dict[str, Any]:
+    return interval_as_json(found) | {"confidence": found.confidence}
+
+
+def _judged_alone(result: Result) -> str:
+    return f"judged alone, by {'recovered' if result.kind == 'scrub' else 'figure'}"
+
+
+def _per_reference(result: Result) -> dict[str, Any]:
     """Recovered per reference, and what of the error cancels in the mean (null: see reason)."""
+    found = result.cancellation
+    if result.kind == "effect":
+        return {"recovered": None, "cancelled": None, "reason": result.recovered.reason}
     return {
         "recovered": interval_as_json(found.recovered),
         "cancelled": finite(found.cancelled),
@@ -101,7 +136,7 @@ def _support(result: Result) -> dict[str, Any]:
     found = result.support
     loosened, reason = found.with_any_input, found.problem
     if loosened is None and not reason:
-        reason = "loss recovered is undefined"
+        reason = "loss recovered is undefined" if result.kind == "scrub" else "it is undefined"
         if result.judgement.vacuous:
             reason = "nothing was swapped"
         if not found.states:

@@ -44,7 +44,7 @@ def on_rows(result: Result) -> str:
 def few_rows(result: Result) -> list[str]:
     """A warning where references are far more than rows, and no other dataset was scrubbed."""
     references, rows = result.samples, result.rows
-    bounded = math.isfinite(result.recovered.low)
+    bounded = math.isfinite(result.figure.low)
     if references <= FAR_ABOVE * rows or result.fresh is not None or not bounded:
         return []
     these = "this row, not about others like it" if rows == 1 else f"these {rows:,} rows alone"

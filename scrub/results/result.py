@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from scrub.analysis.support import Support
 from scrub.draw import Draws, NodeDraw
-from scrub.hypothesis.belief import Expectation
+from scrub.hypothesis.belief import Belief, Expectation
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
@@ -19,7 +20,7 @@ from scrub.printing import free_name
 from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, percent
-from scrub.stats.scores import Scores
+from scrub.stats.scores import BEFORE, Scores
 from scrub.stats.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from scrub.results.diagnosis import Diagnosis
     from scrub.stats.between import Fresh
     from scrub.stats.cancellation import Cancellation
+
+
+NOT_RECOVERED = Interval(
+    math.nan, -math.inf, math.inf, reason="the claim is about an effect, not about loss recovered"
+)
 
 
 @frozen
@@ -71,11 +77,17 @@ class Memory:
 
 @frozen(eq=False)
 class Measured:
-    """What another metric of a claim came to; it decides nothing."""
+    """What another metric of a claim came to; it decides nothing. `effect`: of such a claim."""
 
     metric: Metric
     scores: Scores
     recovered: Interval
+    effect: Interval | None = None
+
+    @property
+    def figure(self) -> Interval:
+        """Loss recovered, or the effect where the claim is about that."""
+        return self.effect or self.recovered
 
 
 @frozen(eq=False, repr=False)
@@ -83,11 +95,16 @@ class Result:
     """Everything that a test of one claim found out.
 
     Attributes:
+        recovered: undefined where the claim is about an effect.
+        figure: what the belief is about: loss recovered, the effect, a share of references, or mean
+            attention.
+        effect: mean of metric(scrubbed) − metric(the model on the root's other input); None where
+            the claim is about loss recovered.
         others: of metrics that decide nothing.
         family_size: how many claims were judged in one run, this one included.
         corrected: the interval that the verdict was read off, where several were (see
-            `scrub.stats.bonferroni`); else None, and it was `recovered`.
-        support: what the claim recovers without the features that it states.
+            `scrub.stats.bonferroni`); else None, and it was `figure`.
+        support: what the claim comes to without the features that it states.
     """
 
     file: str
@@ -112,6 +129,28 @@ class Result:
     corrected: Interval | None = None
     support: Support = field(factory=Support)
     diagnosis: Diagnosis | None = None
+    effect: Interval | None = None
+    figure: Interval = field(default=Factory(lambda self: self.recovered, takes_self=True))
+
+    @property
+    def kind(self) -> Literal["scrub", "effect"]:
+        """Whether the claim is about what is recovered, or about what is changed."""
+        return "scrub" if self.effect is None else "effect"
+
+    @property
+    def before(self) -> float | None:
+        """Mean metric on the root's other input; None where the claim is about loss recovered."""
+        return self.scores.means.get(BEFORE)
+
+    @property
+    def after(self) -> float | None:
+        """Mean metric of the scrub; None where the claim is about loss recovered."""
+        return None if self.effect is None else self.scores.means["scrubbed"]
+
+    @property
+    def belief(self) -> Belief | None:
+        """What the file believes of the figure; None: it expects nothing of one."""
+        return self.expect.belief if self.expect else None
 
     @property
     def expect(self) -> Expectation | None:
@@ -143,7 +182,7 @@ class Result:
 
     @property
     def with_any_input(self) -> Interval | None:
-        """Loss recovered with any input in place of those that agree; None: nothing to loosen."""
+        """The figure with any input in place of those that agree; None: nothing to loosen."""
         return self.support.with_any_input
 
     @property
@@ -160,7 +199,7 @@ class Result:
     def correction(self) -> str:
         """How the verdict was corrected for the number of claims that were judged in one run."""
         if self.corrected is None:
-            return f"none: judged alone, by its {self.recovered.confidence:.0%} interval"
+            return f"none: judged alone, by its {self.figure.confidence:.0%} interval"
         return (
             f"Bonferroni: one of {self.family_size} claims, judged by its "
             f"{percent(self.corrected.confidence)} interval"
@@ -168,17 +207,13 @@ class Result:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a sample: "row", the reference's columns, and the metric three times.
+        """One row a sample: "row", the reference's columns, and the metric three times or four.
 
         A column of the data that has one of these names stands under another: "row of the input".
         """
         rows = self.draws.references
         shown = rows.data.frame.iloc[rows.index].reset_index(drop=True)
-        numbers = {
-            "original": self.scores.original,
-            "scrubbed": self.scores.scrubbed,
-            "baseline": self.scores.baseline,
-        }
+        numbers = self.scores.columns
         own = ("row", *numbers)
         taken = {*own, *shown.columns}
         shown = shown.rename(columns={name: free_name(name, taken) for name in own})
@@ -206,25 +241,25 @@ class Result:
         )
 
     def __repr__(self) -> str:
-        found = self.recovered
+        which = self.belief.figure if self.belief else "recovered"
         verdict = f", {self.judgement.verdict}" if self.judgement.verdict else ""
         return (
-            f"Result({self.claim.name}: recovered {interval(found)}{verdict}, "
+            f"Result({self.claim.name}: {which} {interval(self.figure)}{verdict}, "
             f"{self.samples:,} references)"
         )
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row: the three means, loss recovered with its interval, and the verdict."""
+        """One row: the means, the belief's figure with its interval, and the verdict."""
         import pandas as pd
 
         return pd.DataFrame(
             {
                 "claim": self.claim.name,
                 **self.scores.means,
-                "recovered": self.recovered.mean,
-                "low": self.recovered.low,
-                "high": self.recovered.high,
+                self.belief.figure if self.belief else "recovered": self.figure.mean,
+                "low": self.figure.low,
+                "high": self.figure.high,
                 "with any input": self.with_any_input.mean if self.with_any_input else np.nan,
                 "verdict": self.judgement.verdict,
                 "expected": self.expect.verdict if self.expect else None,

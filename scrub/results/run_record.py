@@ -10,6 +10,8 @@ parent by which it enters (`into`; null: any) and the sites that it may pass thr
 that was in memory, of its tensors: `scrub.model.in_memory`). `recovered` is computed from the
 metrics; so is its interval (docs/statistics.md), which is one of `looks` that hold together.
 `splits` lists the split sites: how, and into which summands, "rest" being what the others leave.
+`kind` is "scrub", or "effect" where the claim is about metric.scrubbed − metric.before: `recovered`
+is then null, and `believed` says between what the `figure` is to lie.
 `recomputable` is false of a metric or an estimate φ of the user's own: the function is not in the
 record, and of φ only its values are.
 
@@ -24,6 +26,12 @@ Tensors (n samples, w positions, p named positions), by name:
     node.I.R.parent.at                          [n, p]   the same in the parent's frame, where
                                                          the value lands
     metric.original, .scrubbed, .baseline       [n]
+    metric.before                               [n]      of a claim about an effect: the metric of
+                                                         the plain model on node.0.other
+    reference.position.COLUMN, baseline.…, root.…
+                                                [n]      where a metric reads a pattern: the
+                                                         column's position in each; the root's is
+                                                         that in the input that it is computed on
     other_metric.I.original, …                  [n]      I: its number in run.json's other_metrics
     split.SITE.SUMMAND                          [size, dimensions]: of a projection, the orthonormal
                                                          basis that it projects on
@@ -63,6 +71,7 @@ from scrub.names import Cell
 from scrub.results.atomic_write import write_whole, written_beside
 from scrub.results.result import Result
 from scrub.samplers import describe_sampler
+from scrub.stats.intervals import Interval
 
 SCHEMA = "scrub.run/1"
 
@@ -93,6 +102,7 @@ def _described(result: Result) -> dict[str, Any]:
         "file": result.file,
         "claim": result.claim.name,
         "belief": result.claim.belief,
+        "kind": result.kind,
         "model": {
             "name": result.model,
             "weights_sha256": result.weights_sha256,
@@ -116,7 +126,8 @@ def _described(result: Result) -> dict[str, Any]:
             for node in nodes
         ],
         "splits": [_split(site, split, result.tree) for site, split in _splits(result.tree)],
-        "recovered": _numbers(result),
+        "recovered": _numbers(result.recovered),
+        **_effect(result),
         "versions": _versions(),
     }
 
@@ -126,12 +137,24 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "name": metric.name,
         "kind": metric.kind,
         "labels": list(metric.labels),
+        "positions": list(metric.positions),
         "recomputable": metric.recomputable,
     }
 
 
-def _numbers(result: Result) -> dict[str, float | str | None]:
-    interval = result.recovered
+def _effect(result: Result) -> dict[str, Any]:
+    """Of a claim about an effect: what it believes, and its figures."""
+    if result.effect is None or result.belief is None:
+        return {}
+    bounds = {"above": result.belief.low, "below": result.belief.high}
+    return {
+        "effect": _numbers(result.effect),
+        "figure": {"name": result.belief.figure} | _numbers(result.figure),
+        "believed": {"words": result.belief.words, "figure": result.belief.figure} | bounds,
+    }
+
+
+def _numbers(interval: Interval) -> dict[str, float | str | None]:
     found = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     finite = {name: value if np.isfinite(value) else None for name, value in found.items()}
     how = {"confidence": interval.confidence, "looks": interval.looks}
@@ -222,9 +245,15 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
             found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}
     measured = {f"other_metric.{i}": other.scores for i, other in enumerate(result.others)}
     for name, numbers in {"metric": result.scores, **measured}.items():
-        found[f"{name}.original"] = numbers.original
-        found[f"{name}.scrubbed"] = numbers.scrubbed
-        found[f"{name}.baseline"] = numbers.baseline
+        found |= {f"{name}.{column}": values for column, values in numbers.columns.items()}
+    every = (result.metric, *(other.metric for other in result.others))
+    root = draws.nodes[tree.path].frame
+    read_on = {"reference": draws.references, "baseline": draws.baseline, "root": root}
+    for column in dict.fromkeys(column for metric in every for column in metric.positions):
+        found |= {
+            f"{name}.position.{column}": rows.data.position(column)[rows.index]
+            for name, rows in read_on.items()
+        }
     return found
 
 

@@ -1,9 +1,9 @@
 """Checkpoints: the scores of a run that is not finished, so that the same command resumes.
 
 They stand in the partial results file (`"partial": true`) under "kept", one entry a scrub: the
-metric per reference, three times, for the samples that are done. Nothing else is saved: plan and
-draws are made again, which is cheap, and a claim that was finished needs no more than its scores.
-An entry is found by its fingerprint (`scrub.runner.fingerprint`) alone, so that a stale one is
+metric per reference, three times (four of an effect), for the samples that are done. Nothing else
+is saved: plan and draws are made again, which is cheap, and a claim that was finished needs no more
+than its scores. An entry is found by its fingerprint (`scrub.runner.fingerprint`) alone, so that a stale one is
 never used; and none is used if a file has changed that the user's code read
 (`scrub.runner.opened_files`).
 """
@@ -27,7 +27,7 @@ from scrub.runner.fingerprint import Fingerprints
 from scrub.runner.opened_files import digest
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
-from scrub.stats.scores import COLUMNS, Scores, joined
+from scrub.stats.scores import BEFORE, COLUMNS, Scores, joined
 
 
 @define(eq=False)
@@ -134,7 +134,7 @@ class Checkpoints:
 def _entry(fingerprint: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """Scores as base64 of little-endian float64: every bit, and what JSON has no word for."""
     metrics = [
-        {name: getattr(scores, name).astype("<f8").tobytes() for name in COLUMNS}
+        {name: numbers.astype("<f8").tobytes() for name, numbers in scores.columns.items()}
         for scores in checkpoint.first(checkpoint.samples)
     ]
     return {
@@ -154,7 +154,7 @@ def _entry(fingerprint: str, checkpoint: Checkpoint) -> dict[str, Any]:
 def _checkpoint(entry: dict[str, Any]) -> Checkpoint:
     """The opposite of `_entry`. Raises a ValueError if the scores are damaged."""
     metrics = [
-        {name: base64.b64decode(raw[name], validate=True) for name in COLUMNS}
+        {name: base64.b64decode(raw[name], validate=True) for name in _columns(raw)}
         for raw in entry["float64"]
     ]
     seconds = float(entry["seconds"])
@@ -162,7 +162,7 @@ def _checkpoint(entry: dict[str, Any]) -> Checkpoint:
     if _sha256(metrics) != entry["sha256"] or len(sizes) != 1 or not math.isfinite(seconds):
         raise ValueError("the scores are not those that were written")
     part = tuple(
-        Scores(*(np.frombuffer(raw[name], "<f8").astype(float) for name in COLUMNS))
+        Scores(**{name: np.frombuffer(values, "<f8").astype(float) for name, values in raw.items()})
         for raw in metrics
     )
     return Checkpoint(
@@ -174,6 +174,11 @@ def _checkpoint(entry: dict[str, Any]) -> Checkpoint:
     )
 
 
+def _columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of scores: of a claim about an effect one more."""
+    return (*COLUMNS, BEFORE) if BEFORE in raw else COLUMNS
+
+
 def _sha256(metrics: list[dict[str, bytes]]) -> str:
-    raw = [metric[name] for metric in metrics for name in COLUMNS]
+    raw = [metric[name] for metric in metrics for name in _columns(metric)]
     return hashlib.sha256(b"".join(raw)).hexdigest()

@@ -21,7 +21,10 @@ from scrub.runner.diagnoses import LITTLE, NO_DIAGNOSES, Diagnoses, cheap
 from scrub.runner.fresh import fresh
 from scrub.runner.planned import Planned
 from scrub.runner.variants import Variants
+from scrub.stats.effect import paired_mean
+from scrub.stats.figure import figure
 from scrub.stats.intervals import Interval, PerReference
+from scrub.stats.scores import Scores
 from scrub.stats.shares import share
 from scrub.stats.verdict import judge
 
@@ -48,7 +51,12 @@ def diagnose(result: Result, planned: Planned, context: Context, wanted: Diagnos
         neighbours = _few_operations(variants)
     if neighbours is not None:
         found = evolve(found, conventions=_conventions(result, variants, neighbours))
-    if wanted.specificity:
+    if wanted.specificity and result.kind == "effect":
+        context.progress.note(
+            f"{planned.prepared.name}: coarser and finer features are left out: they are compared "
+            "by loss recovered, and the claim is about an effect."
+        )
+    elif wanted.specificity:
         found = evolve(found, specificity=_specificity(result, variants))
     if wanted.blame:
         context.progress.says(f"{planned.prepared.name}: which swaps lose what")
@@ -96,18 +104,34 @@ def _few_operations(variants: Variants) -> tuple[Variant, ...] | None:
 
 def _nulls(result: Result, variants: Variants, most: int) -> Nulls:
     """The claim with random components in place of its own."""
-    prepared, scores = variants.claim.prepared, result.scores
+    prepared = variants.claim.prepared
     graph = prepared.model.graph
     variants.context.progress.says(f"{prepared.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
-    values = variants.scrubbed(trees)
-    recovered = [_recovered(null, result).mean for null in values]
-    ahead = [share(null - scores.scrubbed, scores) for null in values]
+    values = variants.scores(trees)
+    recovered = [_figure(null, result).mean for null in values]
+    ahead = [_ahead(null, result) for null in values]
     there = pools(result.tree, graph)
     supported = result.judgement.verdict == "supported"
-    mean, expect = result.recovered.mean, result.expect
+    mean, expect = result.figure.mean, result.expect
     return judged(recovered, ahead, mean, expect, most, there, supported=supported)
+
+
+def _ahead(null: Scores, result: Result) -> Interval:
+    """The claim's figure minus a null's, paired by reference."""
+    scores = result.scores
+    if result.kind == "scrub":
+        return share(null.scrubbed - scores.scrubbed, scores)
+    with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
+        return paired_mean((scores.scrubbed - null.scrubbed)[scores.defined])
+
+
+def _figure(scores: Scores, result: Result) -> Interval:
+    """The belief's figure of a variant."""
+    if result.kind == "effect":
+        return figure(scores, result.belief)
+    return _recovered(scores.scrubbed, result)
 
 
 def _conventions(
@@ -115,15 +139,17 @@ def _conventions(
 ) -> tuple[Convention, ...]:
     """What the claim recovers under other conventions, and which of them turn its verdict."""
     variants.context.progress.says(f"{result.claim.name}: under other conventions")
-    values = iter(variants.scrubbed([v.tree for v in neighbours if v.tree is not None]))
+    if result.kind == "effect":
+        neighbours = [_asks_the_same(variant) for variant in neighbours]
+    values = iter(variants.scores([v.tree for v in neighbours if v.tree is not None]))
     expect = result.expect
     bounded = expect is not None and (expect.low, expect.high) != (None, None)
-    own = judge(result.scores.recovered(), expect, result.samples).verdict  # uncorrected, as theirs
+    own = judge(_figure(result.scores, result), expect, result.samples).verdict  # not corrected
 
     def of(variant: Variant) -> Convention:
         if variant.tree is None:
             return Convention(variant.name, None, None, False, variant.problem)
-        recovered = _recovered(next(values), result)
+        recovered = _figure(next(values), result)
         verdict = judge(recovered, result.expect, result.samples).verdict if bounded else None
         turns = bounded and verdict != own and result.judgement.verdict != "vacuous"
         doubt = turns and variant.name in USUAL and result.judgement.verdict == "supported"
@@ -131,6 +157,13 @@ def _conventions(
         return Convention(variant.name, recovered, verdict, turns, "", doubt, bounds)
 
     return tuple(map(of, neighbours))
+
+
+def _asks_the_same(variant: Variant) -> Variant:
+    """A convention under which an effect is still that from the root's other input."""
+    if not variant.name.startswith("other inputs"):
+        return variant
+    return Variant(variant.name, None, "the effect is measured from the root's other input")
 
 
 def _specificity(result: Result, variants: Variants) -> tuple[Tried, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from scrub.analysis.blame import swaps
@@ -9,7 +11,9 @@ from scrub.analysis.conventions import CONVENTIONS
 from scrub.analysis.nulls import NULLS
 from scrub.analysis.specificity import agreeing
 from scrub.engine.prediction import RunCost
+from scrub.errors import Problem, UserError
 from scrub.hypothesis.tree import Tree
+from scrub.runner.prepare import Prepared
 
 LITTLE = 50e9
 """Operations that a small model, whose matrices do not fill a processor, does in seconds."""
@@ -71,6 +75,25 @@ def scrubs(tree: Tree, wanted: Diagnoses, cost: RunCost) -> int:
         + wanted.specificity * features
         + wanted.blame * 3 * len(swaps(tree))
     )
+
+
+def check_blamed(claims: Sequence[Prepared]) -> None:
+    """Refuse claims that have no loss recovered to be split among their swaps.
+
+    Raises:
+        UserError: with every claim that is about an effect.
+    """
+    problems: list[Problem] = []
+    for claim in claims:
+        if claim.belief is not None and claim.is_effect:
+            error = UserError(
+                f'It believes "{claim.belief.words}", of an effect. scrub explain splits loss '
+                "recovered among a claim's swaps. Give each node a claim of its own, and scrub "
+                "test them."
+            )
+            problems += error.at(file=claim.file, claim=claim.claim.name).problems
+    if problems:
+        raise UserError(*problems)
 
 
 def cheap(cost: RunCost) -> bool:

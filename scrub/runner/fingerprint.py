@@ -70,6 +70,7 @@ class Fingerprints:
             "model": [model.sha256, _model_files(model.directory)],
             "data": self._dataset(prepared.data),
             "metrics": [[m.name, m.kind, list(m.labels)] for m in prepared.metrics],
+            "before": prepared.is_effect,
             "tree": [[list(n.path), [_route(r) for r in n.routes]] for n in tree.walk()],
             "draws": [[self._dataset(rows.data), _array(rows.index)] for rows in draws.rows()],
             "seed": options.seed,

@@ -43,6 +43,12 @@ def check_fresh(claims: Sequence[Prepared], session: Session) -> None:
 
 
 def _problems(claim: Prepared, session: Session) -> Iterator[str]:
+    if claim.belief is not None and claim.is_effect:
+        yield (
+            f'It believes "{claim.belief.words}", of an effect; --fresh is about loss recovered. '
+            "Leave fresh= (--fresh) out."
+        )
+        return
     if _seeded(claim.data, session) is None:
         yield f'Data "{claim.data.name}" is made of no recipe with a seed. {HINT}'
         return

@@ -6,6 +6,7 @@ from scrub.runner.context import Context
 from scrub.runner.options import Options
 from scrub.runner.planned import Planned
 from scrub.runner.resume import scores_of_first
+from scrub.stats.figure import figure
 from scrub.stats.scores import Scores
 
 FEWEST = 200
@@ -34,7 +35,7 @@ def scores_until_precise(planned: Planned, context: Context) -> tuple[Scores, ..
     sizes, precision = sample_sizes(context.options), context.options.precision
     for samples in sizes[:-1]:
         scores = scores_of_first(planned, samples, context)
-        recovered = scores[0].recovered(looks=len(sizes))
-        if precision is not None and recovered.half_width <= precision:
+        found = figure(scores[0], planned.prepared.belief, looks=len(sizes))
+        if precision is not None and found.half_width <= precision:
             return scores
     return scores_of_first(planned, sizes[-1], context)

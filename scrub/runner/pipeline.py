@@ -10,7 +10,7 @@ collect → prepare (with check) → plan → draw → execute → measure → j
 | draw    | the inputs of every node                         | `scrub.draw`                 |
 | execute | the model's output, chunk by chunk               | `scrub.engine.execute`       |
 | measure | the metric per reference                         | `scrub.runner.scoring`       |
-| judge   | loss recovered, its interval and the verdict     | `scrub.stats`                |
+| judge   | the figure, its interval and the verdict         | `scrub.stats`                |
 
 Plan and draw are `plan_claim`, once a claim; the others are `scrub_claim`, here. Executing goes
 through `scrub.runner.resume`, which leaves out what an earlier run computed.
@@ -25,7 +25,7 @@ from attrs import evolve
 from scrub.analysis.support import nothing_loosened, support_of
 from scrub.analysis.vacuity import why_vacuous
 from scrub.engine.prediction import predict
-from scrub.results.result import Measured, Memory, Result, node_results
+from scrub.results.result import NOT_RECOVERED, Measured, Memory, Result, node_results
 from scrub.runner.context import Context
 from scrub.runner.looks import sample_sizes, scores_until_precise
 from scrub.runner.memory import make_room
@@ -35,6 +35,7 @@ from scrub.runner.user_code import RUNNING, located
 from scrub.runner.variants import node_alone, scrub_resampled
 from scrub.stats.bonferroni import confidence_of
 from scrub.stats.cancellation import cancellation
+from scrub.stats.figure import figure
 from scrub.stats.verdict import judge
 
 
@@ -61,18 +62,22 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
     samples, looks = len(scores.original), len(sample_sizes(options))
     draws = planned.draws.first(samples)
 
-    recovered = scores.recovered(looks=looks)  # judge
+    belief, effect = prepared.belief, prepared.is_effect
+    found = figure(scores, belief, looks=looks)  # judge
     confidence = confidence_of(prepared.claim, context.family_size)
     corrected = None
-    if confidence != recovered.confidence:
-        corrected = scores.recovered(confidence, looks=looks)
-    deciding, expect = corrected or recovered, prepared.claim.expect
+    if confidence != found.confidence:
+        corrected = figure(scores, belief, confidence, looks=looks)
+    deciding, expect = corrected or found, prepared.claim.expect
     resampled = scrub_resampled(planned, samples, context)
-    vacuous, support = why_vacuous(draws, scores, planned.plan), nothing_loosened(planned.tree)
+    vacuous, support = (
+        why_vacuous(draws, scores, planned.plan),
+        nothing_loosened(planned.tree, effect=effect),
+    )
     if not vacuous:
         support = support_of(planned.tree, draws, scores, deciding, expect, resampled)
     nodes = node_results(planned.tree, draws)
-    if options.alone:
+    if options.alone and not effect:
         alone = [node_alone(planned.tree, node.path, samples, resampled) for node in nodes]
         nodes = tuple(evolve(n, alone=found) for n, found in zip(nodes, alone, strict=True))
     planned.checkpoint.finished = True
@@ -87,7 +92,9 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
         metric=prepared.metric,
         seed=options.seed,
         scores=scores,
-        recovered=recovered,
+        recovered=NOT_RECOVERED if effect else found,
+        effect=scores.effect(looks=looks) if effect else None,
+        figure=found,
         judgement=judge(deciding, expect, samples, vacuous or support.vacuous),
         nodes=nodes,
         draws=draws,
@@ -96,7 +103,12 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
         memory=Memory(options.memory, predicted.peak, session.grown()),
         seconds=earlier + time.perf_counter() - started,
         others=tuple(
-            Measured(metric, other, other.recovered(looks=looks))
+            Measured(
+                metric,
+                other,
+                NOT_RECOVERED if effect else other.recovered(looks=looks),
+                other.effect(looks=looks) if effect else None,
+            )
             for metric, other in zip(prepared.others, others, strict=True)
         ),
         family_size=context.family_size,

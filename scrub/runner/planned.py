@@ -100,7 +100,9 @@ def _planned(
     if base is not None and _same_sites(prepared, base.prepared):
         steps, cache = base.plan, base.cache
     else:
-        steps = plan(prepared.tree, model.graph, columns=prepared.of_labels)
+        steps = plan(
+            prepared.tree, model.graph, columns=prepared.of_labels, before=prepared.is_effect
+        )
         cache = context.session.cache(model, steps.graph)
     if draws is None:
         options = context.options

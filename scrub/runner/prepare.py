@@ -13,6 +13,7 @@ from scrub.checks.structure import check
 from scrub.data.dataset import Dataset
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.ancestry import parents_first, refuse_too_many
+from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
@@ -51,6 +52,16 @@ class Prepared:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         return (self.metric, *self.others)
+
+    @property
+    def belief(self) -> Belief | None:
+        """What the file believes of its figure; None: it expects nothing."""
+        return self.claim.expect.belief if self.claim.expect else None
+
+    @property
+    def is_effect(self) -> bool:
+        """Whether it is about what the tree changes, not about what it recovers."""
+        return self.claim.expect is not None and self.claim.expect.is_effect
 
     @property
     def of_labels(self) -> bool:
@@ -123,7 +134,7 @@ def _check_samples(prepared: Sequence[Prepared], samples: int) -> None:
 def _columns(claim: Prepared) -> int:
     """Rows that are drawn for a sample, and numbers that are measured."""
     nodes = sum(1 if node.is_leaf else 2 for node in claim.tree.walk())
-    return 2 + nodes + 3 * len(claim.metrics)
+    return 2 + nodes + (3 + claim.is_effect) * len(claim.metrics)
 
 
 def bound_hypothesis(
@@ -150,16 +161,21 @@ def bound_hypothesis(
 def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     claim = item.claim
     model, data, correspondence = bound_hypothesis(item, session, options)
-    metric, *others = _metrics(claim.metric)
-    problems = check(correspondence, model.graph, data, metric, *others)
+    belief = claim.expect.belief if claim.expect else None
+    metric, *others = _metrics(claim.metric, belief)
+    problems = check(correspondence, model.graph, data, metric, *others, belief=belief)
     if problems:
         raise UserError(*problems)
     tree = treeify(correspondence)
     return Prepared(item.file, claim, model, data, metric, tree, tuple(others), item.path)
 
 
-def _metrics(given: Any) -> list[Metric]:
-    """What metric= names: one, or several in a list."""
+def _metrics(given: Any, belief: Belief | None) -> list[Metric]:
+    """What metric= names: one, or several in a list; before them what the belief brings."""
+    if belief is not None and belief.metric is not None:
+        return [belief.metric, *([] if given is None else _metrics(given, None))]
+    if given is None:
+        raise UserError("It has no metric=. Give one of scrub.metrics, such as logit_diff(…, …).")
     several = list(given) if isinstance(given, list | tuple) else [given]
     if not several:
         raise UserError("metric= is an empty list. Give at least one of scrub.metrics.")

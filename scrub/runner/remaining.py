@@ -39,7 +39,7 @@ def remaining_work(planned: Planned, wanted: Diagnoses, context: Context) -> Rem
     options, checkpoint, cost = context.options, planned.checkpoint, planned.cost
     assert cost is not None, "plan_claim predicts it"
     left = 0 if checkpoint.finished else 1 - checkpoint.samples / options.samples
-    own = 1 + most_scrubs(planned.tree)
+    own = 1 + most_scrubs(planned.tree, effect=planned.prepared.is_effect)
     own += len(planned.tree.walk()) if options.alone else 0
     flops = round(left * cost.flops * own)
     flops += scrubs(planned.tree, wanted, cost) * cost.flops

@@ -14,7 +14,7 @@ from scrub.runner.memory import make_room
 from scrub.runner.planned import Planned
 from scrub.runner.scoring import scored_chunks
 from scrub.runner.user_code import RUNNING, located
-from scrub.stats.scores import COLUMNS, Scores, joined
+from scrub.stats.scores import Scores, joined
 
 CHECKED = 8
 """Samples of an earlier run that are computed again before the others are believed."""
@@ -76,8 +76,8 @@ def _same(old: Scores, new: Scores, tolerance: float) -> bool:
     """Whether scores differ by rounding at most: so much of the largest one."""
 
     def same(name: str) -> bool:
-        ours, theirs = getattr(old, name), getattr(new, name)
+        ours, theirs = old.columns[name], new.columns[name]
         scale = np.abs(ours[np.isfinite(ours)]).max(initial=0.0)
         return np.allclose(ours, theirs, rtol=0, atol=tolerance * scale, equal_nan=True)
 
-    return all(map(same, COLUMNS))
+    return old.columns.keys() == new.columns.keys() and all(map(same, old.columns))

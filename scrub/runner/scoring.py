@@ -30,25 +30,42 @@ def scored_chunks(
     Raises:
         UserError: a metric of the user's fails.
     """
+    metrics, root = planned.prepared.metrics, draws.nodes[planned.tree.path].frame
     for output in execute(planned.plan, draws, planned.cache, budget, start=start):
-        references = draws.references.at(draws.references.index[output.samples])
-        metrics = planned.prepared.metrics
-        yield tuple(_scores(planned.plan, metric, output, references) for metric in metrics)
+        frames = [
+            rows.at(rows.index[output.samples]) for rows in (draws.references, root, draws.baseline)
+        ]
+        yield tuple(_scores(planned.plan, metric, output, *frames) for metric in metrics)
 
 
-def _scores(plan: Plan, metric: Metric, output: Outputs, references: Rows) -> Scores:
-    """A metric per reference, three times."""
-    values = (output.original, output.scrubbed, output.baseline)
-    return Scores(*(_metric(plan, metric, v, references, output.original) for v in values))
+def _scores(
+    plan: Plan, metric: Metric, output: Outputs, references: Rows, root: Rows, baseline: Rows
+) -> Scores:
+    """A metric per reference, three times or four: each value on the positions of its own row."""
+
+    def of(value: Tensor, frame: Rows) -> PerReference:
+        return _metric(plan, metric, value, references, output.original, frame)
+
+    return Scores(
+        original=of(output.original, references),
+        scrubbed=of(output.scrubbed, root),
+        baseline=of(output.baseline, baseline),
+        before=None if output.before is None else of(output.before, root),
+    )
 
 
 def _metric(
-    plan: Plan, metric: Metric, value: Tensor, references: Rows, original: Tensor
+    plan: Plan,
+    metric: Metric,
+    value: Tensor,
+    references: Rows,
+    original: Tensor,
+    frame: Rows,
 ) -> PerReference:
     """The metric per reference. Where it reads a few columns, the root is read out here."""
     readout = plan.result.readout
     if readout is None:
-        return measure(metric, value, references, original)
+        return measure(metric, value, references, original, frame=frame)
     columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]

@@ -94,8 +94,16 @@ class Variants:
         Raises:
             UserError: a variant does not fit into the memory, or a metric of the user's fails.
         """
+        return [scores.scrubbed for scores in self.scores(trees)]
+
+    def scores(self, trees: Sequence[Tree]) -> list[Scores]:
+        """The scores of each variant.
+
+        Raises:
+            UserError: as `scrubbed`.
+        """
         self.context.progress.expects(len(trees) * self.context.options.samples)
-        return [self._scores(tree).scrubbed for tree in trees]
+        return [self._scores(tree) for tree in trees]
 
     def _plan(self, tree: Tree) -> Planned:
         if id(tree) not in self._planned:

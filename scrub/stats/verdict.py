@@ -34,7 +34,7 @@ class Judgement:
 
 
 def verdict_of(interval: Interval, expect: Expectation) -> Verdict:
-    """What an interval says of the belief that loss recovered lies between an expectation's bounds.
+    """What an interval says of the belief that its figure lies between an expectation's bounds.
 
     It must say so even at the worst of what was not seen. Law: what is expected does not matter,
     only the bounds.
@@ -71,7 +71,7 @@ def judge(
             `scrub.analysis.support`); "" if it could have.
     """
     notes = [interval.reason] if interval.reason else []
-    if interval.mean > OVERSHOOT:
+    if interval.mean > OVERSHOOT and not (expect and expect.is_effect):
         notes.append(f"overshoot: recovered is above {OVERSHOOT}")
     if expect is None:
         return Judgement(None, True, vacuous, notes=tuple(notes))
@@ -95,16 +95,20 @@ def _why_inconclusive(interval: Interval, expect: Expectation, samples: int) -> 
     seen = _between(interval.low, interval.high, expect)
     if seen == "inconclusive":
         return [interval.widened] if interval.widened else []
-    words, end = ("fail", "bad", "worst"), f"as low as {interval.least:.3f}"
+    which, low, high = "recovered", ("fail", "bad", "worst"), ("do well", "good", "best")
+    if expect.belief is not None and expect.is_effect:
+        which = f"the {expect.belief.figure}"
+        low, high = ("differ", "low", "lowest"), ("differ", "high", "highest")
+    words, end = low, f"as low as {interval.least:.3f}"
     if _between(interval.least, interval.high, expect) == seen:
-        words, end = ("do well", "good", "best"), f"as high as {interval.most:.3f}"
+        words, end = high, f"as high as {interval.most:.3f}"
     few = ""
     if interval.concentration is not None and interval.concentration >= HALF:
         few = f"; {FEW} references carry {interval.concentration:.0%} of the loss"
     rate = 1 - ((1 - interval.level) / 2) ** (1 / samples)
     return [
         f"{seen} by what was seen, but up to {rate:.2%} of references may {words[0]} and show in "
-        f"none of {samples:,}: were each as {words[1]} as the {words[2]} number drawn, recovered "
+        f"none of {samples:,}: were each as {words[1]} as the {words[2]} number drawn, {which} "
         f"would be {end}{few}"
     ]
 

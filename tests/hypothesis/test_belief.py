@@ -51,10 +51,14 @@ def test_what_is_no_bound(verdict: Any, bound: Any, message: str) -> None:
 @given(st.floats(-2, 2))
 def test_a_share_is_a_bound_whatever_its_type(bound: float) -> None:
     for value in (bound, np.float64(bound), Fraction(bound)):
-        assert supported(above=value) == Expectation("supported", bound, None)  # type: ignore[arg-type]
-        assert refuted(below=value) == Expectation("refuted", bound, None)  # type: ignore[arg-type]
-        assert refuted(above=value) == Expectation("refuted", None, bound)  # type: ignore[arg-type]
-    assert supported(above=1) == Expectation("supported", 1.0, None)
+        assert bounds(supported(above=value)) == ("supported", bound, None)  # type: ignore[arg-type]
+        assert bounds(refuted(below=value)) == ("refuted", bound, None)  # type: ignore[arg-type]
+        assert bounds(refuted(above=value)) == ("refuted", None, bound)  # type: ignore[arg-type]
+    assert bounds(supported(above=1)) == ("supported", 1.0, None)
+
+
+def bounds(expect: Expectation) -> tuple[str, float | None, float | None]:
+    return expect.verdict, expect.low, expect.high
 
 
 @pytest.mark.parametrize(

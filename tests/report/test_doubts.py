@@ -18,7 +18,7 @@ from scrub.analysis.nulls import (
     nulls_doubts,
 )
 from scrub.analysis.substitution import Pool
-from scrub.hypothesis.belief import Expectation
+from scrub.hypothesis.belief import Belief, Expectation
 from scrub.report.diagnosis import nulls_in_words
 from scrub.stats.intervals import Interval
 
@@ -88,7 +88,9 @@ def test_a_far_bound_is_as_good_as_none(
     apart = Interval(claim - null, claim - null - half, claim - null + half)
 
     def told(low: float | None, high: float | None) -> bool:
-        return does_as_well(null, claim, apart, Expectation("supported", low, high))
+        return does_as_well(
+            null, claim, apart, Expectation("supported", Belief("recovered", low, high, ""))
+        )
 
     if abs(claim - null) > 1e-6 or half > 1e-6:
         assert told(bound, None) == told(bound, 1e6)

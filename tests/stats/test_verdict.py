@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrub.errors import UserError
 from scrub.hypothesis.belief import (
+    Belief,
     Expectation,
     inconclusive,
     refuted,
@@ -40,7 +41,7 @@ numbers = st.floats(-2, 2, allow_nan=False, width=32)
         (supported(above=0.7, below=1.2), 0.1, 0.3, "refuted"),
         (supported(above=0.7), -math.inf, math.inf, "inconclusive"),
         (supported(above=0.7), math.nan, math.nan, "inconclusive"),
-        (Expectation("supported", -math.inf, None), 0.1, 0.2, "supported"),
+        (Expectation("supported", Belief("recovered", -math.inf, None, "")), 0.1, 0.2, "supported"),
     ],
 )
 def test_verdicts(expect: Expectation, low: float, high: float, verdict: str) -> None:
