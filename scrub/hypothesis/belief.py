@@ -242,7 +242,7 @@ def not_a_belief(value: Any) -> str:
 def supported(
     belief: Belief | None = None, *, above: float | None = None, below: float | None = None
 ) -> Expectation:
-    """Expects *supported* of a belief; by bounds, of "recovers `above` or more, at most `below`"."""
+    """Expects *supported* of a belief; by bounds, of "recovers at least `above` (at most …)"."""
     return _expected("supported", belief, above, below)
 
 

@@ -3,8 +3,8 @@
 They stand in the partial results file (`"partial": true`) under "kept", one entry a scrub: the
 metric per reference, three times (four of an effect), for the samples that are done. Nothing else
 is saved: plan and draws are made again, which is cheap, and a claim that was finished needs no more
-than its scores. An entry is found by its fingerprint (`scrub.runner.fingerprint`) alone, so that a stale one is
-never used; and none is used if a file has changed that the user's code read
+than its scores. An entry is found by its fingerprint (`scrub.runner.fingerprint`) alone, so that a
+stale one is never used; and none is used if a file has changed that the user's code read
 (`scrub.runner.opened_files`).
 """
 
