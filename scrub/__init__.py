@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
+    from scrub.hypothesis.residual import residual
     from scrub.hypothesis.sites import (
         anything,
         embeddings,
@@ -79,6 +80,7 @@ _HOME = {
     "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
     "Weighted",
     "scrub.runner.session": "Session",
+    "scrub.hypothesis.residual": "residual",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",
     "scrub.hypothesis.splits": "estimate neurons projection source_positions",
@@ -133,6 +135,7 @@ __all__ = [
     "recovers",
     "refuted",
     "register_family",
+    "residual",
     "run",
     "site",
     "source_positions",
