@@ -85,8 +85,9 @@ def _left_out(metric: Metric, scores: Scores) -> list[str]:
 
 def _nowhere(result: Result) -> list[str]:
     """What an effect of exactly zero rests on."""
-    effect = result.effect
-    return [effect.widened] if effect is not None and effect.low == effect.high == 0 else []
+    belief, found = result.belief, result.figure
+    about_it = belief is not None and belief.figure == "effect" and not result.judgement.vacuous
+    return [found.widened] if about_it and found.low == found.high == 0 else []
 
 
 def _untested(found: Support, belief: Belief | None) -> list[str]:

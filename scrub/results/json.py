@@ -14,7 +14,7 @@ from scrub.results.population import few_rows, small_classes
 from scrub.results.result import NodeResult, Result
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import finite
-from scrub.stats.scores import Scores
+from scrub.stats.scores import COLUMNS, Scores
 
 SCHEMA = "scrub.results/1"
 
@@ -168,7 +168,7 @@ def _corrected(found: Interval | None) -> dict[str, Any] | None:
 
 
 def _loss(scores: Scores, recovered: Interval) -> dict[str, Any]:
-    means = {name: finite(mean) for name, mean in scores.means.items()}
+    means = {name: finite(scores.means[name]) for name in COLUMNS}
     return means | {"reason": recovered.reason if None in means.values() else None}
 
 

@@ -117,10 +117,13 @@ def node_values(model: GPT2LMHeadModel, tree: list[dict], node: dict, run: dict)
 
 
 def measured(metric: dict, logits: Tensor, run: dict[str, Tensor]) -> Tensor:
-    soft = {"cross_entropy": -logits.log_softmax(-1), "probability_diff": logits.softmax(-1)}
-    value = soft.get(metric["kind"], logits)
-    label, *other = [value.gather(-1, run[f"label.{x}"][:, None])[:, 0] for x in metric["labels"]]
-    return (label - other[0] if other else label).double()
+    kind, soft = metric["kind"], logits.softmax(-1)
+    of = {"cross_entropy": -logits.log_softmax(-1), "probability_diff": soft, "probability": soft}
+    value, ids = of.get(kind, logits), torch.stack([run[f"label.{x}"] for x in metric["labels"]], 1)
+    label, *other = value.gather(-1, ids).unbind(1)
+    larger, among = (value > label[:, None]).sum(-1), torch.zeros_like(soft).scatter(1, ids, 1)
+    others = {"rank": larger, "top_1": larger == 0, "mass": (soft * among).sum(-1)}
+    return others.get(kind, label - sum(other)).double()
 
 
 def main(folder: Path, directory: Path) -> int:
@@ -137,7 +140,7 @@ def main(folder: Path, directory: Path) -> int:
     obstacles = {
         "other weights": hashlib.sha256(weights).hexdigest() != record["model"]["weights_sha256"],
         "a metric of the user's own": not metric["recomputable"],
-        "a metric of the whole vocabulary": metric["kind"] in ("top_1", "kl"),
+        "a metric that compares": metric["kind"] == "kl",
         "paths that are not direct": any(path != ("none", []) for path in paths),
         "parts of heads or MLPs": parts - KNOWN,
         "such a split": {*splits.values()} - {"projection", "estimate"} or sites[0] & {*splits},
@@ -148,20 +151,25 @@ def main(folder: Path, directory: Path) -> int:
         print("Cannot recompute:", ", ".join(what for what in obstacles if obstacles[what]))
         return 2
     dtype, batches = getattr(torch, record["model"]["dtype"]), []
+    effect, at = record["kind"] == "effect", {x: f"{x}.at" for x in ("reference", "baseline")}
+    at |= {"node.0.other": "node.0.0.other.at"} if effect else {}
+    columns = ["original", "baseline", *["before"] * effect, "scrubbed"]
     model = GPT2LMHeadModel.from_pretrained(directory).eval().to(dtype)
     for start in range(0, record["samples"], BATCH):
         batch = {x: t if x[:6] == "split." else t[start:][:BATCH] for x, t in tensors.items()}
-        frames = [(name, Frame(model, batch, name)) for name in ("reference", "baseline")]
-        outputs = [frame.kept["logits"][frame.row, batch[f"{name}.at"]] for name, frame in frames]
+        frames = [(at[name], Frame(model, batch, name)) for name in at]
+        outputs = [frame.kept["logits"][frame.row, batch[place]] for place, frame in frames]
         outputs.append(node_values(model, tree, tree[0], batch)[0][4])
         batches.append(torch.stack([measured(metric, value[:, 0], batch) for value in outputs]))
     numbers = torch.cat(batches, dim=1)
-    recorded = torch.stack([tensors[f"metric.{x}"] for x in ("original", "baseline", "scrubbed")])
+    recorded = torch.stack([tensors[f"metric.{x}"] for x in columns])
     deviation = float((numbers - recorded).abs().max() / recorded.abs().max())
-    original, baseline, scrubbed = numbers.mean(dim=1)
-    recovered, known = (baseline - scrubbed) / (baseline - original), record["recovered"]["mean"]
-    print(f"largest deviation {deviation:.1e}; loss recovered {recovered:.6f}, recorded {known}")
-    same = known is None or abs(recovered - known) <= TOLERANCE * max(1, abs(known))
+    original, baseline, before, scrubbed = numbers.mean(dim=1)[[0, 1, -2, -1]]
+    recovered = (baseline - scrubbed) / (baseline - original)
+    which = "effect" if effect else "recovered"
+    found, known = scrubbed - before if effect else recovered, record[which]["mean"]
+    print(f"largest deviation {deviation:.1e}; {which} {found:.6f}, recorded {known}")
+    same = known is None or abs(found - known) <= TOLERANCE * max(1, abs(known))
     return 0 if deviation <= TOLERANCE and same else 1
 
 

@@ -45,6 +45,18 @@ RESULT = (
     "data",
     "nodes",
 )
+EFFECT = (
+    "effect",
+    "before",
+    "before_reason",
+    "after",
+    "after_reason",
+    "believed",
+    "figure",
+    "recovered_reason",
+)
+OF_OTHERS = ("effect", "recovered_reason")
+FIGURES = ("effect", "share", "attention")
 DIAGNOSES = ("nulls", "conventions", "specificity", "blame")
 NODE = ("name", "path", "donors_distinct", "donors_changed", "pads_read")
 OF_SOME_NODES = ("other_distinct", "recovered_alone")
@@ -111,9 +123,12 @@ def _file(found: Any) -> Iterator[str]:
 
 
 def _result(result: dict[str, Any], place: str) -> Iterator[str]:
-    yield from _keys(result, RESULT, place, DIAGNOSES)
-    if result.get("kind") != "scrub":
+    effect = result.get("kind") == "effect"
+    yield from _keys(result, (*RESULT, *(EFFECT if effect else ())), place, DIAGNOSES)
+    if result.get("kind") not in ("scrub", "effect"):
         yield f"{place}.kind is {result.get('kind')!r}"
+    if effect:
+        yield from _effect(result, place)
     for key in ("file", "claim", "belief", "model"):
         yield from _is(result, key, str, place)
     for key in ("samples", "left_out"):
@@ -126,7 +141,10 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
     ]
     for where, one in measured:
         yield from _keys(one.get("loss", {}), LOSS, f"{where}.loss")
-        yield from _keys(one.get("recovered", {}), (*INTERVAL, "confidence"), f"{where}.recovered")
+        about = "effect" if effect else "recovered"
+        if effect and one.get("recovered") is not None:
+            yield f"{where}.recovered is {one['recovered']!r}"
+        yield from _keys(one.get(about) or {}, (*INTERVAL, "confidence"), f"{where}.{about}")
         yield from _keys(one.get("metric", one), METRIC, where, (*one,))
     yield from _keys(result.get("bounds", {}), ("above", "below", "reason"), f"{place}.bounds")
     verdicts = (result.get("verdict"), result.get("expected"))
@@ -144,6 +162,26 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
         yield from _keys(node, NODE, where, OF_SOME_NODES)
         yield from _is(node, "name", str, where)
         yield from _is(node, "donors_distinct", float, where)
+
+
+def _effect(result: dict[str, Any], place: str) -> Iterator[str]:
+    """What only a claim about an effect has."""
+    yield from _is(result, "believed", str, place)
+    figure = result.get("figure", {})
+    yield from _keys(figure, ("name", *INTERVAL, "confidence"), f"{place}.figure")
+    if figure.get("name") not in FIGURES:
+        yield f"{place}.figure.name is {figure.get('name')!r}"
+    mean, ends = result.get("effect", {}).get("mean"), [result.get(k) for k in ("after", "before")]
+    if (
+        mean is not None
+        and None not in ends
+        and abs(ends[0] - ends[1] - mean) > 1e-6 * max(1.0, *map(abs, ends))
+    ):
+        yield f"{place}.effect is not after - before"
+    for number, other in enumerate(result.get("other_metrics", ())):
+        yield from (
+            f"{place}.other_metrics[{number}] lacks {key}" for key in OF_OTHERS if key not in other
+        )
 
 
 def _keys(
