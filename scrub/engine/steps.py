@@ -134,6 +134,7 @@ class Plan:
         steps: in an order in which each reads only those before it.
         result: where the scrubbed root is found; `original` and `baseline` are plain.
         plain: sites and streams whose plain values are read.
+        virtual: the inputs that are virtual rows.
     """
 
     graph: Graph
@@ -141,3 +142,4 @@ class Plan:
     steps: tuple[Step, ...]
     result: Result
     plain: frozenset[str]
+    virtual: frozenset[Variable] = frozenset()
