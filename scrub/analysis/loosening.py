@@ -2,7 +2,7 @@
 
 A node *states a feature* if its sampler says what matters there. `Exact` and `Uncond` do not: the
 one swaps nothing, the other says that nothing matters. Nor does `Differ`, which keeps nothing of
-the reference. *Loosened*, such a node may take any input at all; *coarser*, it asks for less. Nodes
+the reference, nor do virtual rows, which no input has. *Loosened*, such a node may take any input at all; *coarser*, it asks for less. Nodes
 keep their names, and with them all draws that do not change, so that both are paired by reference
 with the claim itself. Sites and paths stay, so that the claim's own plan serves them all.
 """
@@ -19,7 +19,16 @@ from attrs import evolve, frozen
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import Draws
 from scrub.hypothesis.tree import NamePath, Tree
-from scrub.samplers import Agree, Differ, Exact, Sampler, Uncond, describe_sampler, features_of
+from scrub.samplers import (
+    Agree,
+    Differ,
+    Exact,
+    Sampler,
+    Uncond,
+    describe_sampler,
+    features_of,
+    is_virtual,
+)
 from scrub.samplers.agreement import classes
 
 COLUMNS_TRIED = 3
@@ -55,7 +64,7 @@ class Coarser:
 
 def states(sampler: Any) -> bool:
     """Whether a sampler says what matters at its node."""
-    return not isinstance(sampler, Exact | Uncond | Differ)
+    return not (isinstance(sampler, Exact | Uncond | Differ) or is_virtual(sampler))
 
 
 def stated(tree: Tree) -> tuple[Stated, ...]:

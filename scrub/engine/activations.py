@@ -167,18 +167,25 @@ class ActivationCache:
             return stored(name, at, heads)
         return read(self.graph, stored, name, at, heads, count=len(rows), width=width)
 
-    def held_after(self, drawn: Iterable[Rows], width: int, names: Mapping[str, int]) -> int:
+    def held_after(
+        self,
+        drawn: Iterable[Rows],
+        width: int,
+        names: Mapping[str, int],
+        given: Iterable[tuple[Rows, Mapping[str, int]]] = (),
+    ) -> int:
         """Bytes of all values in the store once these rows are filled.
 
         Args:
             drawn: distinct rows, dataset by dataset.
             names: sites and streams that are filled, with their bytes per row.
+            given: virtual rows, with those that are filled of them.
         """
         total = self.store.held()
-        for rows in drawn:
+        for rows, sizes in (*((rows, names) for rows in drawn), *given):
             table = self.store.tables.get((identity(rows.data), width))
             union = len(rows) if table is None else len(np.union1d(rows.index, table.rows))
-            for name, size in names.items():
+            for name, size in sizes.items():
                 here = None if table is None else table.buffers.get(self.graph.values[name])
                 total += max(0, union * size - (0 if here is None else here.values.nbytes))
         return total

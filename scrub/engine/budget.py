@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from scrub.draw import Draws
 from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
 from scrub.engine.cost import Cost, cost, row_bytes
-from scrub.engine.given_cost import GivenCost, given_cost, made_of
+from scrub.engine.given_cost import GivenCost, given_cost, made_of, sized
 from scrub.engine.sharing import by_dataset, drawn_inputs
 from scrub.engine.steps import Plan
 from scrub.engine.virtual import given_rows
@@ -62,7 +62,7 @@ def fit(plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget
         evolve(taken, forward_bytes=max(taken.forward_bytes, given.forward)),
         samples=len(draws.references),
         rows=sum(map(len, (*rows, *(made_of(same, 1) for same, _ in virtual)))),
-        cached=cache.held_after(rows, width, row_bytes(plan, width)) + given.means + given.others,
+        cached=cache.held_after(rows, width, row_bytes(plan, width), sized(plan, virtual, width)),
         inputs=sum(rows.data.given is None for rows in draws.rows()),
         memory=memory,
         given=given,

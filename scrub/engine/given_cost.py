@@ -58,6 +58,17 @@ def given_cost(plan: Plan, inputs: Mapping[Variable, Rows], given: Sequence[Give
     )
 
 
+def sized(
+    plan: Plan, given: Sequence[Given], width: int
+) -> list[tuple[Rows, dict[str, int]]]:
+    """Virtual rows, with the bytes per row of each value that is made of them."""
+    graph = plan.graph
+    return [
+        (rows, {name: value_bytes(graph, [name], width) for name in names})
+        for rows, names in given
+    ]
+
+
 def given_flops(
     plan: Plan, given: Sequence[Given], stored: Sequence[Rows], width: int, at_once: int
 ) -> int:

@@ -62,6 +62,11 @@ def values_read(plan: Plan) -> dict[Variable, frozenset[str]]:
     return {frame: frozenset(names) for frame, names in found.items()}
 
 
+def values_held(plan: Plan) -> frozenset[str]:
+    """The sites and streams that a run keeps, of inputs or of virtual rows."""
+    return plan.plain.union(*(values_read(plan).get(v, ()) for v in plan.virtual))
+
+
 Given = tuple[Rows, frozenset[str]]
 """Distinct virtual rows, and the values that are read of them."""
 
