@@ -2,9 +2,10 @@
 
 A node *states a feature* if its sampler says what matters there. `Exact` and `Uncond` do not: the
 one swaps nothing, the other says that nothing matters. Nor does `Differ`, which keeps nothing of
-the reference, nor do virtual rows, which no input has. *Loosened*, such a node may take any input at all; *coarser*, it asks for less. Nodes
-keep their names, and with them all draws that do not change, so that both are paired by reference
-with the claim itself. Sites and paths stay, so that the claim's own plan serves them all.
+the reference; nor do virtual rows, whose values no input has. *Loosened*, such a node may take any
+input at all; *coarser*, it asks for less. Nodes keep their names, and with them all draws that do
+not change, so that both are paired by reference with the claim itself. Sites and paths stay, so
+that the claim's own plan serves them all.
 """
 
 from __future__ import annotations

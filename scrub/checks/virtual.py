@@ -16,9 +16,7 @@ from scrub.samplers import Constant, Mean, Steer, Zero, describe_sampler, is_vir
 from scrub.samplers.alike import not_alike
 
 
-def check_virtual(
-    tree: Occurrence, graph: Graph, known: list[Dataset], problems: Problems
-) -> None:
+def check_virtual(tree: Occurrence, graph: Graph, known: list[Dataset], problems: Problems) -> None:
     """Refuse virtual rows that mean nothing where they stand."""
     for node in {id(here.node): here for here in tree.walk()}.values():
         if node.is_leaf:
@@ -55,9 +53,8 @@ def _leaf(node: Occurrence, cell: Cell, graph: Graph, known: list[Dataset]) -> l
                 node=name,
             )
         ]
-    numbers = sampler.direction if isinstance(sampler, Steer) else np.zeros(())
-    numbers = sampler.value if isinstance(sampler, Constant) else numbers
-    if numbers.ndim == 0 or graph.vocabulary is None:  # a graph's functions give any shape
+    shape = _shape(sampler)
+    if not shape or graph.vocabulary is None:  # a graph's functions give any shape
         return []
     size = graph.sites[cell.site].size
     if size(1) != size(2):
@@ -69,24 +66,35 @@ def _leaf(node: Occurrence, cell: Cell, graph: Graph, known: list[Dataset]) -> l
             )
         ]
     found = []
-    if numbers.shape[-1] != size(1):
+    if shape[-1] != size(1):
         found.append(
             Problem(
-                f"{said} of {cell}: its last axis has {size(1)} numbers, and {numbers.shape[-1]} "
+                f"{said} of {cell}: its last axis has {size(1)} numbers, and {shape[-1]} "
                 f"are given. Give {size(1)}.",
                 node=name,
             )
         )
     widest = max(known, key=lambda data: data.width)
-    if numbers.ndim == 2 and len(numbers) < widest.width:
+    if len(shape) == 2 and shape[0] < widest.width:
         found.append(
             Problem(
-                f"{said} of {cell}: it has {len(numbers)} positions, and rows of dataset "
+                f"{said} of {cell}: it has {shape[0]} positions, and rows of dataset "
                 f'"{widest.name}" have up to {widest.width}. Give so many.',
                 node=name,
             )
         )
     return found
+
+
+def _shape(sampler: Zero | Constant | Steer) -> tuple[int, ...]:
+    """The shape of what is given."""
+    match sampler:
+        case Zero():
+            return ()
+        case Constant():
+            return sampler.value.shape
+        case Steer():
+            return sampler.direction.shape
 
 
 def frame_problems(node: Occurrence, which: str, data: Dataset, drawn: np.ndarray) -> list[Problem]:

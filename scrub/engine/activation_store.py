@@ -13,12 +13,11 @@ from scrub.data.dataset import Dataset
 from scrub.data.virtual import Averages
 from scrub.model.graph import Site, Stream
 
-
 Identity = Hashable
 """What tells a dataset from others."""
 
 
-def identity(data: Dataset) -> Identity:
+def identity_of(data: Dataset) -> Identity:
     """Two datasets with one identity have the same plain values, row by row.
 
     Means over the same rows are made anew by each node that asks for them.
@@ -87,7 +86,7 @@ class ActivationStore:
 
     def table(self, data: Dataset, width: int) -> ActivationTable:
         """The table of a dataset, made empty where there is none."""
-        key = identity(data)
+        key = identity_of(data)
         self.datasets.setdefault(key, data)
         if (key, width) not in self.tables:
             unknown = torch.full((len(data),), -1, dtype=torch.int64)
@@ -103,7 +102,9 @@ class ActivationStore:
         """Evict all values."""
         self.tables.clear()
 
-    def evict_all_but(self, datasets: Container[Identity], values: Container[Site | Stream]) -> None:
+    def evict_all_but(
+        self, datasets: Container[Identity], values: Container[Site | Stream]
+    ) -> None:
         """Evict all values but these, of the datasets with these identities."""
         for key in [key for key in self.tables if key[0] not in datasets]:
             del self.tables[key]

@@ -17,7 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from scrub.data.dataset import Dataset, Rows
-from scrub.engine.activation_store import ActivationStore, ActivationTable, identity
+from scrub.engine.activation_store import ActivationStore, ActivationTable, identity_of
 from scrub.engine.alignment import gather
 from scrub.engine.given import Computed, given_values
 from scrub.model.forward import (
@@ -183,7 +183,7 @@ class ActivationCache:
         """
         total = self.store.held()
         for rows, sizes in (*((rows, names) for rows in drawn), *given):
-            table = self.store.tables.get((identity(rows.data), width))
+            table = self.store.tables.get((identity_of(rows.data), width))
             union = len(rows) if table is None else len(np.union1d(rows.index, table.rows))
             for name, size in sizes.items():
                 here = None if table is None else table.buffers.get(self.graph.values[name])

@@ -87,9 +87,7 @@ def value_bytes(graph: Graph, names: Iterable[str], width: int) -> int:
     return graph.dtype.itemsize * sum(_elements(name, graph, width) for name in names)
 
 
-def plain_flops(
-    graph: Graph, names: Iterable[str], width: int, known: Container[str] = ()
-) -> int:
+def plain_flops(graph: Graph, names: Iterable[str], width: int, known: Container[str] = ()) -> int:
     """Operations to compute these sites and streams of one row, where others are known."""
     return sum(_row(name, graph, width) for name in needed(graph, names, known))
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from scrub.data.dataset import Rows
 from scrub.data.virtual import Averages, Filled
-from scrub.engine.activation_store import identity
+from scrub.engine.activation_store import identity_of
 from scrub.engine.cost import held_by_pass, plain_flops, value_bytes
 from scrub.engine.steps import Plan, Variable
 from scrub.engine.virtual import Given, is_mean, values_read
@@ -58,14 +58,11 @@ def given_cost(plan: Plan, inputs: Mapping[Variable, Rows], given: Sequence[Give
     )
 
 
-def sized(
-    plan: Plan, given: Sequence[Given], width: int
-) -> list[tuple[Rows, dict[str, int]]]:
+def sized(plan: Plan, given: Sequence[Given], width: int) -> list[tuple[Rows, dict[str, int]]]:
     """Virtual rows, with the bytes per row of each value that is made of them."""
     graph = plan.graph
     return [
-        (rows, {name: value_bytes(graph, [name], width) for name in names})
-        for rows, names in given
+        (rows, {name: value_bytes(graph, [name], width) for name in names}) for rows, names in given
     ]
 
 
@@ -78,10 +75,10 @@ def given_flops(
         stored: rows whose plain values are stored before.
         at_once: virtual rows that are made at once.
     """
-    known = {identity(rows.data): rows.index for rows in stored}
+    known = {identity_of(rows.data): rows.index for rows in stored}
 
     def of(rows: Rows, names: Set[str]) -> int:
-        have = np.isin(rows.index, known.get(identity(rows.data), ())).sum()
+        have = np.isin(rows.index, known.get(identity_of(rows.data), ())).sum()
         anew = plain_flops(plan.graph, names, width)
         from_stored = plain_flops(plan.graph, names - plan.plain, width, plan.plain)
         return int(have * from_stored + (len(rows) - have) * anew)

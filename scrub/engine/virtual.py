@@ -13,7 +13,7 @@ import numpy as np
 
 from scrub.data.dataset import Rows
 from scrub.data.virtual import Averages
-from scrub.engine.activation_store import identity
+from scrub.engine.activation_store import identity_of
 from scrub.engine.steps import Plan, StreamRead, StreamStep, Variable
 from scrub.hypothesis.tree import Tree
 from scrub.samplers import Zero, is_virtual
@@ -78,7 +78,7 @@ def given_rows(plan: Plan, inputs: Mapping[Variable, Rows]) -> list[Given]:
     for variable, rows in inputs.items():
         if rows.data.given is None:
             continue
-        key = identity(rows.data)
+        key = identity_of(rows.data)
         known, names = drawn.get(key, (rows, frozenset[str]()))
         every = rows.at(np.union1d(known.index, rows.index))
         drawn[key] = (every, names | read.get(variable, frozenset()))

@@ -52,8 +52,9 @@ def not_alike(
     if column is None:
         fix = f"Give the data a column that tells them apart, with_columns({what}=…): {named}."
     return (
-        f'{who}: {agree} are averaged index by index, and are not alike: in dataset "{source.name}" '
-        f"row {one} {has.format(values[one])}, row {other} {has.format(values[other])}. {fix}"
+        f"{who}: {agree} are averaged index by index, and are not alike: in dataset "
+        f'"{source.name}" row {one} {has.format(values[one])}, row {other} '
+        f"{has.format(values[other])}. {fix}"
     )
 
 
