@@ -121,6 +121,8 @@ def random_dataset(rng: np.random.Generator, name: str, shapes: int = 0) -> Data
     longest = int(rng.integers(SHORTEST + 2, tiny_models.WIDTH + 1))
     lengths = rng.permutation([longest, *rng.integers(SHORTEST, longest + 1, ROWS - 1)])
     shape = np.arange(ROWS) % (shapes or ROWS)
+    if shapes:  # some row is as long as indices go
+        lengths = lengths[np.argsort(lengths != longest, kind="stable")]
     lengths, shaped = lengths[shape], {"shape": shape} if shapes else {}
     tokens = [rng.integers(0, tiny_models.VOCABULARY, length).tolist() for length in lengths]
     b = rng.integers(1, lengths - 1)
