@@ -19,7 +19,7 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from oracle.engines import ENGINE, MUTANTS, Engine, mutated
+from oracle.engines import ENGINE, MUTANTS, VIRTUAL_MUTANTS, Engine, mutated
 from scrub.draw import Draws, draw
 from scrub.hypothesis.tree import treeify
 from scrub.reference import evaluate
@@ -78,7 +78,7 @@ def mutants() -> int:
     """Count the cases that it takes to catch every mutant, from several starts."""
     missed = 0
     print("| mutant | cases until caught, from 10 starts |\n| --- | --- |")
-    for name in MUTANTS:
+    for name in (*MUTANTS, *VIRTUAL_MUTANTS):
         counts = [caught(mutated(name), 1_000_000 * (start + 1)) for start in range(STARTS)]
         missed += counts.count(None)
         print(

@@ -53,16 +53,20 @@ if TYPE_CHECKING:
     from scrub.runner.session import Session
     from scrub.samplers import (
         Agree,
+        Constant,
         Differ,
         Exact,
         Fixed,
         Generate,
         Input,
+        Mean,
         Paired,
         Pool,
+        Steer,
         Together,
         Uncond,
         Weighted,
+        Zero,
     )
 
 _HOME = {
@@ -77,8 +81,8 @@ _HOME = {
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
     "scrub.model.families": "register_family",
     "scrub.results.result": "Result",
-    "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
-    "Weighted",
+    "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
+    "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
     "scrub.hypothesis.residual": "residual",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
@@ -91,6 +95,7 @@ __all__ = [
     "Agree",
     "Claim",
     "Comparison",
+    "Constant",
     "Correspondence",
     "Dataset",
     "Differ",
@@ -100,17 +105,20 @@ __all__ = [
     "Generate",
     "Input",
     "InterpNode",
+    "Mean",
     "Paired",
     "Pool",
     "Recipe",
     "Result",
     "Rows",
     "Session",
+    "Steer",
     "Together",
     "Uncond",
     "UserError",
     "Weighted",
     "answers",
+    "Zero",
     "anything",
     "attends",
     "claim",

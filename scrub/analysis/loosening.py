@@ -2,9 +2,10 @@
 
 A node *states a feature* if its sampler says what matters there. `Exact` and `Uncond` do not: the
 one swaps nothing, the other says that nothing matters. Nor does `Differ`, which keeps nothing of
-the reference. *Loosened*, such a node may take any input at all; *coarser*, it asks for less. Nodes
-keep their names, and with them all draws that do not change, so that both are paired by reference
-with the claim itself. Sites and paths stay, so that the claim's own plan serves them all.
+the reference; nor do virtual rows, whose values no input has. *Loosened*, such a node may take any
+input at all; *coarser*, it asks for less. Nodes keep their names, and with them all draws that do
+not change, so that both are paired by reference with the claim itself. Sites and paths stay, so
+that the claim's own plan serves them all.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from scrub.samplers import (
     Uncond,
     describe_sampler,
     features_of,
+    is_virtual,
 )
 from scrub.samplers.agreement import classes
 
@@ -71,7 +73,8 @@ def states(sampler: Any, *, effect: bool = False) -> bool:
             says nothing of what matters: such a claim could have failed by having no effect.
     """
     written = Paired | Fixed if effect else ()
-    return not isinstance(sampler, Exact | Uncond | Differ) and not isinstance(sampler, written)
+    said_nothing = isinstance(sampler, Exact | Uncond | Differ) or is_virtual(sampler)
+    return not said_nothing and not isinstance(sampler, written)
 
 
 def stated(tree: Tree, *, effect: bool = False) -> tuple[Stated, ...]:

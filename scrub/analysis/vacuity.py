@@ -33,7 +33,7 @@ from scrub.engine.steps import Plan
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.model.forward import Heads, batch_of, forward, read, stored_sources
-from scrub.samplers import Agree, Exact, Sampler, Uncond
+from scrub.samplers import Agree, Constant, Exact, Sampler, Steer, Uncond, Zero
 from scrub.samplers.agreement import classes
 from scrub.stats.scores import Scores
 
@@ -106,6 +106,9 @@ def same_inputs(first: Rows, second: Rows) -> bool:
     """Whether the model reads the same in all samples."""
     if first.data is second.data and np.array_equal(first.index, second.index):
         return True
+    if first.data.given is not None:  # a row by itself, or no input's
+        source = first.data.given.source is second.data
+        return source and np.array_equal(first.data.given.same_as(first.index), second.index)
     width = max(first.data.width, second.data.width)
     theirs = _read(second, width)
     return all(np.array_equal(values, theirs[name]) for name, values in _read(first, width).items())
@@ -137,6 +140,8 @@ def _determines_inputs(sampler: Agree, references: Rows) -> bool:
 def same_values(plan: Plan, data: Dataset, *, effect: bool = False) -> bool:
     """Whether all rows have the same values wherever the claim of a plan swaps one for another.
 
+    So has their mean. Values that no row has are others.
+
     Args:
         effect: compared with the root's other input. Where that is not the reference, every leaf
             stands for another input's values.
@@ -147,6 +152,8 @@ def same_values(plan: Plan, data: Dataset, *, effect: bool = False) -> bool:
         """The leaves whose inputs are swapped; None where an internal node's inputs are."""
         is_root = node.path == plan.tree.path
         moved = moved or not isinstance(node.node.sampler, Exact) or elsewhere
+        if node.is_leaf and isinstance(node.node.sampler, Zero | Constant | Steer):
+            return None
         if node.is_leaf:
             return [node] if moved else []
         if (moved or not isinstance(node.node.other, Exact)) and not (effect and is_root):

@@ -18,7 +18,7 @@ from scrub.errors import Problem, Problems, UserError, did_you_mean
 from scrub.hypothesis.correspondence import InterpNode
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
-from scrub.samplers import Generate, Pool, Sampler, Together, describe_sampler
+from scrub.samplers import Generate, Pool, Sampler, Together, describe_sampler, is_virtual
 from scrub.samplers.declarations import from_elsewhere, not_in_the_data
 
 TRIAL = 64
@@ -63,6 +63,8 @@ def try_samplers(tree: Occurrence, data: Dataset, problems: Problems) -> list[Tr
     while waiting:
         node, reference = waiting.pop()
         own = tried(node, "own", node.node.sampler, reference)
+        if own.data.given is not None:  # no input: a node with children is refused for it
+            own = reference
         if not node.is_leaf:
             tried(node, "other", node.node.other, own)
         waiting += [(child, own) for child in reversed(node.children)]
@@ -86,6 +88,11 @@ def _drawn(
         problems.extend(evolve(problem, node=node.node.name) for problem in error.problems)
         return None
     wrong = not_in_the_data(sampler, references.population)
+    if drawn.data.given is not None and not is_virtual(sampler):
+        wrong.append(
+            f"Sampler {type(sampler).__name__} draws virtual rows. Give Mean, Zero, Constant or "
+            "Steer themselves."
+        )
     if elsewhere := from_elsewhere(sampler, references, drawn):
         wrong.append(elsewhere)
     for what in wrong:

@@ -7,7 +7,8 @@ from attrs import evolve
 from scrub.checks.metrics import check_effect, check_metric
 from scrub.checks.paths import check_paths
 from scrub.checks.samplers import check_pools, input_problems, try_samplers
-from scrub.data.dataset import Dataset
+from scrub.checks.virtual import check_virtual, frame_problems
+from scrub.data.dataset import Dataset, Rows
 from scrub.draw import BASELINE, Draws
 from scrub.engine.specialise import specialise
 from scrub.errors import Problem, Problems, did_you_mean
@@ -72,9 +73,10 @@ def check(
     check_effect(belief, tree, problems)
     for metric in metrics:
         check_metric(metric, tree, known, graph, problems)
+    check_virtual(tree, graph, known, problems)
     for trial in try_samplers(tree, data, problems):
         if trial.drawn is not None and not any(trial.drawn.data is table for table in known):
-            _brought(trial.node, trial.which, trial.drawn.data, graph, problems)
+            _brought(trial.node, trial.which, trial.drawn, graph, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
     for node in tree.walk():
@@ -265,16 +267,20 @@ def check_drawn(tree: Occurrence, draws: Draws, graph: Graph) -> None:
         drawn = draws.nodes[node.path]
         for which, rows in (("own", drawn.own), ("other", drawn.other)):
             if rows is not None and rows.data.generated_from is not None:
-                _brought(node, which, rows.data, graph, problems)
+                _brought(node, which, rows, graph, problems)
     problems.refuse()
 
 
-def _brought(node: Occurrence, which: str, data: Dataset, graph: Graph, problems: Problems) -> None:
+def _brought(node: Occurrence, which: str, drawn: Rows, graph: Graph, problems: Problems) -> None:
     """Inputs that a sampler made, or brought from elsewhere: can they be read where they must be?
 
     They need the positions of the node that drew them; and its children's, which land in its other
     input.
     """
+    data = drawn.data
+    if data.given is not None:
+        problems.extend(frame_problems(node, which, data, drawn.index))
+        return
     problems.extend(input_problems(data, graph, node.node.name))
     for reader in (node, *(node.children if which == "other" else ())):
         for route in reader.routes:

@@ -23,6 +23,8 @@ from scrub.printing import free_name, printed
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.data.virtual import Given
+
 
 class Tokenizer(Protocol):
     """What a recipe needs of a tokenizer. `scrub.model` makes one from any `tokenizer.json`."""
@@ -96,6 +98,7 @@ class Dataset:
         pieces: per row the text of each token, for showing; () for data without text.
         generated_from: for inputs that a sampler generated, the dataset whose rows its references
             belong to, where later samplers find their donors; None for a dataset of its own.
+        given: of virtual rows, what their plain values are; they have no inputs. None for inputs.
 
     Floats that are whole numbers are taken for tokens, lengths, positions and labels.
 
@@ -112,8 +115,11 @@ class Dataset:
     labels: Mapping[str, np.ndarray] = field(converter=_frozen_numbers, factory=dict)
     pieces: tuple[tuple[str, ...], ...] = ()
     generated_from: Dataset | None = None
+    given: Given | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.given is not None:
+            return
         tables = Tables(
             self.name, self.inputs, self.lengths, self.columns, self.positions, self.labels,
             self.pieces,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Hashable
 
 import numpy as np
 import torch
@@ -10,7 +10,21 @@ from attrs import define, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Dataset
+from scrub.data.virtual import Averages
 from scrub.model.graph import Site, Stream
+
+Identity = Hashable
+"""What tells a dataset from others."""
+
+
+def identity_of(data: Dataset) -> Identity:
+    """Two datasets with one identity have the same plain values, row by row.
+
+    Means over the same rows are made anew by each node that asks for them.
+    """
+    if isinstance(data.given, Averages):
+        return "mean", id(data.given.source), data.given.features
+    return id(data)
 
 
 @define(eq=False)
@@ -66,17 +80,18 @@ class ActivationTable:
 class ActivationStore:
     """The tables of a model, by dataset and width, on the host whatever device computes."""
 
-    tables: dict[tuple[int, int], ActivationTable] = field(factory=dict)
-    datasets: dict[int, Dataset] = field(factory=dict)
+    tables: dict[tuple[Identity, int], ActivationTable] = field(factory=dict)
+    datasets: dict[Identity, Dataset] = field(factory=dict)
     """Keeps the datasets alive, so that an identity stays theirs."""
 
     def table(self, data: Dataset, width: int) -> ActivationTable:
         """The table of a dataset, made empty where there is none."""
-        self.datasets[id(data)] = data
-        if (id(data), width) not in self.tables:
+        key = identity_of(data)
+        self.datasets.setdefault(key, data)
+        if (key, width) not in self.tables:
             unknown = torch.full((len(data),), -1, dtype=torch.int64)
-            self.tables[id(data), width] = ActivationTable(np.empty(0, dtype=np.int64), unknown)
-        return self.tables[id(data), width]
+            self.tables[key, width] = ActivationTable(np.empty(0, dtype=np.int64), unknown)
+        return self.tables[key, width]
 
     def held(self) -> int:
         """Bytes of all stored values."""
@@ -87,7 +102,9 @@ class ActivationStore:
         """Evict all values."""
         self.tables.clear()
 
-    def evict_all_but(self, datasets: Container[int], values: Container[Site | Stream]) -> None:
+    def evict_all_but(
+        self, datasets: Container[Identity], values: Container[Site | Stream]
+    ) -> None:
         """Evict all values but these, of the datasets with these identities."""
         for key in [key for key in self.tables if key[0] not in datasets]:
             del self.tables[key]
@@ -99,14 +116,19 @@ class ActivationStore:
         """Evict all values, but write the next ones into the same memory.
 
         To ask the system for large blocks anew, chunk after chunk, took longer than to compute
-        what goes into them.
+        what goes into them. Means stay: each is made of many rows, and they are few.
         """
-        for table in self.tables.values():
-            table.clear()
+        for (key, _), table in self.tables.items():
+            if not isinstance(self.datasets[key].given, Averages):
+                table.clear()
 
     def evict_generated(self) -> None:
         """Evict the values of generated inputs: no other claim has the same ones."""
-        made = {key for key, data in self.datasets.items() if data.generated_from is not None}
+        made = {
+            key
+            for key, data in self.datasets.items()
+            if data.generated_from is not None and not isinstance(data.given, Averages)
+        }
         for key in [key for key in self.tables if key[0] in made]:
             del self.tables[key]
         for key in made:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from math import ceil
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scrub.draw import Draws
 from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
 from scrub.engine.cost import Cost, cost, row_bytes
-from scrub.engine.sharing import by_dataset
+from scrub.engine.given_cost import GivenCost, given_cost, made_of, sized
+from scrub.engine.sharing import by_dataset, drawn_inputs
 from scrub.engine.steps import Plan
+from scrub.engine.virtual import given_rows
 from scrub.errors import UserError
 
 FEW = 32
@@ -18,6 +20,7 @@ FEW = 32
 LONG = 1e12
 """Operations after which a chunk ends even where more would fit, some ten seconds of a laptop's: so
 that a progress bar moves, and little is lost when a run is stopped."""
+NO_VIRTUAL_ROWS = GivenCost()
 MARGIN = 0.9
 """Share of the memory that is planned for; the rest is for what is not tensors."""
 
@@ -51,24 +54,38 @@ def fit(plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget
         UserError: one sample does not fit; says the least memory that would do.
     """
     width = max(rows.data.width for rows in draws.rows())
-    rows = by_dataset(draws.rows())
+    rows, inputs = by_dataset(draws.rows()), drawn_inputs(draws)
+    virtual = given_rows(plan, inputs)
+    given = given_cost(plan, inputs, virtual)
+    taken = cost(plan, width)
     return budget(
-        cost(plan, width),
+        evolve(taken, forward_bytes=max(taken.forward_bytes, given.forward)),
         samples=len(draws.references),
-        rows=sum(len(same) for same in rows),
-        cached=cache.held_after(rows, width, row_bytes(plan, width)),
-        inputs=len(draws.rows()),
+        rows=sum(map(len, (*rows, *(made_of(same, 1) for same, _ in virtual)))),
+        cached=cache.held_after(rows, width, row_bytes(plan, width), sized(plan, virtual, width)),
+        inputs=sum(rows.data.given is None for rows in draws.rows()),
         memory=memory,
+        given=given,
     )
 
 
-def budget(cost: Cost, *, samples: int, rows: int, cached: int, inputs: int, memory: int) -> Budget:
+def budget(
+    cost: Cost,
+    *,
+    samples: int,
+    rows: int,
+    cached: int,
+    inputs: int,
+    memory: int,
+    given: GivenCost = NO_VIRTUAL_ROWS,
+) -> Budget:
     """Fit a run into `memory` bytes.
 
     Args:
         rows: distinct rows that are drawn, at most.
         cached: bytes of all plain values once these rows' are cached, earlier claims' included.
         inputs: inputs that one sample draws: it touches at most that many rows.
+        given: what virtual rows take; `cached` counts them.
 
     Raises:
         UserError: one sample does not fit; says the least memory that would do.
@@ -79,15 +96,17 @@ def budget(cost: Cost, *, samples: int, rows: int, cached: int, inputs: int, mem
     if left >= max(cost.forward_bytes, min(samples, FEW) * cost.bytes):
         chunk = min(most, left // max(cost.bytes, 1))
         return _within(cost, chunk, rows, cached, left, keep_cache=True)
-    each = inputs * cost.row_bytes
-    least = ceil((each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
+    each = inputs * cost.row_bytes + given.sample
+    least = ceil((given.means + each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
         raise UserError(
             f"memory= (--max-memory on the command line) of {memory:,} bytes is too little: one "
             f"sample of this claim needs {least:,}. Give at least {least}."
         )
+    room -= given.means
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
-    cached = min(rows, chunk * inputs) * cost.row_bytes
+    cached = min(rows, chunk * inputs) * cost.row_bytes + chunk * given.sample + given.means
+    room += given.means
     return _within(cost, chunk, rows, cached, room - cached, keep_cache=False)
 
 

@@ -6,7 +6,7 @@ flop counter does. Bytes are those of tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Set
 
 from attrs import frozen
 
@@ -80,6 +80,21 @@ def row_bytes(plan: Plan, width: int) -> dict[str, int]:
     """Bytes per row of each site and stream whose plain values are kept."""
     size = plan.graph.dtype.itemsize
     return {name: size * _elements(name, plan.graph, width) for name in plan.plain}
+
+
+def value_bytes(graph: Graph, names: Iterable[str], width: int) -> int:
+    """Bytes of these sites and streams of one row."""
+    return graph.dtype.itemsize * sum(_elements(name, graph, width) for name in names)
+
+
+def plain_flops(graph: Graph, names: Iterable[str], width: int, known: Container[str] = ()) -> int:
+    """Operations to compute these sites and streams of one row, where others are known."""
+    return sum(_row(name, graph, width) for name in needed(graph, names, known))
+
+
+def held_by_pass(graph: Graph, names: Set[str], width: int) -> int:
+    """Most bytes that a plain forward pass for these sites and streams holds for one row."""
+    return graph.dtype.itemsize * _forward(graph, names, width)
 
 
 Longest = Callable[[Range, Variable, str], int]
@@ -203,8 +218,10 @@ class _StepEstimate:
         """Operations, and elements copied, to read some heads of a site."""
         elements = self._size(site, at, heads)
         places = self._places(at, site)
-        flops = _recomputed_flops(site, self.graph, self.width, places, heads)
-        plain = elements + _recomputed(site, self.graph, self.width, places, heads)
+        flops, plain = 0, elements
+        if source.frame not in self.plan.virtual:  # there it is given, and never recomputed
+            flops += _recomputed_flops(site, self.graph, self.width, places, heads)
+            plain += _recomputed(site, self.graph, self.width, places, heads)
         if source.step is None:
             return flops, plain
         copied = self._copied(source, step, elements)

@@ -14,12 +14,13 @@ all decisions were made by the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from attrs import frozen
 from torch import Tensor
 
+from scrub.data.dataset import Rows
 from scrub.draw import Draws
 from scrub.engine.activations import ActivationCache
 from scrub.engine.alignment import Frames
@@ -34,7 +35,8 @@ from scrub.engine.sharing import (
     by_dataset,
     drawn_inputs,
 )
-from scrub.engine.steps import Plan, Source
+from scrub.engine.steps import Plan, Source, Variable
+from scrub.engine.virtual import given_rows
 from scrub.names import Cell
 
 
@@ -63,8 +65,7 @@ def execute(
     """
     width = max(rows.data.width for rows in draws.rows())
     if within.keep_cache:
-        for rows in by_dataset(draws.rows()):
-            cache.fill(rows, width, plan.plain, within.forward)
+        _fill(plan, drawn_inputs(draws), cache, width, within.forward)
     else:
         cache.store.clear()
     for first in range(start, len(draws.references), within.chunk):
@@ -72,8 +73,7 @@ def execute(
         inputs = drawn_inputs(draws, samples)
         if not within.keep_cache:
             cache.store.reuse_memory()
-            for rows in by_dataset(inputs.values()):
-                cache.fill(rows, width, plan.plain, within.forward)
+            _fill(plan, inputs, cache, width, within.forward)
         frames = Frames(plan.graph, inputs, width)
         chunk = Chunk(plan, cache, frames, Combinations(inputs))
         with torch.no_grad():
@@ -85,6 +85,16 @@ def execute(
                 baseline=_root(chunk, Source(BASELINE)),
                 before=None if plan.before is None else _root(chunk, plan.before),
             )
+
+
+def _fill(
+    plan: Plan, inputs: Mapping[Variable, Rows], cache: ActivationCache, width: int, at_once: int
+) -> None:
+    """Fill the cache with what is read of the plain values of these inputs."""
+    for rows in by_dataset(inputs.values()):
+        cache.fill(rows, width, plan.plain, at_once)
+    for rows, names in given_rows(plan, inputs):
+        cache.fill(rows, width, names, at_once)
 
 
 def _compute_steps(chunk: Chunk, min_batch: int) -> None:

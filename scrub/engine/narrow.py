@@ -24,6 +24,7 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.virtual import virtual_inputs
 from scrub.hypothesis.sites import ALL
 from scrub.hypothesis.tree import Tree
 from scrub.model.graph import Graph
@@ -39,7 +40,7 @@ def narrow_positions(
 
     Law: no value that is read changes; computing more positions than needed costs only work.
     """
-    attention = _Attention(graph, _claimed_sites(tree, graph))
+    attention = _Attention(graph, _claimed_sites(tree, graph), virtual_inputs(tree))
     touched: list[Positions] = []
     for step in steps:
         touched.append(_touched(step, touched, attention))
@@ -75,10 +76,12 @@ class _Attention:
 
     Attributes:
         claimed: sites that a node of the tree claims.
+        virtual: the inputs that are virtual rows.
     """
 
     graph: Graph
     claimed: frozenset[str]
+    virtual: frozenset[Variable]
 
     def is_causal(self, read: SiteRead, step: SiteStep) -> bool:
         """Whether a position sees nothing of what this port reads after it."""
@@ -93,6 +96,8 @@ def _touched(step: Step, touched: list[Positions], attention: _Attention) -> Pos
         touched: those of the steps before.
     """
     changed: list[Positions] = []
+    if isinstance(step, SiteStep) and step.frame in attention.virtual:
+        return ALL  # computed anew from values that are given, it is not what is given itself
     if isinstance(step, StreamStep):
         changed.extend(_changed_by(patch, step.frame, touched) for patch in step.patches)
         if step.base is not None:

@@ -11,6 +11,7 @@ from scrub.engine.narrow import narrow_positions
 from scrub.engine.readout import drop_last_site
 from scrub.engine.specialise import specialise
 from scrub.engine.steps import Plan, Source, Variable
+from scrub.engine.virtual import root_is_given, virtual_inputs
 from scrub.hypothesis.tree import Tree
 from scrub.model.graph import Graph
 
@@ -28,9 +29,10 @@ def plan(tree: Tree, graph: Graph, *, columns: bool = False, before: bool = Fals
     """
     tree, graph = specialise(tree, graph)
     steps, result = lower(tree, graph)
-    if columns:
+    if columns and not root_is_given(tree):
         steps, result = drop_last_site(steps, result, graph)
     steps = narrow_positions(steps, result, tree, graph)
     steps = find_needs(steps)
+    plain = list_plain_values(steps, result, graph)
     other = Source(Variable(tree.path, "other")) if before else None
-    return Plan(graph, tree, steps, result, list_plain_values(steps, result, graph), other)
+    return Plan(graph, tree, steps, result, plain, other, virtual_inputs(tree))

@@ -20,6 +20,7 @@ from scrub.engine.cost import (
     read_root,
     root_is_merged,
 )
+from scrub.engine.given_cost import given_cost, given_flops
 from scrub.engine.ranges import Range
 from scrub.engine.sharing import (
     BASELINE,
@@ -34,6 +35,7 @@ from scrub.engine.steps import (
     Step,
     Variable,
 )
+from scrub.engine.virtual import given_rows, is_mean
 
 CHUNKS = 8
 """Chunks that are looked at; the others are like them, since samples are drawn independently."""
@@ -68,26 +70,42 @@ def predict(plan: Plan, draws: Draws, within: Budget) -> RunCost:
         for start in starts[:CHUNKS]
     ]
     share = samples / sum(chunk.samples for chunk in looked)
-    every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
+    stored, inputs = by_dataset(draws.rows()), drawn_inputs(draws)
+    given = given_rows(plan, inputs)
+    means = [one for one in given if is_mean(one[0])]
+    others = given_cost(plan, inputs, given)
+    every_row = sum(len(rows) for rows in stored)
     kept = every_row if within.keep_cache else max(chunk.rows for chunk in looked)
     rows = every_row if within.keep_cache else share * sum(chunk.rows for chunk in looked)
-    held = max(kept * static.row_bytes, within.cached)
+    if within.keep_cache:
+        made, virtual = given_flops(plan, given, stored, width, within.forward), others.others
+    else:
+        made = share * sum(chunk.given_flops for chunk in looked)
+        made += given_flops(plan, means, (), width, within.forward)
+        virtual = within.chunk * others.sample
+    held = max(kept * static.row_bytes + virtual + others.means, within.cached)
+    forward = max(static.forward_bytes, others.forward)
     return RunCost(
         flops=round(share * sum(chunk.flops for chunk in looked)),
-        plain_flops=round(rows * static.row_flops),
-        peak=held + max(within.forward * static.forward_bytes, max(chunk.peak for chunk in looked)),
+        plain_flops=round(rows * static.row_flops + made),
+        peak=held + max(within.forward * forward, max(chunk.peak for chunk in looked)),
         keeps_cache=within.keep_cache,
     )
 
 
 @frozen
 class _Chunk:
-    """What one chunk takes besides plain values, and how many rows it draws."""
+    """What one chunk takes besides plain values, and how many rows it draws.
+
+    Attributes:
+        given_flops: operations for virtual rows that are no means.
+    """
 
     samples: int
     rows: int
     flops: int
     peak: int
+    given_flops: int
 
 
 def _chunk(
@@ -107,9 +125,12 @@ def _chunk(
     scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
     last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
     merged = last if root_is_merged(plan) else 0
+    stored = by_dataset(inputs.values())
+    given = [one for one in given_rows(plan, inputs) if not is_mean(one[0])]
     return _Chunk(
         samples=size,
-        rows=sum(len(rows) for rows in by_dataset(inputs.values())),
+        rows=sum(len(rows) for rows in stored),
+        given_flops=given_flops(plan, given, stored, width, within.forward),
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + merged),
         peak=max(peak(plan, every), read + root.made * last),
     )

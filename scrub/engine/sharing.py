@@ -60,9 +60,11 @@ def drawn_inputs(draws: Draws, samples: slice = slice(None)) -> dict[Variable, R
 
 
 def by_dataset(drawn: Iterable[Rows]) -> list[Rows]:
-    """All distinct rows that were drawn, dataset by dataset."""
+    """All distinct rows that were drawn, dataset by dataset; but for virtual rows."""
     parts: dict[int, list[Rows]] = {}
     for rows in drawn:
+        if rows.data.given is not None:
+            continue
         parts.setdefault(id(rows.data), []).append(rows)
     return [
         same[0].at(np.unique(np.concatenate([rows.index for rows in same])))

@@ -135,6 +135,7 @@ class Plan:
         result: where the scrubbed root is found; `original` and `baseline` are plain.
         plain: sites and streams whose plain values are read.
         before: where the root's plain value on its other input is found; None: not asked for.
+        virtual: the inputs that are virtual rows.
     """
 
     graph: Graph
@@ -143,3 +144,4 @@ class Plan:
     result: Result
     plain: frozenset[str]
     before: Source | None = None
+    virtual: frozenset[Variable] = frozenset()

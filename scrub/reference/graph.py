@@ -15,11 +15,13 @@ from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import Through
+from scrub.hypothesis.splits import Estimate
 from scrub.model.graph import Graph, Port, Site, Where
 from scrub.names import Cell
 from scrub.reference.path import Path
-from scrub.reference.summands import Summands, from_source
+from scrub.reference.summands import Summands, estimated, from_source
 from scrub.reference.tree import root_value
+from scrub.reference.virtual import Given, given_to
 
 Component = tuple[str, int | None]
 
@@ -37,12 +39,19 @@ class GraphModel:
     summands: Summands
 
     def plain(self, rows: Rows, width: int) -> Frame:
+        at = torch.arange(width).expand(len(rows), -1)
+        if rows.data.given is not None:
+            given = given_to(rows, lambda source: self._values(source, width))
+            return Frame(self.graph, self.summands, rows, {}, at, given)
         table = dict(rows.data.inputs) | {"lengths": rows.data.lengths}
         if "tokens" in table:
             table["tokens"] = padded_tokens(rows.data, width)
         inputs = {name: torch.tensor(values[rows.index]) for name, values in table.items()}
-        at = torch.arange(width).expand(len(rows), -1)
         return Frame(self.graph, self.summands, rows, inputs, at)
+
+    def _values(self, rows: Rows, width: int) -> Callable[[Cell], Tensor]:
+        frame = self.plain(rows, width)
+        return lambda cell: self.scrubbed(cell, frame, [])
 
     def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         site = evolve(cell, part=None)
@@ -62,6 +71,7 @@ class Frame:
         rows: the inputs.
         inputs: what the sites without ports read, by name, [samples, …].
         at: all positions, [samples, width].
+        given: what virtual rows give; they have no inputs.
     """
 
     graph: Graph
@@ -69,6 +79,7 @@ class Frame:
     rows: Rows
     inputs: Mapping[str, Tensor]
     at: Tensor
+    given: Given | None = None
 
     def apply(self, cell: Cell, inputs: Mapping[str, Tensor]) -> Tensor:
         """One head of a site from its inputs."""
@@ -78,6 +89,15 @@ class Frame:
 
 def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
     """A site computed from its inputs, where these paths have come to it and not ended."""
+    if frame.given is None:
+        return from_inputs(cell, frame, paths)
+    if not frame.graph.sites[cell.site].ports:
+        return frame.given.value(cell)
+    return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, paths))
+
+
+def from_inputs(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
+    """One step of the model: a site as a function of the sites and streams that it reads."""
     ports = frame.graph.sites[cell.site].ports
     if not ports:
         return frame.apply(cell, frame.inputs)
@@ -102,7 +122,10 @@ def read(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         if path.ends_at(cell, leads):
             value = path.landed_on(value, cell)
     summands = summands_of(cell, whole, frame, paths)
-    return frame.summands.exchanged(value, cell, paths, leads, summands)
+    value = frame.summands.exchanged(value, cell, paths, leads, summands)
+    if frame.given is not None and value is not whole:
+        frame.given.landed.append(cell)
+    return value
 
 
 def summands_of(
@@ -116,7 +139,15 @@ def summands_of(
     def by_source(source: int) -> Tensor:
         return from_source(source, part("pattern"), part("v"))
 
-    return lambda name: frame.summands.summand(cell.site, name, whole, frame.rows, by_source)
+    def phi(split: Estimate) -> Tensor:
+        if frame.given is not None:
+            return frame.given.value(evolve(cell, part=split.name))
+        return estimated(split.function(frame.rows), whole)
+
+    if frame.given is not None and whole is frame.given.value(cell):
+        given = frame.given
+        return lambda name: given.value(evolve(cell, part=name))
+    return lambda name: frame.summands.summand(cell.site, name, whole, phi, by_source)
 
 
 def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:

@@ -9,7 +9,6 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from scrub.data.dataset import Rows
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.splits import (
     REST,
@@ -70,7 +69,7 @@ class Summands:
         site: str,
         part: str,
         whole: Tensor,
-        rows: Rows,
+        phi: Callable[[Estimate], Tensor],
         by_source: Callable[[int], Tensor],
     ) -> Tensor:
         """One summand of a site's value, [samples, width, size] like the whole.
@@ -82,13 +81,13 @@ class Summands:
             site: the site that is split.
             part: the summand's name.
             whole: the site's value.
-            rows: the inputs of the frame that it was computed in.
+            phi: the estimate of it in the frame that it was computed in.
             by_source: what a head's z gets from one source position.
         """
         split = self.splits[site]
         if part == REST:
             others = self.named[site] if isinstance(split, SourcePositions) else split.names
-            named = [self.summand(site, p, whole, rows, by_source) for p in others if p != REST]
+            named = [self.summand(site, p, whole, phi, by_source) for p in others if p != REST]
             return whole - sum(named)
         match split:
             case Projection():
@@ -99,7 +98,7 @@ class Summands:
                 chosen[list(split.sets[part])] = 1
                 return whole * chosen
             case Estimate():
-                return estimated(split.function(rows), whole)
+                return phi(split)
             case SourcePositions():
                 return by_source(int(part))
         raise TypeError(f"unknown split {split}")

@@ -15,6 +15,7 @@ from torch import Tensor
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.splits import Estimate
 from scrub.names import EMBED, POS_EMBED, Cell, attention_site, mlp
 from scrub.reference.components import (
     LEADS_TO,
@@ -28,8 +29,9 @@ from scrub.reference.components import (
 )
 from scrub.reference.modules import Modules
 from scrub.reference.path import Path
-from scrub.reference.summands import Summands, from_source
+from scrub.reference.summands import Summands, estimated, from_source
 from scrub.reference.tree import root_value
+from scrub.reference.virtual import Given, given_to
 
 
 def evaluate(correspondence: Correspondence, draws: Draws, bridge: Any) -> Tensor:
@@ -46,10 +48,18 @@ class Transformer:
     summands: Summands
 
     def plain(self, rows: Rows, width: int) -> Frame:
-        tokens = torch.tensor(padded_tokens(rows.data, width)[rows.index])
         lengths = torch.tensor(rows.data.lengths[rows.index])
         real = torch.arange(width) < lengths[:, None]
+        if rows.data.given is not None:
+            none = torch.zeros(len(rows), width, dtype=torch.int64)
+            given = given_to(rows, lambda source: self._values(source, width))
+            return Frame(self.modules, self.summands, rows, none, real, given=given)
+        tokens = torch.tensor(padded_tokens(rows.data, width)[rows.index])
         return Frame(self.modules, self.summands, rows, tokens, real)
+
+    def _values(self, rows: Rows, width: int) -> Callable[[Cell], Tensor]:
+        frame = self.plain(rows, width)
+        return lambda cell: self.scrubbed(cell, frame, [])
 
     def scrubbed(self, cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         site = evolve(cell, part=None)
@@ -69,6 +79,7 @@ class Frame:
         tokens: token ids, [samples, width].
         real: which positions hold a token and no pad, bool [samples, width].
         plain: the sites of the plain model that have been computed so far.
+        given: what virtual rows give; they have no tokens (zeros stand there).
     """
 
     modules: Modules
@@ -77,6 +88,7 @@ class Frame:
     tokens: Tensor
     real: Tensor
     plain: dict[Cell, Tensor] = field(factory=dict)
+    given: Given | None = None
 
     @property
     def width(self) -> int:
@@ -89,6 +101,10 @@ def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
     Where no path is open it is plain. A frame has one plain value of a site, so that is kept.
     """
     paths = still_open(paths, cell)
+    if frame.given is not None:
+        if not paths:
+            return frame.given.value(cell)
+        return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, paths))
     if paths:
         return from_inputs(cell, frame, paths)
     if cell not in frame.plain:
@@ -156,7 +172,10 @@ def read(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         if path.ends_at(cell, leads_to):
             value = path.landed_on(value, cell)
     summands = summands_of(cell, whole, frame, paths)
-    return frame.summands.exchanged(value, cell, paths, leads_to, summands)
+    value = frame.summands.exchanged(value, cell, paths, leads_to, summands)
+    if frame.given is not None and value is not whole:
+        frame.given.landed.append(cell)
+    return value
 
 
 def summands_of(
@@ -170,7 +189,15 @@ def summands_of(
     def by_source(source: int) -> Tensor:
         return from_source(source, part("pattern"), part("v"))
 
-    return lambda name: frame.summands.summand(cell.site, name, whole, frame.rows, by_source)
+    def phi(split: Estimate) -> Tensor:
+        if frame.given is not None:
+            return frame.given.value(evolve(cell, part=split.name))
+        return estimated(split.function(frame.rows), whole)
+
+    if frame.given is not None and whole is frame.given.value(cell):
+        given = frame.given
+        return lambda name: given.value(evolve(cell, part=name))
+    return lambda name: frame.summands.summand(cell.site, name, whole, phi, by_source)
 
 
 def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:

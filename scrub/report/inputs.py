@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree as Picture
 
 from scrub.data.dataset import Rows
+from scrub.data.virtual import told_row
 from scrub.draw import Draws
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
@@ -51,6 +52,8 @@ def _sites(node: Occurrence) -> str:
 def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> Text:
     """One row as text, with what differs from the reference marked."""
     row = int(rows.index[0])
+    if rows.data.given is not None:
+        return Text(f"«{told_row(rows.data, row)}»", style="yellow")
     if not rows.data.pieces:
         values = {name: np.asarray(v[row]).tolist() for name, v in rows.data.inputs.items()}
         return Text(f"row {row}: {values}")

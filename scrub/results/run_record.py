@@ -39,7 +39,15 @@ Tensors (n samples, w positions, p named positions), by name:
                                                 [n, w or 1, size]: φ of each input on which a
                                                          node's sites or its children's summands
                                                          are computed; 1: the same at every position
+    node.I.own.class, node.I.other.class        [n]      of virtual rows that are means: the class
+    node.I.own.mean.tokens, node.I.other.mean.… [m, w]   the rows that they are means of, with
+                                                         .mean.mask, and .mean.class [m]
+    node.I.own.value, node.I.other.value                 what is given at every site: one number,
+                                                         [size], or [positions, size]
+    node.I.own.shift                            [size]   what is added to the values of own.tokens
 An entry with `at` "all" has no positions: index goes to index.
+A node's `virtual` in run.json says which of its inputs are virtual rows, and of what kind: "mean",
+"value" or "shift" (docs/semantics.md, Virtual rows). Those have a mask; tokens only a shift has.
 A leaf is computed on its own input; an internal node on its other input, with the children's
 values put in. Inputs that are no tokens are saved under their own names in the same way.
 """
@@ -55,6 +63,7 @@ from typing import Any
 import numpy as np
 
 from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.data.virtual import Averages, Filled, Shifted
 from scrub.draw import NodeDraw
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.splits import (
@@ -123,6 +132,7 @@ def _described(result: Result) -> dict[str, Any]:
                 "other": None if node.is_leaf else describe_sampler(node.node.other),
                 "routes": [_route(route) for route in node.routes],
             }
+            | _virtual(result.draws.nodes[node.path])
             for node in nodes
         ],
         "splits": [_split(site, split, result.tree) for site, split in _splits(result.tree)],
@@ -130,6 +140,19 @@ def _described(result: Result) -> dict[str, Any]:
         **_effect(result),
         "versions": _versions(),
     }
+
+
+def _virtual(drawn: NodeDraw) -> dict[str, Any]:
+    """Which inputs of a node are virtual rows, and of what kind."""
+    found = {
+        which: _KINDS[type(rows.data.given)]
+        for which, rows in (("own", drawn.own), ("other", drawn.other))
+        if rows is not None and rows.data.given is not None
+    }
+    return {"virtual": found} if found else {}
+
+
+_KINDS = {Averages: "mean", Filled: "value", Shifted: "shift"}
 
 
 def _metric(metric: Metric) -> dict[str, Any]:
@@ -280,6 +303,8 @@ def _estimates(
 
 def _estimated(split: Estimate, rows: Rows, width: int) -> np.ndarray:
     """φ per sample, [samples, width or 1, size]; 0 at positions for which it has no value."""
+    if rows.data.given is not None:
+        return _estimated_of_virtual(split, rows, width)
     distinct, which = np.unique(rows.index, return_inverse=True)
     values = np.asarray(split.function(rows.at(distinct)))
     values = values[:, None] if values.ndim == 2 else values[:, :width]
@@ -287,13 +312,58 @@ def _estimated(split: Estimate, rows: Rows, width: int) -> np.ndarray:
     return np.pad(values, ((0, 0), (0, missing), (0, 0)))[which]
 
 
+def _estimated_of_virtual(split: Estimate, rows: Rows, width: int) -> np.ndarray:
+    """φ of virtual rows: its mean, what is given, or that of the row and what is added."""
+    match rows.data.given:
+        case Averages() as given:
+            distinct, which = np.unique(rows.index, return_inverse=True)
+            of = [np.flatnonzero(given.class_of == number) for number in distinct]
+            means = [_estimated(split, Rows(given.source, r), width).mean(0) for r in of]
+            return np.stack(means)[which]
+        case Shifted() as given:
+            return _estimated(split, Rows(given.source, rows.index), width) + given.by
+        case Filled() as given:
+            like = np.zeros_like(_estimated(split, Rows(given.source, rows.index), width))
+            return (
+                like + given.value[..., : like.shape[1], :]
+                if given.value.ndim == 2
+                else (like + given.value)
+            )
+    raise AssertionError(f"{rows.data.name} has no virtual rows")
+
+
 def _inputs(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:
     data: Dataset = rows.data
+    if data.given is not None:
+        return _given(name, rows, width)
     found = {f"{name}.{key}": values[rows.index] for key, values in data.inputs.items()}
     if "tokens" in data.inputs:
         found[f"{name}.tokens"] = padded_tokens(data, width)[rows.index]
-    mask = np.arange(width) < data.lengths[rows.index][:, None]
-    return found | {f"{name}.mask": mask.astype(np.uint8)}
+    return found | {f"{name}.mask": _mask(rows, width)}
+
+
+def _mask(rows: Rows, width: int) -> np.ndarray:
+    return (np.arange(width) < rows.data.lengths[rows.index][:, None]).astype(np.uint8)
+
+
+def _given(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:
+    """What virtual rows are made of."""
+    mask = {f"{name}.mask": _mask(rows, width)}
+    match rows.data.given:
+        case Averages() as given:
+            members = np.flatnonzero(np.isin(given.class_of, rows.index))
+            classes = {
+                f"{name}.class": rows.index,
+                f"{name}.mean.class": given.class_of[members],
+            }
+            return mask | classes | _inputs(f"{name}.mean", Rows(given.source, members), width)
+        case Filled() as given:
+            return mask | {f"{name}.value": given.value}
+        case Shifted() as given:
+            return _inputs(name, Rows(given.source, rows.index), width) | {
+                f"{name}.shift": given.by
+            }
+    raise AssertionError(f"{rows.data.name} has no virtual rows")
 
 
 def _positions(name: str, rows: Rows, route: Route) -> dict[str, np.ndarray]:

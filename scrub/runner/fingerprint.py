@@ -25,6 +25,7 @@ import torch
 from attrs import field, frozen
 
 from scrub.data.dataset import Dataset
+from scrub.data.virtual import Averages, Filled, Given, Shifted
 from scrub.draw import Draws
 from scrub.errors import is_users
 from scrub.hypothesis.claim import Claim, unwrapped
@@ -162,7 +163,22 @@ def _table(data: Dataset) -> str:
     tables = (data.inputs, data.columns, data.positions, data.labels)
     arrays = [{name: _array(values) for name, values in table.items()} for table in tables]
     said = repr((data.name, [sorted(table.items()) for table in arrays], _array(data.lengths)))
-    return _digest([said.encode(), repr(data.pieces).encode()])
+    return _digest([said.encode(), repr(data.pieces).encode(), *_given(data.given)])
+
+
+def _given(given: Given | None) -> list[bytes]:
+    """What virtual rows are made of."""
+    match given:
+        case None:
+            return []
+        case Averages():
+            numbers = given.class_of
+        case Filled():
+            numbers = given.value
+        case Shifted():
+            numbers = given.by
+    said = repr((type(given).__name__, _table(given.source), _array(numbers)))
+    return [said.encode()]
 
 
 def _array(values: np.ndarray) -> str:

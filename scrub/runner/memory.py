@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scrub.draw import Draws
 from scrub.engine.budget import Budget, fit
+from scrub.engine.virtual import values_held
 from scrub.runner.context import Context
 from scrub.runner.planned import Planned
 
@@ -19,7 +20,7 @@ def make_room(planned: Planned, draws: Draws, context: Context) -> Budget:
     session, memory = context.session, context.options.memory
     found = fit(planned.plan, draws, planned.cache, memory)
     if not found.keep_cache and session.held():
-        session.forget_all_but(planned.cache, draws, planned.plan.plain)
+        session.forget_all_but(planned.cache, draws, values_held(planned.plan))
         found = fit(planned.plan, draws, planned.cache, memory)
     if not found.keep_cache and session.held():
         session.forget()

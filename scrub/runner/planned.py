@@ -15,6 +15,7 @@ from scrub.engine.budget import fit
 from scrub.engine.plan import plan
 from scrub.engine.prediction import RunCost, predict
 from scrub.engine.steps import Plan
+from scrub.engine.virtual import root_is_given, virtual_inputs
 from scrub.hypothesis.tree import Tree
 from scrub.model.registry import Model
 from scrub.runner.checkpoint import Checkpoint
@@ -113,6 +114,13 @@ def _planned(
 
 
 def _same_sites(one: Prepared, other: Prepared) -> bool:
-    """Whether two claims differ in samplers and data at most, and so have one plan."""
-    sites = [[(node.path, node.routes) for node in item.tree.walk()] for item in (one, other)]
-    return sites[0] == sites[1] and one.of_labels == other.of_labels
+    """Whether two claims differ in samplers and data at most, and so have one plan.
+
+    Of samplers a plan knows only which give virtual rows.
+    """
+
+    def known(tree: Tree) -> object:
+        sites = [(node.path, node.routes) for node in tree.walk()]
+        return sites, virtual_inputs(tree), root_is_given(tree)
+
+    return known(one.tree) == known(other.tree) and one.of_labels == other.of_labels

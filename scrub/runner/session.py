@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from scrub.data.dataset import Dataset, Recipe
 from scrub.draw import Draws
+from scrub.engine.activation_store import identity_of
 from scrub.engine.activations import ActivationCache, ActivationStore
 from scrub.errors import UserError
 from scrub.model.graph import Graph
@@ -127,7 +128,7 @@ class Session:
 
     def forget_all_but(self, cache: ActivationCache, draws: Draws, names: Iterable[str]) -> None:
         """Let go of all plain values but those that a run on these draws reads."""
-        datasets = {id(rows.data) for rows in draws.rows()}
+        datasets = {identity_of(rows.data) for rows in draws.rows()}
         values = {cache.graph.values[name] for name in names}
         for store in self._stores.values():
             if store is cache.store:

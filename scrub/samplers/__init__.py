@@ -22,27 +22,33 @@ from scrub.samplers.protocol import (
     source_of,
 )
 from scrub.samplers.rows import Agree, Differ, Exact, Uncond, Weighted
+from scrub.samplers.virtual import Constant, Mean, Steer, Zero, is_virtual
 
 __all__ = [
     "CLAIMED",
     "EVERY",
     "Agree",
+    "Constant",
     "Differ",
     "Exact",
     "Fixed",
     "Generate",
     "Input",
+    "Mean",
     "Paired",
     "Pool",
     "Randomness",
     "Sampler",
+    "Steer",
     "Together",
     "Uncond",
     "Weighted",
+    "Zero",
     "describe_sampler",
     "differ_of",
     "features_of",
     "is_own",
+    "is_virtual",
     "laws_of",
     "source_of",
 ]

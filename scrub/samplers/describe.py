@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scrub.samplers.protocol import differ_of, features_of
+from scrub.samplers.protocol import differ_of, features_of, is_own
 
 
 def describe_sampler(sampler: Any) -> str:
@@ -19,6 +19,7 @@ def describe_sampler(sampler: Any) -> str:
         given = getattr(sampler, attribute, None)
         if given is not None:
             said.append(_told(given))
+    said += () if is_own(sampler) else getattr(sampler, "words", ())
     said += features_of(sampler)
     differ = differ_of(sampler)
     if differ:

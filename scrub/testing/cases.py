@@ -12,7 +12,15 @@ from attrs import field, frozen
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import UserError, shortened
-from scrub.samplers import Generate, Sampler, describe_sampler, differ_of, features_of, is_own
+from scrub.samplers import (
+    Generate,
+    Sampler,
+    describe_sampler,
+    differ_of,
+    features_of,
+    is_own,
+    is_virtual,
+)
 from scrub.samplers.agreement import Choices, possible, weights_of
 from scrub.samplers.declarations import not_in_the_data, refuse
 from scrub.samplers.protocol import told
@@ -57,6 +65,8 @@ class Case:
             raise UserError(f"The laws of a sampler hold on a Dataset; {told(self.data)} is none.")
         refuse(self.sampler)
         wrong = not_in_the_data(self.sampler, self.data)
+        if is_virtual(self.sampler):
+            wrong.append(f"{self.name} draws virtual rows, and the laws of samplers are of inputs.")
         for column in self.at or ():
             if column not in self.data.positions:
                 wrong.append(str(self.data.lacks("position column", column)))

@@ -12,7 +12,7 @@ from scrub.data.dataset import Dataset
 from scrub.errors import Problem, Problems, UserError
 from scrub.hypothesis.sites import ALL
 from scrub.runner.prepare import Prepared
-from scrub.samplers import EVERY, Generate, Sampler, describe_sampler, laws_of
+from scrub.samplers import EVERY, Generate, Sampler, describe_sampler, is_virtual, laws_of
 from scrub.testing.cases import DRAWS, Broken, Case, is_theirs
 from scrub.testing.laws import broken_laws
 from scrub.testing.origins import OfClaim
@@ -76,11 +76,13 @@ class Holding:
         alike: names of those that were left out, being like `ALIKE` of our own that were held.
         below: names of the user's own that were left out, since they stand below rows of another
             dataset only, and draw from that one.
+        virtual: names of those that give virtual rows, which the laws are not about.
     """
 
     held: tuple[Held, ...]
     alike: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    virtual: tuple[str, ...] = ()
 
     def refuse(self) -> None:
         """Raise `UserError` with every law that is broken."""
@@ -101,6 +103,8 @@ class Holding:
             yield f"not held, being like {ALIKE} that were: {len(self.alike)} more ({named})"
         if self.below:
             yield f"not held, standing below rows of another dataset: {_some(self.below)}"
+        if self.virtual:
+            yield f"not held, giving virtual rows: {_some(self.virtual)}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -141,7 +145,15 @@ def hold(claims: Sequence[Prepared], model: str | None = None) -> Holding:
         tuple(_held(item, broken[item], between.get(item)) for item in kept),
         tuple(item.case.name for item in found if item not in kept),
         tuple(below),
+        _virtual(claims),
     )
+
+
+def _virtual(claims: Sequence[Prepared]) -> tuple[str, ...]:
+    """Names of the samplers of virtual rows."""
+    nodes = [node for claim in claims for node in claim.tree.walk()]
+    used = [n.node.sampler if n.is_leaf else n.node.other for n in nodes]
+    return tuple(dict.fromkeys(describe_sampler(one) for one in used if is_virtual(one)))
 
 
 def _samplers(claims: Sequence[Prepared]) -> tuple[list[_Found], list[str]]:
@@ -150,6 +162,8 @@ def _samplers(claims: Sequence[Prepared]) -> tuple[list[_Found], list[str]]:
     below: list[Sampler] = []
     for claim in claims:
         for trial in try_samplers(claim.tree, claim.data, Problems()):
+            if is_virtual(trial.sampler):
+                continue
             if trial.references.population is not claim.data:
                 below += [trial.sampler] if is_theirs(trial.sampler) else []
                 continue

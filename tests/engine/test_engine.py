@@ -10,7 +10,15 @@ from attrs import evolve
 from torch import Tensor
 
 from hypothesis import HealthCheck, given, settings
-from oracle.engines import ENGINE, MUTANTS, Engine, graph_of_case, mutated, within
+from oracle.engines import (
+    ENGINE,
+    MUTANTS,
+    VIRTUAL_MUTANTS,
+    Engine,
+    graph_of_case,
+    mutated,
+    within,
+)
 from scrub.draw import Draws, draw
 from scrub.engine.activations import ActivationCache
 from scrub.hypothesis.correspondence import Correspondence
@@ -114,7 +122,7 @@ def test_single_precision_is_within_its_tolerance(case: Case) -> None:
     assert difference(found, expected) < 1e-4
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", [*MUTANTS, *VIRTUAL_MUTANTS])
 def test_every_mutant_is_caught(name: str) -> None:
     """An engine with one changed line differs from the reference evaluator on some random case."""
     mutant = mutated(name)

@@ -34,11 +34,13 @@ PARTS = (
     "scrub.engine.steps",
     "scrub.engine.lower",
     "scrub.engine.readout",
+    "scrub.engine.activation_store",
+    "scrub.engine.virtual",
     "scrub.engine.narrow",
     "scrub.engine.dependencies",
     "scrub.engine.plan",
     "scrub.engine.alignment",
-    "scrub.engine.activation_store",
+    "scrub.engine.given",
     "scrub.engine.activations",
     "scrub.engine.sharing",
     "scrub.engine.lookup",
@@ -183,10 +185,61 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
 }
 """Name → (module, line as it is, line as a careless author might have it)."""
 
+VIRTUAL_MUTANTS: dict[str, tuple[str, str, str]] = {
+    "the mean of another class": (
+        "scrub.engine.given",
+        "place[rows.index] = np.arange(len(rows))",
+        "place[rows.index] = np.arange(len(rows))[::-1]",
+    ),
+    "the mean of all rows, pads with tokens": (
+        "scrub.engine.given",
+        "classes = torch.from_numpy(place[given.class_of[here]])",
+        "classes = torch.from_numpy(place[given.class_of[here]] * 0)",
+    ),
+    "the mean of one position": (
+        "scrub.engine.given",
+        "self.total.index_add_(0, of, value.to(self.total.dtype))",
+        "self.total.index_add_(0, of, value[:, :1].expand_as(value).to(self.total.dtype))",
+    ),
+    "the mean of the first rows": (
+        "scrub.engine.given",
+        "for start in range(0, len(members), at_once):",
+        "for start in range(0, min(at_once, len(members)), at_once):",
+    ),
+    "what is computed from means instead of the site's mean": (
+        "scrub.engine.activations",
+        "made = given_values(self.graph, here, width, lacking, at_once, computed)",
+        "known = given_values(self.graph, here, width, __import__('scrub.model.forward', "
+        "fromlist=['']).stored_sources(self.graph, lacking), at_once, computed); "
+        "made = known | forward(self.graph, inputs.batch(here), lacking - known.keys(), known)",
+    ),
+    "virtual rows are taken for what follows from them": (
+        "scrub.engine.narrow",
+        "if isinstance(step, SiteStep) and step.frame in attention.virtual:",
+        "if isinstance(step, SiteStep) and step.frame in ():",
+    ),
+    "streams of zeros lack the biases": (
+        "scrub.engine.given",
+        "total = total if stream.constant is None else total + stream.constant",
+        "total = total if stream.constant is None else total",
+    ),
+    "zeros see no token": (
+        "scrub.engine.given",
+        "masks = {name for name in names if is_mask(graph, name)}",
+        "masks = {name for name in names if name is None}",
+    ),
+    "what is steered loses its own value": (
+        "scrub.engine.given",
+        "return value + _along(by, value).to(value.device, value.dtype)",
+        "return 0 * value + _along(by, value).to(value.device, value.dtype)",
+    ),
+}
+"""The same of virtual rows."""
+
 
 def mutated(name: str) -> Engine:
     """The engine with that one line changed; the real one stays as it is."""
-    module, line, changed = MUTANTS[name]
+    module, line, changed = (MUTANTS | VIRTUAL_MUTANTS)[name]
     kept = {part: sys.modules.pop(part) for part in PARTS}
     packages = {
         part: getattr(importlib.import_module(_package(part)), _leaf(part)) for part in PARTS

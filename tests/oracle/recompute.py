@@ -6,6 +6,7 @@ For GPT-2 models and direct paths. A leaf of a claim's tree stands for sites of 
 its `own` input. Another node's sites are computed on its `other` input, save what its children
 claim: what a site reads is the stream of `other`, plus what the children write, minus what the
 plain model writes in their places; what follows (LayerNorm, attention, MLP) is computed anew.
+Of virtual rows the plain values are means over rows that are in the record, or given there.
 Exit code: 0 every number agrees, 1 some do not, 2 this script cannot recompute the record.
 """
 
@@ -52,6 +53,43 @@ class Frame:
         model(run[f"{name}.tokens"], attention_mask=self.real.long(), position_ids=self.index)
         for hook in hooks:
             hook.remove()
+        self.written = self.kept  # input streams, as they are the sums of what is written
+
+    @classmethod
+    def virtual(cls, model: GPT2LMHeadModel, run: dict[str, Tensor], name: str) -> "Frame":
+        """The frame of virtual rows: means over the rows of a class, or a value that is given."""
+        if f"{name}.shift" in run:
+            return cls(model, run, name)
+        if f"{name}.class" in run:
+            frame = cls(model, run, f"{name}.mean")
+            which = run[f"{name}.class"][:, None] == run[f"{name}.mean.class"]
+            weights = which.double() / which.sum(1, keepdim=True)
+            frame.kept = {
+                site: torch.einsum("nm,m...->n...", weights, value.double()).to(value.dtype)
+                for site, value in frame.kept.items()
+            }
+            frame.written = frame.kept
+        else:
+            frame = cls(model, run | {f"{name}.tokens": run[f"{name}.mask"].long() * 0}, name)
+            frame.kept = {site: torch.zeros_like(value) for site, value in frame.kept.items()}
+            frame.written, total = dict(frame.kept), torch.zeros_like(frame.kept["embed"])
+            for layer, block in enumerate(frame.core.h):
+                total = total + block.attn.c_proj.bias
+                frame.written[f"blocks.{layer}.mlp_in"] = total
+            frame.written["logits_in"] = total
+        frame.real = run[f"{name}.mask"].bool()
+        frame.row = torch.arange(len(frame.real))[:, None]
+        frame.index = torch.arange(frame.real.shape[1]).expand(frame.real.shape)
+        frame.name = name
+        return frame
+
+    def given(self, value: Tensor) -> Tensor:
+        """A site's value on virtual rows, whose plain value this is: what is given, or added."""
+        if f"{self.name}.value" in self.run:
+            given = self.run[f"{self.name}.value"].to(value.dtype)
+            return torch.zeros_like(value) + (given[: value.shape[1]] if given.ndim == 2 else given)
+        shift = self.run.get(f"{self.name}.shift")
+        return value if shift is None else value + shift.to(value.dtype)
 
     def part(self, site: str, head: int | None, value: Tensor) -> Tensor:
         return value.unflatten(-1, (self.heads, -1))[:, :, head] if site.endswith("z") else value
@@ -68,7 +106,7 @@ class Frame:
 
     def stream(self, name: str, head: int | None, landings: list[tuple]) -> Tensor:
         """What is read by a port. Children claim some of what is written to it, or it itself."""
-        total, port, written = self.kept[name], name.rpartition(".")[2], {}
+        total, port, written = self.written[name], name.rpartition(".")[2], {}
         before = list(self.kept)[: list(self.kept).index(name)]
         for site, of, part, into, value, at in landings:
             claims = (site, of) == (name, head) or (site in before and not site.endswith("_in"))
@@ -102,7 +140,8 @@ class Frame:
 def node_values(model: GPT2LMHeadModel, tree: list[dict], node: dict, run: dict) -> list[tuple]:
     """Of each cell (site, head, summand, ports, value [n, p, …], where it lands above [n, p])."""
     name, which = f"node.{node['id']}", "own" if node["leaf"] else "other"
-    frame, landings, found = Frame(model, run, f"{name}.{which}"), [], []
+    made = Frame.virtual if which in node.get("virtual", ()) else Frame
+    frame, landings, found = made(model, run, f"{name}.{which}"), [], []
     for child in (entry for entry in tree if entry["parent"] == node["id"]):
         landings += node_values(model, tree, child, run)
     for i, route in enumerate(node["routes"]):
@@ -112,8 +151,14 @@ def node_values(model: GPT2LMHeadModel, tree: list[dict], node: dict, run: dict)
             plain = frame.part(site, head, frame.kept[site])
             value = plain if node["leaf"] else frame.changed(site, head, landings)
             value = frame.summand(site, part, value)
+            value = frame.given(value) if node["leaf"] else value
             found.append((site, head, part, route["into"], value[frame.row, here], lands))
     return found
+
+
+def whole(name: str) -> bool:
+    """Whether a tensor of the record is of all samples together."""
+    return name[:6] == "split." or ".mean." in name or name.endswith((".value", ".shift"))
 
 
 def measured(metric: dict, logits: Tensor, run: dict[str, Tensor]) -> Tensor:
@@ -145,6 +190,10 @@ def main(folder: Path, directory: Path) -> int:
         "parts of heads or MLPs": parts - KNOWN,
         "such a split": {*splits.values()} - {"projection", "estimate"} or sites[0] & {*splits},
         "summands of a parent's own": any(splits.keys() & own & up for own, up in families),
+        "virtual other inputs of heads": any(
+            "other" in node.get("virtual", ()) and any(x.endswith("z") for x in sites[node["id"]])
+            for node in tree
+        ),
         "other sites' streams": any(not p.startswith(s[:-4]) for s, up in streams for p in up),
     }
     if any(obstacles.values()):
@@ -156,7 +205,7 @@ def main(folder: Path, directory: Path) -> int:
     columns = ["original", "baseline", *["before"] * effect, "scrubbed"]
     model = GPT2LMHeadModel.from_pretrained(directory).eval().to(dtype)
     for start in range(0, record["samples"], BATCH):
-        batch = {x: t if x[:6] == "split." else t[start:][:BATCH] for x, t in tensors.items()}
+        batch = {x: t if whole(x) else t[start:][:BATCH] for x, t in tensors.items()}
         frames = [(at[name], Frame(model, batch, name)) for name in at]
         outputs = [frame.kept["logits"][frame.row, batch[place]] for place, frame in frames]
         outputs.append(node_values(model, tree, tree[0], batch)[0][4])

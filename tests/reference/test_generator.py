@@ -16,6 +16,7 @@ from oracle import legality
 from oracle.engines import graph_of_case
 from scrub.checks.structure import check
 from scrub.data.dataset import Rows
+from scrub.data.virtual import Averages
 from scrub.draw import Draws, NodeDraw, draw
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import (
@@ -120,6 +121,9 @@ LEAST = {
     "summands": 0.1,
     "a summand of the parent's own site": 0.02,
     "below a summand": 0.02,
+    "virtual rows": 0.15,
+    "virtual other inputs": 0.1,
+    "means of several rows": 0.1,
 }
 """What the cases exercise, and the share of them that must at least."""
 
@@ -153,7 +157,7 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "four deep"
     if depth >= 5:
         yield "five deep"
-    if any(node.own.data is not case.data for node in draws.nodes.values()):
+    if any(node.own.population is not case.data for node in draws.nodes.values()):
         yield "another dataset"
     if tree.routes[0].cells[0].site != "logits":
         yield "other roots"
@@ -177,6 +181,16 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "a summand of the parent's own site"
     if any(cell.part is not None for above, _ in links for cell in cells_of(above)):
         yield "below a summand"
+    frames = {node.path: draws.nodes[node.path].frame for node in occurrences}
+    if any(rows.data.given is not None for rows in frames.values()):
+        yield "virtual rows"
+    if any(frames[node.path].data.given is not None for node in occurrences if node.children):
+        yield "virtual other inputs"
+    if any(
+        isinstance(g := rows.data.given, Averages) and g.class_of.max() < len(g.class_of) - 1
+        for rows in frames.values()
+    ):
+        yield "means of several rows"
 
 
 def cells_of(occurrence: Occurrence) -> list[Cell]:
@@ -255,7 +269,7 @@ def test_the_strategy_makes_trees(case: Case) -> None:
     for dataset in (case.data,):
         a, b, end = (dataset.positions[column] for column in ("a", "b", "end"))
         assert ((a < b) & (b < end)).all()
-        assert len(set(dataset.lengths)) > 1
+        assert len(set(dataset.lengths)) > 1 or "shape" in dataset.columns
 
 
 # Legality

@@ -71,7 +71,7 @@ def test_every_number_of_ioi_claim_3_is_recomputed(name: str, ioi_folder: Path) 
 
 def test_the_script_is_short_and_knows_nothing_of_scrub() -> None:
     text = SCRIPT.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 180
+    assert len(text.splitlines()) <= 240
     found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import)]
     found_from = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
     names = {alias.name for node in found for alias in node.names}

@@ -48,7 +48,17 @@ from scrub.hypothesis.splits import (
     source_positions,
 )
 from scrub.names import Cell
-from scrub.samplers import Agree, Exact, Fixed, Sampler, Uncond
+from scrub.samplers import (
+    Agree,
+    Constant,
+    Exact,
+    Fixed,
+    Mean,
+    Sampler,
+    Steer,
+    Uncond,
+    Zero,
+)
 from support import tiny_models
 
 ROWS = 10
@@ -81,13 +91,16 @@ def random_case(seed: int, nodes: int = 8) -> Case:
     rng = np.random.default_rng(seed)
     pools = (tiny_models.FAMILIES, tiny_models.GPT2S, tiny_models.NATIVES)
     name = str(rng.choice(list(pools[rng.choice(3, p=[0.4, 0.35, 0.25])])))
-    data, twin = random_dataset(rng, "data"), random_dataset(rng, "twin")
+    virtual = np.random.default_rng([seed, 1])  # of its own: all other cases stay as they are
+    shapes = int(virtual.integers(1, 4)) if virtual.random() < 0.3 else 0
+    data, twin = random_dataset(rng, "data", shapes), random_dataset(rng, "twin", shapes)
     columns = {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions}
     shape = tiny_models.SHAPES[name]
     splits = random_splits(rng, shape) if rng.random() < 0.35 else {}
     net = Net(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
     by_site = {site: split for site, (_, _, split) in splits.items()}
-    correspondence = Grower(rng, Geometry(net, columns), by_site, twin, nodes).grow()
+    grower = Grower(rng, Geometry(net, columns), by_site, twin, nodes, virtual, shapes)
+    correspondence = grower.grow()
     samples = int(rng.integers(3, 6))
     return Case(name, tiny_models.bridge(name), correspondence, data, samples, seed)
 
@@ -99,19 +112,28 @@ numbered_case = functools.cache(random_case)
 # Data
 
 
-def random_dataset(rng: np.random.Generator, name: str) -> Dataset:
-    """Rows of ragged lengths, with position columns a < b < end and features of two and three."""
+def random_dataset(rng: np.random.Generator, name: str, shapes: int = 0) -> Dataset:
+    """Rows of ragged lengths, with position columns a < b < end and features of two and three.
+
+    Args:
+        shapes: of how many shapes (length and positions) rows are, by column "shape"; 0: of any.
+    """
     longest = int(rng.integers(SHORTEST + 2, tiny_models.WIDTH + 1))
     lengths = rng.permutation([longest, *rng.integers(SHORTEST, longest + 1, ROWS - 1)])
+    shape = np.arange(ROWS) % (shapes or ROWS)
+    if shapes:  # some row is as long as indices go
+        lengths = lengths[np.argsort(lengths != longest, kind="stable")]
+    lengths, shaped = lengths[shape], {"shape": shape} if shapes else {}
     tokens = [rng.integers(0, tiny_models.VOCABULARY, length).tolist() for length in lengths]
     b = rng.integers(1, lengths - 1)
     a = rng.integers(0, b)
+    a, b = a[shape], b[shape]
     at_a = np.array([row[i] for row, i in zip(tokens, a, strict=True)])
     return Dataset(
         name,
         inputs={"tokens": pad(tokens, int(rng.integers(tiny_models.VOCABULARY)))},
         lengths=lengths,
-        columns={"two": at_a % 2, "three": rng.integers(0, 3, ROWS)},
+        columns={"two": at_a % 2, "three": rng.integers(0, 3, ROWS)} | shaped,
         positions={"a": a, "b": b, "end": lengths - 1},
     )
 
@@ -212,6 +234,8 @@ class Grower:
     splits: Mapping[str, Split]
     twin: Dataset
     nodes: int
+    virtual: np.random.Generator
+    shapes: int
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
@@ -370,10 +394,16 @@ class Grower:
     def correspondence(self, drafts: list[Draft]) -> Correspondence:
         made: dict[Draft, InterpNode] = {}
         for draft in sorted(drafts, key=lambda d: d.depth):
+            own = self.sampler(exact=0.1 if draft.above else 0.5)
+            other = self.sampler(exact=0.15 if draft.above else 0.3)
+            if self.shapes and not draft.children and self.virtual.random() < 0.5:
+                own = self.virtual_own(draft)
+            if self.shapes and draft.children and self.virtual.random() < 0.5:
+                other = self.mean() if self.virtual.random() < 0.7 else Zero()
             made[draft] = InterpNode(
                 draft.name,
-                self.sampler(exact=0.1 if draft.above else 0.5),
-                other=self.sampler(exact=0.15 if draft.above else 0.3),
+                own,
+                other=other,
                 parents=tuple(made[above] for above in draft.above),
             )
         order = self.rng.permutation(len(drafts))
@@ -385,3 +415,31 @@ class Grower:
         fixed = self.twin if self.chance(0.4) else self.rng.integers(0, ROWS, ROWS).tolist()
         options = [Uncond(), Agree("two"), Agree(["two", "three"]), Agree("end"), Fixed(fixed)]
         return options[self.rng.choice(5, p=[0.3, 0.25, 0.1, 0.1, 0.25])]
+
+    # Virtual rows
+
+    def mean(self) -> Mean:
+        options = [Mean("shape"), Mean("shape", "two")]
+        return (options + [Mean()] * (self.shapes == 1))[self.virtual.integers(len(options))]
+
+    def virtual_own(self, draft: Draft) -> Sampler:
+        """Values that fit the sites of a leaf. A mask is only averaged."""
+        claimed = {kind(cell) for route in draft.routes for cell in route.cells}
+        sizes = set(map(self.size, claimed))
+        if "mask" in claimed or self.virtual.random() < 0.4:
+            return self.mean()
+        (size,) = sizes if len(sizes) == 1 else (None,)
+        if size is None:
+            return Zero() if self.virtual.random() < 0.5 else Constant(self.virtual.normal())
+        vector = self.virtual.normal(size=size)
+        every = self.virtual.normal(size=(tiny_models.WIDTH, size))
+        options = [Zero(), Constant(vector), Constant(every), Steer(vector, by=-1.5)]
+        return options[self.virtual.integers(len(options))]
+
+    def size(self, part: str) -> int | None:
+        """How many numbers a site has at one position; None: one for each source position."""
+        if part == "logits":
+            return tiny_models.VOCABULARY
+        shape = self.geometry.net.shape
+        named = "d_model" if part == "attn_out" else SIZES.get(part)
+        return None if named is None else getattr(shape, named)

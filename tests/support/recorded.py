@@ -14,6 +14,7 @@ from oracle import recompute
 from scrub import (
     Agree,
     Claim,
+    Constant,
     Correspondence,
     Dataset,
     Exact,
@@ -21,8 +22,11 @@ from scrub import (
     Generate,
     Input,
     InterpNode,
+    Mean,
     Paired,
+    Steer,
     Uncond,
+    Zero,
     heads,
     input_stream,
     mlp,
@@ -260,6 +264,29 @@ def generated(_: Any) -> Correspondence:
     )
 
 
+def virtual(_: Any) -> Correspondence:
+    """Virtual rows of every kind, as leaves and as other inputs."""
+    rng = np.random.default_rng(6)
+    logits = InterpNode("logits", Exact(), other=Mean("end"))
+    kept = logits.child("kept", Exact())
+    zero = logits.child("zero", Zero())
+    constant = logits.child("constant", Constant(rng.normal(size=(WIDTH, 6))))
+    steered = logits.child("steered", Steer(rng.normal(size=12), by=-2))
+    late = logits.child("late", Exact(), other=Zero())
+    below = late.child("below", Mean("end", "kind"))
+    return Correspondence(
+        {
+            logits: output(at="end"),
+            kept: heads([(2, 0), (2, 1)], at="end"),
+            zero: heads([(1, 0)], at="end"),
+            constant: heads([(1, 1)], at="end"),
+            steered: mlp(1, at="end"),
+            late: mlp(2, at="end"),
+            below: heads([(0, 0)], at="end") | mlp(0, at="end"),
+        }
+    )
+
+
 CLAIMS: dict[str, tuple[Build, Metric]] = {
     "nested": (nested, logit_diff("right", "wrong")),
     "everywhere": (everywhere, cross_entropy("right")),
@@ -269,6 +296,7 @@ CLAIMS: dict[str, tuple[Build, Metric]] = {
     "estimated": (estimated, cross_entropy("right")),
     "alone": (alone, cross_entropy("wrong")),
     "generated": (generated, logit_diff("right", "wrong")),
+    "virtual": (virtual, logit_diff("right", "wrong")),
 }
 
 

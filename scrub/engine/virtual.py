@@ -1,0 +1,92 @@
+"""Virtual rows in a plan: which inputs they are, and which of their values are read.
+
+Of an input the cache stores what is worth it, and the rest is recomputed. Of a virtual row every
+value is given, also one that is not worth storing: f of a mean is not the mean of f. So of these
+rows exactly the sites and streams that are read are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from scrub.data.dataset import Rows
+from scrub.data.virtual import Averages
+from scrub.engine.activation_store import identity_of
+from scrub.engine.steps import Plan, StreamRead, StreamStep, Variable
+from scrub.hypothesis.tree import Tree
+from scrub.samplers import Zero, is_virtual
+
+
+def virtual_inputs(tree: Tree) -> frozenset[Variable]:
+    """The inputs that are virtual rows: own ones of leaves, and other ones."""
+    found = set[Variable]()
+    for node in tree.walk():
+        if node.is_leaf and is_virtual(node.node.sampler):
+            found.add(Variable(node.path, "own"))
+        if not node.is_leaf and is_virtual(node.node.other):
+            found.add(Variable(node.path, "other"))
+    return frozenset(found)
+
+
+def root_is_given(tree: Tree) -> bool:
+    """Whether the root's plain value is one that does not follow from what the root reads.
+
+    The mean of the logits does: they are linear in what they read.
+    """
+    return is_virtual(tree.node.sampler) if tree.is_leaf else isinstance(tree.node.other, Zero)
+
+
+def values_read(plan: Plan) -> dict[Variable, frozenset[str]]:
+    """The sites and streams that steps and result may read of each input's plain values."""
+    found: dict[Variable, set[str]] = {}
+
+    def add(frame: Variable, name: str) -> None:
+        found.setdefault(frame, set()).add(name)
+
+    for step in plan.steps:
+        if isinstance(step, StreamStep):
+            for patch in step.patches:
+                add(patch.source.frame, patch.site)
+                add(patch.over.frame, patch.site)
+            continue
+        for read in step.reads:
+            if isinstance(read, StreamRead):
+                add(step.frame, read.stream)
+                continue
+            for part in (*read.pieces, *read.patches):
+                add(part.source.frame, read.site)
+    for cell, source in plan.result.cells:
+        add(source.frame, cell.site)
+        if plan.before is not None:
+            add(plan.before.frame, cell.site)
+    return {frame: frozenset(names) for frame, names in found.items()}
+
+
+def values_held(plan: Plan) -> frozenset[str]:
+    """The sites and streams that a run keeps, of inputs or of virtual rows."""
+    return plan.plain.union(*(values_read(plan).get(v, ()) for v in plan.virtual))
+
+
+Given = tuple[Rows, frozenset[str]]
+"""Distinct virtual rows, and the values that are read of them."""
+
+
+def given_rows(plan: Plan, inputs: Mapping[Variable, Rows]) -> list[Given]:
+    """The virtual rows that were drawn, those of one dataset together."""
+    read = values_read(plan)
+    drawn: dict[object, Given] = {}
+    for variable, rows in inputs.items():
+        if rows.data.given is None:
+            continue
+        key = identity_of(rows.data)
+        known, names = drawn.get(key, (rows, frozenset[str]()))
+        every = rows.at(np.union1d(known.index, rows.index))
+        drawn[key] = (every, names | read.get(variable, frozenset()))
+    return list(drawn.values())
+
+
+def is_mean(rows: Rows) -> bool:
+    """Whether rows are means, which stay in the cache: they are few, and each of many rows."""
+    return isinstance(rows.data.given, Averages)
