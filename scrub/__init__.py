@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         supported,
         vacuous,
     )
+    from scrub.hypothesis.circuit import Circuit, edge
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
     from scrub.hypothesis.sites import (
@@ -64,6 +65,7 @@ _HOME = {
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
+    "scrub.hypothesis.circuit": "Circuit edge",
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
@@ -80,6 +82,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 
 __all__ = [
     "Agree",
+    "Circuit",
     "Claim",
     "Comparison",
     "Correspondence",
@@ -104,6 +107,7 @@ __all__ = [
     "anything",
     "claim",
     "compare",
+    "edge",
     "embeddings",
     "estimate",
     "explain",

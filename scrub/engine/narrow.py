@@ -119,9 +119,13 @@ def _touched_by_read(
 
 def _changed_by(what: Patch | Piece, frame: Variable, touched: list[Positions]) -> Positions:
     """Where a value that is read in this frame can differ from plain."""
+    if isinstance(what, Patch) and what.at != ALL:
+        return what.at
+    if isinstance(what, Patch) and what.within:
+        return what.within[0]
     if what.source.step is not None and what.source.frame == frame:
         return touched[what.source.step]
-    return what.at if isinstance(what, Patch) else ALL
+    return ALL
 
 
 def _reads(step: Step, attention: _Attention) -> Demand:
@@ -151,4 +155,5 @@ def _reads(step: Step, attention: _Attention) -> Demand:
 def _reads_of_patch(patch: Patch, frame: Variable, here: Positions) -> Demand:
     inside = patch.source.frame == frame
     landing = here if patch.at == ALL else patch.at
-    return [(patch.source, here if inside else patch.at), (patch.over, landing)]
+    asked = here if inside and patch.at == ALL else patch.at
+    return [(patch.source, asked), (patch.over, landing if patch.over.frame == frame else ALL)]

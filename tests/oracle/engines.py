@@ -30,6 +30,9 @@ from support.generator import Case
 
 PARTS = (
     "scrub.engine.ranges",
+    "scrub.engine.passing",
+    "scrub.engine.gates",
+    "scrub.engine.states",
     "scrub.engine.routing",
     "scrub.engine.steps",
     "scrub.engine.lower",
@@ -127,13 +130,13 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "paths may pass anything": (
         "scrub.engine.routing",
-        "return self.graph.passes(self.routes[route].through, cell)",
-        "return True",
+        "return passage(self.routes[route].through, cell, self.graph)",
+        "return Passage()",
     ),
     "paths never pass anything": (
         "scrub.engine.routing",
-        "return self.graph.passes(self.routes[route].through, cell)",
-        "return False",
+        "return passage(self.routes[route].through, cell, self.graph)",
+        "return Passage(())",
     ),
     "memo key without the open paths' draws": (
         "scrub.engine.dependencies",
@@ -172,8 +175,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "a child's value is added to what it replaces": (
         "scrub.engine.lower",
-        "values.append(((name, claim.at, value, base), head))",
-        "values.append(((name, claim.at, value, self.plain), head))",
+        "values.append(((name, claim.at, value, base, (), ()), head))",
+        "values.append(((name, claim.at, value, self.plain, (), ()), head))",
     ),
     "a child's value everywhere instead of at its positions": (
         "scrub.engine.routing",
