@@ -86,8 +86,9 @@ def _no_edge(edge: Edge, graph: Graph) -> Iterator[tuple[str, str]]:
         yield f"{said}: {edge.reader} reads nothing.", "Give a head, an MLP or the logits."
         return
     if edge.into is not None and edge.into not in ports:
-        yield f'{said}: {edge.reader} has no port "{edge.into}" by which it reads.', did_you_mean(
-            edge.into, sorted(ports)
+        yield (
+            f'{said}: {edge.reader} has no port "{edge.into}" by which it reads.',
+            did_you_mean(edge.into, sorted(ports)),
         )
         return
     writer = graph.component(edge.writer)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
+from scrub.checks.narrowing import LISTED, narrowing
 from scrub.checks.reachability import (
     Crossed,
     Explored,
@@ -13,7 +14,6 @@ from scrub.checks.reachability import (
     Shared,
     explore,
 )
-from scrub.checks.narrowing import LISTED, narrowing
 from scrub.data.dataset import Dataset
 from scrub.engine.gates import RouteId
 from scrub.errors import Problems, did_you_mean

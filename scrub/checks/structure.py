@@ -291,8 +291,9 @@ def _brought(node: Occurrence, which: str, data: Dataset, graph: Graph, problems
 def _positions(
     node: InterpNode, route: Route, data: Dataset, graph: Graph, problems: Problems
 ) -> None:
+    claimed = () if route.at == ALL else route.at
     passed = dict.fromkeys(spec for at in route.through.positions for spec in at)
-    _specs(node, [spec for spec in passed if spec not in route.at], data, problems)
+    _specs(node, [spec for spec in passed if spec not in claimed], data, problems)
     if route.at == ALL:
         return
     for cell in route.cells:

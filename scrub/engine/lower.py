@@ -213,7 +213,8 @@ class _Below:
                 self.differences[stream, routes] = below
             return
         patches = tuple(
-            Patch(name, heads, *change) for (name, *change), heads in _runs(values)
+            Patch(name, heads, at, value, base, within, without)
+            for (name, at, value, base, within, without), heads in _runs(values)
         )
         self.differences[stream, routes] = len(self.builder.steps)
         self.builder.steps.append(

@@ -100,7 +100,8 @@ def _touched(step: Step, touched: list[Positions], attention: _Attention) -> Pos
     else:
         for read in step.reads:
             changed += _touched_by_read(read, step, touched, attention)
-    return functools.reduce(union, changed)
+    # Where named positions can never meet, a step is plain after all: then it is what is asked.
+    return functools.reduce(union, changed) if changed else ALL
 
 
 def _touched_by_read(

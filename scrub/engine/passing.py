@@ -88,7 +88,9 @@ def regions(sets: Sequence[Specs]) -> Iterator[tuple[Region, frozenset[Specs]]]:
                 yield region, frozenset(chosen)
 
 
-def _divided(sets: tuple[Specs, ...], chosen: tuple[Specs, ...] = ()) -> Iterator[tuple[Specs, ...]]:
+def _divided(
+    sets: tuple[Specs, ...], chosen: tuple[Specs, ...] = ()
+) -> Iterator[tuple[Specs, ...]]:
     """Every choice of sets that may have a position in common."""
     if not sets:
         yield chosen

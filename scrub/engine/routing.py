@@ -16,7 +16,16 @@ from attrs import field, frozen
 
 from scrub.engine.gates import NO_GATE, Gates, RouteId
 from scrub.engine.passing import Passage, Specs, passage, regions
-from scrub.engine.states import CellEdge, Claimed, Open, Part, Routes, State, StreamEdge
+from scrub.engine.states import (
+    CellEdge,
+    Claimed,
+    Lane,
+    Open,
+    Part,
+    Routes,
+    State,
+    StreamEdge,
+)
 from scrub.hypothesis.sites import (
     ALL,
     At,
@@ -133,7 +142,9 @@ class Walk:
         parts = [part for part in parts if (part.open, part.claims) != base]
         return CellEdge(cell, *base, tuple(parts)) if parts or any(base) else None
 
-    def _entered_by(self, cell: Cell, here: frozenset[RouteId], passing: frozenset[RouteId]) -> State:
+    def _entered_by(
+        self, cell: Cell, here: frozenset[RouteId], passing: frozenset[RouteId]
+    ) -> State:
         """The state of a cell that some routes have entered, of which some may pass it."""
         key = (cell, here, passing)
         if key not in self._entered:

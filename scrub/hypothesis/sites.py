@@ -26,10 +26,12 @@ from scrub.hypothesis.arguments import (
     streams,
 )
 from scrub.hypothesis.circuit import Circuit, Placed
-from scrub.hypothesis.positions import ALL, At, Spec, as_positions
+from scrub.hypothesis.positions import ALL, At, as_positions
+from scrub.hypothesis.positions import Spec as Spec  # used by who speaks of a route's positions
 from scrub.hypothesis.splits import SourcePositions, Split
 from scrub.names import Cell
 from scrub.printing import printed
+
 
 @frozen(cache_hash=True)
 class Through:
@@ -79,11 +81,11 @@ class Through:
         return (*map(Placed, self.never), *self.never_at)
 
     @property
-    def positions(self) -> tuple[At, ...]:
-        """The positions that it names, of each exception and edge."""
-        placed = [one.at for one in (*self.passed, *self.barred) if one.at != ALL]
-        edges = [] if self.circuit is None else [edge.at for edge in self.circuit.edges]
-        return tuple(dict.fromkeys((*placed, *(at for at in edges if at != ALL))))
+    def positions(self) -> tuple[tuple[Spec, ...], ...]:
+        """The positions that it names, of each exception and edge that is not at all of them."""
+        edges = () if self.circuit is None else self.circuit.edges
+        ats = [one.at for one in (*self.passed, *self.barred, *edges)]
+        return tuple(at for at in dict.fromkeys(ats) if not isinstance(at, str))
 
     def __str__(self) -> str:
         if self.circuit is not None:

@@ -178,6 +178,38 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "values.append(((name, claim.at, value, base, (), ()), head))",
         "values.append(((name, claim.at, value, self.plain, (), ()), head))",
     ),
+    "positions of through are ignored": (
+        "scrub.engine.passing",
+        "return Passage(at, never)",
+        "return Passage(ALL if at else ())",
+    ),
+    "positions of through are those of the own input": (
+        "scrub.engine.compute",
+        "landing = chunk.frames.index(step.frame, step.stream, at, samples)",
+        "landing = chunk.frames.index("
+        "step.frame if patch.source.frame != step.frame else type(step.frame)(step.node, 'own'), "
+        "step.stream, at, samples)",
+    ),
+    "positions of edges are taken in the donor's frame": (
+        "scrub.engine.compute",
+        "named = chunk.frames.index(step.frame, step.stream, specs, samples)",
+        "named = chunk.frames.index(patch.source.frame, step.stream, specs, samples)",
+    ),
+    "positions of edges are ignored": (
+        "scrub.engine.gates",
+        "into.setdefault(graph.component(edge.writer), []).append(edge.at)",
+        'into.setdefault(graph.component(edge.writer), []).append("all")',
+    ),
+    "edges lead into every port": (
+        "scrub.engine.gates",
+        "ports = graph.read_by[reader[0]] if edge.into is None else (edge.into,)",
+        "ports = graph.read_by[reader[0]]",
+    ),
+    "what two routes may pass together is passed by neither": (
+        "scrub.engine.passing",
+        "if chosen:",
+        "if len(chosen) == 1:",
+    ),
     "a child's value everywhere instead of at its positions": (
         "scrub.engine.routing",
         "return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())",
