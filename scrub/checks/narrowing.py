@@ -52,7 +52,8 @@ def in_code(placed: Placed, graph: Graph) -> str:
     cell, site = placed.cell, graph.sites[placed.cell.site]
     at = ""
     if not isinstance(placed.at, str):
-        at = f"{placed.at!r}" if len(placed.at) > 1 else f"{placed.at[0]!r}"
+        specs = list(placed.at)
+        at = repr(placed.at) if len(specs) > 1 else repr(specs[0])
         at = f", at={at}".replace("'", '"')
     if site.layer is not None and cell.head is not None:
         return f"heads([({site.layer}, {cell.head})]{at})"

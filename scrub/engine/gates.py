@@ -82,7 +82,7 @@ class Gates:
             self._narrowed[stream, gate] = self._named(kept)
         return self._narrowed[stream, gate]
 
-    def _named(self, writers: dict[Component, At]) -> str:
+    def _named(self, writers: Mapping[Component, At]) -> str:
         if not writers:
             return NO_GATE
         place = self._place
