@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         unchanged,
         vacuous,
     )
+    from scrub.hypothesis.circuit import Circuit, edge
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
     from scrub.hypothesis.residual import residual
@@ -75,6 +76,7 @@ _HOME = {
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
+    "scrub.hypothesis.circuit": "Circuit edge",
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
@@ -93,6 +95,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 
 __all__ = [
     "Agree",
+    "Circuit",
     "Claim",
     "Comparison",
     "Constant",
@@ -117,12 +120,13 @@ __all__ = [
     "Uncond",
     "UserError",
     "Weighted",
-    "answers",
     "Zero",
+    "answers",
     "anything",
     "attends",
     "claim",
     "compare",
+    "edge",
     "embeddings",
     "estimate",
     "explain",

@@ -22,6 +22,7 @@ from scrub.data.dataset import Dataset
 from scrub.draw import Draws
 from scrub.errors import UserError
 from scrub.hypothesis.belief import Verdict
+from scrub.hypothesis.circuit import Placed
 from scrub.hypothesis.correspondence import InterpNode
 from scrub.hypothesis.sites import ALL, Route, Through
 from scrub.hypothesis.tree import Occurrence, Tree
@@ -167,17 +168,31 @@ def _paths(tree: Tree, through: Callable[[Through], Through]) -> Tree:
 
 
 def _free(through: Through, mlps: tuple[Cell, ...]) -> Through:
+    """The same, and through MLPs; what keeps to edges stays as it is."""
+    if through.circuit is not None:
+        cells = through.circuit.cells
+        more = () if through.circuit.edges else tuple(map(Placed, mlps))
+        return evolve(through, circuit=evolve(through.circuit, cells=cells + more))
     kinds = "mlps" if through.kinds == "none" else through.kinds
     never = tuple(cell for cell in through.never if cell not in mlps)
-    return evolve(through, kinds=kinds, never=never)
+    return evolve(through, kinds=kinds, never=never, never_at=_but(through.never_at, mlps))
 
 
 def _held(through: Through, mlps: tuple[Cell, ...]) -> Through:
+    """The same, but through no MLP; what keeps to edges stays as it is."""
+    if through.circuit is not None:
+        circuit = evolve(through.circuit, cells=_but(through.circuit.cells, mlps))
+        return evolve(through, circuit=circuit if circuit.cells or circuit.edges else None)
     also = tuple(cell for cell in through.also if cell not in mlps)
+    also_at = _but(through.also_at, mlps)
     if through.kinds != "anything":
-        return evolve(through, kinds="none", also=also)
+        return evolve(through, kinds="none", also=also, also_at=also_at)
     more = tuple(cell for cell in mlps if cell not in through.never)
-    return evolve(through, also=also, never=through.never + more)
+    return evolve(through, also=also, also_at=also_at, never=through.never + more)
+
+
+def _but(placed: tuple[Placed, ...], mlps: tuple[Cell, ...]) -> tuple[Placed, ...]:
+    return tuple(one for one in placed if one.cell not in mlps)
 
 
 def _others(tree: Tree, other: Sampler) -> Tree:

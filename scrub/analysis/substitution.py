@@ -22,6 +22,7 @@ from attrs import evolve, frozen
 
 from scrub.analysis.legality import problems
 from scrub.data.dataset import Dataset
+from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.tree import Tree
 from scrub.model.graph import Component, Graph, Site
@@ -68,8 +69,10 @@ def pools(tree: Tree, graph: Graph) -> tuple[Pool, ...]:
         if cell.part is not None and cell.head is None
     }
     routes = [route for node in tree.walk()[1:] for route in node.routes]
-    named = {graph.component(c) for r in routes for c in (*r.cells, *r.through.also)} - fixed
-    barred = {graph.component(cell) for route in routes for cell in route.through.never}
+    passed = [placed.cell for route in routes for placed in route.through.passed]
+    claimed = [cell for route in routes for cell in route.cells]
+    named = {graph.component(cell) for cell in (*claimed, *passed)} - fixed
+    barred = {graph.component(p.cell) for route in routes for p in route.through.barred}
     layers: dict[object, list[Component]] = {}
     for component in sorted(named, key=str):
         layers.setdefault(_kind(component, graph), []).append(component)
@@ -183,8 +186,22 @@ def substituted(tree: Tree, instead: Instead, graph: Graph) -> Tree:
         other, number = instead[component]
         return evolve(old, site=old.site if other == component[0] else other, head=number)
 
+    def placed(which: tuple[Placed, ...]) -> tuple[Placed, ...]:
+        return tuple(evolve(one, cell=cell(one.cell)) for one in which)
+
+    def circuit(old: Circuit) -> Circuit:
+        edges = (evolve(e, writer=cell(e.writer), reader=cell(e.reader)) for e in old.edges)
+        return Circuit(placed(old.cells), tuple(edges))
+
     def through(old: Through) -> Through:
-        return evolve(old, also=tuple(map(cell, old.also)), never=tuple(map(cell, old.never)))
+        return evolve(
+            old,
+            also=tuple(map(cell, old.also)),
+            never=tuple(map(cell, old.never)),
+            also_at=placed(old.also_at),
+            never_at=placed(old.never_at),
+            circuit=None if old.circuit is None else circuit(old.circuit),
+        )
 
     def route(old: Route) -> Route:
         return evolve(old, cells=tuple(map(cell, old.cells)), through=through(old.through))
@@ -206,6 +223,7 @@ def _claimed(tree: Tree) -> object:
             one.at,
             one.into,
             (through.kinds, frozenset(through.also), frozenset(through.never)),
+            (frozenset(through.also_at), frozenset(through.never_at), through.circuit),
         )
 
     return tuple((node.path, frozenset(map(route, node.routes))) for node in tree.walk())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
+from scrub.checks.narrowing import LISTED, narrowing
 from scrub.checks.reachability import (
     Crossed,
     Explored,
@@ -14,8 +15,9 @@ from scrub.checks.reachability import (
     explore,
 )
 from scrub.data.dataset import Dataset
-from scrub.engine.routing import RouteId
+from scrub.engine.gates import RouteId
 from scrub.errors import Problems, did_you_mean
+from scrub.hypothesis.circuit import Placed
 from scrub.hypothesis.sites import (
     ALL,
     Route,
@@ -29,8 +31,7 @@ from scrub.names import Cell
 PAIRS = 12
 """Overlaps of a node's children that are told two by two; of more, children are told in groups."""
 NAMED = 3
-"""Siblings that a sentence names, and cells that it lists, at most."""
-LISTED = 12
+"""Siblings that a sentence names, at most."""
 APART = "Give them different sites, positions or ports (into=)."
 
 
@@ -62,6 +63,8 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
                     problems.add(
                         *_no_path(node, below, number, cell, graph, data), node=below.node.name
                     )
+            if route.through.circuit is not None:
+                _unused(node, below, number, explored, problems)
             lost = [
                 spec
                 for spec in route.at
@@ -75,6 +78,23 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
                     node=below.node.name,
                 )
     _overlaps(explored, node, graph, problems)
+
+
+def _unused(
+    node: Occurrence, child: Occurrence, number: int, explored: Explored, problems: Problems
+) -> None:
+    """A circuit of sites of which no path between two nodes passes any."""
+    (child_number,) = (n for n, other in enumerate(node.children) if other is child)
+    circuit = child.routes[number].through.circuit
+    assert circuit is not None
+    reached = explored.reached.get((child_number, number))
+    if reached and circuit.cells and not explored.passed[child_number, number]:
+        problems.add(
+            f'No path from "{node.node.name}" passes anything of {circuit}.',
+            "Name what lies between a node and its parent; a path that passes nothing is "
+            "through=none.",
+            node=child.node.name,
+        )
 
 
 def _overlaps(explored: Explored, node: Occurrence, graph: Graph, problems: Problems) -> None:
@@ -103,11 +123,12 @@ def _overlap(
 ) -> tuple[str, str]:
     """In words, with the narrowing that would make it legal."""
     first, at = _name(node, overlap.first), _route(node, overlap.first).at
+    where = "" if at == ALL else f" at {', '.join(map(str, at))}"
     if not overlap.through:
-        where = "" if at == ALL else f" at {', '.join(map(str, at))}"
         return f'It and "{first}" both claim {_listed(cells)}{where}, by the same port.', APART
-    what = f'Its path runs through {_listed(cells)}, which "{first}" claims.'
-    return what, _narrowing(_route(node, overlap.second).through, cells, f'"{first}"', graph)
+    what = f'Its path runs through {_listed(cells)}{where}, which "{first}" claims.'
+    through = _route(node, overlap.second).through
+    return what, narrowing(through, [Placed(c, at) for c in cells], f'"{first}"', graph)
 
 
 def _many_share(shared: list[Shared], node: Occurrence, problems: Problems) -> None:
@@ -148,20 +169,9 @@ def _many_cross(crossed: list[Crossed], node: Occurrence, graph: Graph, problems
         claim = "claims" if len(names) == 1 else "claim"
         problems.add(
             f"{paths} through {_listed(cells)}, which {_quoted(names)} {claim}.",
-            _narrowing(passed, cells, _quoted(names[:1]), graph),
+            narrowing(passed, [Placed(cell) for cell in cells], _quoted(names[:1]), graph),
             node=first,
         )
-
-
-def _narrowing(through: Through, cells: Sequence[Cell], first: str, graph: Graph) -> str:
-    """What to do about a path that runs through cells that others claim."""
-    if not all(graph.passes(through, cell) for cell in cells):
-        return f"Make it a child of {first}, or let it enter by another port (into=)."
-    narrowed = evolve(through, never=())
-    excluded = [*through.never, *cells]
-    more = ", …" if len(excluded) > LISTED else ""
-    listed = ", ".join(_in_code(cell, graph) for cell in excluded[:LISTED])
-    return f"Write through={narrowed}.excluding({listed}{more})."
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -175,16 +185,6 @@ def _quoted(names: Sequence[str]) -> str:
 def _listed(cells: Sequence[Cell]) -> str:
     more = f" and {len(cells) - LISTED:,} more" if len(cells) > LISTED else ""
     return ", ".join(map(str, cells[:LISTED])) + more
-
-
-def _in_code(cell: Cell, graph: Graph) -> str:
-    """The cell's component as a user writes it."""
-    site = graph.sites[cell.site]
-    if site.layer is not None and cell.head is not None:
-        return f"heads([({site.layer}, {cell.head})])"
-    if site.layer is not None and site.part == "mlp":
-        return f"mlp({site.layer})"
-    return f'site("{cell.site}")'
 
 
 def _no_path(
@@ -201,6 +201,12 @@ def _no_path(
         lone = evolve(node, children=(evolve(child, routes=(tried,), children=()),))
         return bool(explore(lone, graph, data).reached.get((0, 0)))
 
+    circuit = route.through.circuit
+    if circuit is not None and circuit.edges:
+        own = {graph.component(c) for r in node.routes for c in r.cells}
+        readers = list(dict.fromkeys(edge.reader for edge in circuit.edges))
+        if not own & {graph.component(reader) for reader in readers}:
+            return what, f"The circuit has edges into {_listed(readers)} only."
     if works(cells=(cell,), through=Through("anything")):
         return what, "There is one with through=anything."
     if works(cells=(cell,), into=None):

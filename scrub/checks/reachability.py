@@ -13,12 +13,10 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from scrub.data.dataset import Dataset
-from scrub.engine.routing import (
-    CellEdge,
-    RouteId,
-    State,
-    Walk,
-)
+from scrub.engine.gates import RouteId
+from scrub.engine.passing import Region
+from scrub.engine.routing import Walk
+from scrub.engine.states import CellEdge, Part, State
 from scrub.hypothesis.sites import (
     ALL,
     At,
@@ -26,16 +24,21 @@ from scrub.hypothesis.sites import (
     Spec,
 )
 from scrub.hypothesis.tree import Occurrence
-from scrub.model.graph import Graph
+from scrub.model.graph import Component, Graph
 from scrub.names import Cell
 
 
 @frozen(cache_hash=True)
 class Reach:
-    """Positions at which a value is read: these, or (`before`) all that they attend to."""
+    """Positions at which a value is read: these, or (`before`) all that they attend to.
+
+    Attributes:
+        without: positions at which it is not read, where these are all.
+    """
 
     at: At
     before: bool = False
+    without: frozenset[Spec] = frozenset()
 
 
 Claims = tuple[tuple[RouteId, tuple[Spec | None, ...]], ...]
@@ -84,9 +87,11 @@ class Explored:
 
     Attributes:
         reached: per route the cells that it ends at, with the positions of theirs that it reaches.
+        passed: per route that keeps to a circuit the components that it passes.
     """
 
     reached: Mapping[RouteId, Mapping[Cell, set[Spec | None]]]
+    passed: Mapping[RouteId, set[Component]]
     overlaps: tuple[Shared | Crossed, ...]
     meetings: Meetings
 
@@ -126,6 +131,7 @@ class Meetings:
     compared: dict[tuple[Spec, Spec, bool], bool] = field(factory=dict)
     _fitting: dict[tuple[At, Reach], tuple[Spec | None, ...]] = field(factory=dict)
     _groups: dict[frozenset[Spec], dict[Spec, Spec]] = field(factory=dict)
+    _inside: dict[tuple[Region, Reach], tuple[Spec, ...]] = field(factory=dict)
 
     def fitting(self, at: At, reach: Reach) -> tuple[Spec | None, ...]:
         """The positions of a claim at which a value is read; None stands for all of them."""
@@ -135,8 +141,49 @@ class Meetings:
             self._fitting[key] = tuple(s for s in specs if s is None or self._includes(reach, s))
         return self._fitting[key]
 
+    def _beyond(self, spec: Spec, others: frozenset[Spec]) -> bool:
+        """Whether a position is none of some others, in some row."""
+        if spec in others:
+            return False
+        here = self.data.position(spec)
+        return bool(np.logical_and.reduce([self.data.position(o) != here for o in others]).any())
+
+    def outside(self, parts: tuple[Part, ...], reach: Reach) -> Reach | None:
+        """What is left of a reach but for the parts of a writer; None where nothing is."""
+        whole = [p.region for p in parts if not p.region.within and not p.region.without]
+        taken = frozenset(spec for region in whole for spec in region.at)
+        if not taken or reach.before:
+            return reach
+        if reach.at == ALL:
+            return evolve(reach, without=reach.without | taken)
+        left = tuple(spec for spec in reach.at if self._beyond(spec, taken))
+        return evolve(reach, at=left) if left else None
+
+    def inside(self, region: Region, reach: Reach) -> tuple[Spec, ...]:
+        """The named positions of a region at which a value is read, in some row."""
+        key = (region, reach)
+        if key not in self._inside:
+            self._inside[key] = tuple(
+                spec
+                for spec in region.at
+                if self._includes(reach, spec) and self._is_in(spec, region)
+            )
+        return self._inside[key]
+
+    def _is_in(self, spec: Spec, region: Region) -> bool:
+        """Whether a named position is in a region, in some row."""
+        here = self.data.position(spec)
+        found = np.ones(len(here), dtype=bool)
+        for among, specs in ((True, region.within), (False, region.without)):
+            for each in specs:
+                same = [self.data.position(other) == here for other in each]
+                found &= np.logical_or.reduce(same) == among
+        return bool(found.any())
+
     def _includes(self, reach: Reach, spec: Spec) -> bool:
         """Whether a named position is among those of a reach, in some row."""
+        if reach.without and not self._beyond(spec, reach.without):
+            return False
         if reach.at == ALL or spec in reach.at or (reach.before and not self.causal):
             return True
         return any(self.meet(spec, other, before=reach.before) for other in reach.at)
@@ -249,7 +296,12 @@ class _Explorer:
             for route in self.walk.node.routes
             for cell in route.cells
         ]
+        kept = {n for n, _ in enumerate(self.routes) if self.walk.routes[n, 0].through.circuit}
+        passed: dict[int, set[Component]] = {lone: set() for lone in kept}
         for place in self._all_below(starts):
+            if kept and place not in starts:
+                for lone in {way.route[0] for way in place[1] if way.onward} & kept:
+                    passed[lone].add(self.walk.graph.component(place[0]))
             for edge, here in self.edges(place):
                 ends = self._ends(edge, here)
                 for lone, specs in ends.items():
@@ -260,7 +312,8 @@ class _Explorer:
             for routes, found in zip(self.routes, reached, strict=True)
             for route in routes
         }
-        return Explored(each, tuple(overlaps), self.meetings)
+        circuits = {route: passed[lone] for lone in kept for route in self.routes[lone]}
+        return Explored(each, circuits, tuple(overlaps), self.meetings)
 
     def _all_below(self, starts: Iterable[Place], known: Container[Place] = ()) -> list[Place]:
         """These places and all that their paths come to, each once, up to those that are known."""
@@ -282,16 +335,27 @@ class _Explorer:
     def _found(self, cell: Cell, state: State, reach: Reach) -> list[Edge]:
         found: list[Edge] = []
         for port, edge in self.walk.edges(cell, state):
-            here = Reach(reach.at, reach.before or port.everywhere)
+            here = Reach(reach.at, before=True) if port.everywhere else reach
             if isinstance(edge, CellEdge):
                 if edge.open or edge.claims:
                     found.append((edge, here))
                 continue
             stream: str | None = edge.stream if edge.routes else None
             while stream is not None:
-                found += [(writer, here) for writer in self.walk.writers(stream, edge.routes)]
+                for writer in self.walk.writers(stream, edge.routes):
+                    left = self.meetings.outside(writer.parts, here) if writer.parts else here
+                    if left is not None and (writer.open or writer.claims):
+                        found.append((writer, left))
+                    found += self._parts(writer, here)
                 stream = self.walk.graph.streams[stream].base
         return found
+
+    def _parts(self, writer: CellEdge, reach: Reach) -> Iterator[Edge]:
+        """A writer where other routes may pass it, if that is among the positions of a reach."""
+        for part in writer.parts:
+            specs = self.meetings.inside(part.region, reach)
+            if specs and (part.open or part.claims):
+                yield CellEdge(writer.cell, part.open, part.claims), Reach(specs)
 
     def _ends(self, edge: CellEdge, reach: Reach) -> dict[int, tuple[Spec | None, ...]]:
         """The children that claim a cell where it is read, each with the positions."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
+from scrub.checks.circuits import check_passed
 from scrub.checks.metrics import check_effect, check_metric
 from scrub.checks.paths import check_paths
 from scrub.checks.samplers import check_pools, input_problems, try_samplers
@@ -58,6 +61,7 @@ def check(
     for node, sites in correspondence.sites.items():
         for route in sites.routes:
             _cells(node, route, graph, problems)
+            check_passed(node, route, graph, problems)
     _splits(correspondence, graph, problems)
     check_pools(correspondence.sites, problems)
     known = _datasets(correspondence, data)
@@ -151,7 +155,8 @@ def _tree(correspondence: Correspondence, problems: Problems) -> None:
 
 
 def _cells(node: InterpNode, route: Route, graph: Graph, problems: Problems) -> None:
-    for cell in (*route.cells, *route.through.also, *route.through.never):
+    passed = (placed.cell for placed in (*route.through.passed, *route.through.barred))
+    for cell in (*route.cells, *passed):
         if cell.site not in graph.sites:
             problems.add(*_no_site(cell, graph), node=node.name)
             continue
@@ -289,18 +294,33 @@ def _brought(node: Occurrence, which: str, drawn: Rows, graph: Graph, problems: 
                 if spec not in data.positions:
                     problems.add(str(data.lacks("position column", spec)), node=reader.node.name)
             _coinciding(reader.node, [s for s in specs if s in data.positions], data, problems)
+            passed = dict.fromkeys(s for at in route.through.positions for s in at)
+            for spec in passed if reader is not node else ():
+                if isinstance(spec, str) and spec not in (*data.positions, *specs):
+                    problems.add(str(data.lacks("position column", spec)), node=reader.node.name)
 
 
 def _positions(
     node: InterpNode, route: Route, data: Dataset, graph: Graph, problems: Problems
 ) -> None:
+    claimed = () if route.at == ALL else route.at
+    passed = dict.fromkeys(spec for at in route.through.positions for spec in at)
+    _specs(node, [spec for spec in passed if spec not in claimed], data, problems)
     if route.at == ALL:
         return
     for cell in route.cells:
         if cell.site in graph.sites and not graph.sites[cell.site].positions:
             problems.add(f"{cell} has no positions.", "Leave out at=.", node=node.name)
             return
-    for spec in route.at:
+    _specs(node, route.at, data, problems)
+    _coinciding(
+        node, [s for s in route.at if isinstance(s, int) or s in data.positions], data, problems
+    )
+
+
+def _specs(node: InterpNode, specs: Iterable[Spec], data: Dataset, problems: Problems) -> None:
+    """Positions that the dataset does not have."""
+    for spec in specs:
         if isinstance(spec, int) and not 0 <= spec < data.width:
             problems.add(
                 f'Position {spec} is outside dataset "{data.name}": its rows have positions 0 to '
@@ -314,9 +334,6 @@ def _positions(
                 did_you_mean(spec, data.positions),
                 node=node.name,
             )
-    _coinciding(
-        node, [s for s in route.at if isinstance(s, int) or s in data.positions], data, problems
-    )
 
 
 def _coinciding(node: InterpNode, specs: list[Spec], data: Dataset, problems: Problems) -> None:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from scrub.engine.alignment import group_by_length, scatter, scatter_add
 from scrub.engine.lookup import Chunk, Samples, lookup_difference, lookup_plain, lookup_site
+from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import Patch, SiteRead, SiteStep, Step, StreamRead, StreamStep
 from scrub.hypothesis.sites import ALL
@@ -76,7 +77,7 @@ def compute_stream(chunk: Chunk, step: StreamStep, samples: Samples) -> Tensor:
         total = lookup_difference(chunk, step.base, step.at, samples)
     target = chunk.frames.index(step.frame, step.stream, step.at, samples)
     for patch in step.patches:
-        change, landing = _change(chunk, patch, step, samples)
+        change, landing = _change(chunk, patch, step, samples, target)
         if total is None:
             total = change.new_zeros(*target.shape, *change.shape[2:])
         if landing is None or patch.at == step.at:
@@ -135,7 +136,11 @@ def _patched(
 
 
 def _change(
-    chunk: Chunk, patch: Patch, step: StreamStep, samples: Samples
+    chunk: Chunk,
+    patch: Patch,
+    step: StreamStep,
+    samples: Samples,
+    target: Int[Tensor, "n positions"],
 ) -> tuple[Tensor, Int[Tensor, "n positions"] | None]:
     """What a patch adds to a stream, and at which indices; None: at the step's own."""
     site, heads = patch.site, patch.heads
@@ -152,7 +157,32 @@ def _change(
     write = chunk.plan.graph.sites[site].write
     if write is not None:
         change = write(change, head_indices(heads, chunk.plan.graph))
+    if patch.within or patch.without:
+        at = target if landing is None else landing
+        inside = _inside(chunk, patch, step, at, samples)
+        change.masked_fill_(~inside.reshape(*at.shape, *[1] * (change.dim() - 2)), 0)
     return change, landing
+
+
+def _inside(
+    chunk: Chunk,
+    patch: Patch,
+    step: StreamStep,
+    at: Int[Tensor, "n positions"],
+    samples: Samples,
+) -> Bool[Tensor, "n positions"]:
+    """Whether a patch is put at each of these indices of the step's frame."""
+
+    def among(specs: Specs) -> Bool[Tensor, "n positions"]:
+        named = chunk.frames.index(step.frame, step.stream, specs, samples)
+        return (at[:, :, None] == named[:, None]).any(dim=-1)
+
+    inside = torch.ones_like(at, dtype=torch.bool)
+    for specs in patch.within:
+        inside &= among(specs)
+    for specs in patch.without:
+        inside &= ~among(specs)
+    return inside
 
 
 def _one_per_head(value: Tensor, heads: int) -> Tensor:

@@ -10,13 +10,9 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from scrub.engine.routing import (
-    CellEdge,
-    Routes,
-    State,
-    StreamEdge,
-    Walk,
-)
+from scrub.engine.passing import Specs
+from scrub.engine.routing import Walk
+from scrub.engine.states import CellEdge, Routes, State, StreamEdge
 from scrub.engine.steps import (
     Patch,
     Piece,
@@ -35,6 +31,9 @@ from scrub.model.graph import Graph, Port
 from scrub.names import Cell
 
 K = TypeVar("K", bound=Hashable)
+
+Change = tuple[str, At, Source, Source, tuple[Specs, ...], tuple[Specs, ...]]
+"""What a patch of a stream says, but for the heads."""
 
 
 def lower(tree: Tree, graph: Graph) -> tuple[tuple[Step, ...], Result]:
@@ -129,7 +128,9 @@ class _Below:
             if routes in known:
                 return
             known.add(routes)
-            yield from ((w.cell, w.state) for w in self.walk.writers(stream, routes))
+            for writer in self.walk.writers(stream, routes):
+                yield writer.cell, writer.state
+                yield from ((writer.cell, part.state) for part in writer.parts)
             stream = self.builder.graph.streams[stream].base
             routes = routes if stream is None else self.walk.narrow(stream, routes)
 
@@ -174,26 +175,46 @@ class _Below:
             ),
         )
 
+    def _changes(self, writer: CellEdge, base: Source) -> Iterator[Change]:
+        """What a writer changes at positions at which other routes may pass."""
+        name = writer.cell.site
+        for part in writer.parts:
+            region = part.region
+            if not part.claims:
+                source = self._source(writer.cell, part.state)
+                if source != base:
+                    yield name, region.at, source, base, region.within, region.without
+            for claim in part.claims:
+                value = self._value(claim.child, writer.cell)
+                if claim.at != ALL or value != base:
+                    within = tuple(s for s in (region.at, *region.within) if s != claim.at)
+                    yield name, claim.at, value, base, within, region.without
+
     def _add_stream(self, stream: str, routes: Routes) -> None:
         """The step of a stream; none where it takes nothing new since the stream it continues."""
-        values: list[tuple[tuple[str, At, Source, Source], int | None]] = []
+        values: list[tuple[Change, int | None]] = []
         for writer in self.walk.writers(stream, routes):
             name, head = writer.cell.site, writer.cell.head
             base = self._source(writer.cell, writer.state)
             if writer.state:
-                values.append(((name, ALL, base, self.plain), head))
+                values.append(((name, ALL, base, self.plain, (), ()), head))
             for claim in writer.claims:
                 value = self._value(claim.child, writer.cell)
-                values.append(((name, claim.at, value, base), head))
+                values.append(((name, claim.at, value, base, (), ()), head))
+                if claim.at == ALL:
+                    base = value
+            values += ((change, head) for change in self._changes(writer, base))
         continues = self.builder.graph.streams[stream].base
         below = None
         if continues is not None:
             below = self.differences.get((continues, self.walk.narrow(continues, routes)))
-        if below is not None and not values:
-            self.differences[stream, routes] = below
+        if not values:
+            if below is not None:
+                self.differences[stream, routes] = below
             return
         patches = tuple(
-            Patch(name, heads, at, value, base) for (name, at, value, base), heads in _runs(values)
+            Patch(name, heads, at, value, base, within, without)
+            for (name, at, value, base, within, without), heads in _runs(values)
         )
         self.differences[stream, routes] = len(self.builder.steps)
         self.builder.steps.append(

@@ -105,7 +105,8 @@ def _touched(step: Step, touched: list[Positions], attention: _Attention) -> Pos
     else:
         for read in step.reads:
             changed += _touched_by_read(read, step, touched, attention)
-    return functools.reduce(union, changed)
+    # Where named positions can never meet, a step is plain after all: then it is what is asked.
+    return functools.reduce(union, changed) if changed else ALL
 
 
 def _touched_by_read(
@@ -124,9 +125,13 @@ def _touched_by_read(
 
 def _changed_by(what: Patch | Piece, frame: Variable, touched: list[Positions]) -> Positions:
     """Where a value that is read in this frame can differ from plain."""
+    if isinstance(what, Patch) and what.at != ALL:
+        return what.at
+    if isinstance(what, Patch) and what.within:
+        return what.within[0]
     if what.source.step is not None and what.source.frame == frame:
         return touched[what.source.step]
-    return what.at if isinstance(what, Patch) else ALL
+    return ALL
 
 
 def _reads(step: Step, attention: _Attention) -> Demand:
@@ -156,4 +161,5 @@ def _reads(step: Step, attention: _Attention) -> Demand:
 def _reads_of_patch(patch: Patch, frame: Variable, here: Positions) -> Demand:
     inside = patch.source.frame == frame
     landing = here if patch.at == ALL else patch.at
-    return [(patch.source, here if inside else patch.at), (patch.over, landing)]
+    asked = here if inside and patch.at == ALL else patch.at
+    return [(patch.source, asked), (patch.over, landing if patch.over.frame == frame else ALL)]

@@ -14,6 +14,18 @@ from functools import cached_property
 
 from attrs import field, frozen
 
+from scrub.engine.gates import NO_GATE, Gates, RouteId
+from scrub.engine.passing import Passage, Specs, passage, regions
+from scrub.engine.states import (
+    CellEdge,
+    Claimed,
+    Lane,
+    Open,
+    Part,
+    Routes,
+    State,
+    StreamEdge,
+)
 from scrub.hypothesis.sites import (
     ALL,
     At,
@@ -23,61 +35,6 @@ from scrub.hypothesis.sites import (
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Component, Graph, Port
 from scrub.names import Cell
-
-RouteId = tuple[int, int]
-"""Number of the child among its siblings, and of the route among the child's."""
-
-
-@frozen(order=True, cache_hash=True)
-class Open:
-    """A route that may be followed through a port of the component at hand.
-
-    `onward` says whether it may leave the component by that port, or only end inside.
-    """
-
-    route: RouteId
-    port: str
-    onward: bool
-
-
-State = frozenset[Open]
-Routes = frozenset[RouteId]
-PLAIN: State = frozenset()
-
-
-@frozen(order=True)
-class Claimed:
-    """A child's value stands here, at these positions of the parent's frame."""
-
-    child: int
-    at: At
-
-
-@frozen
-class CellEdge:
-    """What a port takes of a cell of its own component, or a stream of one of its writers.
-
-    Attributes:
-        open: the state of the cell, as if nothing were claimed.
-        claims: the children whose values stand here instead, at some positions or all.
-    """
-
-    cell: Cell
-    open: State
-    claims: tuple[Claimed, ...]
-
-    @property
-    def state(self) -> State:
-        """The state of what is left to compute: plain where a child's value stands everywhere."""
-        return PLAIN if any(claim.at == ALL for claim in self.claims) else self.open
-
-
-@frozen
-class StreamEdge:
-    """What a port reads of a stream: the stream with these routes open."""
-
-    stream: str
-    routes: Routes
 
 
 @frozen(eq=False)
@@ -92,10 +49,13 @@ class Walk:
     node: Occurrence
     _found: dict[tuple[object, ...], bool] = field(factory=dict, init=False)
     _writers: dict[tuple[str, Routes], list[CellEdge]] = field(factory=dict, init=False)
-    _entered: dict[tuple[Cell, Routes], State] = field(factory=dict, init=False)
+    _entered: dict[tuple[Cell, frozenset[RouteId], frozenset[RouteId]], State] = field(
+        factory=dict, init=False
+    )
     _entering: dict[Component, Routes] = field(factory=dict, init=False)
-    _passing: dict[Component, dict[Through, bool]] = field(factory=dict, init=False)
-    _leading: dict[str, Routes] = field(factory=dict, init=False)
+    _passing: dict[Component, dict[Through, Passage]] = field(factory=dict, init=False)
+    _leading: dict[str, frozenset[RouteId]] = field(factory=dict, init=False)
+    _lanes: dict[str, Routes] = field(factory=dict, init=False)
     _by_port: dict[State, dict[str, list[Open]]] = field(factory=dict, init=False)
 
     @cached_property
@@ -106,17 +66,20 @@ class Walk:
             for number, route in enumerate(below.routes)
         }
 
+    @cached_property
+    def _gates(self) -> Gates:
+        return Gates(self.graph, self.routes)
+
+    @cached_property
+    def _edged(self) -> frozenset[RouteId]:
+        """The routes that keep to edges."""
+        return frozenset(self._gates.edged)
+
     def start(self, cell: Cell) -> State:
         """The state of one of the node's own sites: every child's route, by the ports it enters."""
-        return self._pruned(
-            cell,
-            {
-                Open(route, port, True)
-                for port in self.graph.outer_ports[self.graph.sites[cell.site].group]
-                for route in self._leave_by(cell, port)
-                if self._admits(route, port)
-            },
-        )
+        every = frozenset(self.routes)
+        opens = self._opens(cell, every, every)
+        return self._pruned(cell, {o for o in opens if self._admits(o.route, o.port)})
 
     def edges(self, cell: Cell, state: State) -> list[tuple[Port, CellEdge | StreamEdge]]:
         """What each port of a cell in a state reads."""
@@ -131,56 +94,113 @@ class Walk:
         """The writers of one stream (not of those that it continues) that differ from plain."""
         if (stream, routes) not in self._writers:
             cells = self.graph.writing[stream] if routes else ()
-            entered = (cell for cell in cells if not routes.isdisjoint(self.entering(cell)))
-            edges = [CellEdge(c, self.enter(c, routes), self._claims(c, routes)) for c in entered]
-            self._writers[stream, routes] = [edge for edge in edges if edge.claims or edge.open]
+            gated = [lane for lane in sorted(routes) if lane[2]] if self._edged else []
+            found = (self._writer(cell, routes, gated) for cell in cells)
+            self._writers[stream, routes] = [edge for edge in found if edge is not None]
         return self._writers[stream, routes]
 
-    def enter(self, cell: Cell, routes: Routes) -> State:
-        """The state in which routes that come along a stream find a writer."""
-        if (cell, routes) not in self._entered:
-            here = routes & self.entering(cell)
-            passing = {route for route in here if self._may_pass(route, cell)}
-            opens = {
-                Open(route, port, route in passing)
-                for port in self.graph.outer_ports[self.graph.sites[cell.site].group]
-                for route in here & self._leave_by(cell, port)
-            }
-            self._entered[cell, routes] = self._pruned(cell, opens)
-        return self._entered[cell, routes]
+    def _writer(self, cell: Cell, routes: Routes, gated: list[Lane]) -> CellEdge | None:
+        """A writer as routes find it that come along a stream; None where it is plain."""
+        component = self.graph.component(cell)
+        comes = {lane[:2]: Passage() for lane in routes & self.entering(cell)}
+        passes = {route: self._may_pass(route, cell) for route in comes}
+        for lane in gated:
+            at = self._gates.admits(lane[2], component)
+            if at is not None:
+                comes[lane[:2]] = passes[lane[:2]] = Passage(at)
+        if not comes:
+            return None
+        if all(p.everywhere or p.nowhere for p in (*comes.values(), *passes.values())):
+            passing = frozenset(route for route in passes if passes[route].everywhere)
+            state = self._entered_by(cell, frozenset(comes), passing)
+            claims = self._claims(cell, frozenset(comes))
+            return CellEdge(cell, state, claims) if claims or state else None
+        return self._divided(cell, comes, passes)
+
+    def _divided(
+        self, cell: Cell, comes: dict[RouteId, Passage], passes: dict[RouteId, Passage]
+    ) -> CellEdge | None:
+        """A writer that routes enter or pass at some positions only."""
+        claiming = sorted(self._claiming.get(cell, frozenset()) & set(comes))
+        named = [self.routes[route].at for route in claiming]
+        sets = [one for route in sorted(comes) for one in (*comes[route].sets, *passes[route].sets)]
+        sets += [at for at in named if not isinstance(at, str)]
+
+        def found(within: frozenset[Specs]) -> tuple[State, tuple[Claimed, ...]]:
+            here = frozenset(route for route in comes if comes[route].holds(within))
+            passing = frozenset(route for route in here if passes[route].holds(within))
+            stands: dict[int, At] = {}
+            for route in (r for r in claiming if r in here):
+                at = self.routes[route].at
+                if at == ALL or (at in within and route[0] not in stands):
+                    stands[route[0]] = at
+            claims = tuple(Claimed(child, at) for child, at in stands.items())
+            return self._entered_by(cell, here, passing), claims
+
+        base = found(frozenset())
+        parts = [Part(region, *found(within)) for region, within in regions(sets)]
+        parts = [part for part in parts if (part.open, part.claims) != base]
+        return CellEdge(cell, *base, tuple(parts)) if parts or any(base) else None
+
+    def _entered_by(
+        self, cell: Cell, here: frozenset[RouteId], passing: frozenset[RouteId]
+    ) -> State:
+        """The state of a cell that some routes have entered, of which some may pass it."""
+        key = (cell, here, passing)
+        if key not in self._entered:
+            self._entered[key] = self._pruned(cell, self._opens(cell, here, passing))
+        return self._entered[key]
+
+    def _opens(
+        self, cell: Cell, here: frozenset[RouteId], passing: frozenset[RouteId]
+    ) -> set[Open]:
+        """The ways of these routes out of a component, or to where they end in it."""
+        component = self.graph.component(cell)
+        ending = self._ending.get(component[0], frozenset())
+        free = here - self._edged if self._edged else here
+        opens: set[Open] = set()
+        for port in self.graph.outer_ports[component[0]]:
+            for route in free & self._leave_by(cell, port):
+                opens.add(Open(route, port, route in passing))
+            for route in here & self._edged:
+                gate = self._gates.of(route, component, port) if route in passing else NO_GATE
+                if gate or route in ending:
+                    opens.add(Open(route, port, bool(gate), gate))
+        return opens
 
     def entering(self, cell: Cell) -> Routes:
-        """The routes that pass a component or end in it."""
+        """The routes that pass a component somewhere, or end in it; but those that keep to edges."""
         component = self.graph.component(cell)
         if component not in self._entering:
             passing = (
                 routes
                 for through, routes in self._by_through.items()
-                if self._may_pass(routes[0], cell)
+                if not self._may_pass(routes[0], cell).nowhere
             )
-            ending = self._ending.get(component[0], ())
-            self._entering[component] = frozenset(ending).union(*passing)
+            ending = self._ending.get(component[0], frozenset()) - self._edged
+            every = ending.union(*passing)
+            self._entering[component] = frozenset((*route, NO_GATE) for route in every)
         return self._entering[component]
 
-    def _leave_by(self, cell: Cell, port: str) -> Routes:
+    def _leave_by(self, cell: Cell, port: str) -> frozenset[RouteId]:
         """The routes that a component's port may be of use to: a quick way to leave most out."""
         group = self.graph.sites[cell.site].group
         streams = self.graph.read_by[group].get(port, ())
         return self._ending.get(group, frozenset()).union(*map(self.leading, streams))
 
-    def _may_pass(self, route: RouteId, cell: Cell) -> bool:
-        """Whether a route passes a component: asked once for all that pass through the same."""
+    def _may_pass(self, route: RouteId, cell: Cell) -> Passage:
+        """Where a route passes a component: asked once for all that pass through the same."""
         known = self._passing.setdefault(self.graph.component(cell), {})
         through = self.routes[route].through
         if through not in known:
             known[through] = self._passes(route, cell)
         return known[through]
 
-    def _passes(self, route: RouteId, cell: Cell) -> bool:
-        return self.graph.passes(self.routes[route].through, cell)
+    def _passes(self, route: RouteId, cell: Cell) -> Passage:
+        return passage(self.routes[route].through, cell, self.graph)
 
     @cached_property
-    def _ending(self) -> dict[str, Routes]:
+    def _ending(self) -> dict[str, frozenset[RouteId]]:
         """The routes that end in each group of sites."""
         ending: dict[str, set[RouteId]] = {}
         for route, ends in self.routes.items():
@@ -189,7 +209,7 @@ class Walk:
         return {group: frozenset(routes) for group, routes in ending.items()}
 
     @cached_property
-    def _claiming(self) -> dict[Cell, Routes]:
+    def _claiming(self) -> dict[Cell, frozenset[RouteId]]:
         """The routes that claim each cell."""
         claiming: dict[Cell, set[RouteId]] = {}
         for route, ends in self.routes.items():
@@ -199,15 +219,22 @@ class Walk:
 
     @cached_property
     def _by_through(self) -> dict[Through, list[RouteId]]:
-        """The routes by what they may pass through."""
+        """The routes by what they may pass through, but those that keep to edges."""
         found: dict[Through, list[RouteId]] = {}
         for route, ends in self.routes.items():
-            found.setdefault(ends.through, []).append(route)
+            if route not in self._edged:
+                found.setdefault(ends.through, []).append(route)
         return found
 
     def narrow(self, stream: str, routes: Routes) -> Routes:
         """The routes that still lead somewhere along a stream."""
-        return routes & self.leading(stream) if routes else routes
+        if not routes:
+            return routes
+        free = routes & self._leading_lanes(stream)
+        if not self._edged:
+            return free
+        gated = [(*lane[:2], self._gates.along(stream, lane[2])) for lane in routes if lane[2]]
+        return free.union(lane for lane in gated if lane[2])
 
     def _admits(self, route: RouteId, port: str) -> bool:
         into = self.routes[route].into
@@ -218,7 +245,7 @@ class Walk:
     ) -> CellEdge | StreamEdge:
         """What a port reads in a state, whose ways are given by their ports."""
         if port.source in self.graph.streams:
-            onward = frozenset(o.route for o in ways.get(port.name, ()) if o.onward)
+            onward = frozenset((*o.route, o.gate) for o in ways.get(port.name, ()) if o.onward)
             return StreamEdge(port.source, self.narrow(port.source, onward))
         below = Cell(port.source, cell.head)
         inside = frozenset(o for lead in port.leads for o in ways.get(lead, ()))
@@ -226,7 +253,7 @@ class Walk:
         entered = frozenset(route for route, ports in times.items() if ports == len(port.leads))
         return CellEdge(below, self._pruned(below, inside), self._claims(below, entered))
 
-    def _claims(self, cell: Cell, routes: Routes) -> tuple[Claimed, ...]:
+    def _claims(self, cell: Cell, routes: frozenset[RouteId]) -> tuple[Claimed, ...]:
         """The children whose route ends at this cell, one entry a child."""
         positions: dict[int, list[At]] = {}
         for child, number in sorted(routes & self._claiming.get(cell, frozenset())):
@@ -240,7 +267,7 @@ class Walk:
             way
             for way in opens
             if way.onward
-            and any(way.route in self.leading(stream) for stream in streams.get(way.port, ()))
+            and any(self._goes_along(stream, way) for stream in streams.get(way.port, ()))
         }
         ending = self._ending.get(self.graph.sites[cell.site].group, frozenset())
         ports: dict[RouteId, set[str]] = {}
@@ -252,6 +279,11 @@ class Walk:
             for way in opens
             if way.route in ports and self._useful(way, frozenset(ports[way.route]), cell)
         )
+
+    def _goes_along(self, stream: str, way: Open) -> bool:
+        if way.gate:
+            return bool(self._gates.along(stream, way.gate))
+        return way.route in self.leading(stream)
 
     def _useful(self, way: Open, entered: frozenset[str], cell: Cell) -> bool:
         """Whether a route that is open at a cell leads by its port to a cell of the component.
@@ -274,8 +306,14 @@ class Walk:
         ends = port.leads <= entered and way.route in claiming
         return ends or self._useful(way, entered & port.leads, below)
 
-    def leading(self, stream: str) -> Routes:
-        """The routes that claim what writes to a stream, or what feeds what they may pass there.
+    def _leading_lanes(self, stream: str) -> Routes:
+        if stream not in self._lanes:
+            self._lanes[stream] = frozenset((*route, NO_GATE) for route in self.leading(stream))
+        return self._lanes[stream]
+
+    def leading(self, stream: str) -> frozenset[RouteId]:
+        """The routes that claim what writes to a stream, or what feeds what they may pass there;
+        but those that keep to edges.
 
         Of the streams that this depends on those come first that stand first: models are deep.
         """
@@ -301,14 +339,16 @@ class Walk:
                 for streams in self.graph.read_by[self.graph.sites[cell.site].group].values():
                     yield from streams
 
-    def _leads(self, stream: str) -> Routes:
+    def _leads(self, stream: str) -> frozenset[RouteId]:
         base = self.graph.streams[stream].base
         found = set() if base is None else set(self._leading[base])
         for cell in self.graph.writing[stream]:
-            left = self.entering(cell) - found
+            left = frozenset(lane[:2] for lane in self.entering(cell)) - found
             if left:
                 found |= left & self._claiming.get(cell, frozenset())
-                found |= {way.route for way in self.enter(cell, frozenset(left - found))}
+                here = frozenset(left - found)
+                passing = frozenset(r for r in here if not self._may_pass(r, cell).nowhere)
+                found |= {way.route for way in self._entered_by(cell, here, passing)}
         return frozenset(found)
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from attrs import frozen
 
+from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions
-from scrub.engine.routing import Routes, State
+from scrub.engine.states import Routes, State
 from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
@@ -52,6 +53,9 @@ class Patch:
 
     Attributes:
         over: where the values come from that are replaced (a stream subtracts them).
+        within: sets of named positions of the reader's frame; values are put only at positions
+            that are in each of these in their row.
+        without: the same, and only at positions that are in none of these.
     """
 
     site: str
@@ -59,6 +63,8 @@ class Patch:
     at: At
     source: Source
     over: Source
+    within: tuple[Specs, ...] = ()
+    without: tuple[Specs, ...] = ()
 
 
 @frozen

@@ -25,44 +25,75 @@ from scrub.hypothesis.arguments import (
     several,
     streams,
 )
+from scrub.hypothesis.circuit import Circuit, Placed
+from scrub.hypothesis.positions import ALL, At, as_positions
+from scrub.hypothesis.positions import Spec as Spec  # used by who speaks of a route's positions
 from scrub.hypothesis.splits import SourcePositions, Split
 from scrub.names import Cell
 from scrub.printing import printed
 
-Spec = str | int
-"""One position: the name of a position column, or an index from the first real token."""
-
-ALL: Literal["all"] = "all"
-"""All positions, mapped index to index."""
-
-At = Literal["all"] | tuple[Spec, ...]
-
 
 @frozen(cache_hash=True)
 class Through:
-    """The sites that a path may pass through: `none`, `mlps` or `anything`, with exceptions.
+    """The sites that a path may pass: `none`, `mlps` or `anything`, with exceptions; or a circuit.
 
     `anything.excluding(heads([(0, 0)]), mlp(1))` passes through everything but those;
     `none.including(heads([(3, 1)]))` through that head alone. A site is entered by all its ports at
-    all its positions.
+    all its positions, or at those that the exception names: `none.including(mlp(0, at="s2"))` may
+    pass what MLP 0 writes at S2. What is excluded at a position is not passed there, whatever is
+    included.
+
+    Attributes:
+        kinds: what it passes but for the exceptions; of a circuit: "none".
+        also, never: what is included and excluded at all positions.
+        also_at, never_at: what is included and excluded at some.
+        circuit: what is passed beside, given as `through=circuit`.
     """
 
     kinds: Literal["none", "mlps", "anything"]
     also: tuple[Cell, ...] = ()
     never: tuple[Cell, ...] = ()
+    also_at: tuple[Placed, ...] = ()
+    never_at: tuple[Placed, ...] = ()
+    circuit: Circuit | None = None
 
     def excluding(self, *sites: Sites) -> Through:
-        """The same, but not through these sites."""
-        return evolve(self, never=self.never + _whole(sites, "excluding"))
+        """The same, but not through these sites, at the positions that they name."""
+        whole, placed = _exceptions(sites, "excluding")
+        return evolve(self, never=self.never + whole, never_at=self.never_at + placed)
 
     def including(self, *sites: Sites) -> Through:
-        """The same, and through these sites."""
-        return evolve(self, also=self.also + _whole(sites, "including"))
+        """The same, and through these sites, at the positions that they name."""
+        whole, placed = _exceptions(sites, "including")
+        return evolve(self, also=self.also + whole, also_at=self.also_at + placed)
+
+    @property
+    def passed(self) -> tuple[Placed, ...]:
+        """The sites that are named as passed, with their positions, those of edges too."""
+        circuit = self.circuit or Circuit()
+        ends = (cell for edge in circuit.edges for cell in (edge.writer, edge.reader))
+        whole = dict.fromkeys((*self.also, *ends))
+        return (*map(Placed, whole), *self.also_at, *circuit.cells)
+
+    @property
+    def barred(self) -> tuple[Placed, ...]:
+        """The sites that are excluded, with their positions."""
+        return (*map(Placed, self.never), *self.never_at)
+
+    @property
+    def positions(self) -> tuple[tuple[Spec, ...], ...]:
+        """The positions that it names, of each exception and edge that is not at all of them."""
+        edges = () if self.circuit is None else self.circuit.edges
+        ats = [one.at for one in (*self.passed, *self.barred, *edges)]
+        return tuple(at for at in dict.fromkeys(ats) if not isinstance(at, str))
 
     def __str__(self) -> str:
-        also = f".including({', '.join(map(str, self.also))})" if self.also else ""
-        never = f".excluding({', '.join(map(str, self.never))})" if self.never else ""
-        return f"{self.kinds}{also}{never}"
+        if self.circuit is not None:
+            return str(self.circuit)
+        also, never = (*self.also, *self.also_at), (*self.never, *self.never_at)
+        including = f".including({', '.join(map(str, also))})" if also else ""
+        excluding = f".excluding({', '.join(map(str, never))})" if never else ""
+        return f"{self.kinds}{including}{excluding}"
 
 
 none = Through("none")
@@ -74,9 +105,16 @@ KINDS = {through.kinds: through for through in (none, mlps, anything)}
 PARTS_OF_PATTERN = ("q", "k", "mask")
 
 
-def _through(through: Through | str) -> Through:
+def _through(through: Through | Circuit | str) -> Through:
     if isinstance(through, Through):
         return through
+    if isinstance(through, Circuit):
+        if not through.cells and not through.edges:
+            raise UserError(
+                "through=Circuit(): the circuit is empty. Where a path may pass nothing, write "
+                "through=none."
+            )
+        return Through("none", circuit=through)
     if isinstance(through, str) and through in KINDS:
         return KINDS[through]
     if isinstance(through, str):
@@ -85,31 +123,6 @@ def _through(through: Through | str) -> Through:
         f"through= is of type {type(through).__name__}. Give none, mlps or anything, such as "
         "anything.excluding(heads([(0, 0)]))."
     )
-
-
-def _at(at: Spec | Sequence[Spec]) -> At:
-    if isinstance(at, str) and at == ALL:
-        return ALL
-    specs = tuple(_spec(item, at) for item in several(at))
-    if not specs:
-        raise UserError('at=() names no position. Give a column, an index, several, or "all".')
-    if len(set(specs)) < len(specs):
-        raise UserError(f"at={specs!r} names a position twice.")
-    return specs
-
-
-def _spec(item: Any, at: Any) -> Spec:
-    if isinstance(item, str) and item == ALL:
-        raise UserError(f'at={printed(at)}: "all" stands by itself. Write at="all".')
-    if isinstance(item, str):
-        return item
-    index = number(item)
-    if index is None:
-        raise UserError(
-            f"at={printed(at)}: {printed(item)} is no position. Give the name of a position "
-            'column, a whole number counted from the first token, several of these, or "all".'
-        )
-    return index
 
 
 def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
@@ -143,7 +156,7 @@ class Route:
     """
 
     cells: tuple[Cell, ...]
-    at: At = field(default=ALL, converter=_at)
+    at: At = field(default=ALL, converter=as_positions)
     into: frozenset[str] | None = field(default=None, converter=_into)
     through: Through = field(default=none, converter=_through)
     split: Split | None = None
@@ -169,14 +182,12 @@ def _given(sites: Any, taker: str) -> Sites:
     )
 
 
-def _whole(sites: Sequence[Sites], verb: str) -> tuple[Cell, ...]:
+def _exceptions(sites: Sequence[Sites], verb: str) -> tuple[tuple[Cell, ...], tuple[Placed, ...]]:
+    """The sites that are named at all positions, and those that are named at some."""
     routes = [route for group in sites for route in _given(group, f"{verb}(…)").routes]
-    if any(route.at != ALL for route in routes):
-        raise UserError(
-            f"{verb}(…) speaks of whole sites: a path passes a site at all its positions. "
-            "Leave out at=."
-        )
-    return tuple(cell for route in routes for cell in route.cells)
+    whole = tuple(cell for route in routes if route.at == ALL for cell in route.cells)
+    placed = tuple(Placed(c, route.at) for route in routes if route.at != ALL for c in route.cells)
+    return whole, placed
 
 
 def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:

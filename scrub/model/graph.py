@@ -18,7 +18,6 @@ from attrs import Factory, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Rows
-from scrub.hypothesis.sites import Through
 from scrub.names import Cell
 
 Component = tuple[str, int | None]
@@ -201,6 +200,15 @@ class Graph:
         }
 
     @cached_property
+    def written(self) -> dict[str, frozenset[Component]]:
+        """Per stream the components that write to it, or to one that it continues."""
+        written: dict[str, frozenset[Component]] = {}
+        for name, stream in self.streams.items():
+            mine = frozenset(map(self.component, self.writing[name]))
+            written[name] = mine if stream.base is None else mine | written[stream.base]
+        return written
+
+    @cached_property
     def read_by(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Per group the streams that its components read, by port."""
         read: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -245,16 +253,6 @@ class Graph:
 
     def component(self, cell: Cell) -> Component:
         return self.sites[cell.site].group, cell.head
-
-    def passes(self, through: Through, cell: Cell) -> bool:
-        """Whether a path may pass through the component of this cell."""
-        here = self.component(cell)
-        if here in {self.component(c) for c in through.never}:
-            return False
-        if here in {self.component(c) for c in through.also}:
-            return True
-        kind = self.sites[cell.site].kind
-        return through.kinds == "anything" or (through.kinds == "mlps" and kind == "mlp")
 
     def spread(self, name: str) -> bool:
         """Whether a site or stream has a position axis."""

@@ -18,7 +18,9 @@ from scrub.hypothesis.sites import Through
 from scrub.hypothesis.splits import Estimate
 from scrub.model.graph import Graph, Port, Site, Where
 from scrub.names import Cell
+from scrub.reference import places
 from scrub.reference.path import Path
+from scrub.reference.places import Step
 from scrub.reference.summands import Summands, estimated, from_source
 from scrub.reference.tree import root_value
 from scrub.reference.virtual import Given, given_to
@@ -109,7 +111,8 @@ def from_inputs(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
 def arrived(cell: Cell, port: Port, frame: Frame, paths: list[Path]) -> Tensor:
     """What a port of a site reads: a site of the same component, or a stream."""
     if port.source in frame.graph.streams:
-        return stream(port.source, frame, [path for path in paths if path.leaves_by(port.name)])
+        leaving = [path for path in paths if path.leaves_by(port.name)]
+        return stream(port.source, frame, leaving, (cell, port.name))
     source = frame.graph.sites[port.source]
     return read(Cell(port.source, cell.head if source.heads else None), frame, paths)
 
@@ -150,22 +153,34 @@ def summands_of(
     return lambda name: frame.summands.summand(cell.site, name, whole, phi, by_source)
 
 
-def stream(name: str, frame: Frame, leaving: list[Path]) -> Tensor:
-    """The sum of all that was written to a stream."""
+def stream(name: str, frame: Frame, leaving: list[Path], reader: tuple[Cell, str]) -> Tensor:
+    """The sum of all that was written to a stream, as a site reads it by a port."""
     here = frame.graph.streams[name]
-    parts = [stream(here.base, frame, leaving)] if here.base else []
+    parts = [stream(here.base, frame, leaving, reader)] if here.base else []
     for writer in here.writers:
         site = output(frame.graph, writer)
         for cell in site.cells():
-            through = [allows(frame.graph, path.route.through, cell) for path in leaving]
-            entering = [path.entering(p) for path, p in zip(leaving, through, strict=True)]
-            value = read(cell, frame, entering)
+            value = written(cell, frame, leaving, reader)
             if site.write:
                 value = site.write(value[:, :, None], heads_of(cell))[:, :, 0]
             parts.append(value)
     if here.constant is not None:
         parts.append(here.constant)
     return sum(parts[1:], parts[0])
+
+
+def written(writer: Cell, frame: Frame, leaving: list[Path], reader: tuple[Cell, str]) -> Tensor:
+    """A writer as the paths find it that come from this reader, by this port."""
+
+    def component(cell: Cell) -> Component:
+        return component_of(frame.graph, cell)
+
+    return places.written(
+        Step(component, *reader, writer, frame.rows, frame.at.shape[1]),
+        leaving,
+        lambda through: allows(frame.graph, through, writer),
+        lambda entering: read(writer, frame, entering),
+    )
 
 
 def output(graph: Graph, writer: str) -> Site:

@@ -17,6 +17,7 @@ from scrub.draw import Draws
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.splits import Estimate
 from scrub.names import EMBED, POS_EMBED, Cell, attention_site, mlp
+from scrub.reference import places
 from scrub.reference.components import (
     LEADS_TO,
     READERS,
@@ -29,6 +30,7 @@ from scrub.reference.components import (
 )
 from scrub.reference.modules import Modules
 from scrub.reference.path import Path
+from scrub.reference.places import Step
 from scrub.reference.summands import Summands, estimated, from_source
 from scrub.reference.tree import root_value
 from scrub.reference.virtual import Given, given_to
@@ -210,8 +212,13 @@ def stream(reader: Cell, frame: Frame, paths: list[Path]) -> Tensor:
 
     def written(writer: Cell) -> Tensor:
         component = component_of(writer)
-        entering = [path.entering(allows(path.route.through, component)) for path in leaving]
-        return read(writer, frame, entering)
+        step = Step(component_of, reader, READERS[kind], writer, frame.rows, frame.width)
+        return places.written(
+            step,
+            leaving,
+            lambda through: allows(through, component),
+            lambda entering: read(writer, frame, entering),
+        )
 
     def by_heads(layer: int) -> Tensor:
         results = [Cell(attention_site(layer, "result"), head) for head in range(modules.heads)]

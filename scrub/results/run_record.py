@@ -65,7 +65,8 @@ import numpy as np
 from scrub.data.dataset import Dataset, Rows, padded_tokens
 from scrub.data.virtual import Averages, Filled, Shifted
 from scrub.draw import NodeDraw
-from scrub.hypothesis.sites import ALL, Route
+from scrub.hypothesis.circuit import Circuit, Placed
+from scrub.hypothesis.sites import ALL, At, Route, Through
 from scrub.hypothesis.splits import (
     REST,
     Coordinates,
@@ -184,23 +185,39 @@ def _numbers(interval: Interval) -> dict[str, float | str | None]:
     return {**finite, **how, "reason": interval.reason or None}
 
 
-def _route(route: Route) -> dict[str, Any]:
-    def cells(which: tuple[Cell, ...]) -> list[dict[str, Any]]:
-        return [
-            {"site": cell.site, "head": cell.head}
-            | ({} if cell.part is None else {"part": cell.part})
-            for cell in which
-        ]
+def _cell(cell: Cell, at: At = ALL) -> dict[str, Any]:
+    part = {} if cell.part is None else {"part": cell.part}
+    where = {} if isinstance(at, str) else {"at": list(at)}
+    return {"site": cell.site, "head": cell.head} | part | where
 
+
+def _through(through: Through) -> dict[str, Any]:
+    circuit = through.circuit or Circuit()
+    also = (*map(Placed, through.also), *through.also_at, *circuit.cells)
+    found: dict[str, Any] = {
+        "base": through.kinds,
+        "including": [_cell(placed.cell, placed.at) for placed in also],
+        "excluding": [_cell(placed.cell, placed.at) for placed in through.barred],
+    }
+    if circuit.edges:
+        found["edges"] = [
+            {
+                "writer": _cell(edge.writer),
+                "reader": _cell(edge.reader),
+                "into": edge.into,
+                "at": edge.at if isinstance(edge.at, str) else list(edge.at),
+            }
+            for edge in circuit.edges
+        ]
+    return found
+
+
+def _route(route: Route) -> dict[str, Any]:
     return {
-        "sites": cells(route.cells),
+        "sites": list(map(_cell, route.cells)),
         "at": route.at if route.at == ALL else list(route.at),
         "into": None if route.into is None else sorted(route.into),
-        "through": {
-            "base": route.through.kinds,
-            "including": cells(route.through.also),
-            "excluding": cells(route.through.never),
-        },
+        "through": _through(route.through),
         "split": None if route.split is None else str(route.split),
     }
 
@@ -262,7 +279,11 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
         found |= _estimates(f"node.{number}", node, draws.nodes[node.path], _splits(tree), width)
         if len(node.path) > 1:
             for i, route in enumerate(node.routes):
-                found |= _positions(f"node.{number}.{i}.parent", frames[node.path[:-1]], route)
+                above = frames[node.path[:-1]]
+                found |= _positions(f"node.{number}.{i}.parent", above, route)
+                for spec in {spec for at in route.through.positions for spec in at}:
+                    index = above.data.position(spec)[above.index]
+                    found[f"node.{number}.{i}.through.{spec}"] = index
     for site, split in _splits(tree):
         if isinstance(split, Projection):
             found |= {f"split.{site}.{name}": basis for name, basis in split.bases.items()}

@@ -28,9 +28,10 @@ from scrub.data.dataset import Dataset
 from scrub.data.virtual import Averages, Filled, Given, Shifted
 from scrub.draw import Draws
 from scrub.errors import is_users
+from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.sibling_modules import imported
-from scrub.hypothesis.sites import Route
+from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.splits import Coordinates, Projection
 from scrub.model.registry import Model
 from scrub.names import Cell
@@ -145,9 +146,25 @@ def _route(route: Route) -> list[Any]:
         cells(route.cells),
         route.at,
         None if route.into is None else sorted(route.into),
-        [through.kinds, cells(through.also), cells(through.never)],
+        [through.kinds, cells(through.also), cells(through.never), *_passed(through)],
         _split(route.split),
     ]
+
+
+def _passed(through: Through) -> list[Any]:
+    """What a path may pass at single positions, and along which edges; [] where that is nothing."""
+    circuit = through.circuit or Circuit()
+    if not (through.also_at or through.never_at or through.circuit):
+        return []
+    placed = [
+        [[placed.cell.site, placed.cell.head, placed.at] for placed in which]
+        for which in (through.also_at, through.never_at, circuit.cells)
+    ]
+    edges = [
+        [e.writer.site, e.writer.head, e.reader.site, e.reader.head, e.into, e.at]
+        for e in circuit.edges
+    ]
+    return [*placed, edges]
 
 
 def _split(split: object) -> list[Any]:

@@ -30,6 +30,9 @@ from support.generator import Case
 
 PARTS = (
     "scrub.engine.ranges",
+    "scrub.engine.passing",
+    "scrub.engine.gates",
+    "scrub.engine.states",
     "scrub.engine.routing",
     "scrub.engine.steps",
     "scrub.engine.lower",
@@ -129,13 +132,13 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "paths may pass anything": (
         "scrub.engine.routing",
-        "return self.graph.passes(self.routes[route].through, cell)",
-        "return True",
+        "return passage(self.routes[route].through, cell, self.graph)",
+        "return Passage()",
     ),
     "paths never pass anything": (
         "scrub.engine.routing",
-        "return self.graph.passes(self.routes[route].through, cell)",
-        "return False",
+        "return passage(self.routes[route].through, cell, self.graph)",
+        "return Passage(())",
     ),
     "memo key without the open paths' draws": (
         "scrub.engine.dependencies",
@@ -174,8 +177,40 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "a child's value is added to what it replaces": (
         "scrub.engine.lower",
-        "values.append(((name, claim.at, value, base), head))",
-        "values.append(((name, claim.at, value, self.plain), head))",
+        "values.append(((name, claim.at, value, base, (), ()), head))",
+        "values.append(((name, claim.at, value, self.plain, (), ()), head))",
+    ),
+    "positions of through are ignored": (
+        "scrub.engine.passing",
+        "return Passage(at, never)",
+        "return Passage(ALL if at else ())",
+    ),
+    "positions of through are those of the own input": (
+        "scrub.engine.compute",
+        "landing = chunk.frames.index(step.frame, step.stream, at, samples)",
+        "landing = chunk.frames.index("
+        "step.frame if patch.source.frame != step.frame else type(step.frame)(step.node, 'own'), "
+        "step.stream, at, samples)",
+    ),
+    "positions of edges are taken in the donor's frame": (
+        "scrub.engine.compute",
+        "named = chunk.frames.index(step.frame, step.stream, specs, samples)",
+        "named = chunk.frames.index(patch.source.frame, step.stream, specs, samples)",
+    ),
+    "positions of edges are ignored": (
+        "scrub.engine.gates",
+        "into.setdefault(graph.component(edge.writer), []).append(edge.at)",
+        'into.setdefault(graph.component(edge.writer), []).append("all")',
+    ),
+    "edges lead into every port": (
+        "scrub.engine.gates",
+        "ports = graph.read_by[reader[0]] if edge.into is None else (edge.into,)",
+        "ports = graph.read_by[reader[0]]",
+    ),
+    "what two routes may pass together is passed by neither": (
+        "scrub.engine.passing",
+        "if chosen:",
+        "if len(chosen) == 1:",
     ),
     "a child's value everywhere instead of at its positions": (
         "scrub.engine.routing",

@@ -32,9 +32,10 @@ from torch.nn.functional import rms_norm
 from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb
 
 from oracle import hooked_native
-from oracle.legality import component, is_stream, kind, passes, ports_of, writers
+from oracle.legality import component, is_stream, kind, ports_of, writers
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
+from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import ALL, Route, none
 from scrub.hypothesis.splits import (
@@ -355,8 +356,19 @@ def write(bridge: Any, writer: Cell, value: Tensor) -> Tensor:
 # Trees
 
 
+def passes(route: Route, site: Cell) -> bool:
+    """Whether a route may pass through a component, which it may at all positions or at none."""
+    through = route.through
+    kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
+    also = site in (component(placed.cell) for placed in through.passed)
+    return (kind(site) in kinds or also) and site not in map(component, through.never)
+
+
 def fits_same_way(correspondence: Correspondence) -> bool:
-    """Whether `same_way` is enough."""
+    """Whether `same_way` is enough: it knows of no positions that are passed, and no edges."""
+    routes = [r for o in treeify(correspondence).walk() for r in o.routes]
+    if any(r.through.positions or (r.through.circuit or Circuit()).edges for r in routes):
+        return False
     return all(
         len({(r.into, r.through) for child in o.children for r in child.routes}) <= 1
         for o in treeify(correspondence).walk()

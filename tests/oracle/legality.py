@@ -19,8 +19,10 @@ from scrub.hypothesis.sites import ALL, Route
 from scrub.names import Cell
 from support.tiny_models import WIDTH, Shape
 
-Place = tuple[str | None, Cell]
-"""A site, and the port by which the path left its first component (None: it is still there)."""
+Place = tuple[str | None, Cell, bool]
+"""A site, the port by which the path left its first component (None: it is still there), and
+whether it may leave the component that it is in.
+"""
 
 Masks = dict[Place, np.ndarray]
 
@@ -228,49 +230,85 @@ class Trip:
     route: Route
     claims: frozenset[Cell]
 
-    def goes(self, place: Place) -> Iterator[tuple[Place, tuple[int, ...] | None]]:
-        """The places that the path may go on to, and at which positions up to its own."""
-        via, cell = place
+    def goes(self, place: Place) -> Iterator[tuple[Place, tuple[int, ...] | None, np.ndarray]]:
+        """The places that the path may go on to, at which positions up to its own, and which of
+        them it may go to.
+        """
+        via, cell, onward = place
         at_home = via is None
         leaves = is_stream(cell) and not self.geometry.net.parts(cell)
         if leaves:
             (port,) = ports_of(cell)
             if at_home and not self.enters({port}):
                 return
-            if not at_home and not passes(self.route, component(cell)):
+            if not at_home and not onward:
                 return
             via = port if at_home else via
+            for writer, at in inputs(self.geometry.net, cell):
+                comes, passes = self.allowed(component(cell), port, component(writer))
+                yield (via, writer, True), at, comes & passes
+                yield (via, writer, False), at, comes & ~passes
+            return
         for read, at in inputs(self.geometry.net, cell):
-            if not at_home or leaves or self.enters(ports_of(read)):
-                yield (via, read), at
+            if not at_home or self.enters(ports_of(read)):
+                yield (via, read, onward), at, self.everywhere
+
+    @property
+    def everywhere(self) -> np.ndarray:
+        return self.geometry.mask(Route((), ALL))
+
+    def allowed(self, reader: Cell, port: str, writer: Cell) -> tuple[np.ndarray, np.ndarray]:
+        """Where the path may go from a reader to a writer, and where it may pass that."""
+        through, circuit = self.route.through, self.route.through.circuit
+        if circuit is not None and circuit.edges:
+            mine = self.nowhere
+            for edge in circuit.edges:
+                ends = component(edge.writer), component(edge.reader)
+                if ends == (writer, reader) and edge.into in (None, port):
+                    mine = mine | self.geometry.mask(Route((), edge.at))
+            return mine, mine
+        kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
+        passed = self.everywhere if kind(writer) in kinds else self.nowhere
+        for one in (*through.passed, *through.barred):
+            if component(one.cell) == writer:
+                named = self.geometry.mask(Route((), one.at))
+                passed = passed & ~named if one in through.barred else passed | named
+        return self.everywhere, passed
+
+    @property
+    def nowhere(self) -> np.ndarray:
+        return ~self.everywhere
 
     def enters(self, ports: set[str]) -> bool:
         return self.route.into is None or bool(self.route.into & ports)
 
     def claimed(self, place: Place) -> bool:
-        via, cell = place
+        via, cell, _ = place
         into = self.route.into
         whole = via is not None or into is None or ports_of(cell) <= into
-        return cell in self.claims and place != (None, self.start) and whole
+        return cell in self.claims and (via, cell) != (None, self.start) and whole
 
     def reached(self) -> Masks:
         """Where the path comes by. It goes no further where it arrives."""
         mine = self.geometry.mask(self.route)
-        masks: Masks = {(None, self.start): self.at}
+        masks: Masks = {(None, self.start, True): self.at}
         for place in self.places():
             if place not in masks:
                 continue
             onward = masks[place] & ~mine if self.claimed(place) else masks[place]
             if not onward.any():
                 continue
-            for read, at in self.goes(place):
-                come = self.geometry.read(onward, at)
+            for read, at, allowed in self.goes(place):
+                come = self.geometry.read(onward, at) & allowed
+                if not come.any():
+                    continue
                 masks[read] = masks[read] | come if read in masks else come
         return masks
 
     def places(self) -> list[Place]:
         vias = (None, "q", "k", "v", "mlp_in", "logits_in", "attn_out")
-        return [(via, cell) for via in vias for cell in cells(self.geometry.net)]
+        every = cells(self.geometry.net)
+        return [(via, cell, onward) for via in vias for cell in every for onward in (True, False)]
 
     def arrivals(self, reached: Masks) -> Masks:
         mine = self.geometry.mask(self.route)
@@ -282,19 +320,11 @@ class Trip:
         for place in reversed(self.places()):
             if place not in reached:
                 continue
-            for read, at in self.goes(place):
+            for read, at, allowed in self.goes(place):
                 if read in arrives:
-                    back = self.geometry.reading(arrives[read], at) & reached[place]
+                    back = self.geometry.reading(arrives[read] & allowed, at) & reached[place]
                     arrives[place] = arrives[place] | back if place in arrives else back
         return arrives
-
-
-def passes(route: Route, site: Cell) -> bool:
-    """Whether a route may pass through a component."""
-    through = route.through
-    kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
-    also = site in map(component, through.also)
-    return (kind(site) in kinds or also) and site not in map(component, through.never)
 
 
 @frozen
@@ -302,10 +332,14 @@ class Trace:
     """All that matters of one route below one parent: where it arrives, and on which way.
 
     Keys are (the parent's site, port by which it left that site's component, site).
+
+    Attributes:
+        passed: the components that it passes on its way.
     """
 
     arrivals: Mapping[tuple, np.ndarray]
     ways: Mapping[tuple, np.ndarray]
+    passed: frozenset[Cell] = frozenset()
 
 
 def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | None:
@@ -328,13 +362,23 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
         if not enough.all():
             return None
     wide = evolve(geometry, net=evolve(geometry.net, wide=True))
-    arrivals, ways = {}, {}
+    arrivals: dict[tuple, np.ndarray] = {}
+    ways: dict[tuple, np.ndarray] = {}
+    passed: set[Cell] = set()
     for start, at in starts(geometry, parent):
         trip = Trip(wide, start, at, route, frozenset(route.cells))
         reached = trip.reached()
-        arrivals |= {(start, *place): mask for place, mask in trip.arrivals(reached).items()}
-        ways |= {(start, *place): mask for place, mask in trip.on_the_way(reached).items()}
-    return Trace(arrivals, ways)
+        on_the_way = trip.on_the_way(reached)
+        passed |= {
+            component(cell)
+            for via, cell, onward in on_the_way
+            if via is not None and onward and is_stream(cell)
+        }
+        for masks, found in ((arrivals, trip.arrivals(reached)), (ways, on_the_way)):
+            for (via, cell, _), mask in found.items():
+                key = (start, via, cell)
+                masks[key] = masks[key] | mask if key in masks else mask
+    return Trace(arrivals, ways, frozenset(passed))
 
 
 def starts(geometry: Geometry, parent: Iterable[Route]) -> list[tuple[Cell, np.ndarray]]:

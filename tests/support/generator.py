@@ -23,13 +23,16 @@ from oracle.legality import (
     Trace,
     cells,
     component,
+    is_stream,
     kind,
     overlap,
     ports_of,
     reachable,
     trace,
+    writers,
 )
 from scrub.data.dataset import Dataset, Rows, pad
+from scrub.hypothesis.circuit import Circuit, Edge, Placed
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import (
     ALL,
@@ -297,6 +300,9 @@ class Grower:
             one = trace(self.geometry, parent.routes, route)
             if one is None or any(overlap(one, other) for other in traces):
                 return False
+            circuit = route.through.circuit
+            if circuit is not None and circuit.cells and not one.passed:
+                return False
             traces.append(one)
         parent.traces = traces
         return True
@@ -366,7 +372,41 @@ class Grower:
         inner = [c for c in components if kind(c) in ("z", "mlp")]
         some = Sites((Route(tuple(self.pick(inner, 3))),))
         options = [none, mlps, none.including(some), anything, anything.excluding(some)]
-        return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
+        if self.chance(0.75):
+            return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
+        if self.chance(0.35):
+            return Through("none", circuit=self.edges())
+        placed = [self.placed(cell) for cell in self.pick(inner, 4)]
+        if self.chance(0.3):
+            return Through("none", circuit=Circuit(cells=tuple(placed)))
+        some = Sites(tuple(Route((one.cell,), one.at) for one in placed))
+        options = [none.including(some), anything.excluding(some), mlps.excluding(some)]
+        chosen = options[self.rng.choice(3, p=[0.4, 0.45, 0.15])]
+        more = Sites((Route(tuple(self.pick(inner)), self.placed(placed[0].cell).at),))
+        return chosen.excluding(more) if self.chance(0.3) else chosen
+
+    def placed(self, cell: Cell) -> Placed:
+        """A site at some positions: mostly columns, which do not coincide."""
+        specs: list[str | int] = ["a", "b", "end"] if self.chance(0.8) else [0, 1, 2, 4, "end"]
+        return Placed(cell, tuple(self.pick(specs, 2)) if self.chance(0.75) else ALL)
+
+    def edges(self) -> Circuit:
+        """Most or some edges of the model, some of them at some positions only."""
+        kept, whole = float(self.rng.choice([0.5, 0.8, 1.0])), float(self.rng.choice([0.5, 0.8]))
+        found = [
+            Edge(component(writer), component(reader), port, ALL)
+            for reader in cells(Net(self.geometry.net.shape))
+            if is_stream(reader)
+            for port in ports_of(reader)
+            for writer in writers(self.geometry.net.shape, reader)
+            if self.chance(kept)
+        ]
+        return Circuit(
+            edges=tuple(
+                edge if self.chance(whole) else evolve(edge, at=self.placed(edge.writer).at)
+                for edge in found
+            )
+        )
 
     def of_one_kind(self, sites: list[Cell], writers: float = 0.35) -> list[Cell]:
         """Some of the sites: summands, whole writers together, or else all of one name."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 
-from oracle.hand_computed import arithmetic, heads, patterns
+from oracle.hand_computed import arithmetic, circuits, heads, patterns
 
 CASES: Mapping[str, Callable[[], None]] = {
     name: case
-    for module in (arithmetic, heads, patterns)
+    for module in (arithmetic, circuits, heads, patterns)
     for name, case in inspect.getmembers(module, inspect.isfunction)
     if case.__module__ == module.__name__ and not inspect.signature(case).parameters
 }
