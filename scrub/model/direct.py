@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scrub.model.config import Shape
 from scrub.model.config_values import Config
-from scrub.model.directory import BUFFERS, LAYER_IN_NAME, headers
+from scrub.model.directory import BUFFERS, LAYER_IN_NAME, Header, headers, weight_files
 from scrub.model.rotation import rotary_of
 from scrub.model.tensor_names import KEY_NORM, NAMES, QUERY_NORM, Names, is_tied, sizes
 from scrub.model.weights import (
@@ -60,10 +60,10 @@ def places(directory: Path, config: Config, shape: Shape) -> Places | None:
     names = NAMES.get(config["model_type"])
     if names is None or not _plain(config):
         return None
-    where = _files(directory)
+    found = headers(directory)
+    where = _files(directory, found)
     if where is None:
         return None
-    found = headers(directory)
     wanted, files = sizes(names, config, shape), {}
     for name, size in wanted.items():
         called = next((n for n in (names.prefix + name, name) if n in where), None)
@@ -89,20 +89,18 @@ def _plain(config: Config) -> bool:
     )
 
 
-def _files(directory: Path) -> dict[str, Path] | None:
+def _files(directory: Path, found: Mapping[str, Header]) -> dict[str, Path] | None:
     """The file of each tensor, as Hugging Face chooses it; None where it cannot be told."""
     whole = directory / "model.safetensors"
     if whole.is_file():
-        if set(directory.glob("*.safetensors")) != {whole}:
-            return None
-        return dict.fromkeys(headers(directory), whole)
+        return dict.fromkeys(found, whole) if weight_files(directory) == [whole] else None
     try:
         table = json.loads((directory / INDEX).read_text(encoding="utf-8"))["weight_map"]
         files = {name: directory / file for name, file in table.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    listed = set(files.values()) == set(directory.glob("*.safetensors"))
-    return files if listed and files.keys() == headers(directory).keys() else None
+    listed = sorted(set(files.values())) == weight_files(directory)
+    return files if listed and files.keys() == found.keys() else None
 
 
 def read_weights(
