@@ -3,9 +3,9 @@
     python benchmarks/cold_start.py [FILE] [--repeats N] [--out FOLDER]
 
 Prints the tables, and with --out writes them to cold_start.md there (docs). FILE is
-hypotheses/ioi_claim3.py by default.
-CPU seconds (user and system) count, of one thread: on a machine that does other work too they change
-less than wall time. The commands are run in turn, so that all see the same machine.
+hypotheses/ioi_claim3.py by default. CPU seconds (user and system) of one thread count: on a machine
+that does other work too they change less than wall time. The commands are run in turn, so that all
+see the same machine.
 """
 
 from __future__ import annotations
@@ -28,13 +28,21 @@ CLAIMS = ROOT / "hypotheses" / "ioi_claim3.py"
 IMPORT_TORCH = "import torch"
 SCRUB, RECHECK = "scrub test", "scrub test --recheck"
 SCRUBS = "scrubs and diagnoses"
-LIBRARIES = ("torch", "scipy.stats", "pandas", "jaxtyping", "transformers", "transformer_lens")
+LIBRARIES = {
+    "torch": "torch",
+    "scipy.stats": "scipy.stats._stats_py",
+    "pandas": "pandas",
+    "jaxtyping": "jaxtyping",
+    "transformers": "transformers",
+    "transformer_lens": "transformer_lens",
+}
+"""With the module by which an import is known: scipy.stats itself is imported on demand."""
 GOAL = 2.5
 WORDS = """\
 **`import torch`** is the command `python -c "import torch"`. **`--recheck`** boots the
 TransformerBridge to compare the weights with it; before scrub read weights by their names every
-run did. **Scrubs and diagnoses** are what is left once everything is imported, the claims are checked
-and the weights are there, as the second table has them.
+run did. **Scrubs and diagnoses** are what is left once everything is imported, the claims are
+checked and the weights are there, as the second table has them.
 """
 
 
@@ -60,8 +68,9 @@ def run(arguments: Sequence[str]) -> tuple[Cost, str]:
     done = subprocess.run(arguments, capture_output=True, text=True, env=alone)
     wall, after = time.perf_counter() - started, os.times()
     assert done.returncode in (0, 1), done.stderr
-    cpu = after.children_user - before.children_user + after.children_system - before.children_system
-    return Cost(cpu, wall), done.stdout + done.stderr
+    user = after.children_user - before.children_user
+    system = after.children_system - before.children_system
+    return Cost(user + system, wall), done.stdout + done.stderr
 
 
 def parts(file: Path) -> dict[str, float]:
@@ -104,7 +113,7 @@ def imports(file: Path) -> dict[str, float]:
     _, text = run([sys.executable, "-X", "importtime", *command(SCRUB, file)[1:]])
     lines = re.findall(r"^import time: +\d+ \| +(\d+) \| +(\S+)$", text, re.MULTILINE)
     first = {name: int(micro) / 1e6 for micro, name in reversed(lines)}
-    return {name: first[name] for name in LIBRARIES if name in first}
+    return {name: first[module] for name, module in LIBRARIES.items() if module in first}
 
 
 def measured(file: Path, repeats: int) -> tuple[dict[str, Cost], dict[str, float]]:

@@ -189,7 +189,8 @@ def _check_bits(read: Weights, weights: Weights) -> None:
     if wrong:
         raise UserError(
             "The weights that scrub reads differ from those that TransformerLens reads: "
-            f"{and_others(sorted(wrong))}. Was the file changed meanwhile? If not, please report it."
+            f"{and_others(sorted(wrong))}. Was the file changed meanwhile? If not, please report "
+            "it."
         )
 
 

@@ -16,7 +16,14 @@ from torch import Tensor
 
 from scrub.model.config import Shape
 from scrub.model.config_values import Config
-from scrub.model.directory import BUFFERS, LAYER_IN_NAME, Header, headers, weight_files
+from scrub.model.directory import (
+    BUFFERS,
+    LAYER_IN_NAME,
+    Header,
+    check_finite,
+    headers,
+    weight_files,
+)
 from scrub.model.rotation import rotary_of
 from scrub.model.tensor_names import KEY_NORM, NAMES, QUERY_NORM, Names, is_tied, sizes
 from scrub.model.weights import (
@@ -71,18 +78,19 @@ def places(directory: Path, config: Config, shape: Shape) -> Places | None:
             return None
         files[name] = (where[called], called)
     heads = [f"{name}.weight" for name in names.unembedding if f"{name}.weight" in where]
-    if is_tied(names, config):
-        fits = not heads
-    else:
-        fits = len(heads) == 1 and found[heads[0]].shape == (shape.outputs, shape.d_model)
-        files |= {UNEMBEDDING: (where[name], name) for name in heads}
+    if len(heads) != (0 if is_tied(names, config) else 1):
+        return None
+    for head in heads:
+        if found[head].shape != (shape.outputs, shape.d_model):
+            return None
+        files[UNEMBEDDING] = (where[head], head)
     taken = {called for _, called in files.values()}
     strange = [n for n in where if n not in taken and LAYER_IN_NAME.search(n)]
-    return Places(names, files) if fits and all(map(BUFFERS.search, strange)) else None
+    return Places(names, files) if all(map(BUFFERS.search, strange)) else None
 
 
 def _plain(config: Config) -> bool:
-    """Whether settings that only the reader of tensors looks at are of the kind that they must be."""
+    """Whether the settings that nothing else reads are of the kind that they must be."""
     flags = ("attention_bias", "mlp_bias", "tie_word_embeddings")
     return all(isinstance(config.get(name, False), bool) for name in flags) and (
         config["model_type"] == "gpt_neox" or "partial_rotary_factor" not in config
@@ -106,7 +114,11 @@ def _files(directory: Path, found: Mapping[str, Header]) -> dict[str, Path] | No
 def read_weights(
     where: Places, config: Config, shape: Shape, *, dtype: torch.dtype, device: str
 ) -> Weights:
-    """The weights of a model, in one precision and on one device."""
+    """The weights of a model, in one precision and on one device.
+
+    Raises:
+        UserError: they hold numbers that are not finite.
+    """
     state = _state(where, dtype, device)
     names = where.names
     embedding = state[f"{names.embedding}.weight"]
@@ -130,7 +142,7 @@ def read_weights(
 
 
 def _state(where: Places, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
-    """The tensors by their names without the family's prefix."""
+    """The tensors by their names without the family's prefix; all of their numbers are finite."""
     from safetensors import safe_open
 
     state: dict[str, Tensor] = {}
@@ -139,6 +151,7 @@ def _state(where: Places, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
             for name, (there, called) in where.files.items():
                 if there == path:
                     state[name] = file.get_tensor(called).to(dtype).to(device)
+    check_finite("The weights", ((where.files[name][1], value) for name, value in state.items()))
     return state
 
 
@@ -210,7 +223,7 @@ def _projections(
 def _divided(own: Mapping[str, Tensor], names: Names, shape: Shape) -> list[Projection]:
     """Queries, keys and values that lie in one tensor.
 
-    In GPT-2 all heads' queries come first, then all keys; in GPT-NeoX each head's three lie together.
+    In GPT-2 all heads' queries come first, then all keys; in GPT-NeoX each head's three are one.
     """
     (name,) = names.qkv
     weight, bias = own[f"{name}.weight"], own[f"{name}.bias"]

@@ -46,8 +46,8 @@ def rotary_of(config: Config, shape: Shape) -> Rotary:
 def rotation_settings(config: Config, shape: Shape) -> dict[str, Any]:
     """Settings of rotation, in one table, whichever of its three places they are written in.
 
-    `rope_scaling` goes before `rope_parameters`, and both before the configuration's own `rope_theta`
-    or, in GPT-NeoX, `rotary_emb_base` and `rotary_pct`.
+    `rope_scaling` goes before `rope_parameters`, and both before the configuration's own
+    `rope_theta` or, in GPT-NeoX, `rotary_emb_base` and `rotary_pct`.
     """
     neox = config["model_type"] == "gpt_neox"
     given = dict(config.get("rope_scaling") or config.get("rope_parameters") or {})
@@ -60,8 +60,8 @@ def rotation_settings(config: Config, shape: Shape) -> dict[str, Any]:
         "original_max_position_embeddings": shape.width,
     }
     settings = named | given
-    if "original_max_position_embeddings" in config:
-        name = "original_max_position_embeddings"
+    name = "original_max_position_embeddings"
+    if name in config:
         settings[name] = config[name]
     if settings.get("factor") is None and settings["rope_type"] == "yarn":
         settings["factor"] = shape.width / settings["original_max_position_embeddings"]

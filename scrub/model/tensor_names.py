@@ -118,7 +118,7 @@ def is_tied(names: Names, config: Config) -> bool:
 
 
 def sizes(names: Names, config: Config, shape: Shape) -> dict[str, Size]:
-    """Every tensor of such a model but the unembedding, without the family's prefix, and its size."""
+    """The tensors of such a model, without the family's prefix, and the unembedding left out."""
     norm = {"weight": (shape.d_model,)}
     if shape.norm == "LayerNorm":
         norm["bias"] = (shape.d_model,)

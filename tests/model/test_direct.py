@@ -128,7 +128,8 @@ def test_settings_as_the_bridge_has_them(case: str, tmp_path: Path) -> None:
 OLDER: dict[str, tuple[str, dict[str, Any]]] = {
     "rope_theta": ("llama", {"rope_theta": 50.0}),
     "nothing": ("llama", {}),
-    "rope_scaling": ("llama", {"rope_theta": 50.0, "rope_scaling": {"type": "linear", "factor": 2}}),
+    "rope_scaling": ("llama", {"rope_theta": 50.0, "rope_scaling": {"type": "linear", "factor": 2}},
+    ),
     "llama3": ("llama", {"rope_theta": 5e5, "rope_scaling": {"rope_type": "llama3", **LLAMA3}}),
     "length beside": (
         "llama",

@@ -45,9 +45,7 @@ def llama(tmp_path: Path) -> Path:
     return tmp_path / "llama"
 
 
-def checks(
-    directory: Path, *, dtype: torch.dtype = torch.float32, recheck: bool = False
-) -> Checks:
+def checks(directory: Path, *, dtype: torch.dtype = torch.float32, recheck: bool = False) -> Checks:
     said: Checks = []
     made = load(describe(directory), dtype=dtype, device="cpu", recheck=recheck, says=said.append)
     assert made.sha256 == sha256(directory)
@@ -57,9 +55,7 @@ def checks(
 MADE = [CHECKING]
 
 
-def test_a_check_is_made_once(
-    llama: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_is_made_once(llama: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     booted: list[Path] = []
 
     def counted(directory: Path, **more: Any) -> Any:
@@ -161,7 +157,7 @@ def in_turn(attention: Any) -> Any:
     """Heads dealt in turn where they lie in groups."""
 
     def dealt(projection: Projection) -> Projection:
-        heads, d_model, d_head = projection.weight.shape
+        heads, _, d_head = projection.weight.shape
         flat = projection.weight.transpose(1, 2).flatten(0, 1)
         return evolve(projection, weight=flat.unflatten(0, (d_head, heads)).permute(1, 2, 0))
 
@@ -235,10 +231,12 @@ def test_files_that_are_spoilt_after_their_check(llama: Path, cache: Path) -> No
         return said
 
     assert spoilt(lambda state: state | {name: state[name][:-1].clone()}) == (
-        f"In DIR {name} is [19, 16], where config.json says [20, 16]. Copy both from the same model."
+        f"In DIR {name} is [19, 16], where config.json says [20, 16]. Copy both from the same "
+        "model."
     )
     assert spoilt(lambda state: {n: t for n, t in state.items() if n != name}) == (
-        f'The weights of model "DIR" are incomplete: {name} is missing. Copy or download them again.'
+        f'The weights of model "DIR" are incomplete: {name} is missing. Copy or download them '
+        "again."
     )
     assert spoilt(lambda state: state | {name: state[name] / 0}).startswith(
         f"The weights in DIR hold numbers that are NaN or infinite: 320 of 320 in {name}."
