@@ -92,9 +92,10 @@ def places(directory: Path, config: Config, shape: Shape) -> Places | None:
 def _plain(config: Config) -> bool:
     """Whether the settings that nothing else reads are of the kind that they must be."""
     flags = ("attention_bias", "mlp_bias", "tie_word_embeddings")
-    return all(isinstance(config.get(name, False), bool) for name in flags) and (
-        config["model_type"] == "gpt_neox" or "partial_rotary_factor" not in config
-    )
+    tables = (config, config.get("rope_parameters") or {}, config.get("rope_scaling") or {})
+    partly = any("partial_rotary_factor" in table for table in tables)
+    known = config["model_type"] == "gpt_neox" or not partly  # others follow it in some kinds only
+    return known and all(isinstance(config.get(name, False), bool) for name in flags)
 
 
 def _files(directory: Path, found: Mapping[str, Header]) -> dict[str, Path] | None:

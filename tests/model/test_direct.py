@@ -204,6 +204,7 @@ def test_what_is_not_known_is_left_to_the_bridge(tmp_path: Path) -> None:
     more(llama("tied twice", tie_word_embeddings=True), "lm_head.weight", 13, 16)
     save_file({"x": torch.ones(1)}, llama("beside") / "other.safetensors")
     set_in(llama("part"), partial_rotary_factor=0.5)
+    set_in(llama("part of it"), rope_parameters={"rope_theta": 9.0, "partial_rotary_factor": 0.5})
     set_in(llama("no flag"), mlp_bias="yes")
     for directory in sorted(tmp_path.iterdir()):
         assert (read(directory) is None) == (directory.name != "whole"), directory.name
