@@ -82,7 +82,8 @@ def run(
             `result.fresh` has what they recover. The verdict is that on the claim's own data.
         reporters: get each result as soon as there is one, and all of them at the end; see
             docs/extend/reporter.md. What one raises ends the call.
-        options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone.
+        options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone,
+            recheck.
 
     Returns:
         One result for one claim; a list of them, in the order of the claims, for several.

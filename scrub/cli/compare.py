@@ -9,7 +9,7 @@ import click
 
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, MEMORY, SAMPLES, SEED, json_option, options_of
+from scrub.cli.options import DEVICE, MEMORY, RECHECK, SAMPLES, SEED, json_option, options_of
 from scrub.cli.run import run
 from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @DEVICE
 @MEMORY
 @json_option("Write it here.")
+@RECHECK
 def compare_command(
     first: str, second: str | None, models: tuple[str, ...], json_file: Path | None, **chosen: Any
 ) -> int:

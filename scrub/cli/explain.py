@@ -9,7 +9,7 @@ import click
 
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, json_option, options_of
+from scrub.cli.options import DEVICE, MEMORY, MODEL, RECHECK, SAMPLES, SEED, json_option, options_of
 from scrub.cli.run import run
 from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
@@ -36,6 +36,7 @@ from scrub.runner.outputs import check_outputs
     help="Draw what is lost from the root down here (.svg, .png or .pdf).",
 )
 @json_option("Write it here.")
+@RECHECK
 def explain_command(
     target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
 ) -> int:

@@ -56,6 +56,11 @@ MEMORY = click.option(
     metavar="SIZE",
     help="For values while computing: 500MB, 2GiB.  [default: 1GiB]",
 )
+RECHECK = click.option(
+    "--recheck",
+    is_flag=True,
+    help="Compare the model's weights with TransformerLens again.",
+)
 
 
 def json_option(help_text: str) -> Callable[[Any], Any]:

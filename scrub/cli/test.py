@@ -14,6 +14,7 @@ from scrub.cli.options import (
     KEYWORD,
     MEMORY,
     MODEL,
+    RECHECK,
     SAMPLES,
     SEED,
     json_option,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     help="Repeat on K datasets that the recipe makes with other seeds: the spread between them.",
 )
 @KEYWORD
+@RECHECK
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
 def test_command(

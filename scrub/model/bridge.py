@@ -157,14 +157,41 @@ def _no_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=word_level([]), pad_token=PAD, eos_token=PAD)
 
 
-def graph_of(bridge: TransformerBridge) -> Graph:
+def graph_of(bridge: TransformerBridge, read: Weights | None = None) -> Graph:
     """The graph of a booted model, checked against it on a probe batch.
+
+    Args:
+        read: its weights as they were read without the bridge, to the last bit; None: take them
+            from the bridge.
 
     Raises:
         UserError: the architecture is not supported, or the graph disagrees with the bridge.
     """
     shape = shape_in_memory(bridge)
-    return _checked(_family_weights(bridge, shape), bridge, shape)
+    weights = _family_weights(bridge, shape)
+    if read is None:
+        return _checked(weights, bridge, shape)
+    graph = _checked(read, bridge, shape)
+    _check_bits(read, weights)
+    return graph
+
+
+def _check_bits(read: Weights, weights: Weights) -> None:
+    """Refuse weights that differ from the bridge's where no token of the probe batch came by."""
+    ours, theirs = dict(tensors(read)), dict(tensors(weights))
+    wrong = sorted(ours.keys() ^ theirs.keys())
+    for name in ours.keys() & theirs.keys():
+        if ours[name].shape != theirs[name].shape:
+            wrong.append(f"{name} is {list(ours[name].shape)}, not {list(theirs[name].shape)}")
+        elif not torch.equal(ours[name], theirs[name]):
+            off = (ours[name].double() - theirs[name].double()).abs().max()
+            wrong.append(f"{name} by {float(off):.2g}")
+    if wrong:
+        raise UserError(
+            "The weights that scrub reads differ from those that TransformerLens reads: "
+            f"{and_others(sorted(wrong))}. Was the file changed meanwhile? If not, please report "
+            "it."
+        )
 
 
 def _checked(weights: Weights, bridge: TransformerBridge, shape: Shape) -> Graph:

@@ -10,6 +10,7 @@ import difflib
 import importlib.util
 import json
 import os
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from scrub.model.directory import (
 )
 from scrub.model.families import shape_of
 from scrub.model.graph import Graph
+from scrub.model.hf_directory import hugging_face_graph
 from scrub.model.roles import Roles, read_roles
 from scrub.model.skeleton import skeleton
 from scrub.model.tl_config import is_lens, lens_shape
@@ -203,8 +205,20 @@ def _tokenizer(directory: Path, vocabulary: int) -> FileTokenizer | None:
     return tokenizer
 
 
-def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
+def load(
+    model: Model,
+    *,
+    dtype: torch.dtype,
+    device: str,
+    recheck: bool = False,
+    says: Callable[[str], None] = lambda text: None,
+) -> Model:
     """The same model with its weights, on a device. A graph stays as it is.
+
+    Args:
+        recheck: compare weights in Hugging Face format with TransformerLens also where that was
+            done before.
+        says: is told when a check takes its time.
 
     Raises:
         UserError: the weights cannot be read, or the graph disagrees with the model.
@@ -217,14 +231,14 @@ def load(model: Model, *, dtype: torch.dtype, device: str) -> Model:
     if model.directory is None:
         return model
     require_weights(model.directory)
-    config = read_config(model.directory)
+    config, digest = read_config(model.directory), sha256(model.directory)
     if is_lens(config):
         graph = lens_graph(model.directory, config, dtype=dtype, device=device)
     else:
-        from scrub.model.bridge import boot, graph_of
-
-        graph = graph_of(boot(model.directory, dtype=dtype, device=device))
-    return evolve(model, graph=graph, sha256=sha256(model.directory))
+        graph = hugging_face_graph(
+            model.directory, config, digest, dtype=dtype, device=device, recheck=recheck, says=says
+        )
+    return evolve(model, graph=graph, sha256=digest)
 
 
 def _directory(name: str) -> Path:

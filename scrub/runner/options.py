@@ -54,6 +54,7 @@ class Options:
         dtype: torch.float32, "float64", …
         memory: bytes for values while computing; or "64MB".
         alone: also scrub every node alone (-v).
+        recheck: compare the model's weights with TransformerLens again (`--recheck`).
     """
 
     model: Any = None
@@ -64,6 +65,7 @@ class Options:
     dtype: torch.dtype = field(default=torch.float32, converter=_dtype)
     memory: int = field(default=MEMORY, converter=_bytes)
     alone: bool = False
+    recheck: bool = False
 
 
 def check_options(options: Options) -> None:
@@ -98,8 +100,9 @@ def option_problems(options: Options) -> Iterator[str]:
         yield f'device is {options.device!r}. Give a name, such as "cpu" or "cuda:1".'
     elif problem := _device_problem(options.device):
         yield problem
-    if not isinstance(options.alone, bool):
-        yield f"alone is {options.alone!r}. Give True or False."
+    for name in ("alone", "recheck"):
+        if not isinstance(getattr(options, name), bool):
+            yield f"{name} is {getattr(options, name)!r}. Give True or False."
 
 
 def _any(names: Any) -> str:

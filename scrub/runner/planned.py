@@ -58,7 +58,9 @@ def plan_claim(prepared: Prepared, context: Context) -> Planned:
     """
     options = context.options
     with located(prepared.file, prepared.claim, RUNNING):
-        model = context.session.load(prepared.model, options.dtype, options.device)
+        model = context.session.load(
+            prepared.model, options.dtype, options.device, recheck=options.recheck
+        )
         claim = _planned(prepared, model, context)
         return evolve(claim, cost=predicted_cost(claim, options.memory))
 

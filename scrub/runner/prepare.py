@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -228,8 +228,16 @@ def _bound(correspondence: Correspondence, model: Model, session: Session) -> Co
     return Correspondence({made.get(node, node): s for node, s in correspondence.sites.items()})
 
 
-def load_models(prepared: Sequence[Prepared], session: Session, options: Options) -> None:
+def load_models(
+    prepared: Sequence[Prepared],
+    session: Session,
+    options: Options,
+    says: Callable[[str], None] = lambda text: None,
+) -> None:
     """Read the weights of every model before the first claim runs.
+
+    Args:
+        says: is told when a check of the weights takes its time.
 
     Raises:
         UserError: with every model that cannot be loaded.
@@ -237,7 +245,9 @@ def load_models(prepared: Sequence[Prepared], session: Session, options: Options
     problems: list[Problem] = []
     for item in {id(item.model): item for item in reversed(prepared)}.values():
         try:
-            session.load(item.model, options.dtype, options.device)
+            session.load(
+                item.model, options.dtype, options.device, recheck=options.recheck, says=says
+            )
         except UserError as error:
             problems += error.at(file=item.file).problems
     if problems:

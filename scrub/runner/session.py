@@ -60,10 +60,19 @@ class Session:
         """Try again what failed: in a notebook it may have been mended since."""
         self._failed.clear()
 
-    def load(self, model: Model, dtype: torch.dtype, device: str) -> Model:
-        key = (id(model), dtype, device)
+    def load(
+        self,
+        model: Model,
+        dtype: torch.dtype,
+        device: str,
+        *,
+        recheck: bool = False,
+        says: Callable[[str], None] = lambda text: None,
+    ) -> Model:
+        """A model with its weights, which are read once; and once more to be checked again."""
+        key = (id(model), dtype, device, recheck)
         if key not in self._loaded:
-            self._loaded[key] = load(model, dtype=dtype, device=device)
+            self._loaded[key] = load(model, dtype=dtype, device=device, recheck=recheck, says=says)
             self._since.append(Resident.now())
         return self._loaded[key]
 

@@ -96,7 +96,7 @@ def _run(
     progress, options = context.progress, context.options
     progress.note(file.checkpoints.trouble)
     progress.says("loading the model")
-    load_models(claims, context.session, options)
+    load_models(claims, context.session, options, progress.says)
     waiting = deque(plan_claim(claim, context) for claim in claims)
     coming = [remaining_work(planned, wanted, context) for planned in waiting]
     progress.note(resuming(coming, options.samples))

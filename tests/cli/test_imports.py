@@ -16,6 +16,9 @@ def test_heavy_modules_are_imported_where_they_are_needed() -> None:
     heavy = {"torch", "pandas", "transformers", "transformer_lens", "scipy"}
     for arguments in (("--help",), ("test", "--help"), ("test", "nowhere.py")):
         assert not heavy & _imported(*arguments), arguments
+    ran = _imported("test", IOI, "--samples", "20", "--no-diagnose")
+    assert "scrub.report.terminal" in ran
+    assert not {"transformers", "transformer_lens", "huggingface_hub", "matplotlib"} & ran
     checked = _imported("check", IOI)
     assert "torch" in checked
     assert not {"transformers", "transformer_lens"} & checked

@@ -65,6 +65,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         'There is no device "toaster" on this machine. There are: cpu',
     ),
     "alone": ({"alone": "yes"}, "alone is 'yes'. Give True or False."),
+    "recheck": ({"recheck": 1}, "recheck is 1. Give True or False."),
     "model: an object": ({"model": object()}, "model= is of type object, which is no model. Give"),
     "model: a number": ({"model": 5}, "model= is of type int, which is no model. Give"),
     "model: a module": ({"model": torch.nn.Linear(1, 1)}, "model= is a Linear, a module of which"),
