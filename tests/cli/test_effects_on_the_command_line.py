@@ -121,8 +121,8 @@ def test_explain_and_fresh_say_that_they_are_about_loss_recovered(folder: Path) 
         "them.\n"
     )
     assert refused(folder, "test", "effects.py::partner", "--fresh", "2") == (
-        'error: effects.py::partner: It believes "within ±3", of an effect; --fresh is about loss '
-        "recovered. Leave fresh= (--fresh) out.\n"
+        'error: effects.py::partner: It believes "within ±3", of an effect, and fresh= (--fresh) is '
+        "about loss recovered. Leave it out.\n"
     )
 
 
@@ -159,16 +159,16 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "pattern": (
         'c = claim(data=DATA, expect=attends(to="io", share=0.5), name="c")(lambda m: tree())',
-        'error: f.py::c · node "logits": Metric "attention to io" reads the pattern of heads at one '
-        "position, and the root stands for logits at end. Give the root heads([(layer, head)], "
+        'error: f.py::c · node "logits": Metric "attention to io" reads the pattern of heads at '
+        "one position, and the root stands for logits at end. Give the root heads([(layer, head)], "
         '"pattern", at="end").\n',
     ),
     "column": (
         'c = claim(data=DATA, metric=attention(to="oi"), name="c")(lambda m: tree())',
         f'error: f.py::c: Metric "attention to oi": dataset {DATA} has no position column "oi". '
         f"There are: {POSITIONS}.\n"
-        'error: f.py::c · node "logits": Metric "attention to oi" reads the pattern of heads at one '
-        "position, and the root stands for logits at end. Give the root heads([(layer, head)], "
+        'error: f.py::c · node "logits": Metric "attention to oi" reads the pattern of heads at '
+        "one position, and the root stands for logits at end. Give the root heads([(layer, head)], "
         '"pattern", at="end").\n',
     ),
     "metric": (
