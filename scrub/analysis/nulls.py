@@ -131,13 +131,13 @@ def judged(
     kind = _kinds(there)
     found = Nulls(claim, (), 0, unknown, None, asked, in_words(there), "", kind, supported)
     if math.isnan(claim):
-        return evolve(found, pools="", reason="loss recovered is undefined")
+        return evolve(found, pools="", reason=f"{_figure(expect)} is undefined")
     if not recovered:
         return evolve(found, reason=_why_none(there))
     found = evolve(found, recovered=tuple(recovered))
     defined = [null for null in recovered if not math.isnan(null)]
     if not defined:
-        return evolve(found, reason=f"loss recovered is undefined for all {len(recovered)}")
+        return evolve(found, reason=f"{_figure(expect)} is undefined for all {len(recovered)}")
     pairs = zip(recovered, ahead, strict=True)
     as_well = sum(not math.isnan(n) and does_as_well(n, claim, d, expect) for n, d in pairs)
     as_high = sum(null >= claim for null in defined)
@@ -149,6 +149,12 @@ def judged(
         high = math.inf if expect.high is None else expect.high
         passing = sum(low <= null <= high for null in defined)
     return evolve(found, as_well=as_well, share=share, passing=passing)
+
+
+def _figure(expect: Expectation | None) -> str:
+    """What scores are of, in words."""
+    about = expect.belief if expect and expect.is_effect else None
+    return "loss recovered" if about is None else f"the {about.figure}"
 
 
 def _kinds(there: tuple[Pool, ...]) -> str:

@@ -2,7 +2,7 @@
 
 A belief is a value, and says which figure it is about and between which bounds that lies:
 
-- `recovers(above=, below=)`: loss recovered (docs/semantics.md, From numbers to a verdict);
+- `recovers(above=, below=)`: loss recovered (docs/semantics.md, Verdict);
 - `raises(by=)`, `lowers(by=)`, `unchanged(within=)`: the tree's *effect*, metric(scrubbed) −
   metric(the model on the root's other input), in the metric's units;
 - `answers(label, share=)`: the share of references in which the scrubbed model's answer is a label;

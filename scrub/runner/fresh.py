@@ -45,8 +45,8 @@ def check_fresh(claims: Sequence[Prepared], session: Session) -> None:
 def _problems(claim: Prepared, session: Session) -> Iterator[str]:
     if claim.belief is not None and claim.is_effect:
         yield (
-            f'It believes "{claim.belief.words}", of an effect; --fresh is about loss recovered. '
-            "Leave fresh= (--fresh) out."
+            f'It believes "{claim.belief.words}", of an effect, and fresh= (--fresh) is about '
+            "loss recovered. Leave it out."
         )
         return
     if _seeded(claim.data, session) is None:

@@ -55,7 +55,7 @@ def on_the_command_line(folder: Path, *arguments: str) -> dict[str, Any]:
 def same(result: scrub.Result, found: dict[str, Any]) -> None:
     """The same numbers, up to rounding, and the same draws."""
     numbers = result.scores
-    scale = max(np.abs(values).max() for values in attrs.astuple(numbers, recurse=False))
+    scale = max(np.abs(values).max() for values in numbers.columns.values())
     for name in ("original", "scrubbed", "baseline"):
         mean = getattr(numbers, name).mean()
         assert found["loss"][name] == pytest.approx(mean, abs=ROUNDING * scale)

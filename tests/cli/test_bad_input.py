@@ -45,14 +45,14 @@ FILES = {
     "absent_name.py": (
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
-        f"there are {len(package.__all__)}, and the closest are: Agree, Paired, compare, Recipe, "
-        "Result, Dataset, refuted, Generate.",
+        f"there are {len(package.__all__)}, and the closest are: Agree, Paired, compare, "
+        "unchanged, Recipe, Result, raises, Dataset.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
         'absent_metric.py:1: There is no "prob_diff" in scrub.metrics. The nearest is '
-        '"probability_diff"; there are: Metric, as_metric, cross_entropy, custom, kl, logit_diff, '
-        "measure, probability_diff, top_1.",
+        '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, kl, '
+        "logit, logit_diff, mass, measure, probability, probability_diff, rank, top_1.",
     ),
     "raises.py": (
         "def half(x):\n    return x / 0\n\nY = half(1)\n",
