@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Set
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -92,12 +92,17 @@ class ActivationCache:
                 here = rows.at(table.rows[slots])
                 if rows.data.given is None:
                     known = self._known(table, slots, lacking)
-                    made = forward(self.graph, inputs.batch(here), lacking, known)
+                    made = partial(forward, self.graph, inputs.batch(here), lacking, known)
                 else:
-                    computed = self._computed(rows.data.given.source, width)
-                    made = given_values(self.graph, here, width, lacking, at_once, computed)
-                for name, value in made.items():
+                    made = partial(self._given, here, width, lacking, at_once)
+                for name, value in made().items():  # none is held while the next are made
                     table.append(self.graph.values[name], first, value)
+
+    def _given(self, rows: Rows, width: int, names: Set[str], at_once: int) -> dict[str, Tensor]:
+        """Values of virtual rows."""
+        assert rows.data.given is not None
+        computed = self._computed(rows.data.given.source, width)
+        return given_values(self.graph, rows, width, names, at_once, computed)
 
     def _computed(self, source: Dataset, width: int) -> Computed:
         """The plain model on rows of a dataset, from what is stored of those that have a slot."""

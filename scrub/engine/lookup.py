@@ -91,6 +91,8 @@ def lookup_site(
     if step.at == at and frame == source.frame:
         return value
     target = chunk.frames.index(frame, site, at, samples)
+    if source.frame in chunk.plan.virtual:  # there a step is computed wherever it is read
+        return scatter(value.new_zeros(*target.shape, *value.shape[2:]), target, value, known)
     base = lookup_plain(chunk, source.frame, site, heads, index, samples)
     base = base.expand(-1, -1, value.shape[2], *base.shape[3:])
     return scatter(base, target, value, known)

@@ -14,7 +14,7 @@ import numpy as np
 from scrub.data.dataset import Rows
 from scrub.data.virtual import Averages
 from scrub.engine.activation_store import identity_of
-from scrub.engine.steps import Plan, StreamRead, StreamStep, Variable
+from scrub.engine.steps import Plan, Source, StreamRead, StreamStep, Variable
 from scrub.hypothesis.tree import Tree
 from scrub.samplers import Zero, is_virtual
 
@@ -42,25 +42,27 @@ def values_read(plan: Plan) -> dict[Variable, frozenset[str]]:
     """The sites and streams that steps and result may read of each input's plain values."""
     found: dict[Variable, set[str]] = {}
 
-    def add(frame: Variable, name: str) -> None:
-        found.setdefault(frame, set()).add(name)
+    def add(source: Source, name: str) -> None:
+        # On inputs a step may leave positions plain, which are read beside it.
+        if source.step is None or source.frame not in plan.virtual:
+            found.setdefault(source.frame, set()).add(name)
 
     for step in plan.steps:
         if isinstance(step, StreamStep):
             for patch in step.patches:
-                add(patch.source.frame, patch.site)
-                add(patch.over.frame, patch.site)
+                add(patch.source, patch.site)
+                add(patch.over, patch.site)
             continue
         for read in step.reads:
             if isinstance(read, StreamRead):
-                add(step.frame, read.stream)
+                add(Source(step.frame), read.stream)
                 continue
             for part in (*read.pieces, *read.patches):
-                add(part.source.frame, read.site)
+                add(part.source, read.site)
     for cell, source in plan.result.cells:
-        add(source.frame, cell.site)
+        add(source, cell.site)
         if plan.before is not None:
-            add(plan.before.frame, cell.site)
+            add(plan.before, cell.site)
     return {frame: frozenset(names) for frame, names in found.items()}
 
 

@@ -93,9 +93,10 @@ def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
     """A site computed from its inputs, where these paths have come to it and not ended."""
     if frame.given is None:
         return from_inputs(cell, frame, paths)
-    if not frame.graph.sites[cell.site].ports:
+    going = list(paths)
+    if not going or not frame.graph.sites[cell.site].ports:
         return frame.given.value(cell)
-    return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, paths))
+    return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, going))
 
 
 def from_inputs(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:

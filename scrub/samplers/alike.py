@@ -43,7 +43,11 @@ def not_alike(
         return ""
     one, other = pair
     agree = f"rows that agree on {' and '.join(features)}" if features else "the rows of the data"
-    has = "has {} tokens" if position is None else f'has "{position}" at {{}}'
+
+    def has(row: int) -> str:
+        at, plural = values[row], "s" * int(values[row] != 1)
+        return f"has {at} token{plural}" if position is None else f'has "{position}" at {at}'
+
     column = _dividing(features, source, classes, drawn, values)
     what = "length" if position is None else f"at_{position}"
     asked = [*features, what if column is None else column]
@@ -53,8 +57,7 @@ def not_alike(
         fix = f"Give the data a column that tells them apart, with_columns({what}=…): {named}."
     return (
         f"{who}: {agree} are averaged index by index, and are not alike: in dataset "
-        f'"{source.name}" row {one} {has.format(values[one])}, row {other} '
-        f"{has.format(values[other])}. {fix}"
+        f'"{source.name}" row {one} {has(one)}, row {other} {has(other)}. {fix}'
     )
 
 

@@ -83,7 +83,7 @@ class Zero:
 
 def _numbers(given: Any, who: str, what: str, most: int) -> np.ndarray:
     """Finite numbers as float64, of at most so many axes."""
-    given = given.detach().cpu().double() if hasattr(given, "detach") else given
+    given = given.detach().cpu().double().numpy() if hasattr(given, "detach") else given
     try:
         found = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):

@@ -243,10 +243,11 @@ VIRTUAL_MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "what is computed from means instead of the site's mean": (
         "scrub.engine.activations",
-        "made = given_values(self.graph, here, width, lacking, at_once, computed)",
-        "known = given_values(self.graph, here, width, __import__('scrub.model.forward', "
-        "fromlist=['']).stored_sources(self.graph, lacking), at_once, computed); "
-        "made = known | forward(self.graph, inputs.batch(here), lacking - known.keys(), known)",
+        "return given_values(self.graph, rows, width, names, at_once, computed)",
+        "from scrub.model.forward import stored_sources; inputs = _Inputs(self.graph, rows.data, "
+        "width); known = given_values(self.graph, rows, width, stored_sources(self.graph, names), "
+        "at_once, computed); return known | forward(self.graph, inputs.batch(rows), names - "
+        "known.keys(), known)",
     ),
     "virtual rows are taken for what follows from them": (
         "scrub.engine.narrow",

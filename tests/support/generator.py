@@ -477,9 +477,6 @@ class Grower:
         return options[self.virtual.integers(len(options))]
 
     def size(self, part: str) -> int | None:
-        """How many numbers a site has at one position; None: one for each source position."""
-        if part == "logits":
-            return tiny_models.VOCABULARY
-        shape = self.geometry.net.shape
+        """How many numbers a site has at one position; None: of logits, or source positions."""
         named = "d_model" if part == "attn_out" else SIZES.get(part)
-        return None if named is None else getattr(shape, named)
+        return None if named is None else getattr(self.geometry.net.shape, named)
