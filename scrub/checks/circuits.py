@@ -19,7 +19,8 @@ LISTED = 6
 def check_passed(node: InterpNode, route: Route, graph: Graph, problems: Problems) -> None:
     """What a route may pass at single positions can be passed there; edges are the model's."""
     for placed in (*route.through.passed, *route.through.barred):
-        if placed.at != ALL and placed.cell.site in graph.sites:
+        site = graph.sites.get(placed.cell.site)
+        if placed.at != ALL and site is not None and placed.cell in site.cells():
             for what, fix in _not_passed(placed.cell, graph):
                 problems.add(what, fix, node=node.name)
     circuit = route.through.circuit

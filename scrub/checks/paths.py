@@ -64,7 +64,7 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
                         *_no_path(node, below, number, cell, graph, data), node=below.node.name
                     )
             if route.through.circuit is not None:
-                _unused(node, below, number, explored, problems)
+                _unused(node, below, number, explored, graph, problems)
             lost = [
                 spec
                 for spec in route.at
@@ -81,14 +81,20 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
 
 
 def _unused(
-    node: Occurrence, child: Occurrence, number: int, explored: Explored, problems: Problems
+    node: Occurrence,
+    child: Occurrence,
+    number: int,
+    explored: Explored,
+    graph: Graph,
+    problems: Problems,
 ) -> None:
     """A circuit of sites of which no path between two nodes passes any."""
     (child_number,) = (n for n, other in enumerate(node.children) if other is child)
     circuit = child.routes[number].through.circuit
     assert circuit is not None
     reached = explored.reached.get((child_number, number))
-    if reached and circuit.cells and not explored.passed[child_number, number]:
+    named = {graph.component(placed.cell) for placed in circuit.cells}
+    if reached and named and not named & explored.passed[child_number, number]:
         problems.add(
             f'No path from "{node.node.name}" passes anything of {circuit}.',
             "Name what lies between a node and its parent; a path that passes nothing is "

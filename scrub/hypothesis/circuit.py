@@ -6,6 +6,7 @@ told to keep to it (`through=circuit`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from attrs import field, frozen
 from scrub.errors import UserError
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.positions import ALL, At, Spec, as_positions, either, where
-from scrub.names import Cell
+from scrub.names import LOGITS, Cell
 from scrub.printing import printed
 
 SHOWN = 6
@@ -71,8 +72,10 @@ def _edges_once(given: Iterable[Edge]) -> tuple[Edge, ...]:
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
-    layer = cell.name.layer
-    return -1 if layer is None else layer, cell.site, cell.head is not None, cell.head or 0
+    """Embeddings first and logits last, as a model computes them."""
+    outside = math.inf if cell.site == LOGITS else -1
+    layer = outside if cell.name.layer is None else cell.name.layer
+    return layer, cell.site, cell.head is not None, cell.head or 0
 
 
 @frozen(cache_hash=True)

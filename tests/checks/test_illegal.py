@@ -120,8 +120,8 @@ ILLEGAL = {
                                early: heads([(0, 0)], at="end", through=anything)})
         """,
         [
-            ' · node "early": Its path runs through head 3.0, which "movers" claims. '
-            "Write through=anything.excluding(heads([(3, 0)]))."
+            ' · node "early": Its path runs through head 3.0 at end, which "movers" claims. '
+            'Write through=anything.excluding(heads([(3, 0)], at="end")).'
         ],
     ),
     "bad_samplers": (

@@ -104,6 +104,10 @@ LEAST = {
     "two values": 0.25,
     "positions differ": 0.2,
     "including": 0.1,
+    "positions of what is passed": 0.15,
+    "circuits of sites": 0.15,
+    "circuits of edges": 0.15,
+    "positions of edges": 0.15,
     "ports": 0.25,
     "inner sites": 0.25,
     "several children": 0.25,
@@ -142,6 +146,16 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "excluding"
     if any(route.through.also for route in routes):
         yield "including"
+    throughs = [route.through for route in routes]
+    circuits = [through.circuit for through in throughs if through.circuit is not None]
+    if any(through.also_at or through.never_at for through in throughs):
+        yield "positions of what is passed"
+    if any(circuit.cells for circuit in circuits):
+        yield "circuits of sites"
+    if any(circuit.edges for circuit in circuits):
+        yield "circuits of edges"
+    if any(edge.at != "all" for circuit in circuits for edge in circuit.edges):
+        yield "positions of edges"
     if any(route.into is not None for route in routes):
         yield "ports"
     if any(cell.head is not None and not cell.site.endswith("z") for cell in claimed):
