@@ -42,7 +42,8 @@ WORDS = """\
 **`import torch`** is the command `python -c "import torch"`. **`--recheck`** boots the
 TransformerBridge to compare the weights with it; before scrub read weights by their names every
 run did. **Scrubs and diagnoses** are what is left once everything is imported, the claims are
-checked and the weights are there, as the second table has them.
+checked and the weights are there, as the second table has them. Where wall time is far above CPU
+time, the machine did other work.
 """
 
 

@@ -127,8 +127,8 @@ def test_without_a_place_to_remember_it_is_made_each_time(
     llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    for name, value in (("XDG_CACHE_HOME", str(tmp_path / "file")), ("XDG_CACHE_HOME", "/proc/1")):
-        monkeypatch.setenv(name, value)
+    for place in (str(tmp_path / "file"), "/proc/1"):
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
         assert checks(llama) == checks(llama) == MADE
 
 
