@@ -37,14 +37,20 @@ def residual(
     """
     stream = (names.resid_mid if middle else names.resid_pre)(layer)
     if stream not in model.graph.streams:
-        last = model.layers - middle
         raise UserError(
-            f"residual(model, {printed(layer)}): the model has no such residual stream. Give a "
-            f"layer from 0 to {last}."
+            f"residual(model, {printed(layer)}): the model has no such residual stream. "
+            + _what_there_is(model, middle=middle)
         )
     written = [cell for name in model.graph.writers(stream) for cell in _cells(model, name)]
     through = evolve(anything, never=tuple(written))
     return Sites((Route(tuple(written), at=at, through=through),))
+
+
+def _what_there_is(model: Any, *, middle: bool) -> str:
+    """What to give instead; in a parallel block attention and MLP read the same stream."""
+    if middle and names.resid_mid(0) not in model.graph.streams:
+        return "It has none between attention and MLP. Leave out middle=."
+    return f"Give a layer from 0 to {model.layers - middle}."
 
 
 def _cells(model: Any, name: str) -> tuple[Cell, ...]:

@@ -121,8 +121,8 @@ def test_explain_and_fresh_say_that_they_are_about_loss_recovered(folder: Path) 
         "them.\n"
     )
     assert refused(folder, "test", "effects.py::partner", "--fresh", "2") == (
-        'error: effects.py::partner: It believes "within ±3", of an effect, and fresh= (--fresh) is '
-        "about loss recovered. Leave it out.\n"
+        'error: effects.py::partner: It believes "within ±3", of an effect, and fresh= (--fresh) '
+        "is about loss recovered. Leave it out.\n"
     )
 
 

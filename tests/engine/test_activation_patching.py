@@ -17,6 +17,7 @@ from scrub import (
     Exact,
     InterpNode,
     Paired,
+    UserError,
     anything,
     heads,
     input_stream,
@@ -383,8 +384,14 @@ def test_another_tree_does_not_agree(
 
 
 def test_a_stream_that_there_is_not() -> None:
-    with pytest.raises(Exception, match="Give a layer from 0 to 2"):
-        residual(model(), 3)
+    for layer, middle, last in ((3, False, 2), (-1, False, 2), ("one", False, 2), (2, True, 1)):
+        there = rf"no such residual stream\. Give a layer from 0 to {last}"
+        with pytest.raises(UserError, match=there):
+            residual(model(), layer, middle=middle)  # type: ignore[arg-type]
+    parallel = Model("neox", graph_of(tiny_models.bridge("neox")), 2, 2)
+    with pytest.raises(UserError, match=r"It has none between attention and MLP\. Leave out"):
+        residual(parallel, 1, middle=True)
+    assert len(residual(parallel, 1).routes[0].cells) == 4  # two heads, an MLP, the tokens
     assert residual(model(), 2).routes[0].cells
 
 
