@@ -44,11 +44,12 @@ from support.recorded import recomputed
 PROMPTS = ioi.prompts(200, templates=(7, 16), seed=0)
 METRIC = logit_diff("io", "s")
 SAMPLES = 200
+EXACT = Exact()
 
 model, folders = recorded.model, recorded.folders  # fixtures
 
 
-def tree(sampler: Sampler, other: Sampler = Exact()) -> Any:
+def tree(sampler: Sampler, other: Sampler = EXACT) -> Any:
     def build(model: Any) -> Correspondence:
         logits = InterpNode("logits", Exact(), other=other)
         movers = heads(model.role("name mover"), at="end", through=anything)
@@ -57,7 +58,7 @@ def tree(sampler: Sampler, other: Sampler = Exact()) -> Any:
     return build
 
 
-def found(sampler: Sampler, other: Sampler = Exact(), **options: Any) -> Any:
+def found(sampler: Sampler, other: Sampler = EXACT, **options: Any) -> Any:
     claim = Claim("one", tree(sampler, other), PROMPTS, METRIC, supported(above=0.5))
     return scrub.run(claim, model="ioi-planted", samples=SAMPLES, **options)
 
@@ -129,7 +130,6 @@ def test_what_is_given_is_part_of_what_identifies_a_claim(session: scrub.Session
     prints = [fingerprint(session, sampler) for sampler in samplers]
     assert len(set(prints)) == len(samplers)
     assert prints == [fingerprint(session, sampler) for sampler in samplers]
-    assert fingerprint(session, Constant(0)) == fingerprint(session, Zero())  # they are one
 
 
 def test_show_plan_and_check_name_them(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_show_plan_and_check_name_them(tmp_path: Path) -> None:
 
 
 MUTANTS = ("node.0.other.mean.tokens", "node.0.other.class", "node.0.other.mean.class",
-           "node.2.own.value", ".shift")  # fmt: skip
+           "node.1.own.value", ".shift")  # fmt: skip
 
 
 @pytest.mark.parametrize("end", MUTANTS)
