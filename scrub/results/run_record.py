@@ -47,7 +47,7 @@ Tensors (n samples, w positions, p named positions), by name:
     node.I.own.shift                            [size]   what is added to the values of own.tokens
 An entry with `at` "all" has no positions: index goes to index.
 A node's `virtual` in run.json says which of its inputs are virtual rows, and of what kind: "mean",
-"value" or "shift" (docs/semantics.md, Virtual rows). Those have a mask; tokens only a shift has.
+"value" or "shift" (see docs/semantics.md). Those have a mask; tokens only a shift has.
 A leaf is computed on its own input; an internal node on its other input, with the children's
 values put in. Inputs that are no tokens are saved under their own names in the same way.
 """
