@@ -72,7 +72,11 @@ class Gates:
             written |= self.graph.written[stream]
         led = self.edged[route].get((reader, port), {})
         leading = self._leading[route]
-        return self._named({w: at for w, at in led.items() if w in leading and w in written})
+        kept: dict[Component, At] = {}
+        for writer, at in led.items():
+            if writer in leading and writer in written:
+                kept[writer] = at
+        return self._named(kept)
 
     def along(self, stream: str, gate: str) -> str:
         """A gate to those writers alone that write to a stream, or to one that it continues."""
