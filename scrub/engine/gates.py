@@ -72,17 +72,14 @@ class Gates:
             written |= self.graph.written[stream]
         led = self.edged[route].get((reader, port), {})
         leading = self._leading[route]
-        kept: dict[Component, At] = {}
-        for writer, at in led.items():
-            if writer in leading and writer in written:
-                kept[writer] = at
-        return self._named(kept)
+        return self._named({w: at for w, at in led.items() if w in leading and w in written})
 
     def along(self, stream: str, gate: str) -> str:
         """A gate to those writers alone that write to a stream, or to one that it continues."""
         if (stream, gate) not in self._narrowed:
             written = self.graph.written[stream]
-            kept = {writer: at for writer, at in self._known[gate].items() if writer in written}
+            known = self._known[gate]
+            kept: dict[Component, At] = {w: at for w, at in known.items() if w in written}
             self._narrowed[stream, gate] = self._named(kept)
         return self._narrowed[stream, gate]
 
