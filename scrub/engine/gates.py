@@ -78,7 +78,8 @@ class Gates:
         """A gate to those writers alone that write to a stream, or to one that it continues."""
         if (stream, gate) not in self._narrowed:
             written = self.graph.written[stream]
-            kept = {writer: at for writer, at in self._known[gate].items() if writer in written}
+            known = self._known[gate]
+            kept: dict[Component, At] = {w: at for w, at in known.items() if w in written}
             self._narrowed[stream, gate] = self._named(kept)
         return self._narrowed[stream, gate]
 

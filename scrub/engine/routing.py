@@ -169,7 +169,7 @@ class Walk:
         return opens
 
     def entering(self, cell: Cell) -> Routes:
-        """The routes that pass a component somewhere or end in it, but those that keep to edges."""
+        """The routes that pass a component somewhere or end in it; but those of edges."""
         component = self.graph.component(cell)
         if component not in self._entering:
             passing = (

@@ -190,7 +190,10 @@ AGAINST: dict[str, tuple[Sites, list[str]]] = {
     ),
     "a port that the reader lacks": (
         kept(edge(mlp(0), heads([(1, 0)]), into="queue")),
-        ['a: MLP 0 → head 1.0: head 1.0 has no port "queue" by which it reads. There are: k, q, v.'],
+        [
+            'a: MLP 0 → head 1.0: head 1.0 has no port "queue" by which it reads. '
+            "There are: k, q, v."
+        ],
     ),
     "a mask along an edge": (
         kept(edge(mlp(0), heads([(1, 0)]), into="mask")),

@@ -12,7 +12,7 @@ from torch import Tensor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle.engines import ENGINE
-from oracle.two_sources import LOGITS, Writer, edges, two_sources
+from oracle.two_sources import Writer, edges, two_sources
 from scrub.data.dataset import Dataset, padded_tokens
 from scrub.draw import Draws, draw
 from scrub.engine.plan import plan

@@ -372,12 +372,12 @@ class Grower:
         inner = [c for c in components if kind(c) in ("z", "mlp")]
         some = Sites((Route(tuple(self.pick(inner, 3))),))
         options = [none, mlps, none.including(some), anything, anything.excluding(some)]
-        if self.chance(0.75):
+        if self.chance(0.66):
             return options[self.rng.choice(5, p=[0.35, 0.08, 0.12, 0.15, 0.3])]
         if self.chance(0.35):
             return Through("none", circuit=self.edges())
         placed = [self.placed(cell) for cell in self.pick(inner, 4)]
-        if self.chance(0.3):
+        if self.chance(0.5):
             return Through("none", circuit=Circuit(cells=tuple(placed)))
         some = Sites(tuple(Route((one.cell,), one.at) for one in placed))
         options = [none.including(some), anything.excluding(some), mlps.excluding(some)]
