@@ -9,7 +9,7 @@ from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
 from scrub.engine.family import released_after
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
-from scrub.engine.sharing import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
 from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
 
 PLAIN = 3

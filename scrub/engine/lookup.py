@@ -146,11 +146,13 @@ def _of_step(chunk: Chunk, number: int, samples: Samples, known: Tensor | None) 
     if known is not None and known.shape[1] < value.shape[1]:
         value = value[:, : known.shape[1]]
     combinations = chunk.combinations.of(chunk.plan.steps[number].needs)
-    if samples is combinations.first:
+    if samples is combinations.first:  # each group, or each sample where they are ungrouped
         return value
     return per_sample(value, combinations.member[samples])
 
 
 def per_sample(value: Tensor, member: Samples) -> Tensor:
     """A value of each combination, repeated for each sample that has that combination."""
+    if np.array_equal(member, np.arange(len(value))):
+        return value
     return gather(value, torch.tensor(member, device=value.device))

@@ -258,10 +258,19 @@ class Graph:
 
     def spread(self, name: str) -> bool:
         """Whether a site or stream has a position axis."""
-        value = self.values[name]
-        if isinstance(value, Site):
-            return value.positions
-        return any(self.sites[writer].positions for writer in self.writers(name))
+        return name in self._spread
+
+    @cached_property
+    def _spread(self) -> frozenset[str]:
+        """The sites and streams that have a position axis."""
+        found: set[str] = set()
+        for name, value in self.values.items():
+            if isinstance(value, Site):
+                spread = value.positions
+            else:
+                spread = value.base in found or not found.isdisjoint(value.writers)
+            found.update([name] if spread else [])
+        return frozenset(found)
 
     def span(self, name: str, width: int) -> int:
         """Length of the position axis of a site or stream in a batch of this width."""
