@@ -35,9 +35,7 @@ class Recent:
     asked: tuple[Variable, str, Tensor | None, Samples] | None = None
     value: Tensor | None = None
 
-    def get(
-        self, frame: Variable, name: str, at: Tensor | None, samples: Samples
-    ) -> Tensor | None:
+    def get(self, frame: Variable, name: str, at: Tensor | None, samples: Samples) -> Tensor | None:
         """The value, if it is this one; else it is let go."""
         known = self.asked
         if known and known[:2] == (frame, name) and known[2] is at and known[3] is samples:
