@@ -54,12 +54,17 @@ def fit(plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget
         UserError: one sample does not fit; says the least memory that would do.
     """
     width = max(rows.data.width for rows in draws.rows())
+    return fit_cost(cost(plan, width), plan, draws, cache, memory)
+
+
+def fit_cost(known: Cost, plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget:
+    """The same for steps whose cost is known, and that read the plain values of a plan."""
+    width = max(rows.data.width for rows in draws.rows())
     rows, inputs = by_dataset(draws.rows()), drawn_inputs(draws)
     virtual = given_rows(plan, inputs)
     given = given_cost(plan, inputs, virtual)
-    taken = cost(plan, width)
     return budget(
-        evolve(taken, forward_bytes=max(taken.forward_bytes, given.forward)),
+        evolve(known, forward_bytes=max(known.forward_bytes, given.forward)),
         samples=len(draws.references),
         rows=sum(map(len, (*rows, *(made_of(same, 1) for same, _ in virtual)))),
         cached=cache.held_after(rows, width, row_bytes(plan, width), sized(plan, virtual, width)),

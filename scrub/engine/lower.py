@@ -25,6 +25,7 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.walks import Walks
 from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Graph, Port
@@ -36,14 +37,17 @@ Change = tuple[str, At, Source, Source, tuple[Specs, ...], tuple[Specs, ...]]
 """What a patch of a stream says, but for the heads."""
 
 
-def lower(tree: Tree, graph: Graph) -> tuple[tuple[Step, ...], Result]:
+def lower(tree: Tree, graph: Graph, walks: Walks | None = None) -> tuple[tuple[Step, ...], Result]:
     """The steps that compute a tree, in an order in which each reads only those before it, and
     where the root's value is found.
+
+    Args:
+        walks: of several trees, of which this is one; None: of this one alone.
 
     Law: one step per node, site and state: a value is computed once, by however many paths it is
     reached.
     """
-    builder = Builder(graph)
+    builder = Builder(graph, walks or Walks.below([tree], graph))
     builder.node(tree)
     (route,) = tree.routes
     cells = tuple((cell, builder.values[tree.path, cell]) for cell in route.cells)
@@ -55,6 +59,7 @@ class Builder:
     """Collects the steps of a tree: children before parents, and within a node in graph order."""
 
     graph: Graph
+    walks: Walks
     steps: list[Step] = field(factory=list)
     values: dict[tuple[NamePath, Cell], Source] = field(factory=dict)
     """Where the value of each node's own cells is found."""
@@ -70,7 +75,7 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            found = _Below(self, node, Walk(self.graph, node)).expand(cells)
+            found = _Below(self, node).expand(cells)
             self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
@@ -80,7 +85,6 @@ class _Below:
 
     builder: Builder
     node: Occurrence
-    walk: Walk
     cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
     """By site and state, the heads whose value scrubbing changes."""
     streams: dict[str, set[Routes]] = field(factory=dict)
@@ -91,15 +95,20 @@ class _Below:
     """The step that computes how a stream with these routes differs from plain."""
 
     @property
+    def walk(self) -> Walk:
+        return self.builder.walks.walks[self.node.path]
+
+    @property
     def plain(self) -> Source:
         return Source(Variable(self.node.path, "other"))
 
     def expand(self, cells: list[Cell]) -> dict[Cell, Source]:
         """Make the steps for these cells of the node; say where each is found."""
-        starts = {cell: self.walk.start(cell) for cell in cells}
+        starts = {cell: self.builder.walks.start(self.node, cell) for cell in cells}
         for cell, state in starts.items():
             self._visit(cell, state)
-        for name in self.builder.graph.values:  # in reading order, whatever order we came by
+        order = self.builder.graph.order  # of reading, whatever order we came by
+        for name in sorted({*self.streams, *self.cells}, key=order.__getitem__):
             for routes in sorted(self.streams.get(name, ()), key=sorted):
                 self._add_stream(name, routes)
             for state in sorted(self.cells.get(name, ()), key=sorted):
@@ -138,7 +147,8 @@ class _Below:
         return Source(self.plain.frame, self.sites[cell.site, state]) if state else self.plain
 
     def _value(self, child: int, cell: Cell) -> Source:
-        return self.builder.values[self.node.children[child].path, cell]
+        joined = self.builder.walks.joined[self.node.path]
+        return self.builder.values[joined.children[child].path, cell]
 
     def _site_step(self, site: str, state: State) -> SiteStep:
         """One site, for the heads that share a state."""

@@ -7,9 +7,9 @@ change is plain: a row of the activation cache, in the frame named beside it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions
@@ -18,6 +18,9 @@ from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
 from scrub.names import Cell
+
+if TYPE_CHECKING:
+    from scrub.engine.cost import Cost
 
 
 @frozen(order=True, cache_hash=True)
@@ -142,6 +145,7 @@ class Plan:
         plain: sites and streams whose plain values are read.
         before: where the root's plain value on its other input is found; None: not asked for.
         virtual: the inputs that are virtual rows.
+        costs: by the width of rows, once `scrub.engine.cost.cost` was asked.
     """
 
     graph: Graph
@@ -151,3 +155,31 @@ class Plan:
     plain: frozenset[str]
     before: Source | None = None
     virtual: frozenset[Variable] = frozenset()
+    costs: dict[int, Cost] = field(factory=dict, init=False, repr=False)
+
+
+@frozen(eq=False)
+class FamilyPlan:
+    """What to compute for several trees on common draws: plans that share their steps.
+
+    Attributes:
+        members: a plan a tree, in the order in which the trees were given. All have the same steps,
+            graph and plain values, and results that differ in their sources only: the same cells at
+            the same positions.
+    """
+
+    members: tuple[Plan, ...]
+
+    @property
+    def graph(self) -> Graph:
+        return self.members[0].graph
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all members, each once, in an order in which each reads those before it."""
+        return self.members[0].steps
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """Sites and streams whose plain values some member reads."""
+        return self.members[0].plain

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
-from scipy import stats
 
 from scrub.errors import UserError
 from scrub.results.result import Result
@@ -155,6 +154,8 @@ def _effects_apart(first: Result, second: Result, *, paired: bool) -> Interval:
     variance = ours.var(ddof=1) / len(ours), theirs.var(ddof=1) / len(theirs)
     if sum(variance) == 0:
         return Interval(mean, mean, mean)
+    from scipy import stats  # it takes a while, and no other command needs it
+
     found = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(CONFIDENCE)
     return Interval(mean, float(found.low), float(found.high))
 
@@ -196,6 +197,8 @@ def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Int
 
     def apart(drawn: np.ndarray, others: np.ndarray, axis: int = -1) -> np.ndarray:
         return of([drawn, others])
+
+    from scipy import stats  # it takes a while, and no other command needs it
 
     numbers_of_samples = [np.arange(len(one)) for one in saved]
     found = stats.bootstrap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -42,32 +42,29 @@ def _scores(
     plan: Plan, metric: Metric, output: Outputs, references: Rows, root: Rows, baseline: Rows
 ) -> Scores:
     """A metric per reference, three times or four: each value on the positions of its own row."""
-
-    def of(value: Tensor, frame: Rows) -> PerReference:
-        return _metric(plan, metric, value, references, output.original, frame)
-
+    measured = measuring(plan, metric, references, output.original)
     return Scores(
-        original=of(output.original, references),
-        scrubbed=of(output.scrubbed, root),
-        baseline=of(output.baseline, baseline),
-        before=None if output.before is None else of(output.before, root),
+        original=measured(output.original, references),
+        scrubbed=measured(output.scrubbed, root),
+        baseline=measured(output.baseline, baseline),
+        before=None if output.before is None else measured(output.before, root),
     )
 
 
-def _metric(
-    plan: Plan,
-    metric: Metric,
-    value: Tensor,
-    references: Rows,
-    original: Tensor,
-    frame: Rows,
-) -> PerReference:
-    """The metric per reference. Where it reads a few columns, the root is read out here."""
+def measuring(
+    plan: Plan, metric: Metric, references: Rows, original: Tensor
+) -> Callable[[Tensor, Rows], PerReference]:
+    """The function from values of a plan's root, and the rows that they were computed on, to the
+    metric per reference.
+
+    Where the metric reads a few columns, it reads them out of the root: their weights, which are
+    the references', are looked up once.
+    """
     readout = plan.result.readout
     if readout is None:
-        return measure(metric, value, references, original, frame=frame)
+        return lambda value, frame: measure(metric, value, references, original, frame=frame)
     columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
-    ids = torch.tensor(np.stack(labels, axis=1)).to(value.device)
-    return measure(metric, columns(value, ids), references, of_labels=True)
+    read = columns(torch.tensor(np.stack(labels, axis=1)).to(original.device))
+    return lambda value, frame: measure(metric, read(value), references, of_labels=True)

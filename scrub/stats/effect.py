@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import stats
+from scipy import special
 
 from scrub.stats.intervals import CONFIDENCE, Interval, PerReference
 from scrub.stats.ratio import fieller_set
@@ -114,8 +114,8 @@ def share_set(
 ) -> tuple[Float[Array, "*others"], Float[Array, "*others"]]:
     """Ends of the interval of a share, from so many hits of so many references."""
     tail, misses = (1 - confidence) / 2, samples - hits
-    low = stats.beta.ppf(tail, np.maximum(hits, 1), misses + 1)
-    high = stats.beta.isf(tail, hits + 1, np.maximum(misses, 1))
+    low = special.betaincinv(np.maximum(hits, 1), misses + 1, tail)
+    high = special.betainccinv(hits + 1, np.maximum(misses, 1), tail)
     return np.where(hits == 0, 0.0, low), np.where(misses == 0, 1.0, high)
 
 
