@@ -103,13 +103,14 @@ def execute_family(
     for samples, chunk in chunks(first, draws, cache, within, start, APART):
         chunk = evolve(chunk, recent=Recent())
         with torch.no_grad():
-            yield FamilyOutputs(
+            outputs = FamilyOutputs(
                 samples,
                 original=read_root(chunk, Source(REFERENCE)),
                 baseline=read_root(chunk, Source(BASELINE)),
                 before=None if first.before is None else read_root(chunk, first.before),
                 members=_members(plan, chunk, within.min_batch),
             )
+        yield outputs
 
 
 def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[int, Tensor]]:
