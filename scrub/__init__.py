@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scrub.api import Explanation, explain, run
+    from scrub.api import Explanation, explain, patch, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
+    from scrub.hypothesis.behaviour import Behaviour, behaviour
     from scrub.hypothesis.belief import (
         inconclusive,
         refuted,
@@ -57,13 +58,15 @@ if TYPE_CHECKING:
         Uncond,
         Weighted,
     )
+    from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "Explanation explain run",
+    "scrub.api": "Explanation explain patch run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
+    "scrub.hypothesis.behaviour": "Behaviour behaviour",
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "inconclusive refuted supported vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
@@ -72,6 +75,7 @@ _HOME = {
     "scrub.samplers": "Agree Differ Exact Fixed Generate Input Paired Pool Together Uncond "
     "Weighted",
     "scrub.runner.session": "Session",
+    "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",
     "scrub.hypothesis.splits": "estimate neurons projection source_positions",
@@ -80,6 +84,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 
 __all__ = [
     "Agree",
+    "Behaviour",
     "Claim",
     "Comparison",
     "Correspondence",
@@ -97,11 +102,13 @@ __all__ = [
     "Result",
     "Rows",
     "Session",
+    "Sweep",
     "Together",
     "Uncond",
     "UserError",
     "Weighted",
     "anything",
+    "behaviour",
     "claim",
     "compare",
     "embeddings",
@@ -117,6 +124,7 @@ __all__ = [
     "neurons",
     "none",
     "output",
+    "patch",
     "position_embedding",
     "projection",
     "refuted",

@@ -150,7 +150,7 @@ def bound_hypothesis(
 def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     claim = item.claim
     model, data, correspondence = bound_hypothesis(item, session, options)
-    metric, *others = _metrics(claim.metric)
+    metric, *others = metrics_of(claim.metric)
     problems = check(correspondence, model.graph, data, metric, *others)
     if problems:
         raise UserError(*problems)
@@ -158,7 +158,7 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     return Prepared(item.file, claim, model, data, metric, tree, tuple(others), item.path)
 
 
-def _metrics(given: Any) -> list[Metric]:
+def metrics_of(given: Any) -> list[Metric]:
     """What metric= names: one, or several in a list."""
     several = list(given) if isinstance(given, list | tuple) else [given]
     if not several:

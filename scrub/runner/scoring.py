@@ -14,6 +14,7 @@ from scrub.engine.budget import Budget
 from scrub.engine.execute import Outputs, execute
 from scrub.engine.steps import Plan
 from scrub.metrics import Metric, measure
+from scrub.model.graph import Graph
 from scrub.runner.planned import Planned
 from scrub.stats.intervals import PerReference
 from scrub.stats.scores import Scores
@@ -39,17 +40,26 @@ def scored_chunks(
 def _scores(plan: Plan, metric: Metric, output: Outputs, references: Rows) -> Scores:
     """A metric per reference, three times."""
     values = (output.original, output.scrubbed, output.baseline)
-    return Scores(*(_metric(plan, metric, v, references, output.original) for v in values))
+    read = plan.graph, plan.result.readout
+    return Scores(*(measured(*read, metric, v, references, output.original) for v in values))
 
 
-def _metric(
-    plan: Plan, metric: Metric, value: Tensor, references: Rows, original: Tensor
+def measured(
+    graph: Graph,
+    readout: str | None,
+    metric: Metric,
+    value: Tensor,
+    references: Rows,
+    original: Tensor,
 ) -> PerReference:
-    """The metric per reference. Where it reads a few columns, the root is read out here."""
-    readout = plan.result.readout
+    """The metric per reference. Where it reads a few columns, the root is read out here.
+
+    Args:
+        readout: the site whose columns are still to be read (see `scrub.engine.steps.Result`).
+    """
     if readout is None:
         return measure(metric, value, references, original)
-    columns = plan.graph.sites[readout].columns
+    columns = graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     ids = torch.tensor(np.stack(labels, axis=1)).to(value.device)
