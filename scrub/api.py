@@ -12,7 +12,7 @@ from attrs import fields, frozen
 
 from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
@@ -303,4 +303,5 @@ def _collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
     scope = scopes[0] if scopes else getattr(unwrapped(behaviour.build), "__globals__", {})
     variable = next((name for name, value in scope.items() if value is behaviour), "")
     model = behaviour.model if behaviour.model is not None else scope.get("MODEL")
-    return CollectedBehaviour(path.name if path.is_file() else "", behaviour, model, path, variable)
+    of_user = path.is_file() and not installed(str(path))
+    return CollectedBehaviour(path.name if of_user else "", behaviour, model, path, variable)

@@ -125,9 +125,9 @@ def _instead(behaviours: Sequence[CollectedBehaviour]) -> str:
     if not behaviours:
         return "Decorate a function with @claim(…)."
     names = ", ".join(item.behaviour.name for item in behaviours)
-    kind = "the behaviour" if len(behaviours) == 1 else "the behaviours"
+    are = "There is the behaviour" if len(behaviours) == 1 else "There are the behaviours"
     return (
-        f"There is {kind} {names}, which `scrub patch {behaviours[0].name}` sweeps; "
+        f"{are} {names}, which `scrub patch {behaviours[0].name}` sweeps; "
         "a claim is a function decorated with @claim(…)."
     )
 

@@ -110,10 +110,7 @@ def _metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
         if not named:
             names = [metric.name for metric in own]
             kinds = [metric.kind for metric in own if metric.recomputable]
-            raise UserError(
-                f'It has no metric "{one}". {did_you_mean(one, [*names, *kinds])} '
-                f"There are: {', '.join(names)}."
-            )
+            raise UserError(f'It has no metric "{one}". {did_you_mean(one, [*names, *kinds])}')
         found.append(named[0])
     if not found:
         raise UserError(f"metrics={printed(chosen)} names no metric. Leave it out for all.")

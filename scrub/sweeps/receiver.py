@@ -91,8 +91,7 @@ def _port(text: str, whole: str) -> tuple[str, str, str]:
     if colon or port not in PORTS:
         known = (*PORTS, f"{ATTENTION}:COLUMN")
         raise UserError(
-            f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)} '
-            f"There are: {', '.join(known)}."
+            f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}'
         )
     return group, port, ""
 

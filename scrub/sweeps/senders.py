@@ -112,7 +112,7 @@ def named_senders(given: Any, model: Model) -> Named:
         listed = [_one(str(name), sites) for name, sites in given.items()]
     elif isinstance(given, Sites):
         listed = [_of_cell(cell, route) for route in given.routes for cell in route.cells]
-    elif isinstance(given, Sequence):
+    elif isinstance(given, Sequence) and given:
         listed = [_of_cell(c, r) for r in heads(given).routes for c in r.cells]
     else:
         listed = []
