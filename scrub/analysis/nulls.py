@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 
 from attrs import evolve, frozen
-from scipy import stats
 
 from scrub.analysis.substitution import Pool
 from scrub.hypothesis.belief import Expectation
@@ -141,14 +140,21 @@ def judged(
     pairs = zip(recovered, ahead, strict=True)
     as_well = sum(not math.isnan(n) and does_as_well(n, claim, d, expect) for n, d in pairs)
     as_high = sum(null >= claim for null in defined)
-    exact = stats.binomtest(as_high, len(defined)).proportion_ci(CONFIDENCE)
-    share = Interval(as_high / len(defined), float(exact.low), float(exact.high))
+    share = _share(as_high, len(defined))
     passing = None
     if expect is not None and (expect.low, expect.high) != (None, None):
         low = -math.inf if expect.low is None else expect.low
         high = math.inf if expect.high is None else expect.high
         passing = sum(low <= null <= high for null in defined)
     return evolve(found, as_well=as_well, share=share, passing=passing)
+
+
+def _share(some: int, of: int) -> Interval:
+    """A share, with its exact interval."""
+    from scipy import stats  # it takes a while, and no other diagnosis needs it
+
+    exact = stats.binomtest(some, of).proportion_ci(CONFIDENCE)
+    return Interval(some / of, float(exact.low), float(exact.high))
 
 
 def _kinds(there: tuple[Pool, ...]) -> str:

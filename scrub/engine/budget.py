@@ -51,9 +51,15 @@ def fit(plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget
         UserError: one sample does not fit; says the least memory that would do.
     """
     width = max(rows.data.width for rows in draws.rows())
+    return fit_cost(cost(plan, width), plan, draws, cache, memory)
+
+
+def fit_cost(known: Cost, plan: Plan, draws: Draws, cache: ActivationCache, memory: int) -> Budget:
+    """The same for steps whose cost is known, and that read the plain values of a plan."""
+    width = max(rows.data.width for rows in draws.rows())
     rows = by_dataset(draws.rows())
     return budget(
-        cost(plan, width),
+        known,
         samples=len(draws.references),
         rows=sum(len(same) for same in rows),
         cached=cache.held_after(rows, width, row_bytes(plan, width)),

@@ -6,7 +6,7 @@ flop counter does. Bytes are those of tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
 
@@ -64,15 +64,25 @@ class Cost:
 
 def cost(plan: Plan, width: int) -> Cost:
     """The cost of a plan on rows of this width."""
-    graph, size = plan.graph, plan.graph.dtype.itemsize
     every = each_step(plan, width)
     root = read_root(plan, width)
-    return Cost(
+    return with_rows(
+        plan,
+        width,
         flops=sum(step.flops for step in every) + (2 + root_is_merged(plan)) * root.flops,
-        bytes=peak(plan, every) + 4 * root.made + root.besides,
+        held=peak(plan, every) + 4 * root.made + root.besides,
+    )
+
+
+def with_rows(plan: Plan, width: int, *, flops: int, held: int) -> Cost:
+    """The cost of plain values, beside operations and bytes per sample that are known."""
+    graph = plan.graph
+    return Cost(
+        flops=flops,
+        bytes=held,
         row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
         row_bytes=sum(row_bytes(plan, width).values()),
-        forward_bytes=size * _forward(graph, plan.plain, width),
+        forward_bytes=graph.dtype.itemsize * _forward(graph, plan.plain, width),
     )
 
 
@@ -120,10 +130,14 @@ def root_is_merged(plan: Plan) -> bool:
 
 def peak(plan: Plan, every: list[StepCost]) -> int:
     """Most bytes alive at once. A value is let go after its last use."""
-    last = last_uses(plan)
     ends: dict[int, list[int]] = {}
-    for made, reader in last.items():
+    for made, reader in last_uses(plan).items():
         ends.setdefault(reader, []).append(made)
+    return peak_of(every, ends)
+
+
+def peak_of(every: list[StepCost], ends: Mapping[int, list[int]]) -> int:
+    """The same, where it is known which values are let go after each step."""
     live = most = 0
     for number, step in enumerate(every):
         live += step.made

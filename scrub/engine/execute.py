@@ -56,6 +56,24 @@ def execute(
     Laws: equals the reference evaluator; the budget and what the cache holds change no draw and
     nothing beyond rounding.
     """
+    for samples, chunk in chunks(plan, draws, cache, within, start):
+        with torch.no_grad():
+            _compute_steps(chunk, within.min_batch)
+            yield Outputs(
+                samples,
+                original=read_root(chunk, Source(REFERENCE)),
+                scrubbed=read_root(chunk, None),
+                baseline=read_root(chunk, Source(BASELINE)),
+            )
+
+
+def chunks(
+    plan: Plan, draws: Draws, cache: ActivationCache, within: Budget, start: int
+) -> Iterator[tuple[slice, Chunk]]:
+    """The samples from `start` on, as many at a time as the budget says, with no step computed yet.
+
+    The plain values that they read are in the cache until the next ones are asked for.
+    """
     width = max(rows.data.width for rows in draws.rows())
     if within.keep_cache:
         for rows in by_dataset(draws.rows()):
@@ -70,15 +88,7 @@ def execute(
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         frames = Frames(plan.graph, inputs, width)
-        chunk = Chunk(plan, cache, frames, Combinations(inputs))
-        with torch.no_grad():
-            _compute_steps(chunk, within.min_batch)
-            yield Outputs(
-                samples,
-                original=_root(chunk, Source(REFERENCE)),
-                scrubbed=_root(chunk, None),
-                baseline=_root(chunk, Source(BASELINE)),
-            )
+        yield samples, Chunk(plan, cache, frames, Combinations(inputs))
 
 
 def _compute_steps(chunk: Chunk, min_batch: int) -> None:
@@ -92,8 +102,11 @@ def _compute_steps(chunk: Chunk, min_batch: int) -> None:
             del chunk.values[old]
 
 
-def _root(chunk: Chunk, source: Source | None) -> Tensor:
-    """The root's cells from one source (None: each from its own), for every sample."""
+def read_root(chunk: Chunk, source: Source | None) -> Tensor:
+    """The root's cells from one source (None: each from its own), for every sample.
+
+    Returns: [samples, positions, cells, ...].
+    """
     cells = [_root_cell(chunk, cell, source or own) for cell, own in chunk.plan.result.cells]
     return cells[0] if len(cells) == 1 else torch.cat(cells, dim=2)
 

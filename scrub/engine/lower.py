@@ -30,6 +30,7 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL, At
+from scrub.engine.walks import Walks
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Graph, Port
 from scrub.names import Cell
@@ -37,14 +38,19 @@ from scrub.names import Cell
 K = TypeVar("K", bound=Hashable)
 
 
-def lower(tree: Tree, graph: Graph) -> tuple[tuple[Step, ...], Result]:
+def lower(
+    tree: Tree, graph: Graph, walks: Walks | None = None
+) -> tuple[tuple[Step, ...], Result]:
     """The steps that compute a tree, in an order in which each reads only those before it, and
     where the root's value is found.
+
+    Args:
+        walks: of several trees, of which this is one; None: of this one alone.
 
     Law: one step per node, site and state: a value is computed once, by however many paths it is
     reached.
     """
-    builder = Builder(graph)
+    builder = Builder(graph, walks or Walks.below([tree], graph))
     builder.node(tree)
     (route,) = tree.routes
     cells = tuple((cell, builder.values[tree.path, cell]) for cell in route.cells)
@@ -56,6 +62,7 @@ class Builder:
     """Collects the steps of a tree: children before parents, and within a node in graph order."""
 
     graph: Graph
+    walks: Walks
     steps: list[Step] = field(factory=list)
     values: dict[tuple[NamePath, Cell], Source] = field(factory=dict)
     """Where the value of each node's own cells is found."""
@@ -71,7 +78,7 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            found = _Below(self, node, Walk(self.graph, node)).expand(cells)
+            found = _Below(self, *self.walks.of(node)).expand(cells)
             self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
@@ -82,6 +89,8 @@ class _Below:
     builder: Builder
     node: Occurrence
     walk: Walk
+    open: Routes
+    """The routes of its own children: the walk may be that of several trees."""
     cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
     """By site and state, the heads whose value scrubbing changes."""
     streams: dict[str, set[Routes]] = field(factory=dict)
@@ -97,16 +106,20 @@ class _Below:
 
     def expand(self, cells: list[Cell]) -> dict[Cell, Source]:
         """Make the steps for these cells of the node; say where each is found."""
-        starts = {cell: self.walk.start(cell) for cell in cells}
+        starts = {cell: self._start(cell) for cell in cells}
         for cell, state in starts.items():
             self._visit(cell, state)
-        for name in self.builder.graph.values:  # in reading order, whatever order we came by
+        order = self.builder.graph.order  # of reading, whatever order we came by
+        for name in sorted({*self.streams, *self.cells}, key=order.__getitem__):
             for routes in sorted(self.streams.get(name, ()), key=sorted):
                 self._add_stream(name, routes)
             for state in sorted(self.cells.get(name, ()), key=sorted):
                 self.sites[name, state] = len(self.builder.steps)
                 self.builder.steps.append(self._site_step(name, state))
         return {cell: self._source(cell, state) for cell, state in starts.items()}
+
+    def _start(self, cell: Cell) -> State:
+        return frozenset(way for way in self.walk.start(cell) if way.route in self.open)
 
     def _visit(self, cell: Cell, state: State) -> None:
         """Note a cell in a state other than plain, and all such that it reads."""

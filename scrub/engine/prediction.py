@@ -6,6 +6,8 @@ the executor computes it once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from attrs import frozen
 
@@ -13,6 +15,7 @@ from scrub.draw import Draws
 from scrub.engine.alignment import Frames, group_by_length
 from scrub.engine.budget import Budget
 from scrub.engine.cost import (
+    Cost,
     StepCost,
     cost,
     one_step,
@@ -59,14 +62,30 @@ class RunCost:
 def predict(plan: Plan, draws: Draws, within: Budget) -> RunCost:
     """What it takes to run a plan on all of its draws."""
     width = max(rows.data.width for rows in draws.rows())
-    static = cost(plan, width)
     root = read_root(plan, width)
+
+    def look(samples: slice) -> ChunkCost:
+        return _chunk(plan, draws, samples, width, root, within)
+
+    return extrapolated(cost(plan, width), draws, within, look)
+
+
+def extrapolated(
+    static: Cost,
+    draws: Draws,
+    within: Budget,
+    look: Callable[[slice], ChunkCost],
+    most: int = CHUNKS,
+) -> RunCost:
+    """What all chunks take, from those that are looked at.
+
+    Args:
+        look: what the chunk of these samples takes.
+        most: how many are looked at.
+    """
     samples = len(draws.references)
     starts = range(0, samples, within.chunk)
-    looked = [
-        _chunk(plan, draws, slice(start, min(start + within.chunk, samples)), width, root, within)
-        for start in starts[:CHUNKS]
-    ]
+    looked = [look(slice(s, min(s + within.chunk, samples))) for s in starts[:most]]
     share = samples / sum(chunk.samples for chunk in looked)
     every_row = sum(len(rows) for rows in by_dataset(draws.rows()))
     kept = every_row if within.keep_cache else max(chunk.rows for chunk in looked)
@@ -81,7 +100,7 @@ def predict(plan: Plan, draws: Draws, within: Budget) -> RunCost:
 
 
 @frozen
-class _Chunk:
+class ChunkCost:
     """What one chunk takes besides plain values, and how many rows it draws."""
 
     samples: int
@@ -92,11 +111,11 @@ class _Chunk:
 
 def _chunk(
     plan: Plan, draws: Draws, samples: slice, width: int, root: StepCost, within: Budget
-) -> _Chunk:
+) -> ChunkCost:
     inputs = drawn_inputs(draws, samples)
     frames, drawn = Frames(plan.graph, inputs, width), Combinations(inputs)
     every = [
-        _all_of(step, plan, frames, drawn.of(step.needs).first, within.min_batch)
+        step_cost(step, plan, frames, drawn.of(step.needs).first, within.min_batch)
         for step in plan.steps
     ]
     plain = [len(drawn.of(frozenset({variable})).first) for variable in (REFERENCE, BASELINE)]
@@ -105,7 +124,7 @@ def _chunk(
     scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
     last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
     merged = last if root_is_merged(plan) else 0
-    return _Chunk(
+    return ChunkCost(
         samples=size,
         rows=sum(len(rows) for rows in by_dataset(inputs.values())),
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + merged),
@@ -113,7 +132,7 @@ def _chunk(
     )
 
 
-def _all_of(
+def step_cost(
     step: Step, plan: Plan, frames: Frames, samples: np.ndarray, min_batch: int
 ) -> StepCost:
     """The cost of a step for all of its combinations, part by part as they are computed."""

@@ -6,7 +6,7 @@ what feeds it. A hypothesis without splits gets its graph back as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -33,20 +33,30 @@ Parts = dict[str, tuple[Split, set[str]]]
 
 def specialise(tree: Tree, graph: Graph) -> tuple[Tree, Graph]:
     """The tree and the graph with every split site and every claimed head output spelled out."""
-    routes = [route for node in tree.walk() for route in node.routes]
+    (tree,), graph = specialise_family((tree,), graph)
+    return tree, graph
+
+
+def specialise_family(trees: Sequence[Tree], graph: Graph) -> tuple[tuple[Tree, ...], Graph]:
+    """The same for several trees, which get one graph.
+
+    Asserts that no two of them split a site in two ways.
+    """
+    nodes = [node for tree in trees for node in tree.walk()]
     parts: Parts = {}
-    for route in routes:
+    for route in (route for node in nodes for route in node.routes):
         for cell in route.cells:
             if cell.part is not None:
                 assert route.split is not None
-                parts.setdefault(cell.site, (route.split, set()))[1].add(cell.part)
+                split, claimed = parts.setdefault(cell.site, (route.split, set()))
+                assert split == route.split, f"{cell.site} is split in two ways"
+                claimed.add(cell.part)
     outputs = {site.output for site in graph.sites.values()}
-    claimed = {
-        cell.site for node in tree.walk()[1:] for route in node.routes for cell in route.cells
-    }
-    results = {site for site in claimed if site in outputs}
+    below = [node for tree in trees for node in tree.walk()[1:]]
+    used = {cell.site for node in below for route in node.routes for cell in route.cells}
+    results = {site for site in used if site in outputs}
     if not parts and not results:
-        return tree, graph
+        return tuple(trees), graph
     values: dict[str, Site | Stream] = {}
     for name, value in graph.values.items():
         if isinstance(value, Stream):
@@ -55,7 +65,7 @@ def specialise(tree: Tree, graph: Graph) -> tuple[Tree, Graph]:
             site = _as_writer(value, results)
             spelled = _spelled(site, graph, *parts[name]) if name in parts else [site]
             values.update({part.name: part for part in spelled})
-    return _renamed(tree), evolve(graph, values=values)
+    return tuple(map(_renamed, trees)), evolve(graph, values=values)
 
 
 def _renamed(tree: Occurrence) -> Occurrence:

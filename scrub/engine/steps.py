@@ -141,3 +141,30 @@ class Plan:
     steps: tuple[Step, ...]
     result: Result
     plain: frozenset[str]
+
+
+@frozen(eq=False)
+class FamilyPlan:
+    """What to compute for several trees on common draws: plans that share their steps.
+
+    Attributes:
+        members: a plan a tree, in the order in which the trees were given. All have the same steps,
+            graph and plain values, and results that differ in their sources only: the same cells at
+            the same positions.
+    """
+
+    members: tuple[Plan, ...]
+
+    @property
+    def graph(self) -> Graph:
+        return self.members[0].graph
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all members, each once, in an order in which each reads those before it."""
+        return self.members[0].steps
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """Sites and streams whose plain values some member reads."""
+        return self.members[0].plain

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
 
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import Route
@@ -69,3 +71,26 @@ def treeify(correspondence: Correspondence) -> Tree:
         children = tuple(made.pop(first[number] + n) for n in range(len(below[node])))
         made[number] = Occurrence(path, node, correspondence.sites[node].routes, children)
     return made[0]
+
+
+def united(trees: Sequence[Tree]) -> Tree:
+    """A tree of all nodes that stand in some trees with one root, so that they are drawn at once.
+
+    What a node stands for in one of them is lost. Nodes with one path of names must have the same
+    samplers.
+
+    Law: drawn on the same data with the same seed, each node draws what it draws in its own tree.
+    """
+    nodes: dict[NamePath, Occurrence] = {}
+    below: dict[NamePath, set[NamePath]] = {}
+    for tree in trees:
+        for node in tree.walk():
+            if nodes.setdefault(node.path, node).is_leaf:
+                nodes[node.path] = node
+            below.setdefault(node.path, set()).update(child.path for child in node.children)
+    made: dict[NamePath, Occurrence] = {}
+    for path in sorted(nodes, key=len, reverse=True):
+        children = tuple(made.pop(child) for child in sorted(below[path]))
+        made[path] = evolve(nodes[path], children=children)
+    (root,) = made.values()
+    return root

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
-from scipy import stats
 
 from scrub.errors import UserError
 from scrub.results.result import Result
@@ -144,6 +143,8 @@ def difference(first: Scores, second: Scores, *, paired: bool, seed: int) -> Int
 
     def apart(drawn: np.ndarray, others: np.ndarray, axis: int = -1) -> np.ndarray:
         return of([drawn, others])
+
+    from scipy import stats  # it takes a while, and no other command needs it
 
     numbers_of_samples = [np.arange(len(one)) for one in saved]
     found = stats.bootstrap(

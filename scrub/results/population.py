@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 from scrub.data.dataset import Recipe
 from scrub.results.result import Result
@@ -26,8 +26,8 @@ spread between them were known; that of two 6.5 times."""
 
 def coverage_on_fresh_rows(references: int, rows: int) -> float:
     """The lowest share of runs, about, in which an interval holds the value on fresh rows."""
-    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
-    return float(2 * stats.norm.cdf(z / math.sqrt(1 + references / rows)) - 1)
+    z = special.ndtri((1 + CONFIDENCE) / 2)
+    return float(2 * special.ndtr(z / math.sqrt(1 + references / rows)) - 1)
 
 
 def on_rows(result: Result) -> str:

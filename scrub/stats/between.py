@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
-from scipy import stats
+from scipy import special
 
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.ratio import rule_of_three
@@ -64,7 +64,7 @@ def spread(scores: Sequence[Scores], seeds: Sequence[int], rows: int) -> Fresh:
     variance, within = means.var(ddof=1), (errors**2).mean()
     gaps = [(one.baseline - one.original)[one.defined] for one in scores]
     unseen = rule_of_three(np.concatenate(gaps), CONFIDENCE, units=rows)
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, len(means) - 1)
+    t = special.stdtrit(len(means) - 1, (1 + CONFIDENCE) / 2)
     half = max(float(t * math.sqrt(variance / len(means))), float(unseen))
     mean = float(means.mean())
     return Fresh(

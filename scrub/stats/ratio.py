@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 Array = np.ndarray
 CHANCE = 2
@@ -76,7 +76,7 @@ def critical_values(
     skewness, sixth = (unit**3).mean(-1), (unit**6).mean(-1)
     squared = np.where(skewness == 0, math.inf, skewness**2)
     told = np.maximum(1 - CHANCE * sixth / (samples * squared), 0.0)
-    quantile = float(stats.t.ppf((1 + confidence) / 2, samples - 1))
+    quantile = float(special.stdtrit(samples - 1, (1 + confidence) / 2))
     bend = skewness / math.sqrt(samples)
     low, high = _halls(-quantile, bend), _halls(quantile, bend)
     nearer_low, nearer_high = _halls(-quantile, bend * told), _halls(quantile, bend * told)
@@ -129,7 +129,7 @@ def told_from_zero(gap: Float[Array, "*others samples"], confidence: float) -> A
     if samples < 2:
         return np.zeros(gap.shape[:-1], bool)
     error = gap.std(-1, ddof=1) / math.sqrt(samples)
-    return np.abs(gap.mean(-1)) > stats.t.ppf((1 + confidence) / 2, samples - 1) * error
+    return np.abs(gap.mean(-1)) > special.stdtrit(samples - 1, (1 + confidence) / 2) * error
 
 
 def rule_of_three(

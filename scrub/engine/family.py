@@ -1,0 +1,149 @@
+"""Plan and execute a family: trees on common draws, most often ones that differ in one node.
+
+One plan for all of them: what members share is computed once, and what one of them has for itself
+is let go when it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from attrs import evolve, frozen
+from torch import Tensor
+
+from scrub.draw import Draws
+from scrub.engine.activations import ActivationCache
+from scrub.engine.budget import Budget
+from scrub.engine.compute import compute_step
+from scrub.engine.dependencies import find_needs, list_plain_values, sources
+from scrub.engine.execute import chunks, read_root
+from scrub.engine.lookup import Chunk
+from scrub.engine.lower import lower
+from scrub.engine.merge import merge_steps
+from scrub.engine.narrow import narrow_positions
+from scrub.engine.readout import drop_last_site
+from scrub.engine.sharing import BASELINE, REFERENCE
+from scrub.engine.specialise import specialise_family
+from scrub.engine.steps import FamilyPlan, Plan, Source, Variable
+from scrub.engine.walks import Walks
+from scrub.hypothesis.tree import Tree
+from scrub.model.graph import Graph
+
+
+@frozen(eq=False)
+class FamilyOutputs:
+    """The roots' values for some samples: each [samples, positions, cells, ...].
+
+    Attributes:
+        before: the plain root on the root's `other` input; None where all roots are leaves.
+        members: number of a member and its scrubbed root, each member once, in an order of the
+            engine's. They are computed as they are asked for, and can be asked for until the next
+            outputs are.
+    """
+
+    samples: slice
+    original: Tensor
+    baseline: Tensor
+    before: Tensor | None
+    members: Iterator[tuple[int, Tensor]]
+
+
+def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -> FamilyPlan:
+    """One plan of legal trees whose roots stand for the same cells at the same positions.
+
+    Nodes with one path of names are one variable: they draw the same in all members, and must have
+    the same samplers. A site that members split they must split in one way.
+
+    Args:
+        columns: as in `scrub.engine.plan.plan`.
+
+    Laws: every member's value is that of its own plan, to rounding; no two steps compute the same
+    value from the same ones; the order of the trees changes nothing.
+    """
+    assert len({(tree.path, tree.routes) for tree in trees}) == 1, "members have one root"
+    trees, graph = specialise_family(trees, graph)
+    walks = Walks.below(trees, graph)
+    lowered = [lower(tree, graph, walks) for tree in trees]
+    if columns:
+        dropped = [drop_last_site(steps, result, graph) for steps, result in lowered]
+        if all(result.readout is not None for _, result in dropped):
+            lowered = dropped
+    narrowed = [
+        (narrow_positions(steps, result, tree, graph), result)
+        for tree, (steps, result) in zip(trees, lowered, strict=True)
+    ]
+    steps, results = merge_steps(narrowed)
+    steps = find_needs(steps)
+    plain = list_plain_values(steps, results[0], graph)
+    pairs = zip(trees, results, strict=True)
+    return FamilyPlan(tuple(Plan(graph, tree, steps, result, plain) for tree, result in pairs))
+
+
+def execute_family(
+    plan: FamilyPlan, draws: Draws, cache: ActivationCache, within: Budget, *, start: int = 0
+) -> Iterator[FamilyOutputs]:
+    """Root values of the samples from `start` on, as many at a time as the budget says.
+
+    Args:
+        draws: of every node of every member (see `scrub.hypothesis.tree.united`).
+
+    Laws: each member's values are those of `execute` on its own plan, to rounding; the budget and
+    what the cache holds change no draw and nothing beyond rounding.
+    """
+    first = plan.members[0]
+    other = Variable(first.tree.path, "other")
+    for samples, chunk in chunks(first, draws, cache, within, start):
+        with torch.no_grad():
+            yield FamilyOutputs(
+                samples,
+                original=read_root(chunk, Source(REFERENCE)),
+                baseline=read_root(chunk, Source(BASELINE)),
+                before=read_root(chunk, Source(other)) if other in chunk.frames.inputs else None,
+                members=_members(plan, chunk, within.min_batch),
+            )
+
+
+def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[int, Tensor]]:
+    """Each member's root as soon as the steps that it is read from are computed."""
+    readable, released = readable_after(plan), released_after(plan)
+    for number in range(-1, len(plan.steps)):
+        with torch.no_grad():
+            if number >= 0:
+                step = plan.steps[number]
+                chunk.values[number] = compute_step(chunk, step, min_batch)
+        for member in readable.get(number, ()):
+            with torch.no_grad():
+                value = read_root(evolve(chunk, plan=plan.members[member]), None)
+            yield member, value
+        for old in released.get(number, ()):
+            del chunk.values[old]
+
+
+def readable_after(plan: FamilyPlan) -> dict[int, list[int]]:
+    """The members whose roots can be read after each step; after −1: before the first."""
+    found: dict[int, list[int]] = {}
+    for number, member in enumerate(plan.members):
+        found.setdefault(_last_step(member), []).append(number)
+    return found
+
+
+def released_after(plan: FamilyPlan) -> dict[int, list[int]]:
+    """The steps whose values no step after each one reads, and no member's root."""
+    last: dict[int, int] = {}
+    for number, step in enumerate(plan.steps):
+        last |= {source.step: number for source in sources(step) if source.step is not None}
+    for member in plan.members:
+        for _, source in member.result.cells:
+            if source.step is not None:
+                last[source.step] = max(last.get(source.step, 0), _last_step(member))
+    found: dict[int, list[int]] = {}
+    for step, after in last.items():
+        found.setdefault(after, []).append(step)
+    return found
+
+
+def _last_step(member: Plan) -> int:
+    """The last of the steps that a member's root is read from; −1 where it is plain."""
+    steps = [source.step for _, source in member.result.cells if source.step is not None]
+    return max(steps, default=-1)

@@ -1,0 +1,92 @@
+"""What a family takes: its budget, and its operations and bytes before it runs."""
+
+from __future__ import annotations
+
+from scrub.draw import Draws
+from scrub.engine.activations import ActivationCache
+from scrub.engine.alignment import Frames
+from scrub.engine.budget import Budget, fit_cost
+from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
+from scrub.engine.family import released_after
+from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
+from scrub.engine.sharing import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.engine.steps import FamilyPlan, Plan, Variable
+
+PLAIN = 3
+"""Plain roots: original, baseline and before."""
+STEPS = 4_000
+"""Steps that are looked at, chunk by chunk, to say what a run takes: a second's work or less."""
+
+
+def family_cost(plan: FamilyPlan, width: int) -> Cost:
+    """The cost of a family on rows of this width."""
+    first = plan.members[0]
+    every, root = each_step(first, width), read_root(first, width)
+    merged = sum(map(root_is_merged, plan.members))
+    return with_rows(
+        first,
+        width,
+        flops=sum(step.flops for step in every) + (PLAIN + merged) * root.flops,
+        held=peak_of(every, released_after(plan)) + (PLAIN + 2) * root.made + root.besides,
+    )
+
+
+def fit_family(plan: FamilyPlan, draws: Draws, cache: ActivationCache, memory: int) -> Budget:
+    """The budget of a family on its draws, as `scrub.engine.budget.fit` makes it for a plan.
+
+    Raises:
+        UserError: one sample does not fit; says the least memory that would do.
+    """
+    width = max(rows.data.width for rows in draws.rows())
+    return fit_cost(family_cost(plan, width), plan.members[0], draws, cache, memory)
+
+
+def predict_family(plan: FamilyPlan, draws: Draws, within: Budget) -> RunCost:
+    """What it takes to run a family on all of its draws, with no plain values known before."""
+    width = max(rows.data.width for rows in draws.rows())
+
+    def look(samples: slice) -> ChunkCost:
+        return _chunk(plan, draws, samples, width, within)
+
+    most = max(1, min(CHUNKS, STEPS // max(1, len(plan.steps))))
+    return extrapolated(family_cost(plan, width), draws, within, look, most)
+
+
+def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: Budget) -> ChunkCost:
+    first, inputs = plan.members[0], drawn_inputs(draws, samples)
+    frames, drawn, root = (
+        Frames(plan.graph, inputs, width),
+        Combinations(inputs),
+        read_root(first, width),
+    )
+    every = [
+        step_cost(step, first, frames, drawn.of(step.needs).first, within.min_batch)
+        for step in plan.steps
+    ]
+    variables = [REFERENCE, BASELINE, Variable(first.tree.path, "other")]
+    plain = [len(drawn.of(frozenset({v})).first) for v in variables if v in inputs]
+    scrubbed = [_combinations(member, drawn) for member in plan.members]
+    merged = [
+        combinations
+        for combinations, member in zip(scrubbed, plan.members, strict=True)
+        if root_is_merged(member)
+    ]
+    size = samples.stop - samples.start
+    held = PLAIN * root.made * size
+    last = root.made * max(scrubbed)
+    return ChunkCost(
+        samples=size,
+        rows=sum(len(rows) for rows in by_dataset(inputs.values())),
+        flops=sum(s.flops for s in every) + root.flops * (sum(plain) + sum(merged)),
+        peak=held
+        + max(
+            peak_of(every, released_after(plan)) + root.made * size + last,
+            (root.made + root.besides) * max(plain),
+        ),
+    )
+
+
+def _combinations(member: Plan, drawn: Combinations) -> int:
+    """Of how many combinations of rows a member's root is at most; 0 where it is plain."""
+    steps = [member.steps[s.step] for _, s in member.result.cells if s.step is not None]
+    return max((len(drawn.of(step.needs).first) for step in steps), default=0)

@@ -1,0 +1,96 @@
+"""Random families: trees of one random hypothesis that differ in what stands below one node."""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import frozen
+
+from scrub.draw import Draws, draw
+from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.splits import REST, SourcePositions
+from scrub.hypothesis.tree import Tree, treeify, united
+from support.generator import Case, random_case
+
+SENDER = "sender"
+"""What the node that varies is called in all members."""
+
+
+@frozen(eq=False)
+class Family:
+    """Legal hypotheses with one root, on the model and data of a case."""
+
+    case: Case
+    members: tuple[Correspondence, ...]
+
+    @property
+    def trees(self) -> list[Tree]:
+        return [treeify(member) for member in self.members]
+
+    def draws(self) -> Draws:
+        """The draws of all members at once."""
+        return self._drawn(united(self.trees))
+
+    def draws_of(self, tree: Tree) -> Draws:
+        """The draws of one member alone."""
+        return self._drawn(tree)
+
+    def _drawn(self, tree: Tree) -> Draws:
+        return draw(tree, self.case.data, samples=self.case.samples, seed=self.case.seed)
+
+
+def random_family(seed: int, nodes: int = 8) -> Family:
+    """A hypothesis, and it with parts left out.
+
+    Below some nodes a member has one of the children in the place of all; that child has the same
+    name, and the same sampler, in all members: only its sites, port, positions and `through`
+    differ, and what stands below it.
+    """
+    case = random_case(seed, nodes)
+    random = np.random.default_rng(seed)
+    whole = case.correspondence
+    if _names_the_rest_of_sources(whole):  # which is what the member's other summands leave
+        return Family(case, (whole, whole))
+    members = [whole]
+    below = [node for node in whole.sites if node.parents]
+    for parent in whole.sites:
+        children = [node for node in below if parent in node.parents]
+        members += [_with(whole, {*children} - {child}, child, below[0]) for child in children]
+    members += [_with(whole, {node}) for node in below if random.random() < 0.5]
+    order = random.permutation(len(members))
+    return Family(case, tuple(members[i] for i in order))
+
+
+def _names_the_rest_of_sources(whole: Correspondence) -> bool:
+    routes = [route for sites in whole.sites.values() for route in sites.routes]
+    return any(
+        isinstance(route.split, SourcePositions) and cell.part == REST
+        for route in routes
+        for cell in route.cells
+    )
+
+
+def _with(
+    whole: Correspondence,
+    dropped: set[InterpNode],
+    sender: InterpNode | None = None,
+    like: InterpNode | None = None,
+) -> Correspondence:
+    """The hypothesis without some nodes and what stands below them alone.
+
+    Args:
+        sender: is renamed, and drawn like the node `like`.
+    """
+    made: dict[InterpNode, InterpNode] = {}
+    waiting = list(whole.sites)
+    while waiting:
+        node = waiting.pop(0)
+        if any(parent in waiting for parent in node.parents):
+            waiting.append(node)
+            continue
+        above = tuple(made[parent] for parent in node.parents if parent in made)
+        if node in dropped or (node.parents and not above):
+            continue
+        drawn = like if node is sender and like is not None else node
+        name = SENDER if node is sender else node.name
+        made[node] = InterpNode(name, drawn.sampler, other=drawn.other, parents=above)
+    return Correspondence({made[node]: whole.sites[node] for node in made})
