@@ -179,8 +179,8 @@ def behaviour(
         UserError: an argument of `prompts` or `flip` is wrong.
     """
     recipe = prompts(n, **prompted)
-    what: Any = corrupt
-    sampler = Paired(flip(recipe, what)) if isinstance(what, str) else what
+    named = isinstance(corrupt, str)
+    sampler = Paired(flip(recipe, corrupt)) if named else corrupt  # type: ignore[arg-type]
     return Behaviour(
         name=name,
         build=_at_end,

@@ -29,8 +29,8 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
-from scrub.hypothesis.sites import ALL, At
 from scrub.engine.walks import Walks
+from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Graph, Port
 from scrub.names import Cell
@@ -38,9 +38,7 @@ from scrub.names import Cell
 K = TypeVar("K", bound=Hashable)
 
 
-def lower(
-    tree: Tree, graph: Graph, walks: Walks | None = None
-) -> tuple[tuple[Step, ...], Result]:
+def lower(tree: Tree, graph: Graph, walks: Walks | None = None) -> tuple[tuple[Step, ...], Result]:
     """The steps that compute a tree, in an order in which each reads only those before it, and
     where the root's value is found.
 

@@ -46,7 +46,7 @@ def sweep_table(sweep: Sweep, width: int, metric: int, top: int) -> Table:
             first = [_known(c["first_order"]) for c in cells]
             shown.append(Column("first order", first, right=True, drop=2))
     name = f"{about} {sweep.metrics[metric].name}"
-    shown.append(Column(name, [_styled(interval(e), e) for e in effects], fold=True))
+    shown.append(Column(name, [_styled(interval(e, (0.0,)), e) for e in effects], fold=True))
     shares = [_share(sweep.share(metric, place)) for place in order]
     shown.append(Column("of total", shares, right=True, drop=1))
     return table(shown, width)

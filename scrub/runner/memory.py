@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scrub.draw import Draws
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget, fit
+from scrub.engine.steps import FamilyPlan, Plan
 from scrub.runner.context import Context
 from scrub.runner.planned import Planned
 
@@ -16,12 +20,29 @@ def make_room(planned: Planned, draws: Draws, context: Context) -> Budget:
     Raises:
         UserError: one sample does not fit into the memory.
     """
-    session, memory = context.session, context.options.memory
-    found = fit(planned.plan, draws, planned.cache, memory)
+    plan, memory = planned.plan, context.options.memory
+    return room_for(
+        plan, draws, planned.cache, context, lambda: fit(plan, draws, planned.cache, memory)
+    )
+
+
+def room_for(
+    plan: Plan | FamilyPlan,
+    draws: Draws,
+    cache: ActivationCache,
+    context: Context,
+    fitted: Callable[[], Budget],
+) -> Budget:
+    """The same for whatever reads plain values.
+
+    Args:
+        fitted: the budget beside what the session then holds.
+    """
+    session, found = context.session, fitted()
     if not found.keep_cache and session.held():
-        session.forget_all_but(planned.cache, draws, planned.plan.plain)
-        found = fit(planned.plan, draws, planned.cache, memory)
+        session.forget_all_but(cache, draws, plan.plain)
+        found = fitted()
     if not found.keep_cache and session.held():
         session.forget()
-        found = fit(planned.plan, draws, planned.cache, memory)
+        found = fitted()
     return found

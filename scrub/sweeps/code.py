@@ -8,6 +8,7 @@ from attrs import frozen
 
 from scrub import names
 from scrub.hypothesis.sites import ALL, At, Route, Through
+from scrub.hypothesis.splits import Coordinates, Split
 from scrub.names import Cell
 
 LINE = 100
@@ -59,10 +60,7 @@ def sites_in_code(routes: Iterable[Route], roles: Roles) -> list[Call]:
             key = (*_kind(cell), route.at, route.into, route.through, split)
             alike.setdefault(key, []).append(cell)
             paths.setdefault(key, route)
-    return [
-        _made(list(dict.fromkeys(cells)), _path_of(paths[key], roles), roles)
-        for key, cells in alike.items()
-    ]
+    return [_made(list(dict.fromkeys(cells)), paths[key], roles) for key, cells in alike.items()]
 
 
 def _kind(cell: Cell) -> tuple[str, str]:
@@ -84,8 +82,9 @@ def _is_mlp(cell: Cell) -> bool:
     return layer is not None and cell.site == names.mlp(layer)
 
 
-def _made(cells: Sequence[Cell], path: Sequence[str | Call], roles: Roles) -> Call:
+def _made(cells: Sequence[Cell], route: Route, roles: Roles) -> Call:
     kind, part = _kind(cells[0])
+    path, split = _path_of(route, roles), route.split
     layers = [cell.name.layer for cell in cells if cell.name.layer is not None]
     if kind == "heads":
         pairs = sorted((cell.name.layer or 0, cell.head or 0) for cell in cells)
@@ -101,11 +100,16 @@ def _made(cells: Sequence[Cell], path: Sequence[str | Call], roles: Roles) -> Ca
         (cell,) = cells
         assert cell.part is not None
         whole = Call("mlp_part(", ('"post"', str(layers[0]), *path))
-        split = f"neurons({cell.part}=[{cell.part.removeprefix('n')}])"
-        return Call("summand(", (whole, split, f'"{cell.part}"'))
+        return Call("summand(", (whole, _neurons(split), f'"{cell.part}"'))
     (cell,) = cells
     head = () if cell.head is None else (str(cell.head),)
     return Call("site(", (f'"{cell.site}"', *head, *path))
+
+
+def _neurons(split: Split | None) -> Call:
+    assert isinstance(split, Coordinates), "neurons are what a sweep splits"
+    sets = (f"{name}={list(numbers)}" for name, numbers in split.sets.items())
+    return Call("neurons(", tuple(sets))
 
 
 def _heads(pairs: Sequence[tuple[int, int]], roles: Roles) -> str | Call:

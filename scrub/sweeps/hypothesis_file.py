@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scrub.errors import UserError
 from scrub.hypothesis.sites import At, Route, Through
+from scrub.hypothesis.splits import neurons
 from scrub.samplers import Agree, Paired, Uncond
 from scrub.samplers.fixed import Fixed
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval
 from scrub.sweeps.code import Call, Roles, lines, sites_in_code
-from scrub.sweeps.senders import Sender
+from scrub.sweeps.senders import NEURONS, Sender
 from scrub.sweeps.sweep import Sweep
 
-CLAIM = "strongest_senders"
+CLAIM, STRONGEST = "strongest_senders", "strongest"
 OFFERED = (
     "Correspondence", "Exact", "InterpNode", "Together", "anything", "claim", "embeddings",
     "heads", "input_stream", "mlp", "mlp_part", "mlps", "neurons", "none", "output",
     "position_embedding", "site", "summand", "supported", "token_embedding",
 )  # fmt: skip
 """What a file may import of scrub, in the order of a sorted import."""
+
+TAKEN = (*OFFERED, CLAIM, "root", "receiver", "model")
+"""Names that stand for something else in the file."""
 
 
 class NothingCertainError(UserError):
@@ -40,7 +45,10 @@ class Node:
 
     @property
     def variable(self) -> str:
-        return re.sub(r"\W+", "_", self.name).strip("_").lower()
+        """A name for it in Python that nothing else in the file has."""
+        found = re.sub(r"\W+", "_", self.name).strip("_").lower()
+        taken = found in TAKEN or keyword.iskeyword(found) or not found.isidentifier()
+        return f"node_{found}" if taken else found
 
 
 def hypothesis_text(sweep: Sweep, n: int | None = None, recovered: Interval | None = None) -> str:
@@ -111,7 +119,7 @@ def _nodes(senders: Sequence[Sender], sweep: Sweep) -> list[Node]:
     """
     through = sweep.question.through
     by_at: dict[At, list[Sender]] = {}
-    for sender in senders:
+    for sender in _one_split(senders):
         by_at.setdefault(sender.routes[0].at, []).append(sender)
     nodes: list[Node] = []
     for at, here in by_at.items():
@@ -127,6 +135,24 @@ def _nodes(senders: Sequence[Sender], sweep: Sweep) -> list[Node]:
     if through == Through("none") or len(nodes) == 1:
         return nodes
     return [Node("senders", tuple(route for node in nodes for route in node.routes))]
+
+
+def _one_split(senders: Sequence[Sender]) -> Sequence[Sender]:
+    """Neurons as summands of one split: all in one set where they are at the same positions."""
+    if any(sender.kind != NEURONS for sender in senders):
+        return senders
+    numbers = sorted({sender.head for sender in senders if sender.head is not None})
+    (cell,), route = senders[0].cells, senders[0].routes[0]
+    if len({sender.at for sender in senders}) == 1:
+        together = evolve(cell, part=STRONGEST)
+        split = neurons(**{STRONGEST: numbers})
+        whole = evolve(route, cells=(together,), split=split)
+        return [evolve(senders[0], name="strongest neurons", routes=(whole,), head=None)]
+    split = neurons(**{f"n{number}": [number] for number in numbers})
+    return [
+        evolve(sender, routes=tuple(evolve(route, split=split) for route in sender.routes))
+        for sender in senders
+    ]
 
 
 def _where(at: At) -> str:

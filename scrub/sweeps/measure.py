@@ -15,30 +15,41 @@ from jaxtyping import Float
 
 from scrub.checks.structure import check_drawn
 from scrub.draw import Draws, NodeDraw, draw
-from scrub.engine.execute import execute
-from scrub.engine.plan import plan
+from scrub.engine.activations import ActivationCache
+from scrub.engine.budget import Budget
+from scrub.engine.family import execute_family, plan_family
+from scrub.engine.family_cost import fit_family, predict_family
+from scrub.engine.prediction import RunCost
+from scrub.engine.steps import FamilyPlan
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.model.registry import Model
-from scrub.runner.checkpoint import Checkpoint
 from scrub.runner.context import Context
-from scrub.runner.memory import make_room
-from scrub.runner.planned import Planned, predicted_cost
+from scrub.runner.memory import room_for
 from scrub.runner.progress import SILENT
 from scrub.runner.scoring import measured
 from scrub.sweeps.question import RECEIVER, ROOT, PreparedSweep
 
 Numbers = Float[np.ndarray, "metrics members samples"]
 ORIGINAL, CORRUPTED, FIRST = 0, 1, 2
-"""Where the members' numbers start, and what stands before them."""
-LONG = 1e12
-"""Operations after which a chunk ends, some ten seconds of a laptop's: little is lost by a stop."""
-LOOKED = 3
-"""Members whose cost is predicted; the others are like them."""
+"""Where the original's and the corrupted model's numbers stand, and where the members' begin."""
+
+
+@frozen(eq=False)
+class Family:
+    """Members that share a plan: they split no site in different ways.
+
+    Attributes:
+        numbers: of the members, in the sweep's order.
+    """
+
+    plan: FamilyPlan
+    cache: ActivationCache
+    numbers: tuple[int, ...]
 
 
 @frozen(eq=False)
 class Members:
-    """The members of a sweep, drawn and ready to be measured.
+    """The members of a sweep, drawn, planned and ready to be measured.
 
     Attributes:
         draws: of every member.
@@ -50,8 +61,9 @@ class Members:
     draws: Draws
     trees: tuple[Tree, ...]
     context: Context
-    _leaf: Tree = field(default=Factory(lambda self: _alone(self.sweep.trees[0]), takes_self=True))
-    _planned: dict[int, Planned] = field(factory=dict, init=False)
+    _families: list[Family] = field(
+        default=Factory(lambda self: _planned(self), takes_self=True), init=False
+    )
 
     def silent(self) -> Members:
         """The same, of which nobody is told how far it is."""
@@ -62,72 +74,80 @@ class Members:
         return evolve(self, trees=tuple(trees))
 
     def chunks(self, start: int = 0) -> Iterator[Numbers]:
-        """The numbers of the samples from `start` on, as many at a time as take some ten seconds.
+        """The numbers of the samples from `start` on, as many at a time as fit, or take seconds.
 
         Raises:
             UserError: one sample does not fit into the memory, or a metric of the user's fails.
         """
         samples = len(self.draws.references)
-        step = max(1, min(samples, int(samples * LONG / max(self.flops(), 1))))
+        step = min(self._budget(family, self.draws).chunk for family in self._families)
         for first in range(start, samples, step):
             which = np.arange(first, min(first + step, samples))
             yield self.at(self.draws if len(which) == samples else self.draws.at(which))
 
     def at(self, draws: Draws) -> Numbers:
         """The numbers on these draws."""
-        root = self.root_on(corrupted_inputs(self.sweep, draws), draws)
-        plain = self._scored(root, root.draws)
-        numbers = np.empty((len(plain), FIRST + len(self.trees), len(draws.references)))
-        numbers[:, ORIGINAL], numbers[:, CORRUPTED] = plain[:, 0], plain[:, 1]
-        for number, tree in enumerate(self.trees):
-            numbers[:, FIRST + number] = self._scored(self._plan(tree), draws)[:, 1]
-            self.context.progress.advance(len(draws.references))
+        metrics, samples = self.sweep.base.metrics, len(draws.references)
+        numbers = np.empty((len(metrics), FIRST + len(self.trees), samples))
+        for family in self._families:
+            self._measure(family, draws, numbers)
+        corrupted = corrupted_inputs(self.sweep, draws)
+        root = _alone(self.sweep.trees[0])
+        plain = Draws(draws.references, draws.baseline, {root.path: corrupted})
+        self._measure(_family((root,), (CORRUPTED - FIRST,), self), plain, numbers)
         return numbers
 
-    def root_on(self, inputs: NodeDraw, draws: Draws) -> Planned:
-        """The root as a leaf on some inputs: the plain model there, scored by the references."""
-        found = self._plan(self._leaf)
-        leaf = self._leaf
-        return evolve(found, draws=Draws(draws.references, draws.baseline, {leaf.path: inputs}))
+    def _measure(self, family: Family, draws: Draws, into: Numbers) -> None:
+        """The numbers of a family's members, and the original's."""
+        graph, metrics = family.plan.graph, self.sweep.base.metrics
+        readout = family.plan.members[0].result.readout
+        budget = self._budget(family, draws)
+        for output in execute_family(family.plan, draws, family.cache, budget):
+            references = draws.references.at(draws.references.index[output.samples])
+            values = ((family.numbers[member], value) for member, value in output.members)
+            for number, value in ((ORIGINAL - FIRST, output.original), *values):
+                for row, metric in enumerate(metrics):
+                    into[row, FIRST + number, output.samples] = measured(
+                        graph, readout, metric, value, references, output.original
+                    )
+                self.context.progress.advance(len(references) if number >= 0 else 0)
 
-    def flops(self) -> float:
-        """Operations that all members take on all samples, about."""
-        looked = np.unique(np.linspace(0, len(self.trees) - 1, LOOKED).astype(int))
+    def cost(self) -> RunCost:
+        """What it takes to measure all members on all samples, with no plain values known."""
         costs = [
-            predicted_cost(self._plan(self.trees[number]), self.context.options.memory)
-            for number in looked
+            predict_family(family.plan, self.draws, self._budget(family, self.draws))
+            for family in self._families
         ]
-        return len(self.trees) * float(np.mean([cost.flops for cost in costs])) + max(
-            cost.plain_flops for cost in costs
+        return RunCost(
+            flops=sum(cost.flops for cost in costs),
+            plain_flops=max(cost.plain_flops for cost in costs),
+            peak=max(cost.peak for cost in costs),
         )
 
-    def _plan(self, tree: Tree) -> Planned:
-        key = id(tree)
-        if key not in self._planned:
-            prepared = evolve(self.sweep.base, tree=tree)
-            steps = plan(tree, self.model.graph, columns=prepared.of_labels)
-            cache = self.context.session.cache(self.model, steps.graph)
-            self._planned[key] = Planned(
-                prepared, self.model, steps, cache, self.draws, Checkpoint()
-            )
-        return self._planned[key]
+    def _budget(self, family: Family, draws: Draws) -> Budget:
+        plan, cache, memory = family.plan, family.cache, self.context.options.memory
+        return room_for(
+            plan, draws, cache, self.context, lambda: fit_family(plan, draws, cache, memory)
+        )
 
-    def _scored(self, planned: Planned, draws: Draws) -> Float[np.ndarray, "metrics 2 samples"]:
-        """The metrics of the original and of the scrubbed root on these draws."""
-        budget = make_room(planned, draws, self.context)
-        steps, metrics = planned.plan, planned.prepared.metrics
-        parts = []
-        for output in execute(steps, draws, planned.cache, budget):
-            references = draws.references.at(draws.references.index[output.samples])
-            read = steps.graph, steps.result.readout
-            both = (output.original, output.scrubbed)
-            parts.append(
-                [
-                    [measured(*read, metric, value, references, output.original) for value in both]
-                    for metric in metrics
-                ]
-            )
-        return np.concatenate([np.array(part) for part in parts], axis=-1)
+
+def _planned(members: Members) -> list[Family]:
+    """One plan for all members; for those that split a site in other ways a plan of their own."""
+    apart: dict[tuple[str, ...], list[int]] = {}
+    for number, tree in enumerate(members.trees):
+        splits = {str(r.split) for node in tree.walk() for r in node.routes if r.split}
+        apart.setdefault(tuple(sorted(splits)), []).append(number)
+    return [
+        _family([members.trees[number] for number in alike], alike, members)
+        for alike in apart.values()
+    ]
+
+
+def _family(trees: Sequence[Tree], numbers: Sequence[int], members: Members) -> Family:
+    graph, of_labels = members.model.graph, members.sweep.base.of_labels
+    plan = plan_family(trees, graph, columns=of_labels)
+    cache = members.context.session.cache(members.model, plan.graph)
+    return Family(plan, cache, tuple(numbers))
 
 
 def _alone(root: Tree) -> Tree:

@@ -90,9 +90,7 @@ def _port(text: str, whole: str) -> tuple[str, str, str]:
         return group, port, column
     if colon or port not in PORTS:
         known = (*PORTS, f"{ATTENTION}:COLUMN")
-        raise UserError(
-            f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}'
-        )
+        raise UserError(f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}')
     return group, port, ""
 
 

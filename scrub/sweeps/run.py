@@ -111,7 +111,8 @@ def _stopped(partial: Partial, samples: int) -> str:
 def announced(every: Members, samples: int) -> str:
     """One line on how long it will take; "" where that is not long."""
     options, whole = every.context.options, len(every.draws.references)
-    flops = every.flops() * samples / whole
+    cost = every.cost()
+    flops = cost.flops * samples / whole + cost.plain_flops
     seconds = estimated_seconds(flops, options.device, options.dtype)
     if seconds <= ANNOUNCED:
         return ""

@@ -1,38 +1,39 @@
-"""What `scrub patch` prints and writes: table, CSV, heatmap, hypothesis file; and that it resumes."""
+"""What `scrub patch` prints and writes: table, CSV, heatmap, hypothesis file; how it resumes."""
 
 from __future__ import annotations
 
+import io
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import scrub
-from scrub import Paired, Uncond, heads, mlp
+from scrub import embeddings
 from scrub.datasets import ioi
-from scrub.hypothesis.collect import collect
-from scrub.hypothesis.sites import anything, mlps
-from scrub.runner.session import Session
+from scrub.engine import budget
+from scrub.hypothesis.load_file import load
+from scrub.hypothesis.sites import anything
+from scrub.report.sweep import show_sweep
+from scrub.sweeps import measure, run
 from scrub.sweeps.heatmap import DIMMED, cells
-from scrub.sweeps.hypothesis_file import hypothesis_text
-from support.command import ENVIRONMENT, assert_golden, inside, python
+from support.command import assert_golden, inside, python
 from support.paths import ROOT
 
-FILE = '''
+FILE = """
 from scrub import Uncond
 from scrub.datasets import ioi
 
 MODEL = "ioi-planted"
 IOI = ioi.behaviour(60)
 ANY = ioi.behaviour(60, corrupt=Uncond(), name="any")
-'''
+"""
 SMALL = ("--samples", "60")
 
 
@@ -59,14 +60,8 @@ def test_what_it_prints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_fits_into_80_columns() -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
-    from scrub.report.sweep import show_sweep
-
     found = scrub.patch(ioi.behaviour(24), model="ioi-planted", samples=24, at="end")
-    out = StringIO()
+    out = io.StringIO()
     show_sweep(found, Console(file=out, width=80), 4)
     assert max(map(len, out.getvalue().splitlines())) <= 80
     assert "head 3.0" in out.getvalue()
@@ -140,7 +135,7 @@ RUFF = Path(sys.executable).with_name("ruff")
     "arguments",
     [
         ("--at", "end"),
-        ("--at", "each", "--through", "anything", "--corrupt"),
+        ("--from", "1.0,1.1", "--at", "each", "--through", "anything", "--corrupt"),
         ("--to", "name mover.q@end", "--at", "end", "--through", "mlps"),
         ("--from", "streams", "--through", "anything", "--at", "end"),
         ("--from", "layers", "--at", "each", "--through", "anything"),
@@ -163,54 +158,39 @@ def test_the_saved_file_is_written_as_a_person_would(
 
 def test_a_random_corruption_is_one_for_receiver_and_root(folder: Path) -> None:
     """Two nodes draw it, and would draw two: the file lets them draw together."""
-    (claim,) = [item for item in [saved_text(folder, to="name mover.q@end", at="end")] if item]
-    assert claim.count('other=Together("corrupted")') == 2
+    text = saved_text(folder, to="name mover.v@io", senders=embeddings(at="io"))
+    assert text.count('other=Together("corrupted")') == 2
 
 
 def saved_text(folder: Path, **options: Any) -> str:
-    from scrub.hypothesis.load_file import load
-
     module = load(folder / "b.py")
     found = scrub.patch(module.ANY, samples=60, **options)
     return found.to_hypothesis()
 
 
 def test_at_most_so_many_senders(folder: Path) -> None:
-    text = saved_text(folder, at="end").splitlines()
-    from scrub.hypothesis.load_file import load
-
     module = load(folder / "b.py")
     found = scrub.patch(module.IOI, samples=60, at="end")
     one = found.to_hypothesis(1)
     assert "heads([(3, 0)]" in one
     assert "(3, 1)" not in one
-    assert len(text) > 5
 
 
 # Resuming
 
 SLOW = '''
-import os
-import time
-from pathlib import Path
-
 from scrub import behaviour, output
 from scrub.datasets import ioi
 from scrub.metrics import custom, logit_diff
 
 MODEL = "ioi-planted"
 DATA = ioi.prompts(60)
-calls = []
 
 
 def margin(logits, references):
-    """Waits in its tenth call, if it is told to."""
-    calls.append(len(references))
+    """Says in a log for how many references it was asked."""
     with open("log.txt", "a") as log:
         print(len(references), file=log)
-    if os.environ.get("WAIT") and len(calls) == int(os.environ["WAIT"]):
-        Path("waiting").touch()
-        time.sleep(100)
     return logit_diff("io", "s").function(logits, references)
 
 
@@ -219,7 +199,7 @@ def slow(model):
     """It takes its time."""
     return output(at="end")
 '''
-COMMAND = ("patch", "slow.py::slow", "--samples", "60", "--from", "3.0,3.1", "--max-memory", "300KB")
+COMMAND = ("patch", "slow.py::slow", "--samples", "100", "--from", "3.0,3.1")
 
 
 def asked(folder: Path) -> int:
@@ -229,17 +209,12 @@ def asked(folder: Path) -> int:
     return found
 
 
-def test_it_resumes_where_it_was_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from scrub.sweeps import measure
-
+def test_it_resumes_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     whole = inside(*COMMAND, cwd=tmp_path)
     assert (whole.code, whole.err) == (0, "")
     every = asked(tmp_path)
-    # chunks of a few samples, which only a long run has
-    monkeypatch.setattr(measure, "LONG", 1e8)
+    monkeypatch.setattr(budget, "LONG", 1)  # chunks of a few samples, as a long run has
     calls: list[int] = []
     at = measure.Members.at
 
@@ -254,29 +229,23 @@ def test_it_resumes_where_it_was_stopped(
         done = inside(*COMMAND, cwd=tmp_path)
     assert done.code == 130
     computed = sum(calls[:2])
-    assert 0 < computed < 60
-    assert done.err.startswith(f"interrupted: {computed} of 60 references computed; they are in ")
+    assert 0 < computed < 100
+    assert done.err.startswith(f"interrupted: {computed} of 100 references computed; they are in ")
     assert list((tmp_path / ".scrub").glob("*.json"))
     asked(tmp_path)
     again = inside(*COMMAND, cwd=tmp_path)
     assert again.code == 0
-    assert again.err == f"resuming: {computed} of 60 references were computed\n"
+    assert again.err == f"resuming: {computed} of 100 references were computed\n"
     assert asked(tmp_path) < every
-    assert same_table(again.out, whole.out)
+    assert again.out == whole.out
     assert not (tmp_path / ".scrub").exists()
-
-
-def same_table(one: str, other: str) -> bool:
-    return one == other
 
 
 def test_what_another_file_left_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scrub.sweeps import measure
-
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
-    monkeypatch.setattr(measure, "LONG", 1e8)
+    monkeypatch.setattr(budget, "LONG", 1)
     at, calls = measure.Members.at, []
 
     def stop(self: Any, draws: Any) -> Any:
@@ -295,8 +264,6 @@ def test_what_another_file_left_is_not_used(
 
 
 def test_a_long_sweep_announces_itself(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    from scrub.sweeps import run
-
     monkeypatch.setattr(run, "estimated_seconds", lambda *_: 3600.0)
     done = inside("patch", "b.py::ioi", *SMALL, cwd=folder)
     assert done.err == (

@@ -107,7 +107,7 @@ REFUSALS = {
 def test_it_says_what_is_wrong(case: str, folder: Path) -> None:
     arguments, message = REFUSALS[case]
     assert said(folder, *arguments) == f"error: b.py::ioi: {message}\n".replace(
-        'b.py::ioi: node', 'b.py::ioi · node'
+        "b.py::ioi: node", "b.py::ioi · node"
     )
 
 
@@ -189,11 +189,12 @@ def test_scrub_test_says_what_to_do_with_behaviours(folder: Path) -> None:
     done = inside("test", "b.py", cwd=folder)
     assert (done.code, done.err) == (
         5,
-        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, which `scrub "
-        "patch b.py::ioi` sweeps; a claim is a function decorated with @claim(…).\n",
+        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, which "
+        "`scrub patch b.py::ioi` sweeps; a claim is a function decorated with @claim(…).\n",
     )
     assert refused(folder, "test", "b.py::ioi") == (
-        'error: b.py: There is no claim "ioi". It is a behaviour: scrub patch b.py::ioi sweeps it.\n'
+        'error: b.py: There is no claim "ioi". It is a behaviour: scrub patch b.py::ioi sweeps '
+        "it.\n"
     )
 
 
