@@ -24,6 +24,7 @@ from scrub.hypothesis.tree import Occurrence, Tree, treeify
 from scrub.metrics import Metric, as_metric
 from scrub.model.graph import Graph
 from scrub.model.registry import Model
+from scrub.names import Cell
 from scrub.printing import printed
 from scrub.runner.options import Options, check_options
 from scrub.runner.prepare import Prepared, bound_hypothesis, metrics_of
@@ -179,9 +180,38 @@ class Family:
 
     def reaching(self, senders: Sequence[Sender]) -> list[Sender]:
         """Those that reach the receiver: all their sites, at all their positions in some row."""
-        if self.question.through == none and not any(sender.before for sender in senders):
-            return self._reaching(senders)
-        return [one for sender in senders for one in self._reaching([sender])]
+        if plain := self._reaching_whole(senders):
+            return plain
+        groups: dict[object, list[Sender]] = {}
+        for number, sender in enumerate(senders):
+            groups.setdefault(self._apart(number, sender), []).append(sender)
+        reaching = {one for group in groups.values() for one in self._reaching(group)}
+        return [sender for sender in senders if sender in reaching]
+
+    def _reaching_whole(self, senders: Sequence[Sender]) -> list[Sender]:
+        """The same where no position is named, at a fraction of the cost; [] where one is."""
+        through = self.question.through
+        named = any(sender.at != "all" for sender in senders)
+        if named or through != Through(through.kinds):
+            return []
+        receiver = self.receiver.sites or self.root
+        starts = [cell for route in receiver.routes for cell in route.cells]
+        found: dict[tuple[Cell, ...], frozenset[Cell]] = {}
+        for sender in senders:
+            if sender.before not in found:
+                passed = sender.sites(through).routes[0].through
+                found[sender.before] = written_upstream(self.graph, starts, passed)
+        return [sender for sender in senders if found[sender.before] >= set(sender.cells)]
+
+    def _apart(self, number: int, sender: Sender) -> object:
+        """What tells senders apart whose paths may run through each other.
+
+        Paths that pass nothing run through none, and no path to a head or an MLP runs through
+        others of its layer and kind.
+        """
+        if sender.before or sender.kind not in ("heads", "mlps"):
+            return number
+        return None if self.question.through == none else sender.layer
 
     def _reaching(self, senders: Sequence[Sender]) -> list[Sender]:
         node = self.tree(senders[0])
@@ -205,6 +235,28 @@ class Family:
             return True
 
         return [sender for number, sender in enumerate(senders) if whole(number)]
+
+
+def written_upstream(graph: Graph, starts: Sequence[Cell], through: Through) -> frozenset[Cell]:
+    """All that writes to a stream that a path from these cells comes along, wherever it stands."""
+    found: set[Cell] = set()
+    streams: dict[str, None] = {}
+    for start in starts:
+        for below in graph.streams_below[start.site].values():
+            streams |= dict.fromkeys(below)
+    waiting = list(streams)
+    while waiting:
+        stream = waiting.pop()
+        base = graph.streams[stream].base
+        further = [base] if base is not None else []
+        for cell in graph.writing[stream]:
+            found.add(cell)
+            if graph.passes(through, cell):
+                for read in graph.read_by[graph.sites[cell.site].group].values():
+                    further += read
+        waiting += [name for name in dict.fromkeys(further) if name not in streams]
+        streams |= dict.fromkeys(further)
+    return frozenset(found)
 
 
 def _members(

@@ -17,6 +17,10 @@ from scrub.hypothesis.sites import anything, mlps, none
 from scrub.metrics import custom, kl, logit_diff
 from scrub.model.registry import EMBEDDED
 from scrub.runner.session import Session
+from scrub.sweeps.prepare import Family
+from scrub.sweeps.question import Question
+from scrub.sweeps.receiver import receiver_of
+from scrub.sweeps.senders import named_senders
 
 MODEL = "ioi-planted"
 PROMPTS = ioi.prompts(24, seed=3)
@@ -223,3 +227,40 @@ def test_an_own_metric_gets_the_root_as_in_a_claim() -> None:
 
     found = swept(metrics=custom(margin), senders="3.0", at="end")
     assert found.frame["metric"].tolist() == ["margin"]
+
+
+@pytest.mark.parametrize("kind", ["heads", "mlps", "layers", "streams"])
+@pytest.mark.parametrize("through", [none, mlps, anything])
+@pytest.mark.parametrize("to", ["logits", "2.1.q@end", "1.0.v", "blocks.1.mlp"])
+def test_whole_senders_that_reach_are_those_whose_paths_are_legal(
+    kind: str, through: Any, to: str
+) -> None:
+    """The walk over streams says what the check of each member by itself says."""
+    family, senders = family_of(kind, through, to)
+    quick = family._reaching_whole(senders)
+    each = [sender for sender in senders if is_legal(family, sender)]
+    assert quick == each
+    grouped: dict[object, list[Any]] = {}
+    for number, sender in enumerate(senders):
+        grouped.setdefault(family._apart(number, sender), []).append(sender)
+    together = [one for group in grouped.values() for one in family._reaching(group)]
+    assert sorted(s.name for s in together) == sorted(s.name for s in each)
+
+
+def family_of(kind: str, through: Any, to: str) -> tuple[Family, Any]:
+    model = session().describe(MODEL)
+    data = session().data(PROMPTS, model)
+    question = Question(to=to, senders=kind, through=through)
+    family = Family(
+        model, data, receiver_of(to, model), output(at="end"), Uncond(), question,
+        (logit_diff("io", "s"),),
+    )  # fmt: skip
+    return family, named_senders(kind, model).senders
+
+
+def is_legal(family: Family, sender: Any) -> bool:
+    try:
+        family.check_member(sender)
+    except scrub.UserError:
+        return False
+    return True
