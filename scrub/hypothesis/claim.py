@@ -37,7 +37,7 @@ def _expectation(claim: Claim, attribute: object, expect: Any) -> None:
 
 def outermost_line() -> tuple[str, int]:
     """The file that is being executed, and its line."""
-    for frame, line in traceback.walk_stack(None):
+    for frame, line in traceback.walk_stack(inspect.currentframe()):  # None skips some
         if frame.f_code.co_name == "<module>":
             return frame.f_code.co_filename, line
     return "", 0

@@ -78,7 +78,8 @@ def foot(sweep: Sweep, top: int) -> list[str]:
     lines.append(f"{certain} of {count} {verb} told from zero ({first}); {sweep.correction}")
     if sweep.approximation is not None:
         lines.append(_approximation(sweep))
-    return lines
+    reasons = {effect.reason for of in sweep.effects for effect in of if effect.reason}
+    return [*lines, *sorted(reasons)]
 
 
 def _tried(sweep: Sweep, top: int) -> str:

@@ -93,13 +93,16 @@ def neuron_effects(
 def _by_site(members: Members, sites: list[str], ats: list, *, apart: bool) -> list[dict]:
     """Per metric, the effects by site and positions on all samples: [samples, heads or neurons]."""
     swap = Swap.of(members, members.draws)
-    samples = len(swap.references)
+    samples, progress = len(swap.references), members.context.progress
+    progress.says(f"{members.sweep.behaviour.name}: gradients")
+    progress.expects(samples * len(members.sweep.base.metrics))
     found = []
     for metric in members.sweep.base.metrics:
         parts = []
         for start in range(0, samples, ROWS_AT_ONCE):
             here = swap.at(np.arange(start, min(start + ROWS_AT_ONCE, samples)))
             parts.append(_part(members, metric, here, sites, ats, apart=apart))
+            progress.advance(len(here.references))
         found.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
     return found
 

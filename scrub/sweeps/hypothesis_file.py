@@ -78,10 +78,12 @@ def hypothesis_text(sweep: Sweep, n: int | None = None, recovered: Interval | No
     decorator = _decorator(sweep, recovered)
     used = set(re.findall(r"\w+", function + decorator))
     imported = tuple(name for name in OFFERED if name in used)
+    more = () if sweep.origin.model else ("MODEL",)
+    held = tuple(sorted({sweep.origin.variable, *more}))
     return (
         f'"""{sweep.behaviour}: the senders that a sweep found strongest."""\n\n'
         f"{_imports('scrub', imported)}\n\n"
-        f"{_imports(sweep.origin.module, (sweep.origin.variable,))}\n\n\n"
+        f"{_imports(sweep.origin.module, held)}\n\n\n"
         f"{_remark(sweep, recovered)}{decorator}\n{function}\n"
     )
 
@@ -232,7 +234,8 @@ def _decorator(sweep: Sweep, recovered: Interval | None) -> str:
     arguments = [f"data={holder}.data", f"metric={holder}.metric"]
     if expect := _expectation(sweep, recovered):
         arguments.append(f"expect={expect}")
-    arguments.append(f'model="{sweep.model}"')
+    if sweep.origin.model:
+        arguments.append(f"model={sweep.origin.model}")
     return lines(Call("@claim(", tuple(arguments)))
 
 

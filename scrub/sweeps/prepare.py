@@ -64,9 +64,13 @@ def prepare_sweep(
         corrupt = bound(
             item.behaviour.corrupt, lambda recipe: session.data(recipe, model), model.tokenizer
         )
+        if receiver.metric and question.metrics is not None:
+            raise UserError(
+                f"{receiver.name} is measured itself, by no metric. Leave out metrics= (--metric)."
+            )
         metrics = [receiver.metric] if receiver.metric else _metrics(item, question.metrics)
         root = says if receiver.root is None else receiver.root
-        family = Family(model, data, receiver, root, corrupt, question, tuple(metrics))
+        family = MemberTrees(model, data, receiver, root, corrupt, question, tuple(metrics))
         family.check_receiver()
         senders, trees, left_out, neurons = _members(family)
     base = Prepared(
@@ -119,7 +123,7 @@ def _metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
 
 
 @frozen(eq=False)
-class Family:
+class MemberTrees:
     """What the members of a sweep share, from which each member's tree is made."""
 
     model: Model
@@ -260,7 +264,7 @@ def written_upstream(graph: Graph, starts: Sequence[Cell], through: Through) -> 
 
 
 def _members(
-    family: Family,
+    family: MemberTrees,
 ) -> tuple[tuple[Sender, ...], tuple[Tree, ...], int, int | None]:
     """Senders and trees of a sweep, how many of the range were left out, and the neurons' layer."""
     question = family.question

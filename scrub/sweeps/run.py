@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
+from os import PathLike
 
 import numpy as np
 from attrs import evolve, frozen
@@ -206,13 +208,25 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         data=sweep.base.data.name,
         left_out=sweep.left_out,
         seconds=seconds,
-        origin=Origin(item.file, item.path.stem, item.variable),
+        origin=_origin(sweep, context),
         receiver_routes=() if sweep.receiver.sites is None else sweep.receiver.sites.routes,
         attention=sweep.receiver.metric is not None,
         corrupt=item.behaviour.corrupt,
         roles=sweep.base.model.roles,
         approximation=found.approximation,
     )
+
+
+def _origin(sweep: PreparedSweep, context: Context) -> Origin:
+    """Where the behaviour stands, and how a file beside it says which model is meant."""
+    item, given = sweep.item, context.options.model
+    named = item.model if given is None else given
+    code = ""
+    if isinstance(named, str | PathLike):
+        code = json.dumps(str(named), ensure_ascii=False)
+    elif item.behaviour.model is not None:
+        code = f"{item.variable}.model"
+    return Origin(item.file, item.path.stem, item.variable, code)
 
 
 def _each(

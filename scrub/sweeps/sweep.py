@@ -31,12 +31,14 @@ class Origin:
     Attributes:
         file: what messages call it; "" where it is in no file.
         module: the file's name without .py, as an import has it.
+        model: the model in code, for the claim; "" where it is the file's MODEL.
         variable: what holds it there; "" where nothing does.
     """
 
     file: str = ""
     module: str = ""
     variable: str = ""
+    model: str = ""
 
 
 @frozen(eq=False, repr=False)

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 import scrub
-from scrub import embeddings
+from scrub import embeddings, site
 from scrub.datasets import ioi
 from scrub.engine import budget
 from scrub.hypothesis.load_file import load
@@ -270,3 +270,25 @@ def test_a_long_sweep_announces_itself(monkeypatch: pytest.MonkeyPatch, folder: 
         "about 60 minutes for 16 senders; Ctrl-C keeps what is computed, and the same command "
         "resumes\n"
     )
+
+
+def test_a_model_that_has_no_name_is_the_files_own(tmp_path: Path) -> None:
+    """The file's MODEL is a graph: the hypothesis file imports it."""
+    text = """
+from sums import DATA, MODEL
+
+from scrub import Behaviour, Fixed, site
+from scrub.metrics import custom
+
+SAME = custom(lambda out, rows: out)
+OUT = Behaviour("out", lambda model: site("out"), DATA, SAME, Fixed([7] * 8))
+"""
+    (tmp_path / "b.py").write_text(text, encoding="utf-8")
+    (tmp_path / "sums.py").write_text((ROOT / "tests/hypotheses/sums.py").read_text("utf-8"))
+    done = inside("patch", "b.py::out", *SMALL, "--from", "blocks", cwd=tmp_path)
+    assert done.code == 2
+    found = scrub.patch(load(tmp_path / "b.py").OUT, samples=60, senders=site("z"))
+    (tmp_path / "found.py").write_text(found.to_hypothesis(), encoding="utf-8")
+    assert "from b import MODEL, OUT" in found.to_hypothesis()
+    done = inside("test", "found.py", *SMALL, "--no-diagnose", cwd=tmp_path)
+    assert done.code == 0, done.err

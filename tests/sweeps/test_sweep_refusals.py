@@ -81,6 +81,11 @@ REFUSALS = {
         ("--metric", "klm"),
         'It has no metric "klm". There are: logit(io) − logit(s), logit_diff.',
     ),
+    "attention by another metric": (
+        ("--to", "name mover.attention:io@end", "--metric", "kl"),
+        "name mover.attention:io@end is measured itself, by no metric. Leave out metrics= "
+        "(--metric).",
+    ),
     "neurons of no layer": (
         ("--from", "neurons:99"),
         "neurons:99: the model has MLPs in layers 0 to 3. The nearest is neurons:3.",

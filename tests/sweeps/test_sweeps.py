@@ -10,17 +10,31 @@ import pytest
 import torch
 
 import scrub
-from scrub import Correspondence, Exact, InterpNode, Paired, Uncond, claim, heads, mlp, output
+from scrub import (
+    Correspondence,
+    Exact,
+    Fixed,
+    InterpNode,
+    Paired,
+    Uncond,
+    claim,
+    heads,
+    mlp,
+    output,
+    site,
+)
 from scrub.data.dataset import Dataset
 from scrub.datasets import ioi
+from scrub.hypothesis.load_file import load
 from scrub.hypothesis.sites import anything, mlps, none
 from scrub.metrics import custom, kl, logit_diff
 from scrub.model.registry import EMBEDDED
 from scrub.runner.session import Session
-from scrub.sweeps.prepare import Family
+from scrub.sweeps.prepare import MemberTrees
 from scrub.sweeps.question import Question
 from scrub.sweeps.receiver import receiver_of
 from scrub.sweeps.senders import named_senders
+from support.paths import ROOT
 
 MODEL = "ioi-planted"
 PROMPTS = ioi.prompts(24, seed=3)
@@ -247,20 +261,39 @@ def test_whole_senders_that_reach_are_those_whose_paths_are_legal(
     assert sorted(s.name for s in together) == sorted(s.name for s in each)
 
 
-def family_of(kind: str, through: Any, to: str) -> tuple[Family, Any]:
+def family_of(kind: str, through: Any, to: str) -> tuple[MemberTrees, Any]:
     model = session().describe(MODEL)
     data = session().data(PROMPTS, model)
     question = Question(to=to, senders=kind, through=through)
-    family = Family(
+    family = MemberTrees(
         model, data, receiver_of(to, model), output(at="end"), Uncond(), question,
         (logit_diff("io", "s"),),
     )  # fmt: skip
     return family, named_senders(kind, model).senders
 
 
-def is_legal(family: Family, sender: Any) -> bool:
+def is_legal(family: MemberTrees, sender: Any) -> bool:
     try:
         family.check_member(sender)
     except scrub.UserError:
         return False
     return True
+
+
+def test_on_a_graph_of_functions_by_hand() -> None:
+    """out = x·y + z over all bits: from the row of all ones, z restored changes z − 1."""
+    sums = load(ROOT / "tests" / "hypotheses" / "sums.py")
+    out = custom(lambda value, references: value, higher_is_better=None)
+    behaviour = scrub.Behaviour("out", lambda model: site("out"), sums.DATA, out, Fixed([7] * 8))
+    found = scrub.patch(behaviour, model=sums.MODEL, senders=site("product") | site("z"))
+    effects = dict(zip((sender.name for sender in found.senders), found.effects[0], strict=True))
+
+    @claim(data=sums.DATA, metric=out, model=sums.MODEL)
+    def plain(model: Any) -> Correspondence:
+        return Correspondence({InterpNode("root", Exact()): site("out")})
+
+    rows = scrub.run(plain, diagnosed=False).frame["row"].to_numpy()
+    x, y, z = sums.X[rows], sums.Y[rows], sums.Z[rows]
+    assert effects["z"].mean == pytest.approx((z - 1).mean())
+    assert effects["product"].mean == pytest.approx((x * y - 1).mean())
+    assert found.totals[0].mean == pytest.approx((x * y + z - 2).mean())
