@@ -33,7 +33,9 @@ COMPARISONS: dict[str, Callable[[Bench], list[Row]]] = {
     "edges": edge_patching,
 }
 WORDS = """\
-**ours**: wall time of `scrub.run`, from the hypothesis to the interval; the model is loaded.
+**ours**: wall time of `scrub.run`, from the hypothesis to the interval; the model is loaded. Of
+senders and edges, which differ in one node: of one plan for all that have one receiver
+(`scrub.engine.family`), from the hypotheses to an interval each; their legality is not checked.
 *Cold* begins without plain values; *warm* has them. **bound**: the least operations at the
 machine's measured matrix-product rate. **Least**: matrix products of the values that the roots
 depend on, each once, as `benchmarks/timing/minimum.py` counts them on the reference evaluator's

@@ -6,12 +6,13 @@ from functools import partial
 
 from attrs import evolve
 
-import scrub
+from scrub.engine.activations import ActivationCache
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import Head
 from scrub.metrics import Metric
 from timing.compare_trees import Bench, measured, off
 from timing.edges import Edge, EdgePatching, edges_between, on_destination, on_logits
+from timing.families import Swept, sweep
 from timing.ours import Work, counted, timed
 from timing.patching import DirectPaths, along_a_direction, spread, to_logits, to_queries
 from timing.setting import METRIC
@@ -52,10 +53,10 @@ def _patched(
     chosen = spread(hypotheses, min(TIMED[kind], bench.size.most))
     references = -(-bench.work.references // FEWER[kind])
     work = evolve(bench.work, metric=metric, references=references).of(chosen)
-    session = scrub.Session()
-    results = work.scrub(session)
-    seconds, _ = timed(lambda: work.scrub(session), bench.size.repeats)
-    executed, _ = counted(lambda: work.scrub(session))
+    cache = ActivationCache(work.graph)
+    results = sweep(work, cache)
+    seconds, _ = timed(lambda: sweep(work, cache), bench.size.repeats)
+    executed, _ = counted(lambda: sweep(work, cache))
     scale = len(hypotheses) / len(chosen) * bench.work.references / references
     pairs = spread(list(zip(chosen, results, strict=True)), SLOW)
     note = "" if scale == 1 else f"ours from {len(chosen)} x {references:,} references"
@@ -72,7 +73,7 @@ def _direct_paths(bench: Bench, receiver: Head, metric: Metric) -> Other:
     hypotheses = to_queries(bench.size.shape, "direct", receiver)
     number = 1 + sender[0] * (bench.size.shape.heads + 1)
     work = evolve(bench.work, metric=metric, references=TRIED).of([hypotheses[number]])
-    (result,) = work.scrub(scrub.Session())
+    (result,) = sweep(work, ActivationCache(work.graph))
     (donors,) = [draw.own for path, draw in result.draws.nodes.items() if len(path) == 2]
     direct = DirectPaths(bench.bridge, bench.work.data, receiver)
     references = result.draws.references
@@ -99,10 +100,10 @@ def edge_patching(bench: Bench) -> list[Row]:
         chosen = spread(edges, min(some, bench.size.most))
         work = evolve(bench.work, metric=metric, references=bench.size.edges)
         work = work.of([make(edge) for edge in chosen])
-        session = scrub.Session()
-        results = work.scrub(session)
-        seconds, _ = timed(lambda w=work, s=session: w.scrub(s), bench.size.repeats)
-        executed, _ = counted(lambda w=work, s=session: w.scrub(s))
+        cache = ActivationCache(work.graph)
+        results = sweep(work, cache)
+        seconds, _ = timed(lambda w=work, c=cache: sweep(w, c), bench.size.repeats)
+        executed, _ = counted(lambda w=work, c=cache: sweep(w, c))
         scale = len(edges) / len(chosen)
         note = "" if scale == 1 else f"ours from {len(chosen)} edges"
         rows.append(
@@ -120,7 +121,7 @@ def _edge_patching(
     bench: Bench,
     work: Work,
     edges: list[Edge],
-    results: list[scrub.Result],
+    results: list[Swept],
     of: int,
     logits: bool,
 ) -> Other:

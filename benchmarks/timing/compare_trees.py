@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scrub.data.dataset import Rows
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.tree import treeify
 from scrub.metrics import Metric, measure
+from timing.families import Swept
 from timing.forwards import Forwards
 from timing.ours import Work, counted, timed
 from timing.setting import Size
@@ -51,7 +53,7 @@ class Bench:
 
     def hooked(
         self,
-        hypotheses: list[tuple[Correspondence, scrub.Result]],
+        hypotheses: Sequence[tuple[Correspondence, scrub.Result | Swept]],
         metric: Metric,
         *,
         of: int,

@@ -7,7 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from attrs import evolve, frozen
@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import scrub
 from scrub.data.dataset import Dataset
+from scrub.draw import Draws
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.metrics import Metric
@@ -24,6 +25,13 @@ from timing.minimum import count
 from timing.setting import MEMORY, Shape
 
 T = TypeVar("T")
+
+
+class Drawn(Protocol):
+    """What was found of a hypothesis, with the draws that it was found on."""
+
+    @property
+    def draws(self) -> Draws: ...
 
 
 @frozen(eq=False)
@@ -41,7 +49,7 @@ class Work:
         """The same with other hypotheses."""
         return evolve(self, hypotheses=tuple(hypotheses))
 
-    def least(self, results: Sequence[scrub.Result]) -> Least:
+    def least(self, results: Sequence[Drawn]) -> Least:
         """The least operations of the work, on the draws that were made."""
         ledger = Ledger(self.shape, len(self.metric.labels))
         for hypothesis, result in zip(self.hypotheses, results, strict=True):

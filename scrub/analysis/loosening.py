@@ -119,7 +119,7 @@ def coarser_columns(data: Dataset, features: tuple[str, ...]) -> list[str]:
     for name in data.columns:
         theirs, _ = classes(every, [name])
         kinds = int(theirs.max()) + 1
-        both = np.unique(np.stack([mine, theirs], axis=1), axis=0)
+        both = np.unique(mine.astype(np.int64) * kinds + theirs)
         if kinds < 2 or len(both) > mine.max() + 1 or _key(theirs) in seen:
             continue
         seen.add(_key(theirs))

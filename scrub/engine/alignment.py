@@ -16,6 +16,7 @@ from torch import Tensor
 from scrub.data.dataset import Rows
 from scrub.engine.ranges import Positions, Range, bounds
 from scrub.engine.steps import Variable
+from scrub.hypothesis.sites import Spec
 from scrub.model.forward import Heads, all_positions
 from scrub.model.graph import Graph
 
@@ -33,6 +34,8 @@ class Frames:
     inputs: dict[Variable, Rows]
     width: int
     _bounds: dict[tuple[Variable, int, Range], np.ndarray] = field(factory=dict)
+    _index: dict[tuple[Variable, Positions, int], tuple[np.ndarray, Tensor]] = field(factory=dict)
+    """By frame, positions and span: the samples that were asked for last, and their indices."""
 
     def rows(self, frame: Variable, samples: Int[np.ndarray, " n"]) -> Rows:
         """The inputs of these samples in a frame."""
@@ -52,6 +55,15 @@ class Frames:
         """
         if isinstance(at, str):
             return all_positions(self.graph, name, len(samples), self.width)
+        key = (frame, at, self.graph.span(name, self.width) if isinstance(at, Range) else 0)
+        known = self._index.get(key)
+        if known is None or known[0] is not samples:
+            known = self._index[key] = (samples, self._index_of(frame, name, at, samples))
+        return known[1]
+
+    def _index_of(
+        self, frame: Variable, name: str, at: tuple[Spec, ...] | Range, samples: np.ndarray
+    ) -> Tensor:
         if isinstance(at, Range):
             ends = self._ends(frame, name, at)[samples]
             index = np.minimum(ends[:, :1] + np.arange(1 + np.diff(ends).max()), ends[:, 1:])

@@ -77,12 +77,12 @@ def compute_stream(chunk: Chunk, step: StreamStep, samples: Samples) -> Tensor:
     target = chunk.frames.index(step.frame, step.stream, step.at, samples)
     for patch in step.patches:
         change, landing = _change(chunk, patch, step, samples)
-        if total is None:
-            total = change.new_zeros(*target.shape, *change.shape[2:])
+        shape = (*target.shape, *change.shape[2:])
         if landing is None or patch.at == step.at:
-            total = total + change
+            total = change.expand(shape) if total is None else total + change
         else:
-            total = scatter_add(total, target, change, landing)
+            base = change.new_zeros(shape) if total is None else total
+            total = scatter_add(base, target, change, landing)
     assert total is not None
     return total
 

@@ -14,6 +14,7 @@ all decisions were made by the plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -68,11 +69,19 @@ def execute(
 
 
 def chunks(
-    plan: Plan, draws: Draws, cache: ActivationCache, within: Budget, start: int
+    plan: Plan,
+    draws: Draws,
+    cache: ActivationCache,
+    within: Budget,
+    start: int,
+    apart: float = math.inf,
 ) -> Iterator[tuple[slice, Chunk]]:
     """The samples from `start` on, as many at a time as the budget says, with no step computed yet.
 
     The plain values that they read are in the cache until the next ones are asked for.
+
+    Args:
+        apart: see `scrub.engine.sharing.Combinations`.
     """
     width = max(rows.data.width for rows in draws.rows())
     if within.keep_cache:
@@ -88,7 +97,7 @@ def chunks(
             for rows in by_dataset(inputs.values()):
                 cache.fill(rows, width, plan.plain, within.forward)
         frames = Frames(plan.graph, inputs, width)
-        yield samples, Chunk(plan, cache, frames, Combinations(inputs))
+        yield samples, Chunk(plan, cache, frames, Combinations(inputs, apart))
 
 
 def _compute_steps(chunk: Chunk, min_batch: int) -> None:

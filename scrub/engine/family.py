@@ -18,12 +18,12 @@ from scrub.engine.budget import Budget
 from scrub.engine.compute import compute_step
 from scrub.engine.dependencies import find_needs, list_plain_values, sources
 from scrub.engine.execute import chunks, read_root
-from scrub.engine.lookup import Chunk
+from scrub.engine.lookup import Chunk, Recent
 from scrub.engine.lower import lower
 from scrub.engine.merge import merge_steps
 from scrub.engine.narrow import narrow_positions
 from scrub.engine.readout import drop_last_site
-from scrub.engine.sharing import BASELINE, REFERENCE
+from scrub.engine.sharing import APART, BASELINE, REFERENCE
 from scrub.engine.specialise import specialise_family
 from scrub.engine.steps import FamilyPlan, Plan, Source, Variable
 from scrub.engine.walks import Walks
@@ -93,7 +93,8 @@ def execute_family(
     """
     first = plan.members[0]
     other = Variable(first.tree.path, "other")
-    for samples, chunk in chunks(first, draws, cache, within, start):
+    for samples, chunk in chunks(first, draws, cache, within, start, APART):
+        chunk = evolve(chunk, recent=Recent())
         with torch.no_grad():
             yield FamilyOutputs(
                 samples,

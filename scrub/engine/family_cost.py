@@ -10,7 +10,7 @@ from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merge
 from scrub.engine.family import released_after
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
 from scrub.engine.sharing import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
-from scrub.engine.steps import FamilyPlan, Plan, Variable
+from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
 
 PLAIN = 3
 """Plain roots: original, baseline and before."""
@@ -27,8 +27,25 @@ def family_cost(plan: FamilyPlan, width: int) -> Cost:
         first,
         width,
         flops=sum(step.flops for step in every) + (PLAIN + merged) * root.flops,
-        held=peak_of(every, released_after(plan)) + (PLAIN + 2) * root.made + root.besides,
+        held=peak_of(every, released_after(plan))
+        + recent_bytes(plan, width)
+        + (PLAIN + 2) * root.made
+        + root.besides,
     )
+
+
+def recent_bytes(plan: FamilyPlan, width: int) -> int:
+    """Most bytes of a plain stream that is kept for the next that reads it, for one sample."""
+    graph = plan.graph
+    read = {
+        r.stream
+        for step in plan.steps
+        if isinstance(step, SiteStep)
+        for r in step.reads
+        if isinstance(r, StreamRead)
+    }
+    sizes = [graph.span(name, width) * graph.streams[name].size for name in read]
+    return max(sizes, default=0) * graph.dtype.itemsize
 
 
 def fit_family(plan: FamilyPlan, draws: Draws, cache: ActivationCache, memory: int) -> Budget:
@@ -72,7 +89,7 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
         if root_is_merged(member)
     ]
     size = samples.stop - samples.start
-    held = PLAIN * root.made * size
+    held = PLAIN * root.made * size + recent_bytes(plan, width) * size
     last = root.made * max(scrubbed)
     return ChunkCost(
         samples=size,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from attrs import field, frozen
+from attrs import define, field, frozen
 from jaxtyping import Int
 from torch import Tensor
 
@@ -24,12 +24,33 @@ Samples = Int[np.ndarray, " n"]
 """Numbers of samples within a chunk."""
 
 
+@define(eq=False)
+class Recent:
+    """The plain stream that was looked up last, for those that ask for the same in a row.
+
+    Attributes:
+        asked: frame, stream, and the very arrays of indices and samples.
+    """
+
+    asked: tuple[Variable, str, Tensor | None, Samples] | None = None
+    value: Tensor | None = None
+
+    def get(self, frame: Variable, name: str, at: Tensor | None, samples: Samples) -> Tensor | None:
+        """The value, if it is this one; else it is let go."""
+        known = self.asked
+        if known and known[:2] == (frame, name) and known[2] is at and known[3] is samples:
+            return self.value
+        self.asked = self.value = None
+        return None
+
+
 @frozen(eq=False)
 class Chunk:
     """The samples that are computed together, and the values known so far.
 
     Attributes:
         values: by step, its value for each combination: [combinations, positions, heads, …].
+        recent: where the last plain stream is kept, if it is.
     """
 
     plan: Plan
@@ -37,6 +58,7 @@ class Chunk:
     frames: Frames
     combinations: Combinations
     values: dict[int, Tensor] = field(factory=dict)
+    recent: Recent | None = None
 
 
 def needs_of(plan: Plan, source: Source) -> frozenset[Variable]:
@@ -59,8 +81,14 @@ def lookup_plain(
     Args:
         at: index of each position; None: all, in order.
     """
+    kept = chunk.recent if name in chunk.plan.graph.streams else None
+    if kept is not None and (known := kept.get(frame, name, at, samples)) is not None:
+        return known
     rows = chunk.frames.rows(frame, samples)
-    return chunk.cache.get(name, rows, chunk.frames.width, at, heads)
+    found = chunk.cache.get(name, rows, chunk.frames.width, at, heads)
+    if kept is not None:
+        kept.asked, kept.value = (frame, name, at, samples), found
+    return found
 
 
 def lookup_site(
@@ -116,11 +144,13 @@ def _of_step(chunk: Chunk, number: int, samples: Samples, known: Tensor | None) 
     if known is not None and known.shape[1] < value.shape[1]:
         value = value[:, : known.shape[1]]
     combinations = chunk.combinations.of(chunk.plan.steps[number].needs)
-    if samples is combinations.first:
+    if samples is combinations.first:  # each group, or each sample where they are ungrouped
         return value
     return per_sample(value, combinations.member[samples])
 
 
 def per_sample(value: Tensor, member: Samples) -> Tensor:
     """A value of each combination, repeated for each sample that has that combination."""
+    if np.array_equal(member, np.arange(len(value))):
+        return value
     return gather(value, torch.tensor(member, device=value.device))

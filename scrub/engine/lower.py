@@ -76,7 +76,7 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            found = _Below(self, *self.walks.of(node)).expand(cells)
+            found = _Below(self, node).expand(cells)
             self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
@@ -86,9 +86,6 @@ class _Below:
 
     builder: Builder
     node: Occurrence
-    walk: Walk
-    open: Routes
-    """The routes of its own children: the walk may be that of several trees."""
     cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
     """By site and state, the heads whose value scrubbing changes."""
     streams: dict[str, set[Routes]] = field(factory=dict)
@@ -99,12 +96,16 @@ class _Below:
     """The step that computes how a stream with these routes differs from plain."""
 
     @property
+    def walk(self) -> Walk:
+        return self.builder.walks.walks[self.node.path]
+
+    @property
     def plain(self) -> Source:
         return Source(Variable(self.node.path, "other"))
 
     def expand(self, cells: list[Cell]) -> dict[Cell, Source]:
         """Make the steps for these cells of the node; say where each is found."""
-        starts = {cell: self._start(cell) for cell in cells}
+        starts = {cell: self.builder.walks.start(self.node, cell) for cell in cells}
         for cell, state in starts.items():
             self._visit(cell, state)
         order = self.builder.graph.order  # of reading, whatever order we came by
@@ -115,9 +116,6 @@ class _Below:
                 self.sites[name, state] = len(self.builder.steps)
                 self.builder.steps.append(self._site_step(name, state))
         return {cell: self._source(cell, state) for cell, state in starts.items()}
-
-    def _start(self, cell: Cell) -> State:
-        return frozenset(way for way in self.walk.start(cell) if way.route in self.open)
 
     def _visit(self, cell: Cell, state: State) -> None:
         """Note a cell in a state other than plain, and all such that it reads."""
@@ -148,7 +146,8 @@ class _Below:
         return Source(self.plain.frame, self.sites[cell.site, state]) if state else self.plain
 
     def _value(self, child: int, cell: Cell) -> Source:
-        return self.builder.values[self.node.children[child].path, cell]
+        joined = self.builder.walks.joined[self.node.path]
+        return self.builder.values[joined.children[child].path, cell]
 
     def _site_step(self, site: str, state: State) -> SiteStep:
         """One site, for the heads that share a state."""

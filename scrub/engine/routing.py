@@ -9,7 +9,7 @@ in smaller states. Planner and checker both go by it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 
 from attrs import field, frozen
@@ -96,6 +96,7 @@ class Walk:
     _entering: dict[Component, Routes] = field(factory=dict, init=False)
     _passing: dict[Component, dict[Through, bool]] = field(factory=dict, init=False)
     _leading: dict[str, Routes] = field(factory=dict, init=False)
+    _before: dict[Cell, Container[RouteId]] = field(factory=dict, init=False)
     _by_port: dict[State, dict[str, list[Open]]] = field(factory=dict, init=False)
 
     @cached_property
@@ -258,6 +259,8 @@ class Walk:
 
         `entered` are all the ports by which the route is open there.
         """
+        if way.route not in self._ending_before(cell):
+            return False
         key = (way, entered, cell)
         if key not in self._found:
             self._found[key] = any(
@@ -265,6 +268,19 @@ class Walk:
                 for port in self.graph.led_by[cell.site].get(way.port, ())
             )
         return self._found[key]
+
+    def _ending_before(self, cell: Cell) -> Container[RouteId]:
+        """The routes that claim a cell of this one's component which stands before it."""
+        if cell not in self._before:
+            component, order = self.graph.component(cell), self.graph.order
+            self._before[cell] = {
+                route
+                for claimed, routes in self._claiming.items()
+                if order[claimed.site] < order[cell.site]
+                and self.graph.component(claimed) == component
+                for route in routes
+            }
+        return self._before[cell]
 
     def _reaches(self, way: Open, entered: frozenset[str], cell: Cell, port: Port) -> bool:
         if port.source in self.graph.streams:

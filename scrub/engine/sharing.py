@@ -4,7 +4,9 @@ combination of their rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from attrs import field, frozen
@@ -15,6 +17,10 @@ from scrub.engine.steps import Variable
 
 REFERENCE = Variable((), "own")
 BASELINE = Variable((), "other")
+APART = 0.9
+"""The same share for families, whose members have little else to compute."""
+LARGEST = 2**62
+"""Codes of combinations stay below this."""
 
 
 @frozen(eq=False)
@@ -32,21 +38,38 @@ class Grouped:
 
 @frozen(eq=False)
 class Combinations:
-    """What some samples drew, and the groups that were asked for so far."""
+    """What some samples drew, and the groups that were asked for so far.
+
+    Attributes:
+        apart: share of the samples from which on they are left ungrouped: where few share a value,
+            to bring values from group to group costs more than to compute some of them twice.
+    """
 
     inputs: dict[Variable, Rows]
+    apart: float = math.inf
     _known: dict[frozenset[Variable], Grouped] = field(factory=dict)
 
     def of(self, needs: frozenset[Variable]) -> Grouped:
         """The distinct combinations of the rows of these inputs."""
         if needs not in self._known:
-            code = np.zeros(len(self.inputs[REFERENCE]), dtype=np.int64)
+            code, most = np.zeros(len(self.inputs[REFERENCE]), dtype=np.int64), 1
             for variable in sorted(needs):
                 rows = self.inputs[variable].index
-                code = np.unique(code * (rows.max() + 1) + rows, return_inverse=True)[1]
-            first = np.unique(code, return_index=True)[1]
-            self._known[needs] = Grouped(code, first)
+                count = int(rows.max()) + 1
+                if most * count > LARGEST:
+                    code = np.unique(code, return_inverse=True)[1]
+                    most = len(code)
+                code, most = code * count + rows, most * count
+            _, first, member = np.unique(code, return_index=True, return_inverse=True)
+            few = len(first) < self.apart * len(member)
+            self._known[needs] = Grouped(member, first) if few else self._each
         return self._known[needs]
+
+    @cached_property
+    def _each(self) -> Grouped:
+        """Every sample as a group of its own."""
+        every = np.arange(len(self.inputs[REFERENCE]))
+        return Grouped(every, every)
 
 
 def drawn_inputs(draws: Draws, samples: slice = slice(None)) -> dict[Variable, Rows]:
@@ -64,7 +87,12 @@ def by_dataset(drawn: Iterable[Rows]) -> list[Rows]:
     parts: dict[int, list[Rows]] = {}
     for rows in drawn:
         parts.setdefault(id(rows.data), []).append(rows)
-    return [
-        same[0].at(np.unique(np.concatenate([rows.index for rows in same])))
-        for same in parts.values()
-    ]
+    return [same[0].at(_distinct(same)) for same in parts.values()]
+
+
+def _distinct(same: list[Rows]) -> np.ndarray:
+    """The row numbers that some rows of one dataset have, in order, each once."""
+    drawn = np.zeros(len(same[0].data), dtype=bool)
+    for rows in same:
+        drawn[rows.index] = True
+    return np.flatnonzero(drawn)

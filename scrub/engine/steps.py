@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from scrub.engine.ranges import Positions
 from scrub.engine.routing import Routes, State
@@ -126,6 +126,25 @@ class Result:
     readout: str | None = None
 
 
+@frozen
+class Cost:
+    """What a budget is made of: bytes, and upper bounds where samples share values.
+
+    Attributes:
+        flops: operations per sample, for what scrubbing changes and for the root's plain values.
+        bytes: per sample, for the values of one chunk.
+        row_flops: operations per distinct row, for the plain model.
+        row_bytes: per distinct row, for the plain values that are kept.
+        forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
+    """
+
+    flops: int
+    bytes: int
+    row_flops: int
+    row_bytes: int
+    forward_bytes: int
+
+
 @frozen(eq=False)
 class Plan:
     """What to compute.
@@ -134,6 +153,7 @@ class Plan:
         steps: in an order in which each reads only those before it.
         result: where the scrubbed root is found; `original` and `baseline` are plain.
         plain: sites and streams whose plain values are read.
+        costs: by the width of rows, once `scrub.engine.cost.cost` was asked.
     """
 
     graph: Graph
@@ -141,6 +161,7 @@ class Plan:
     steps: tuple[Step, ...]
     result: Result
     plain: frozenset[str]
+    costs: dict[int, Cost] = field(factory=dict, init=False, repr=False)
 
 
 @frozen(eq=False)

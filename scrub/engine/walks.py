@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from attrs import evolve, field, frozen
 
-from scrub.engine.routing import RouteId, Routes, Walk
+from scrub.engine.routing import RouteId, State, Walk
 from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.model.graph import Graph
+from scrub.names import Cell
 
 Child = tuple[NamePath, tuple[Route, ...]]
 """What a walk sees of a child: its path of names, and its routes."""
@@ -33,6 +34,7 @@ class Walks:
     joined: dict[NamePath, Occurrence] = field(factory=dict)
     numbers: dict[NamePath, dict[Child, int]] = field(factory=dict)
     walks: dict[NamePath, Walk] = field(factory=dict)
+    _starts: dict[tuple[NamePath, Cell], State] = field(factory=dict, init=False)
 
     @staticmethod
     def below(trees: Sequence[Tree], graph: Graph) -> Walks:
@@ -53,12 +55,20 @@ class Walks:
             found.walks[path] = Walk(graph, joined)
         return found
 
-    def of(self, node: Occurrence) -> tuple[Occurrence, Walk, Routes]:
-        """The joined node that stands for a node, the walk below it, and the node's own routes."""
+    def start(self, node: Occurrence, cell: Cell) -> State:
+        """The state of one of a node's own sites: its children's routes, by the ports they enter.
+
+        Routes are numbered as those of the joined node.
+        """
+        if (node.path, cell) not in self._starts:
+            self._starts[node.path, cell] = self.walks[node.path].start(cell)
+        own = self._routes(node)
+        return frozenset(way for way in self._starts[node.path, cell] if way.route in own)
+
+    def _routes(self, node: Occurrence) -> set[RouteId]:
         numbers = self.numbers[node.path]
-        own: set[RouteId] = {
+        return {
             (numbers[child.path, child.routes], number)
             for child in node.children
             for number in range(len(child.routes))
         }
-        return self.joined[node.path], self.walks[node.path], frozenset(own)

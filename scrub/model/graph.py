@@ -92,8 +92,8 @@ class Site:
         size: numbers in the value per input, position and head, given the width.
         scratch: numbers that `apply` holds at once besides its inputs and the value, per input,
             position and head, given the width and how many positions are computed.
-        columns: for a site of one port that is linear up to the last axis: (what it reads,
-            columns int64 [inputs, some]) → its value at those columns of the last axis.
+        columns: for a site of one port that is linear up to the last axis: columns int64
+            [inputs, some] → the function from what it reads to its value at those columns.
         from_rows: for a site that is a function of the data's rows and not of what the model
             reads: (rows, width) → value. `apply` is then not used.
     """
@@ -116,7 +116,7 @@ class Site:
     write_flops: int = 0
     size: Callable[[int], int] = lambda width: 1
     scratch: Callable[[int, int], int] = lambda width, places: 0
-    columns: Callable[[Tensor, Tensor], Tensor] | None = None
+    columns: Callable[[Tensor], Callable[[Tensor], Tensor]] | None = None
     from_rows: Callable[[Rows, int], Tensor] | None = None
 
     def cells(self) -> tuple[Cell, ...]:
@@ -258,10 +258,19 @@ class Graph:
 
     def spread(self, name: str) -> bool:
         """Whether a site or stream has a position axis."""
-        value = self.values[name]
-        if isinstance(value, Site):
-            return value.positions
-        return any(self.sites[writer].positions for writer in self.writers(name))
+        return name in self._spread
+
+    @cached_property
+    def _spread(self) -> frozenset[str]:
+        """The sites and streams that have a position axis."""
+        found: set[str] = set()
+        for name, value in self.values.items():
+            if isinstance(value, Site):
+                spread = value.positions
+            else:
+                spread = value.base in found or not found.isdisjoint(value.writers)
+            found.update([name] if spread else [])
+        return frozenset(found)
 
     def span(self, name: str, width: int) -> int:
         """Length of the position axis of a site or stream in a batch of this width."""

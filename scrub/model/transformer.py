@@ -6,7 +6,7 @@ unembedding), so that it is recomputed wherever its input is scrubbed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from attrs import evolve
@@ -98,11 +98,16 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
     def logits(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
         return weights.unembedding(inputs[LOGITS_NORMED])
 
-    def columns(normed: Tensor, which: Tensor) -> Tensor:
+    def columns(which: Tensor) -> Callable[[Tensor], Tensor]:
         weight = weights.unembedding.weight.T[which]  # [inputs, columns, d_model]
-        value = torch.einsum("npod,ncd->npoc", normed, weight)
         bias = weights.unembedding.bias
-        return value if bias is None else value + bias[which][:, None, None]
+        offset = None if bias is None else bias[which][:, None, None]
+
+        def read(normed: Tensor) -> Tensor:
+            value = torch.einsum("npod,ncd->npoc", normed, weight)
+            return value if offset is None else value + offset
+
+        return read
 
     flops = 2 * d_model * outputs
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from scrub.engine.budget import Budget
 from scrub.engine.execute import Outputs, execute
 from scrub.engine.steps import Plan
 from scrub.metrics import Metric, measure
-from scrub.model.graph import Graph
 from scrub.runner.planned import Planned
 from scrub.stats.intervals import PerReference
 from scrub.stats.scores import Scores
@@ -39,28 +38,23 @@ def scored_chunks(
 
 def _scores(plan: Plan, metric: Metric, output: Outputs, references: Rows) -> Scores:
     """A metric per reference, three times."""
-    values = (output.original, output.scrubbed, output.baseline)
-    read = plan.graph, plan.result.readout
-    return Scores(*(measured(*read, metric, v, references, output.original) for v in values))
+    measured = measuring(plan, metric, references, output.original)
+    return Scores(*map(measured, (output.original, output.scrubbed, output.baseline)))
 
 
-def measured(
-    graph: Graph,
-    readout: str | None,
-    metric: Metric,
-    value: Tensor,
-    references: Rows,
-    original: Tensor,
-) -> PerReference:
-    """The metric per reference. Where it reads a few columns, the root is read out here.
+def measuring(
+    plan: Plan, metric: Metric, references: Rows, original: Tensor
+) -> Callable[[Tensor], PerReference]:
+    """The function from values of a plan's root to the metric per reference.
 
-    Args:
-        readout: the site whose columns are still to be read (see `scrub.engine.steps.Result`).
+    Where the metric reads a few columns, it reads them out of the root: their weights, which are
+    the references', are looked up once.
     """
+    readout = plan.result.readout
     if readout is None:
-        return measure(metric, value, references, original)
-    columns = graph.sites[readout].columns
+        return lambda value: measure(metric, value, references, original)
+    columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
-    ids = torch.tensor(np.stack(labels, axis=1)).to(value.device)
-    return measure(metric, columns(value, ids), references, of_labels=True)
+    read = columns(torch.tensor(np.stack(labels, axis=1)).to(original.device))
+    return lambda value: measure(metric, read(value), references, of_labels=True)

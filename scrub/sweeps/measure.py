@@ -26,7 +26,7 @@ from scrub.model.registry import Model
 from scrub.runner.context import Context
 from scrub.runner.memory import room_for
 from scrub.runner.progress import SILENT
-from scrub.runner.scoring import measured
+from scrub.runner.scoring import measuring
 from scrub.sweeps.question import RECEIVER, ROOT, PreparedSweep
 
 Numbers = Float[np.ndarray, "metrics members samples"]
@@ -99,17 +99,15 @@ class Members:
 
     def _measure(self, family: Family, draws: Draws, into: Numbers) -> None:
         """The numbers of a family's members, and the original's."""
-        graph, metrics = family.plan.graph, self.sweep.base.metrics
-        readout = family.plan.members[0].result.readout
+        first, metrics = family.plan.members[0], self.sweep.base.metrics
         budget = self._budget(family, draws)
         for output in execute_family(family.plan, draws, family.cache, budget):
             references = draws.references.at(draws.references.index[output.samples])
+            of = [measuring(first, metric, references, output.original) for metric in metrics]
             values = ((family.numbers[member], value) for member, value in output.members)
             for number, value in ((ORIGINAL - FIRST, output.original), *values):
-                for row, metric in enumerate(metrics):
-                    into[row, FIRST + number, output.samples] = measured(
-                        graph, readout, metric, value, references, output.original
-                    )
+                for row, measured in enumerate(of):
+                    into[row, FIRST + number, output.samples] = measured(value)
                 self.context.progress.advance(len(references) if number >= 0 else 0)
 
     def cost(self) -> RunCost:

@@ -25,13 +25,8 @@ from scrub.engine.family import (
     released_after,
 )
 from scrub.engine.steps import FamilyPlan, SiteStep, Step, StreamStep
-from scrub.hypothesis.correspondence import Correspondence, InterpNode
-from scrub.hypothesis.sites import embeddings, heads, output
-from scrub.samplers import Exact, Uncond
-from support import tiny_models
 from support.difference import difference
 from support.families import Family, random_family
-from support.generator import Case, numbered_case, random_dataset
 
 TOLERANCE = 1e-9
 
@@ -149,7 +144,6 @@ def test_each_value_is_let_go_once_and_not_before_its_last_use(family: Family) -
 
 
 MUTANTS: dict[str, Callable[[Step], object]] = {
-    "heads": lambda step: evolve(step, heads=()) if isinstance(step, SiteStep) else step,
     "reads": lambda step: evolve(step, reads=()) if isinstance(step, SiteStep) else step,
     "patches": lambda step: evolve(step, patches=()) if isinstance(step, StreamStep) else step,
     "base": lambda step: evolve(step, base=None) if isinstance(step, StreamStep) else step,
@@ -164,26 +158,7 @@ def test_steps_that_differ_are_not_one(forgotten: str, monkeypatch: pytest.Monke
     blind = MUTANTS[forgotten]
     computed = merge._computed
     monkeypatch.setattr(merge, "_computed", lambda step: computed(blind(step)))
-    assert any(map(_differs, (two_receivers(), *map(random_family, range(100))))), forgotten
-
-
-def two_receivers() -> Family:
-    """The embeddings to the queries of one head, or of the other, which read the same stream."""
-    case = numbered_case(0)
-    data = random_dataset(np.random.default_rng(0), "data")
-    case = Case("2x2", tiny_models.bridge("2x2"), case.correspondence, data, samples=4, seed=0)
-
-    def member(head: int) -> Correspondence:
-        root = InterpNode("root", Exact(), other=Exact())
-        receiver = root.child("receiver", Exact(), other=Exact())
-        sender = receiver.child("sender", Uncond())
-        return Correspondence({
-            root: output(at="end"),
-            receiver: heads([(1, head)], at="end"),
-            sender: embeddings(into="q"),
-        })  # fmt: skip
-
-    return Family(case, (member(0), member(1)))
+    assert any(map(_differs, map(random_family, range(100)))), forgotten
 
 
 def _differs(family: Family) -> bool:
