@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from scrub.sweeps.sweep import Sweep
 
-ACROSS = 76
-"""Characters of the title that fit into one line."""
+ACROSS = 11.5
+"""Characters of the title that fit into an inch."""
 WRITTEN = 150
 """Cells up to which the numbers stand in them."""
 DIMMED = 0.25
@@ -54,9 +54,8 @@ def heatmap(sweep: Sweep, metric: int = 0) -> Figure:
             effect = sweep.effects[metric][sender]
             values[place], certain[place] = effect.mean, effect.low > 0 or effect.high < 0
     most = np.nanmax(np.abs(values), initial=0.0) or 1.0
-    figure = Figure(
-        figsize=(2.4 + 0.62 * len(columns), 1.6 + 0.34 * len(rows)), layout="constrained"
-    )
+    width = max(6.0, 2.4 + 0.62 * len(columns))
+    figure = Figure(figsize=(width, 1.6 + 0.34 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     written = np.vectorize(_cell, otypes=[object])(values)
     sns.heatmap(
@@ -70,10 +69,15 @@ def heatmap(sweep: Sweep, metric: int = 0) -> Figure:
     filled.update_scalarmappable()
     colours = np.array(filled.get_facecolor())
     shown = colours.reshape(-1, 4)
-    shown[~certain.ravel(), 3] = DIMMED
+    shown[~certain.ravel() & ~np.isnan(values).ravel(), 3] = DIMMED
+    shown[np.isnan(values).ravel(), 3] = 0
+    texts = iter(axes.texts)
+    for place in np.argwhere(~np.isnan(values)) if axes.texts else ():
+        next(texts).set_alpha(1.0 if certain[tuple(place)] else 0.4)
     filled.set_array(None)
     filled.set_facecolor(shown)  # type: ignore[arg-type]  # an array of colours
-    axes.set_title(_title(sweep, metric), loc="left", fontsize="medium", parse_math=False)
+    title = textwrap.fill(_title(sweep, metric), int(ACROSS * (width - 1)))
+    axes.set_title(title, loc="left", fontsize="medium", parse_math=False)
     across, down = axes_names(sweep)
     axes.set(xlabel=across, ylabel=down)
     axes.tick_params(axis="y", rotation=0)
@@ -86,11 +90,10 @@ def _cell(value: float) -> str:
 
 def _title(sweep: Sweep, metric: int) -> str:
     about = "first-order " if not sweep.exact else ""
-    text = (
-        f"{sweep.behaviour}: {about}effect on {sweep.metrics[metric].name} by way of "
-        f"{sweep.receiver}, {sweep.direction}. Positive: more of it. Dimmed: not told from zero."
+    return (
+        f"{sweep.behaviour} → {sweep.receiver}: {about}effect on {sweep.metrics[metric].name}, "
+        f"{sweep.direction}. Positive: more of it. Dimmed: not told from zero."
     )
-    return textwrap.fill(text, ACROSS)
 
 
 def axes_names(sweep: Sweep) -> tuple[str, str]:

@@ -107,8 +107,11 @@ def test_other_senders_are_drawn_by_position() -> None:
     rows, columns, grid = cells(found)
     assert rows == ["MLP 0", "MLP 1", "MLP 2", "MLP 3"]
     assert columns[-1] == "end"
-    assert (grid >= 0).sum() == len(found.senders)
-    found.plot().canvas.draw()
+    assert (grid >= 0).sum() == len(found.senders) < grid.size
+    figure = found.plot()
+    figure.canvas.draw()
+    colours = np.array(figure.axes[0].collections[0].get_facecolor())
+    assert (colours[grid.ravel() < 0, 3] == 0).all(), "where there is no sender nothing is drawn"
 
 
 # The hypothesis file
