@@ -163,9 +163,10 @@ def behaviour(
 
     Which corruption is chosen decides what a sweep can find. On `ioi-planted`, whose circuit is
     known, an unrelated prompt (`Uncond()`) stops at the S-inhibition heads: what they say by
-    position is as often right as wrong. A flip of the order finds nothing, since the answer stays
-    the same. The flip of both (default) finds the circuit: every signal in it is inverted, and the
-    answer with it.
+    position is as often right as wrong. A flip of the order finds nothing to restore, since the
+    answer stays the same (and S-inhibition heads that are restored alone point at the wrong name).
+    The flip of both (default) finds the circuit: every signal in it is inverted, and the answer
+    with it.
 
     Args:
         n: number of prompts.

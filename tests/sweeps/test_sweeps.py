@@ -234,6 +234,21 @@ def test_a_share_of_a_total_that_is_not_told_from_zero_is_undefined() -> None:
     assert found.frame["share"].isna().all()
 
 
+def test_with_the_order_flipped_only_what_points_by_position_shows_and_points_wrong() -> None:
+    found = swept(ioi.behaviour(24, seed=3, corrupt="order"), at="end", through=anything)
+    effects = found.frame.set_index("sender")["effect"]
+    assert effects["head 2.1"] < -5
+    assert abs(effects["head 3.0"]) < 1
+    assert abs(effects["head 3.1"]) < 1
+
+
+def test_the_hooks_would_find_another_path() -> None:
+    """The check by hooks can fail: direct effects are not those along all paths."""
+    ours = [swept(through=through).frame.set_index("sender") for through in (none, anything)]
+    direct, every = (frame.loc["head 2.1", "effect"] for frame in ours)
+    assert abs(direct - every) > 1
+
+
 def test_an_own_metric_gets_the_root_as_in_a_claim() -> None:
     def margin(logits: torch.Tensor, rows: Any) -> torch.Tensor:
         assert logits.dim() == 2
