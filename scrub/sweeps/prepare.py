@@ -16,6 +16,7 @@ from scrub.checks.reachability import explore
 from scrub.checks.structure import check
 from scrub.data.dataset import Dataset
 from scrub.errors import Problem, UserError, did_you_mean
+from scrub.hypothesis.arguments import several
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
@@ -304,7 +305,7 @@ def _by_way(through: Through) -> str:
 
 def _check_columns(at: Any, data: Dataset) -> None:
     """Refuse a position that the data does not have, once for all senders."""
-    for spec in [at] if isinstance(at, str | int) else list(at):
+    for spec in several(at):
         if isinstance(spec, str) and spec not in ("all", EACH) and spec not in data.positions:
             raise data.lacks("position column", spec)
     if at == EACH and not data.positions:

@@ -67,6 +67,7 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
         else:
             numbers = _measured(every, outputs)
             found = _Found(sweep.senders, _effects(every, numbers), _totals(numbers))
+        context.session.forget_generated()
     return _judged(sweep, context, found, time.perf_counter() - started)
 
 

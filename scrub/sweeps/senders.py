@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from scrub import names
 from scrub.errors import UserError, did_you_mean
+from scrub.hypothesis.arguments import several
 from scrub.hypothesis.sites import (
     ALL,
     Route,
@@ -258,5 +259,5 @@ def placed(found: Sequence[Sender], at: Any, columns: Sequence[str]) -> tuple[Se
     if isinstance(at, str) and at == EACH:
         specs: Sequence[Spec] = columns
     else:
-        specs = [at] if isinstance(at, str | int) else list(at)
+        specs = several(at)
     return tuple(sender.at_positions(spec) for sender in found for spec in specs)

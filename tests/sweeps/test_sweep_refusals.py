@@ -217,6 +217,9 @@ def test_from_python() -> None:
             scrub.patch(ioi.behaviour(8), model="ioi-planted", senders=senders)
     with pytest.raises(scrub.UserError, match="to=3 is no receiver"):
         scrub.patch(ioi.behaviour(8), model="ioi-planted", to=3)
+    for at in (3.5, None, ["end", 1.5]):
+        with pytest.raises(scrub.UserError, match="is no position"):
+            scrub.patch(ioi.behaviour(8), model="ioi-planted", at=at)
     with pytest.raises(scrub.UserError, match="through="):
         scrub.patch(ioi.behaviour(8), through="some")
     with pytest.raises(scrub.UserError, match="held by no variable of a file"):
