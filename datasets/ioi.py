@@ -22,12 +22,18 @@ from scrub.data.dataset import (
     pad,
 )
 from scrub.errors import Problems, UserError, did_you_mean
+from scrub.hypothesis.behaviour import Behaviour
+from scrub.hypothesis.sites import output
+from scrub.metrics import logit_diff
 from scrub.printing import printed
+from scrub.samplers import Paired
 
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
 
-__all__ = ["NAMES", "OBJECTS", "PLACES", "TEMPLATES", "flip", "prompts", "vocabulary"]
+__all__ = [
+    "NAMES", "OBJECTS", "PLACES", "TEMPLATES", "behaviour", "flip", "prompts", "vocabulary",
+]  # fmt: skip
 
 Order = Literal["mixed", "ABBA", "BABA"]
 Kind = Literal["ioi", "abc"]
@@ -148,6 +154,47 @@ def flip(recipe: Recipe, what: Flip) -> Recipe:
             'Use kind="ioi" without the flips "s1" and "s2".'
         )
     return _recipe({**recipe.arguments, "flips": flips})
+
+
+def behaviour(
+    n: int, *, corrupt: Flip | Any = "both", name: str = "ioi", model: Any = None, **prompted: Any
+) -> Behaviour:
+    """At END the model prefers the IO's name to the subject's: `logit_diff("io", "s")` of prompts.
+
+    Which corruption is chosen decides what a sweep can find. On `ioi-planted`, whose circuit is
+    known, an unrelated prompt (`Uncond()`) stops at the S-inhibition heads: what they say by
+    position is as often right as wrong. A flip of the order finds nothing to restore, since the
+    answer stays the same (and S-inhibition heads that are restored alone point at the wrong name).
+    The flip of both (default) finds the circuit: every signal in it is inverted, and the answer
+    with it.
+
+    Args:
+        n: number of prompts.
+        corrupt: a flip, so that each prompt's corrupted one is its flipped copy (see `flip`); or
+            any sampler.
+        name: what `scrub patch FILE::NAME` calls it.
+        model: overrides the file's MODEL.
+        prompted: order, seed, prefixes, …: as in `prompts`.
+
+    Raises:
+        UserError: an argument of `prompts` or `flip` is wrong.
+    """
+    recipe = prompts(n, **prompted)
+    named = isinstance(corrupt, str)
+    sampler = Paired(flip(recipe, corrupt)) if named else corrupt  # type: ignore[arg-type]
+    return Behaviour(
+        name=name,
+        build=_at_end,
+        data=recipe,
+        metric=logit_diff("io", "s"),
+        corrupt=sampler,
+        model=model,
+        says="The model prefers the indirect object's name to the subject's.",
+    )
+
+
+def _at_end(model: Any) -> Any:
+    return output(at="end")
 
 
 def vocabulary() -> list[str]:

@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scrub.api import Explanation, explain, run
+    from scrub.api import Explanation, explain, patch, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
+    from scrub.hypothesis.behaviour import Behaviour, behaviour
     from scrub.hypothesis.belief import (
         answers,
         attends,
@@ -69,14 +70,16 @@ if TYPE_CHECKING:
         Weighted,
         Zero,
     )
+    from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "Explanation explain run",
+    "scrub.api": "Explanation explain patch run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
     "scrub.hypothesis.circuit": "Circuit edge",
+    "scrub.hypothesis.behaviour": "Behaviour behaviour",
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
@@ -87,6 +90,7 @@ _HOME = {
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
     "scrub.hypothesis.residual": "residual",
+    "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",
     "scrub.hypothesis.splits": "estimate neurons projection source_positions",
@@ -95,6 +99,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 
 __all__ = [
     "Agree",
+    "Behaviour",
     "Circuit",
     "Claim",
     "Comparison",
@@ -116,6 +121,7 @@ __all__ = [
     "Rows",
     "Session",
     "Steer",
+    "Sweep",
     "Together",
     "Uncond",
     "UserError",
@@ -124,6 +130,7 @@ __all__ = [
     "answers",
     "anything",
     "attends",
+    "behaviour",
     "claim",
     "compare",
     "edge",
@@ -141,6 +148,7 @@ __all__ = [
     "neurons",
     "none",
     "output",
+    "patch",
     "position_embedding",
     "projection",
     "raises",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from attrs import fields, frozen
 
 from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError, did_you_mean, installed
+from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import Collected
+from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.sites import Through, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.reporter import Reporter, finish, reporter_problems
 from scrub.report.waterfall import waterfall
@@ -29,6 +32,10 @@ from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from scrub.stats.bonferroni import family_size
 from scrub.stats.rounding import interval
+from scrub.sweeps.prepare import prepare_sweep
+from scrub.sweeps.question import Question
+from scrub.sweeps.run import run_sweep
+from scrub.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +139,54 @@ def explain(
     chosen = _options("explain", options, session, wrong)
     (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
     return Explanation(result)
+
+
+def patch(
+    behaviour: Behaviour,
+    *,
+    to: Any = None,
+    senders: Any = "heads",
+    at: Any = "all",
+    through: Through | str = none,
+    restore: bool = True,
+    metrics: Any = None,
+    approximate: bool | str = False,
+    top: int = 20,
+    session: Session | None = None,
+    **options: Any,
+) -> Sweep:
+    """The effect of every sender on a receiver, as `scrub patch` says.
+
+    Law: each effect is that of a claim of two nodes (three with a receiver) on the same draws.
+
+    Args:
+        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
+        to: None, the logits; "name mover.q@end", "9.9,9.6.pattern", "9.9.attention:io@end"; or
+            sites.
+        senders: "heads", "mlps", "layers", "streams", "neurons:8", a role, "9.9,9.6"; or sites,
+            each cell one sender, a list of heads, or a mapping from names to sites.
+        at: "all", "each" (at each position column), a column, an index, or several.
+        through: what their paths to the receiver may pass: none, mlps, anything, …
+        restore: restore a sender in the corrupted run; or (False) corrupt it in the original one.
+        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
+        approximate: True: first-order effects by gradients; "integrated": integrated gradients.
+        top: of how many neurons the effects are exact.
+        session, options: as in `run`.
+
+    Raises:
+        UserError: the sweep makes no sense, or an option is not one.
+    """
+    wrong = []
+    if not isinstance(behaviour, Behaviour):
+        wrong.append(
+            f"scrub.patch takes a behaviour, not a {type(behaviour).__name__}. "
+            "Decorate the function with @behaviour(data=…, metric=…, corrupt=…)."
+        )
+    chosen = _options("patch", options, session, wrong)
+    session = session or Session()
+    question = Question(to, senders, at, through, restore, metrics, approximate, top)
+    prepared = prepare_sweep(_collected_behaviour(behaviour), question, session, chosen)
+    return run_sweep(prepared, Context(session, chosen))
 
 
 @frozen(eq=False, repr=False)
@@ -241,3 +296,15 @@ def _collected(claim: Claim) -> Collected:
     scope = getattr(unwrapped(claim.build), "__globals__", {})
     model = claim.model if claim.model is not None else scope.get("MODEL")
     return Collected(Path(scope.get("__file__", "")).name, claim, model)
+
+
+def _collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
+    """The behaviour as the file says that it stands in, about the model that the file names."""
+    path = Path(behaviour.made[0])
+    modules = [vars(module) for module in list(sys.modules.values())]
+    scopes = [scope for scope in modules if scope.get("__file__") == behaviour.made[0]]
+    scope = scopes[0] if scopes else getattr(unwrapped(behaviour.build), "__globals__", {})
+    variable = next((name for name, value in scope.items() if value is behaviour), "")
+    model = behaviour.model if behaviour.model is not None else scope.get("MODEL")
+    of_user = path.is_file() and not installed(str(path))
+    return CollectedBehaviour(path.name if of_user else "", behaviour, model, path, variable)

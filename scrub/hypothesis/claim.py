@@ -44,9 +44,9 @@ def _expectation(claim: Claim, attribute: object, expect: Any) -> None:
     )
 
 
-def _outermost_line() -> tuple[str, int]:
+def outermost_line() -> tuple[str, int]:
     """The file that is being executed, and its line."""
-    for frame, line in traceback.walk_stack(None):
+    for frame, line in traceback.walk_stack(inspect.currentframe()):  # None skips some
         if frame.f_code.co_name == "<module>":
             return frame.f_code.co_filename, line
     return "", 0
@@ -98,11 +98,10 @@ class Claim:
     )
     model: Any = None
     belief: str = field(default="", converter=printable)
-    made: tuple[str, int] = field(factory=_outermost_line, repr=False, kw_only=True)
+    made: tuple[str, int] = field(factory=outermost_line, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if (listed := _MADE.get()) is not None:
-            listed.append(self)
+        note_made(self)
 
 
 def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,13 +111,19 @@ def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return inspect.unwrap(function)
 
 
-_MADE: ContextVar[list[Claim] | None] = ContextVar("claims made", default=None)
+_MADE: ContextVar[list[Any] | None] = ContextVar("claims and behaviours made", default=None)
+
+
+def note_made(definition: Any) -> None:
+    """Tell `definitions_made` of a claim or a behaviour."""
+    if (listed := _MADE.get()) is not None:
+        listed.append(definition)
 
 
 @contextmanager
-def claims_made() -> Iterator[list[Claim]]:
-    """The claims that are made meanwhile, in order: one that a loop overwrites has no name."""
-    listed: list[Claim] = []
+def definitions_made() -> Iterator[list[Any]]:
+    """Claims and behaviours made meanwhile, in order: one that a loop overwrites has no name."""
+    listed: list[Any] = []
     before = _MADE.set(listed)
     try:
         yield listed

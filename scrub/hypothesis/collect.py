@@ -1,21 +1,20 @@
-"""Collect the claims of hypothesis files. No model is loaded here."""
+"""Collect the claims and behaviours of hypothesis files. No model is loaded here."""
 
 from __future__ import annotations
 
 import ast
-import fnmatch
-import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from attrs import frozen
 
-from scrub.errors import NoClaimError, Problem, UserError, did_you_mean, in_words, line_of
-from scrub.hypothesis.claim import Claim, claims_made
-from scrub.hypothesis.sibling_modules import new_module
+from scrub.errors import NoClaimError, Problem, UserError, did_you_mean
+from scrub.hypothesis.behaviour import Behaviour
+from scrub.hypothesis.claim import Claim, definitions_made
+from scrub.hypothesis.keywords import selector
+from scrub.hypothesis.load_file import load
 from scrub.hypothesis.start_directory import started_in
 
 NAMED = 5
@@ -41,6 +40,35 @@ class Collected:
         return f"{self.file}::{self.claim.name}"
 
 
+@frozen(eq=False)
+class CollectedBehaviour:
+    """A behaviour, the file it stands in, and the model that it is about by default.
+
+    Attributes:
+        file: what messages call the file.
+        path: where it is, whatever directory one works in.
+        variable: the file's variable that holds it; "" where none does.
+    """
+
+    file: str
+    behaviour: Behaviour
+    model: object
+    path: Path = Path()
+    variable: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}::{self.behaviour.name}" if self.file else self.behaviour.name
+
+
+@frozen
+class Definitions:
+    """The claims and the behaviours of a file, in the order in which they were made."""
+
+    claims: tuple[Collected, ...] = ()
+    behaviours: tuple[CollectedBehaviour, ...] = ()
+
+
 def collect(
     targets: Iterable[str],
     here: Path | None = None,
@@ -63,7 +91,7 @@ def collect(
     targets = list(targets)
     selected = selector(keyword)
     here = here or started_in()
-    known: dict[Path, list[Collected]] = {}
+    known: dict[Path, Definitions] = {}
     found: list[Collected] = []
     problems: list[Problem] = []
     for target in targets:
@@ -71,9 +99,10 @@ def collect(
         try:
             for file, shown in hypothesis_files(here, path, note).items():
                 if file not in known:
-                    known[file] = []
-                    known[file] = _claims(file, shown)
-                found += named(known[file], name, shown)
+                    known[file] = Definitions()
+                    known[file] = definitions(file, shown)
+                there = known[file]
+                found += named(list(there.claims), name, shown, there.behaviours)
         except UserError as error:
             problems += error.problems
     if problems:
@@ -84,10 +113,55 @@ def collect(
     if not chosen:
         where = " ".join(targets)
         if not unique:
-            raise NoClaimError(f"No claim found in {where}. Decorate a function with @claim(…).")
-        there = ", ".join(item.claim.name for item in unique)
-        raise NoClaimError(f'No claim in {where} matches -k "{keyword}". There are: {there}.')
+            behaviours = [item for file in known.values() for item in file.behaviours]
+            raise NoClaimError(f"No claim found in {where}. {_instead(behaviours)}")
+        names = ", ".join(item.claim.name for item in unique)
+        raise NoClaimError(f'No claim in {where} matches -k "{keyword}". There are: {names}.')
     return chosen
+
+
+def _instead(behaviours: Sequence[CollectedBehaviour]) -> str:
+    """What to do with files that hold no claim."""
+    if not behaviours:
+        return "Decorate a function with @claim(…)."
+    names = ", ".join(item.behaviour.name for item in behaviours)
+    are = "There is the behaviour" if len(behaviours) == 1 else "There are the behaviours"
+    return (
+        f"{are} {names}, which `scrub patch {behaviours[0].name}` sweeps; "
+        "a claim is a function decorated with @claim(…)."
+    )
+
+
+def collect_behaviour(target: str, here: Path | None = None) -> CollectedBehaviour:
+    """The behaviour of a `FILE::BEHAVIOUR` target; or of a file that has but one.
+
+    Raises:
+        UserError: the file cannot be loaded, has no such behaviour, or several and none is named.
+        NoClaimError: it has none.
+    """
+    path, _, name = target.partition("::")
+    place = (here or started_in()) / path
+    if place.is_dir():
+        raise UserError(f"{path} is a folder. Name a behaviour: FILE::BEHAVIOUR.")
+    ((file, shown),) = hypothesis_files(here or started_in(), path, lambda text: None).items()
+    there = definitions(file, shown)
+    started_in()  # the file may have deleted it
+    names = [item.behaviour.name for item in there.behaviours]
+    if not names:
+        raise NoClaimError(
+            f"No behaviour found in {path}. Decorate a function with @behaviour(…), or make one: "
+            "ioi.behaviour(1_000)."
+        )
+    if not name and len(names) > 1:
+        listed = ", ".join(names)
+        raise UserError(
+            f"A sweep is of one behaviour, and {path} has {len(names)}. Name one, as in "
+            f"{there.behaviours[0].name}; there are: {listed}."
+        )
+    if name and name not in names:
+        hint = did_you_mean(name, names)
+        raise UserError(Problem(f'There is no behaviour "{name}".', hint, file=shown))
+    return next(item for item in there.behaviours if name in ("", item.behaviour.name))
 
 
 def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict[Path, str]:
@@ -153,46 +227,66 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield statement.module.partition(".")[0]
 
 
-def _claims(path: Path, file: str) -> list[Collected]:
-    """The claims of a file, each once, in the order in which they were made.
+def definitions(path: Path, file: str) -> Definitions:
+    """The claims and behaviours of a file, each once, in the order in which they were made.
 
     Those that its variables hold, by themselves or in lists and the like; and those that it made
     and holds no more, as in a loop of which only the last has a name.
 
     Raises:
-        UserError: it cannot be loaded, or different claims of it have one name.
+        UserError: it cannot be loaded, or different claims (or behaviours) of it have one name.
     """
-    with claims_made() as made:
+    with definitions_made() as made:
         module = load(path, file)
-    held = _claims_in(vars(module).values())
-    here = [claim for claim in made if Path(claim.made[0]) == path]
-    imported = [claim for claim in held if claim not in here]
-    claims = list(dict.fromkeys([*imported, *here]))
+    held = _defined_in(vars(module).values())
+    here = [item for item in made if Path(item.made[0]) == path]
+    imported = [item for item in held if item not in here]
+    every = list(dict.fromkeys([*imported, *here]))
+    claims = [item for item in every if isinstance(item, Claim)]
+    behaviours = [item for item in every if isinstance(item, Behaviour)]
     problems = [
-        Problem(
-            f'{len(alike)} claims are called "{name}": they are made in {_lines(alike, path)}.',
-            'Give each a name of its own: @claim(name="…", …).',
-            file=file,
-        )
-        for name in dict.fromkeys(claim.name for claim in claims)
-        if len(alike := [claim for claim in claims if claim.name == name]) > 1
+        *_of_one_name(claims, "claim", path, file),
+        *_of_one_name(behaviours, "behaviour", path, file),
     ]
     if problems:
         raise UserError(*problems)
     default = getattr(module, "MODEL", None)
+
+    def model(item: Claim | Behaviour) -> object:
+        return item.model if item.model is not None else default
+
+    variables = {id(value): name for name, value in vars(module).items()}
+    return Definitions(
+        tuple(Collected(file, claim, model(claim), path) for claim in claims),
+        tuple(
+            CollectedBehaviour(file, item, model(item), path, variables.get(id(item), ""))
+            for item in behaviours
+        ),
+    )
+
+
+def _of_one_name(
+    made: Sequence[Claim] | Sequence[Behaviour], kind: str, path: Path, file: str
+) -> list[Problem]:
+    """A problem for each name that several have."""
     return [
-        Collected(file, claim, claim.model if claim.model is not None else default, path)
-        for claim in claims
+        Problem(
+            f'{len(alike)} {kind}s are called "{name}": they are made in {_lines(alike, path)}.',
+            f'Give each a name of its own: @{kind}(name="…", …).',
+            file=file,
+        )
+        for name in dict.fromkeys(item.name for item in made)
+        if len(alike := [item for item in made if item.name == name]) > 1
     ]
 
 
-def _claims_in(values: Iterable[object]) -> list[Claim]:
-    """The claims among values, and in the lists, tuples, sets and mappings among them."""
-    found: dict[Claim, None] = {}
+def _defined_in(values: Iterable[object]) -> list[Any]:
+    """The claims and behaviours among values, and in the lists, tuples, sets and mappings there."""
+    found: dict[Any, None] = {}
     waiting, seen = list(values)[::-1], set[int]()
     while waiting:
         value = waiting.pop()
-        if isinstance(value, Claim):
+        if isinstance(value, Claim | Behaviour):
             found[value] = None
         elif isinstance(value, list | tuple | set | frozenset | dict) and id(value) not in seen:
             seen.add(id(value))
@@ -201,7 +295,7 @@ def _claims_in(values: Iterable[object]) -> list[Claim]:
     return list(found)
 
 
-def _lines(claims: Sequence[Claim], path: Path) -> str:
+def _lines(claims: Sequence[Claim | Behaviour], path: Path) -> str:
     """Where claims are made: "line 12 (3 times) and other.py:4"."""
     places = [
         f"line {line}" if Path(file) == path else f"{Path(file).name}:{line}"
@@ -214,8 +308,13 @@ def _lines(claims: Sequence[Claim], path: Path) -> str:
     return " and ".join(counted)
 
 
-def named(claims: list[Collected], name: str, file: str) -> list[Collected]:
+def named(
+    claims: list[Collected], name: str, file: str, beside: Sequence[CollectedBehaviour] = ()
+) -> list[Collected]:
     """The claim of this name, or all if it is empty.
+
+    Args:
+        beside: the behaviours of the same file.
 
     Raises:
         UserError: there is none.
@@ -226,116 +325,7 @@ def named(claims: list[Collected], name: str, file: str) -> list[Collected]:
     if not chosen:
         known = [item.claim.name for item in claims]
         hint = did_you_mean(name, known) if known else "The file declares none."
+        if name in [item.behaviour.name for item in beside]:
+            hint = f"It is a behaviour: scrub patch {file}::{name} sweeps it."
         raise UserError(Problem(f'There is no claim "{name}".', hint, file=file))
     return chosen
-
-
-def selector(keyword: str) -> Callable[[str], bool]:
-    """Which names a `-k` expression selects; all, if it is empty.
-
-    A word selects the names that contain it (or match it, with * and ?); words are joined by
-    `and`, `or`, `not` and parentheses: "position and not absolute".
-
-    Raises:
-        UserError: it is no such expression.
-    """
-    if not keyword.strip():
-        return lambda name: True
-    words: dict[str, str] = {}
-    source = ""
-    for part in re.findall(r"[()]|[^\s()]+", keyword):
-        if part not in ("and", "or", "not", "(", ")"):
-            words[f"_{len(words)}"] = part
-            part = f"_{len(words) - 1}"
-        source += f" {part}"
-    allowed = (ast.Expression, ast.BoolOp, ast.UnaryOp, ast.Name, ast.boolop, ast.Not, ast.Load)
-    try:
-        tree = ast.parse(source.strip(), mode="eval")
-    except SyntaxError:
-        tree = None
-    if tree is None or not all(isinstance(node, allowed) for node in ast.walk(tree)):
-        raise UserError(
-            f'-k "{keyword}" is not an expression. '
-            'Join words by and, or, not: -k "position and not absolute".'
-        )
-    code = compile(tree, "-k", "eval")
-
-    def selects(name: str) -> bool:
-        has = {key: word in name or fnmatch.fnmatch(name, word) for key, word in words.items()}
-        return bool(eval(code, {"__builtins__": {}}, has))
-
-    return selects
-
-
-def load(path: Path, shown: str | None = None) -> ModuleType:
-    """Execute a hypothesis file; it finds the modules beside it.
-
-    See `scrub.hypothesis.sibling_modules`.
-
-    Args:
-        shown: what messages call the file (default: its path).
-
-    Raises:
-        UserError: what went wrong while loading, and in which line of the file.
-    """
-    file = Path(path if shown is None else shown)
-    if path.suffix != ".py":
-        raise UserError(
-            Problem("This is not a Python file.", "Its name must end in .py.", file=str(file))
-        )
-    module = new_module(path)
-    folder = str(path.resolve().parent)
-    sys.path.append(folder)
-    try:
-        assert module.__spec__ is not None
-        assert module.__spec__.loader is not None
-        module.__spec__.loader.exec_module(module)
-    except UserError as error:
-        raise error.at(file=_place(error, path, file)) from error
-    except SyntaxError as error:
-        there = Path(error.filename or path)  # a module that it imports, perhaps
-        here = file if there.resolve() == path.resolve() else there
-        place = f"{here}:{error.lineno}" if error.lineno else str(here)
-        raise UserError(Problem(f"Syntax error: {error.msg}.", file=place)) from error
-    except ImportError as error:
-        raise UserError(_import_problem(error, _place(error, path, file))) from error
-    except SystemExit as error:
-        fix = "A hypothesis file declares claims; scrub runs them."
-        raise UserError(
-            Problem("It exits while loading.", fix, file=_place(error, path, file))
-        ) from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # whatever the user's file raises while it loads
-        what = f"Loading it failed: {in_words(error)}."
-        raise UserError(Problem(what, file=_place(error, path, file))) from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _public(module: ModuleType) -> list[str]:
-    """What a module offers: what it says, or else what it defines."""
-    if hasattr(module, "__all__"):
-        return list(module.__all__)
-    defined = {
-        n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
-    }
-    return sorted(name for name in defined if not name.startswith("_"))
-
-
-def _import_problem(error: ImportError, place: str) -> Problem:
-    missing = re.match(r"cannot import name '(\w+)' from '(scrub(?:\.\w+)*)' ", str(error))
-    if missing:
-        name, module = missing.groups()
-        hint = did_you_mean(name, _public(sys.modules[module]))
-        return Problem(f'There is no "{name}" in {module}.', hint, file=place)
-    absent = isinstance(error, ModuleNotFoundError)
-    hint = "Install it, or put it beside the file." if absent else ""
-    return Problem(f"Loading it failed: {in_words(error)}.", hint, file=place)
-
-
-def _place(error: BaseException, path: Path, shown: Path) -> str:
-    """The file, with the line in it that an exception came through."""
-    line = line_of(error, path)
-    return f"{shown}:{line}" if line else str(shown)

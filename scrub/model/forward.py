@@ -9,6 +9,7 @@ some heads and positions: as it is stored, or recomputed from what is stored. Wh
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from types import MappingProxyType
 
 import torch
 from attrs import frozen
@@ -21,6 +22,7 @@ Heads = tuple[int | None, ...]
 """Heads of a site in order; (None,) for a site without heads, () for a stream."""
 Stored = Callable[[str, Tensor | None, Heads], Tensor]
 """(site or stream, index of each position or None for all, heads) → [rows, positions, heads, …]."""
+UNEDITED: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
 
 
 @frozen(eq=False)
@@ -47,6 +49,7 @@ def forward(
     batch: InputBatch,
     names: Iterable[str],
     known: Mapping[str, Tensor] | None = None,
+    edited: Mapping[str, Callable[[Tensor], Tensor]] = UNEDITED,
 ) -> dict[str, Tensor]:
     """These sites and streams on a batch, each [rows, positions, heads or 1, …].
 
@@ -54,6 +57,7 @@ def forward(
 
     Args:
         known: values on these rows that need not be computed again.
+        edited: what becomes of a value when it is computed, before anything reads it.
 
     Law: what is known changes no value.
     """
@@ -63,6 +67,8 @@ def forward(
     last = last_readers(graph, order)
     for name in order:
         values[name] = _compute(graph, name, batch, values)
+        if name in edited:
+            values[name] = edited[name](values[name])
         for source in reads(graph.values[name]):
             if last[source] == name and source not in wanted:
                 values.pop(source, None)

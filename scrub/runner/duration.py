@@ -50,9 +50,13 @@ def announcement(seconds: float, claims: int) -> str:
     """One line for people; "" for a run that nobody needs to be told of."""
     if seconds <= ANNOUNCED:
         return ""
-    minutes = seconds / 60
-    span = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"
     return (
-        f"about {span} for {claims} claim{'s' if claims > 1 else ''}; "
+        f"about {span_in_words(seconds)} for {claims} claim{'s' if claims > 1 else ''}; "
         "Ctrl-C keeps what is computed, and the same command resumes"
     )
+
+
+def span_in_words(seconds: float) -> str:
+    """ "25 minutes", "3 hours"."""
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scrub.draw import Draws
+from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget, fit
+from scrub.engine.steps import FamilyPlan, Plan
 from scrub.engine.virtual import values_held
 from scrub.runner.context import Context
 from scrub.runner.planned import Planned
@@ -17,12 +21,30 @@ def make_room(planned: Planned, draws: Draws, context: Context) -> Budget:
     Raises:
         UserError: one sample does not fit into the memory.
     """
-    session, memory = context.session, context.options.memory
-    found = fit(planned.plan, draws, planned.cache, memory)
+    plan, memory = planned.plan, context.options.memory
+    return room_for(
+        plan, draws, planned.cache, context, lambda: fit(plan, draws, planned.cache, memory)
+    )
+
+
+def room_for(
+    plan: Plan | FamilyPlan,
+    draws: Draws,
+    cache: ActivationCache,
+    context: Context,
+    fitted: Callable[[], Budget],
+) -> Budget:
+    """The same for whatever reads plain values.
+
+    Args:
+        fitted: the budget beside what the session then holds.
+    """
+    session, found = context.session, fitted()
     if not found.keep_cache and session.held():
-        session.forget_all_but(planned.cache, draws, values_held(planned.plan))
-        found = fit(planned.plan, draws, planned.cache, memory)
+        first = plan if isinstance(plan, Plan) else plan.members[0]
+        session.forget_all_but(cache, draws, values_held(first))
+        found = fitted()
     if not found.keep_cache and session.held():
         session.forget()
-        found = fit(planned.plan, draws, planned.cache, memory)
+        found = fitted()
     return found

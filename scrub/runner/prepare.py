@@ -162,7 +162,7 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     claim = item.claim
     model, data, correspondence = bound_hypothesis(item, session, options)
     belief = claim.expect.belief if claim.expect else None
-    metric, *others = _metrics(claim.metric, belief)
+    metric, *others = metrics_of(claim.metric, belief)
     problems = check(correspondence, model.graph, data, metric, *others, belief=belief)
     if problems:
         raise UserError(*problems)
@@ -170,10 +170,10 @@ def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
     return Prepared(item.file, claim, model, data, metric, tree, tuple(others), item.path)
 
 
-def _metrics(given: Any, belief: Belief | None) -> list[Metric]:
+def metrics_of(given: Any, belief: Belief | None = None) -> list[Metric]:
     """What metric= names: one, or several in a list; before them what the belief brings."""
     if belief is not None and belief.metric is not None:
-        return [belief.metric, *([] if given is None else _metrics(given, None))]
+        return [belief.metric, *([] if given is None else metrics_of(given))]
     if given is None:
         raise UserError("It has no metric=. Give one of scrub.metrics, such as logit_diff(…, …).")
     several = list(given) if isinstance(given, list | tuple) else [given]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scrub.errors import UserError
-from scrub.hypothesis.collect import selector
+from scrub.hypothesis.keywords import selector
 from support.command import SUMS, inside
 
 

@@ -1,0 +1,109 @@
+"""Receivers: what a sweep measures its senders' effect on, by way of what.
+
+Written `GROUP.PORT@COLUMN`: a group is a role, heads ("9.9,9.6") or the name of a site; a port is
+q, k, v, pattern, scores or z. `GROUP.attention:io@end` is no stage on the way to the logits but
+what is measured itself: the attention from END to IO.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from scrub.data.dataset import Rows
+from scrub.errors import UserError, did_you_mean
+from scrub.hypothesis.sites import Sites, Spec, anything, heads, site
+from scrub.metrics import Metric, custom
+from scrub.model.registry import Model
+from scrub.printing import printed
+from scrub.sweeps.senders import HEADS, heads_of
+
+PORTS = ("q", "k", "v", "pattern", "scores", "z")
+ATTENTION = "attention"
+LOGITS = "logits"
+
+
+@frozen
+class Receiver:
+    """What the senders send to.
+
+    Attributes:
+        name: as reports call it.
+        sites: of the node between root and senders; None: senders send to the root itself.
+        root: what the root stands for, where that is not what the behaviour says.
+        metric: what is measured there, where that is not what the behaviour says.
+    """
+
+    name: str
+    sites: Sites | None = None
+    root: Sites | None = None
+    metric: Metric | None = None
+
+
+def receiver_of(to: Any, model: Model) -> Receiver:
+    """The receiver that `to=` (`--to`) names.
+
+    Args:
+        to: None or "logits": the root. Text, as above: its way to the root may pass through
+            anything. Sites: on the way that they say (`through=`).
+
+    Raises:
+        UserError: there is no such role, port or site; names the nearest.
+    """
+    if to is None or to == LOGITS:
+        return Receiver(LOGITS)
+    if isinstance(to, Sites):
+        cells = [str(cell) for route in to.routes for cell in route.cells]
+        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+        return Receiver(", ".join(cells[:3]) + more, to)
+    if not isinstance(to, str):
+        raise UserError(
+            f'to={printed(to)} is no receiver. Give "logits", text such as "9.9,9.6.q@end", or '
+            "sites."
+        )
+    group, _, position = to.partition("@")
+    at = _positions(position) if position else "all"
+    path = {"at": at, "through": anything}
+    if group in model.graph.sites:
+        return Receiver(to, site(group, **path))
+    group, port, column = _port(group.strip(), to)
+    which = heads_of(group) if HEADS.fullmatch(group) else model.role(group)
+    if column:
+        root = heads(which, part="pattern", at=at)
+        return Receiver(to, root=root, metric=attention_to(column))
+    return Receiver(to, heads(which, part=port, **path))
+
+
+def _positions(text: str) -> tuple[Spec, ...]:
+    pieces = [piece.strip() for piece in text.split(",")]
+    return tuple(int(piece) if piece.isdigit() else piece for piece in pieces)
+
+
+def _port(text: str, whole: str) -> tuple[str, str, str]:
+    """Group, port, and the column that attention goes to, where that is asked for."""
+    head, colon, column = text.partition(":")
+    group, dot, port = head.rpartition(".")
+    if not dot or port.strip().isdigit():  # "9.9", or a role by itself
+        return text, "z", ""
+    if colon and port == ATTENTION and column:
+        return group, port, column
+    if colon or port not in PORTS:
+        known = (*PORTS, f"{ATTENTION}:COLUMN")
+        raise UserError(f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}')
+    return group, port, ""
+
+
+def attention_to(column: str) -> Metric:
+    """The attention that goes to a position column of the reference, a mean over heads."""
+
+    def function(pattern: Any, references: Rows) -> Any:
+        import torch
+
+        where = references.data.position(column)[references.index]
+        index = torch.tensor(where).to(pattern.device)
+        flat = pattern.reshape(len(pattern), -1, pattern.shape[-1]).mean(1)
+        return flat.gather(-1, index[:, None])[:, 0]
+
+    function.__name__ = f"attention to {column}"
+    return custom(function, higher_is_better=None)
