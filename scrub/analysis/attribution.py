@@ -22,6 +22,7 @@ from torch import Tensor
 
 from scrub.data.dataset import Rows
 from scrub.engine.alignment import named_index, take_positions
+from scrub.engine.passing import passage
 from scrub.errors import UserError
 from scrub.hypothesis.sites import ALL, At, Route, Through
 from scrub.model.forward import (
@@ -194,7 +195,7 @@ def _together(paths: Paths) -> Iterable[tuple[Route, tuple[Cell, ...]]]:
     Where a cell's path to the root may not pass the others, each needs a pass of its own.
     """
     for route in paths.receiver:
-        if all(paths.graph.passes(route.through, cell) for cell in route.cells):
+        if all(_passes(paths.graph, route.through, cell) for cell in route.cells):
             yield route, route.cells
         else:
             yield from ((route, (cell,)) for cell in route.cells)
@@ -264,10 +265,16 @@ def _cut_at(graph: Graph, sites: Sequence[str]) -> list[str]:
     return [*sites, *others]
 
 
+def _passes(graph: Graph, through: Through, cell: Cell) -> bool:
+    found = passage(through, cell, graph)
+    assert found.everywhere or found.nowhere, "gradients go through sites at all positions"
+    return found.everywhere
+
+
 def _passing(graph: Graph, name: str, through: Through) -> Tensor | bool:
     """Whether paths may pass a site's component: a bool, or one a head."""
     site = graph.sites[name]
-    passes = [graph.passes(through, cell) for cell in site.cells()]
+    passes = [_passes(graph, through, cell) for cell in site.cells()]
     if len(set(passes)) == 1:
         return passes[0]
     return torch.tensor(passes, device=graph.device)

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import frozen
 
 from scrub import names
-from scrub.hypothesis.sites import ALL, At, Route, Through
+from scrub.hypothesis.circuit import Placed
+from scrub.hypothesis.positions import ALL, At
+from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.splits import Coordinates, Split
 from scrub.names import Cell
 
@@ -144,9 +146,17 @@ def _quoted(items: Sequence[str | int]) -> str:
 
 def _through(through: Through, roles: Roles) -> str | Call:
     said = f"through={through.kinds}"
-    if through.also:
-        more = sites_in_code([Route(through.also)], roles)
-        said = f"{said}.including({_listed(more)})"
-    if not through.never:
-        return said
-    return Call(f"{said}.excluding(", tuple(sites_in_code([Route(through.never)], roles)))
+    also = _exceptions(through.also, through.also_at, roles)
+    never = _exceptions(through.never, through.never_at, roles)
+    if also:
+        said = f"{said}.including({_listed(also)})"
+    return Call(f"{said}.excluding(", tuple(never)) if never else said
+
+
+def _exceptions(
+    whole: tuple[Cell, ...], placed: tuple[Placed, ...], roles: Roles
+) -> list[str | Call]:
+    """The sites that `including` or `excluding` takes."""
+    routes = [Route(whole)] if whole else []
+    routes += [Route((one.cell,), at=one.at) for one in placed]
+    return [*sites_in_code(routes, roles)]

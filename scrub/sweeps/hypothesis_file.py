@@ -96,6 +96,11 @@ def _imports(module: str, imported: tuple[str, ...]) -> str:
 
 
 def _check(sweep: Sweep) -> None:
+    if sweep.question.through.circuit is not None:
+        raise UserError(
+            "Paths of this sweep keep to a circuit: no hypothesis is written of that. Write it as "
+            "a claim, with through=circuit."
+        )
     if not sweep.exact:
         raise UserError(
             "First-order effects rank, they decide nothing: no hypothesis is made of them. Leave "

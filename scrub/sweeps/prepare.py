@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from scrub.checks.reachability import explore
 from scrub.checks.structure import check
 from scrub.data.dataset import Dataset
+from scrub.engine.passing import passage
 from scrub.errors import Problem, UserError, did_you_mean
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.claim import Claim
@@ -256,7 +257,7 @@ def written_upstream(graph: Graph, starts: Sequence[Cell], through: Through) -> 
         further = [base] if base is not None else []
         for cell in graph.writing[stream]:
             found.add(cell)
-            if graph.passes(through, cell):
+            if not passage(through, cell, graph).nowhere:
                 for read in graph.read_by[graph.sites[cell.site].group].values():
                     further += read
         waiting += [name for name in dict.fromkeys(further) if name not in streams]

@@ -99,6 +99,13 @@ def check_question(question: Question) -> None:
             f"approximate={question.approximate!r}. Give True, False or "
             '"integrated" (integrated gradients).'
         )
+    gradients = question.approximate or str(question.senders).startswith("neurons")
+    if gradients and (question.through.positions or question.through.circuit):
+        problems.append(
+            f"through={question.through}: gradients go through sites at all their positions, and "
+            "keep to no circuit. Name other sites, or leave out approximate= (--approximate) and "
+            "neurons."
+        )
     if not isinstance(question.restore, bool):
         problems.append(
             f"restore={question.restore!r}. Give True (restore senders in a corrupted run) or "

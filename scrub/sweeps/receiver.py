@@ -11,10 +11,9 @@ from typing import Any
 
 from attrs import frozen
 
-from scrub.data.dataset import Rows
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.sites import Sites, Spec, anything, heads, site
-from scrub.metrics import Metric, custom
+from scrub.metrics import Metric, attention
 from scrub.model.registry import Model
 from scrub.printing import printed
 from scrub.sweeps.senders import HEADS, heads_of
@@ -71,7 +70,7 @@ def receiver_of(to: Any, model: Model) -> Receiver:
     which = heads_of(group) if HEADS.fullmatch(group) else model.role(group)
     if column:
         root = heads(which, part="pattern", at=at)
-        return Receiver(to, root=root, metric=attention_to(column))
+        return Receiver(to, root=root, metric=attention(to=column))
     return Receiver(to, heads(which, part=port, **path))
 
 
@@ -92,18 +91,3 @@ def _port(text: str, whole: str) -> tuple[str, str, str]:
         known = (*PORTS, f"{ATTENTION}:COLUMN")
         raise UserError(f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}')
     return group, port, ""
-
-
-def attention_to(column: str) -> Metric:
-    """The attention that goes to a position column of the reference, a mean over heads."""
-
-    def function(pattern: Any, references: Rows) -> Any:
-        import torch
-
-        where = references.data.position(column)[references.index]
-        index = torch.tensor(where).to(pattern.device)
-        flat = pattern.reshape(len(pattern), -1, pattern.shape[-1]).mean(1)
-        return flat.gather(-1, index[:, None])[:, 0]
-
-    function.__name__ = f"attention to {column}"
-    return custom(function, higher_is_better=None)
