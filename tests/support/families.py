@@ -9,6 +9,7 @@ from scrub.draw import Draws, draw
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.splits import REST, SourcePositions
 from scrub.hypothesis.tree import Tree, treeify, united
+from scrub.samplers import Exact, is_virtual
 from support.generator import Case, random_case
 
 SENDER = "sender"
@@ -52,9 +53,11 @@ def random_family(seed: int, nodes: int = 8) -> Family:
         return Family(case, (whole, whole))
     members = [whole]
     below = [node for node in whole.sites if node.parents]
+    plain = [node for node in below if not (is_virtual(node.sampler) or is_virtual(node.other))]
+    like = plain[0] if plain else InterpNode(SENDER, Exact())  # what is virtual suits some sites
     for parent in whole.sites:
         children = [node for node in below if parent in node.parents]
-        members += [_with(whole, {*children} - {child}, child, below[0]) for child in children]
+        members += [_with(whole, {*children} - {child}, child, like) for child in children]
     members += [_with(whole, {node}) for node in below if random.random() < 0.5]
     order = random.permutation(len(members))
     return Family(case, tuple(members[i] for i in order))
