@@ -82,8 +82,8 @@ class Net:
 
     Attributes:
         splits: per split site its kind ("projection", "estimate", …) and the summands' names.
-        wide: whether paths go wherever they might: past a window, and from each summand per source
-            position to all positions.
+        wide: whether paths go wherever they might: past a window, from each summand per source
+            position to all positions, and through sites whatever numbered positions are excluded.
     """
 
     shape: Shape
@@ -272,6 +272,8 @@ class Trip:
         for one in (*through.passed, *through.barred):
             if component(one.cell) == writer:
                 named = self.geometry.mask(Route((), one.at))
+                if self.geometry.net.wide and any(isinstance(spec, int) for spec in one.at):
+                    named = self.nowhere if one in through.barred else self.everywhere
                 passed = passed & ~named if one in through.barred else passed | named
         return self.everywhere, passed
 
@@ -371,8 +373,9 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
         on_the_way = trip.on_the_way(reached)
         passed |= {
             component(cell)
-            for via, cell, onward in on_the_way
-            if via is not None and onward and is_stream(cell)
+            for (via, cell, onward), mask in on_the_way.items()
+            # The second half of the rows are those of another dataset.
+            if via is not None and onward and is_stream(cell) and mask[: -(-len(mask) // 2)].any()
         }
         for masks, found in ((arrivals, trip.arrivals(reached)), (ways, on_the_way)):
             for (via, cell, _), mask in found.items():

@@ -377,7 +377,7 @@ class Grower:
         if self.chance(0.35):
             return Through("none", circuit=self.edges())
         placed = [self.placed(cell) for cell in self.pick(inner, 4)]
-        if self.chance(0.5):
+        if self.chance(0.65):
             return Through("none", circuit=Circuit(cells=tuple(placed)))
         some = Sites(tuple(Route((one.cell,), one.at) for one in placed))
         options = [none.including(some), anything.excluding(some), mlps.excluding(some)]
