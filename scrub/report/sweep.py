@@ -10,6 +10,7 @@ from rich.text import Text
 
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
+from scrub.results.population import FAR_ABOVE, rows_in_words
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number, percent
 from scrub.sweeps.sweep import Sweep
@@ -20,7 +21,8 @@ def show_sweep(sweep: Sweep, console: Console, top: int) -> None:
     console.print(claim_line(sweep.behaviour, sweep.says))
     about = f"{sweep.receiver} on {sweep.model}, {sweep.direction}, seed {sweep.seed}"
     console.print(Text(about))
-    console.print(Text(f"{sweep.samples:,} references on these {sweep.data}"))
+    where = rows_in_words(sweep.data, sweep.rows)
+    console.print(Text(f"{sweep.samples:,} references {where}"))
     for metric in range(len(sweep.metrics)):
         console.print()
         console.print(sweep_table(sweep, console.width, metric, top), highlight=False)
@@ -78,6 +80,8 @@ def foot(sweep: Sweep, top: int) -> list[str]:
     lines.append(f"{certain} of {count} {verb} told from zero ({first}); {sweep.correction}")
     if sweep.approximation is not None:
         lines.append(_approximation(sweep))
+    if sweep.samples > FAR_ABOVE * sweep.rows:
+        lines.append(f"intervals are about these {sweep.rows:,} rows alone, not about fresh ones")
     reasons = {effect.reason for of in sweep.effects for effect in of if effect.reason}
     return [*lines, *sorted(reasons)]
 

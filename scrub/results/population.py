@@ -32,7 +32,11 @@ def coverage_on_fresh_rows(references: int, rows: int) -> float:
 
 def on_rows(result: Result) -> str:
     """ "on these 1,000 ioi prompts, mixed order, seed 0"; "on these 120 rows: mine"."""
-    name, rows = result.data_name, result.rows
+    return rows_in_words(result.data_name, result.rows)
+
+
+def rows_in_words(name: str, rows: int) -> str:
+    """The same for a dataset of this name."""
     if rows == 1:
         return f"on this one row: {name}"
     for count in (f"{rows} ", f"{rows:,} "):

@@ -207,6 +207,7 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         samples=context.options.samples,
         seed=context.options.seed,
         data=sweep.base.data.name,
+        rows=len(sweep.base.data),
         left_out=sweep.left_out,
         seconds=seconds,
         origin=_origin(sweep, context),

@@ -58,6 +58,7 @@ class Sweep:
         metrics: what was measured; the first decides which senders `to_hypothesis` takes.
         effects: per metric, of each sender.
         totals: per metric, original − corrupted: what all senders together can restore.
+        data, rows: what the data is called, and how many rows it has: the effects are about these.
         tried: effects whose intervals hold together: senders times metrics.
         left_out: senders of the range that cannot reach the receiver.
         origin: where the behaviour stands.
@@ -82,6 +83,7 @@ class Sweep:
     samples: int
     seed: int
     data: str = ""
+    rows: int = 0
     left_out: int = 0
     seconds: float = 0.0
     origin: Origin = Origin()

@@ -67,6 +67,13 @@ def test_it_fits_into_80_columns() -> None:
     assert "head 3.0" in out.getvalue()
 
 
+def test_many_references_on_few_rows_are_about_these_rows(folder: Path) -> None:
+    done = inside("patch", "b.py::ioi", "--samples", "121", "--from", "3.0", cwd=folder)
+    assert "\nintervals are about these 60 rows alone, not about fresh ones\n" in done.out
+    done = inside("patch", "b.py::ioi", "--samples", "120", "--from", "3.0", cwd=folder)
+    assert "rows alone" not in done.out
+
+
 def test_the_csv_holds_every_effect(folder: Path) -> None:
     patched(folder, "--top", "2", "--csv", "e.csv")
     found = pd.read_csv(folder / "e.csv")
