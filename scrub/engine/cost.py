@@ -13,7 +13,6 @@ from attrs import frozen
 from scrub.engine.dependencies import last_uses
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import (
-    Cost,
     Patch,
     Plan,
     SiteRead,
@@ -42,6 +41,25 @@ class StepCost:
     flops: int
     made: int
     besides: int
+
+
+@frozen
+class Cost:
+    """What a budget is made of: bytes, and upper bounds where samples share values.
+
+    Attributes:
+        flops: operations per sample, for what scrubbing changes and for the root's plain values.
+        bytes: per sample, for the values of one chunk.
+        row_flops: operations per distinct row, for the plain model.
+        row_bytes: per distinct row, for the plain values that are kept.
+        forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
+    """
+
+    flops: int
+    bytes: int
+    row_flops: int
+    row_bytes: int
+    forward_bytes: int
 
 
 def cost(plan: Plan, width: int) -> Cost:

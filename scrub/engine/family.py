@@ -96,13 +96,14 @@ def execute_family(
     for samples, chunk in chunks(first, draws, cache, within, start, APART):
         chunk = evolve(chunk, recent=Recent())
         with torch.no_grad():
-            yield FamilyOutputs(
+            outputs = FamilyOutputs(
                 samples,
                 original=read_root(chunk, Source(REFERENCE)),
                 baseline=read_root(chunk, Source(BASELINE)),
                 before=read_root(chunk, Source(other)) if other in chunk.frames.inputs else None,
                 members=_members(plan, chunk, within.min_batch),
             )
+        yield outputs
 
 
 def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[int, Tensor]]:

@@ -8,8 +8,9 @@ from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
 from scrub.engine.family import released_after
+from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
-from scrub.engine.sharing import BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
 from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
 
 PLAIN = 3
@@ -22,7 +23,7 @@ def family_cost(plan: FamilyPlan, width: int) -> Cost:
     """The cost of a family on rows of this width."""
     first = plan.members[0]
     every, root = each_step(first, width), read_root(first, width)
-    merged = sum(map(root_is_merged, plan.members))
+    merged = sum(map(_reads_plain, plan.members))
     return with_rows(
         first,
         width,
@@ -73,7 +74,7 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     first, inputs = plan.members[0], drawn_inputs(draws, samples)
     frames, drawn, root = (
         Frames(plan.graph, inputs, width),
-        Combinations(inputs),
+        Combinations(inputs, APART),
         read_root(first, width),
     )
     every = [
@@ -86,7 +87,7 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     merged = [
         combinations
         for combinations, member in zip(scrubbed, plan.members, strict=True)
-        if root_is_merged(member)
+        if _reads_plain(member)
     ]
     size = samples.stop - samples.start
     held = PLAIN * root.made * size + recent_bytes(plan, width) * size
@@ -103,7 +104,11 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     )
 
 
+def _reads_plain(member: Plan) -> bool:
+    """Whether a plain root is read for a member's: its own is plain, or put among plain values."""
+    return root_is_merged(member) or any(s.step is None for _, s in member.result.cells)
+
+
 def _combinations(member: Plan, drawn: Combinations) -> int:
-    """Of how many combinations of rows a member's root is at most; 0 where it is plain."""
-    steps = [member.steps[s.step] for _, s in member.result.cells if s.step is not None]
-    return max((len(drawn.of(step.needs).first) for step in steps), default=0)
+    """Of how many combinations of rows a member's root is, at most."""
+    return max(len(drawn.of(needs_of(member, s)).first) for _, s in member.result.cells)

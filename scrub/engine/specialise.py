@@ -40,17 +40,13 @@ def specialise(tree: Tree, graph: Graph) -> tuple[Tree, Graph]:
 def specialise_family(trees: Sequence[Tree], graph: Graph) -> tuple[tuple[Tree, ...], Graph]:
     """The same for several trees, which get one graph.
 
-    Asserts that no two of them split a site in two ways.
+    Asserts that no two of them split a site in two ways, or mean another rest by it.
     """
-    nodes = [node for tree in trees for node in tree.walk()]
-    parts: Parts = {}
-    for route in (route for node in nodes for route in node.routes):
-        for cell in route.cells:
-            if cell.part is not None:
-                assert route.split is not None
-                split, claimed = parts.setdefault(cell.site, (route.split, set()))
-                assert split == route.split, f"{cell.site} is split in two ways"
-                claimed.add(cell.part)
+    parts = _parts(trees)
+    for site, (split, claimed) in (item for tree in trees for item in _parts([tree]).items()):
+        assert split == parts[site][0], f"{site} is split in two ways"
+        whole = not isinstance(split, SourcePositions) or REST not in claimed
+        assert whole or claimed == parts[site][1], f"{site} has two rests"
     outputs = {site.output for site in graph.sites.values()}
     below = [node for tree in trees for node in tree.walk()[1:]]
     used = {cell.site for node in below for route in node.routes for cell in route.cells}
@@ -66,6 +62,17 @@ def specialise_family(trees: Sequence[Tree], graph: Graph) -> tuple[tuple[Tree, 
             spelled = _spelled(site, graph, *parts[name]) if name in parts else [site]
             values.update({part.name: part for part in spelled})
     return tuple(map(_renamed, trees)), evolve(graph, values=values)
+
+
+def _parts(trees: Sequence[Tree]) -> Parts:
+    parts: Parts = {}
+    nodes = (node for tree in trees for node in tree.walk())
+    for route in (route for node in nodes for route in node.routes):
+        for cell in route.cells:
+            if cell.part is not None:
+                assert route.split is not None
+                parts.setdefault(cell.site, (route.split, set()))[1].add(cell.part)
+    return parts
 
 
 def _renamed(tree: Occurrence) -> Occurrence:

@@ -7,7 +7,7 @@ change is plain: a row of the activation cache, in the frame named beside it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
@@ -17,6 +17,9 @@ from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
 from scrub.names import Cell
+
+if TYPE_CHECKING:
+    from scrub.engine.cost import Cost
 
 
 @frozen(order=True, cache_hash=True)
@@ -124,25 +127,6 @@ class Result:
     at: At
     cells: tuple[tuple[Cell, Source], ...]
     readout: str | None = None
-
-
-@frozen
-class Cost:
-    """What a budget is made of: bytes, and upper bounds where samples share values.
-
-    Attributes:
-        flops: operations per sample, for what scrubbing changes and for the root's plain values.
-        bytes: per sample, for the values of one chunk.
-        row_flops: operations per distinct row, for the plain model.
-        row_bytes: per distinct row, for the plain values that are kept.
-        forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
-    """
-
-    flops: int
-    bytes: int
-    row_flops: int
-    row_bytes: int
-    forward_bytes: int
 
 
 @frozen(eq=False)

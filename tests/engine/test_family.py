@@ -88,7 +88,8 @@ def test_before_is_the_plain_root_on_its_other_input(family: Family) -> None:
         assert outputs.before is None
         return
     leaf = evolve(family.trees[0], children=())
-    moved = Draws(draws.references, draws.baseline, {root: NodeDraw(other)})
+    nodes = {**draws.nodes, root: NodeDraw(other)}  # all of them: rows are as wide as the widest
+    moved = Draws(draws.references, draws.baseline, nodes)
     (plain,) = ENGINE.outputs(leaf, moved, graph_of_case(family.case))
     assert outputs.before is not None
     assert difference(outputs.before, plain.scrubbed) < TOLERANCE
