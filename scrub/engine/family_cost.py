@@ -11,14 +11,7 @@ from scrub.engine.family import released_after
 from scrub.engine.given_cost import given_flops
 from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
-from scrub.engine.sharing import (
-    APART,
-    BASELINE,
-    REFERENCE,
-    Combinations,
-    by_dataset,
-    drawn_inputs,
-)
+from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
 from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
 from scrub.engine.virtual import given_rows, is_mean
 
