@@ -51,18 +51,9 @@ from scrub.hypothesis.splits import (
     source_positions,
 )
 from scrub.names import Cell
-from scrub.samplers import (
-    Agree,
-    Constant,
-    Exact,
-    Fixed,
-    Mean,
-    Sampler,
-    Steer,
-    Uncond,
-    Zero,
-)
+from scrub.samplers import Agree, Exact, Fixed, Sampler, Uncond
 from support import tiny_models
+from support.virtual_samplers import SIZES, VirtualRows
 
 ROWS = 10
 DEPTH = 5
@@ -102,7 +93,9 @@ def random_case(seed: int, nodes: int = 8) -> Case:
     splits = random_splits(rng, shape) if rng.random() < 0.35 else {}
     net = Net(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
     by_site = {site: split for site, (_, _, split) in splits.items()}
-    grower = Grower(rng, Geometry(net, columns), by_site, twin, nodes, virtual, shapes)
+    grower = Grower(
+        rng, Geometry(net, columns), by_site, twin, nodes, VirtualRows(virtual, shapes, shape)
+    )
     correspondence = grower.grow()
     samples = int(rng.integers(3, 6))
     return Case(name, tiny_models.bridge(name), correspondence, data, samples, seed)
@@ -155,15 +148,6 @@ def random_splits(rng: np.random.Generator, shape: tiny_models.Shape) -> dict[st
     chosen = rng.choice(sites, int(rng.integers(1, 3)), replace=False, p=likely / likely.sum())
     return {str(site): random_split(rng, shape, str(site)) for site in chosen}
 
-
-SIZES = {
-    **dict.fromkeys(("q", "k", "v", "z"), "d_head"),
-    **dict.fromkeys(("mlp_pre", "mlp_pre_linear", "mlp_post"), "d_mlp"),
-    **dict.fromkeys(("embed", "pos_embed", "result", "mlp", "mlp_in", "mlp_normed"), "d_model"),
-    **dict.fromkeys((f"{port}_{end}" for port in "qkv" for end in ("in", "normed")), "d_model"),
-    **dict.fromkeys(("logits_in", "logits_normed"), "d_model"),
-}
-"""Sites that can be split, and the name of the size of their last axis."""
 
 LIKELY = (".z", ".result", ".mlp", "embed", ".mlp_post")
 
@@ -237,8 +221,7 @@ class Grower:
     splits: Mapping[str, Split]
     twin: Dataset
     nodes: int
-    virtual: np.random.Generator
-    shapes: int
+    virtual: VirtualRows
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
@@ -436,10 +419,10 @@ class Grower:
         for draft in sorted(drafts, key=lambda d: d.depth):
             own = self.sampler(exact=0.1 if draft.above else 0.5)
             other = self.sampler(exact=0.15 if draft.above else 0.3)
-            if self.shapes and not draft.children and self.virtual.random() < 0.5:
-                own = self.virtual_own(draft)
-            if self.shapes and draft.children and self.virtual.random() < 0.5:
-                other = self.mean() if self.virtual.random() < 0.7 else Zero()
+            if not draft.children and self.virtual.chance():
+                own = self.virtual.own({kind(c) for route in draft.routes for c in route.cells})
+            if draft.children and self.virtual.chance():
+                other = self.virtual.other()
             made[draft] = InterpNode(
                 draft.name,
                 own,
@@ -455,28 +438,3 @@ class Grower:
         fixed = self.twin if self.chance(0.4) else self.rng.integers(0, ROWS, ROWS).tolist()
         options = [Uncond(), Agree("two"), Agree(["two", "three"]), Agree("end"), Fixed(fixed)]
         return options[self.rng.choice(5, p=[0.3, 0.25, 0.1, 0.1, 0.25])]
-
-    # Virtual rows
-
-    def mean(self) -> Mean:
-        options = [Mean("shape"), Mean("shape", "two")]
-        return (options + [Mean()] * (self.shapes == 1))[self.virtual.integers(len(options))]
-
-    def virtual_own(self, draft: Draft) -> Sampler:
-        """Values that fit the sites of a leaf. A mask is only averaged."""
-        claimed = {kind(cell) for route in draft.routes for cell in route.cells}
-        sizes = set(map(self.size, claimed))
-        if "mask" in claimed or self.virtual.random() < 0.4:
-            return self.mean()
-        (size,) = sizes if len(sizes) == 1 else (None,)
-        if size is None:
-            return Zero() if self.virtual.random() < 0.5 else Constant(self.virtual.normal())
-        vector = self.virtual.normal(size=size)
-        every = self.virtual.normal(size=(tiny_models.WIDTH, size))
-        options = [Zero(), Constant(vector), Constant(every), Steer(vector, by=-1.5)]
-        return options[self.virtual.integers(len(options))]
-
-    def size(self, part: str) -> int | None:
-        """How many numbers a site has at one position; None: of logits, or source positions."""
-        named = "d_model" if part == "attn_out" else SIZES.get(part)
-        return None if named is None else getattr(self.geometry.net.shape, named)
