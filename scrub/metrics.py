@@ -33,8 +33,7 @@ class Metric:
         higher_is_better: None where the user did not say.
         kind: the name of the function here that made it, or "own".
         labels: label columns that it reads, checked before anything runs.
-        positions: position columns that it reads, likewise; the function then gets, as a third
-            argument, the rows on whose positions the value was computed.
+        positions: position columns of the reference that it reads, likewise.
         of_labels: the same from nothing but the logits of those labels, [samples, labels], where
             that is enough; None where the metric needs them all.
         compares: whether the function gets the original's value, too.
@@ -125,15 +124,16 @@ def rank(label: str) -> Metric:
 def attention(*, to: str) -> Metric:
     """Attention that a pattern pays to the position of a column; the mean over several heads.
 
-    The root is a head's pattern at one position. The column's position is that in the row on whose
-    positions the pattern was computed, as for a node (docs/semantics.md, Frames).
+    The root is a head's pattern at one position. The column is the reference's, as all that a
+    metric reads: a pattern's source positions go index to index (docs/semantics.md, Frames). Where
+    the root is computed on another input, its index there is meant, whatever stands at it.
     """
 
-    def function(pattern: Any, references: Rows, frame: Rows) -> Any:
+    def function(pattern: Any, references: Rows) -> Any:
         import torch
 
         heads = pattern.reshape(len(pattern), -1, pattern.shape[-1]).mean(1)
-        index = torch.tensor(frame.data.position(to)[frame.index]).to(pattern.device)
+        index = torch.tensor(references.data.position(to)[references.index]).to(pattern.device)
         return heads.gather(-1, index[:, None])[:, 0]
 
     return Metric(f"attention to {to}", function, None, "attention", positions=(to,))
@@ -203,14 +203,12 @@ def measure(
     original: Any = None,
     *,
     of_labels: bool = False,
-    frame: Rows | None = None,
 ) -> np.ndarray:
     """The metric per sample: value [samples, positions, cells, …] → float64 [samples].
 
     Args:
         original: the original's value, for a metric that compares.
         of_labels: the value is that of the metric's labels alone, in their order.
-        frame: the rows on whose positions the value was computed (default: the references).
 
     Raises:
         UserError: the user's function fails, or gives something other than one number a sample.
@@ -222,8 +220,6 @@ def measure(
             measured = metric.of_labels(value)
         elif metric.compares:
             measured = metric.function(value, references, _given(metric, original))
-        elif metric.positions:
-            measured = metric.function(value, references, frame or references)
         else:
             measured = metric.function(value, references)
     except (UserError, KeyboardInterrupt):

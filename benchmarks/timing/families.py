@@ -50,15 +50,12 @@ def _family(work: Work, trees: Sequence[Tree], cache: ActivationCache) -> list[S
     draws = draw(united(trees), work.data, samples=work.references, seed=0)
     scores = np.empty((3, len(trees), work.references))
     for output in execute_family(plan, draws, cache, fit_family(plan, draws, cache, MEMORY)):
-        root, baseline = draws.nodes[trees[0].path].frame, draws.baseline
         here = draws.references.at(draws.references.index[output.samples])
         measured = measuring(plan.members[0], work.metric, here, output.original)
-        scores[0, :, output.samples] = measured(output.original, here)
-        scores[2, :, output.samples] = measured(
-            output.baseline, baseline.at(baseline.index[output.samples])
-        )
+        scores[0, :, output.samples] = measured(output.original)
+        scores[2, :, output.samples] = measured(output.baseline)
         for member, value in output.members:
-            scores[1, member, output.samples] = measured(value, root.at(root.index[output.samples]))
+            scores[1, member, output.samples] = measured(value)
     original, scrubbed, baseline = scores
     low, high = ratio_set(baseline - scrubbed, baseline - original, 0.95)
     return [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from scrub.data.dataset import Dataset
@@ -30,24 +28,18 @@ def check_effect(belief: Belief | None, tree: Occurrence, problems: Problems) ->
 def check_metric(
     metric: Metric,
     tree: Occurrence,
-    known: Sequence[Dataset],
+    data: Dataset,
     graph: Graph,
     problems: Problems,
 ) -> None:
-    """A metric's columns are in the data, and the root is what it reads.
-
-    Args:
-        known: the data, and the datasets that samplers bring.
-    """
-    route, data = tree.routes[0], known[0]
+    """A metric's columns are in the data, and the root is what it reads."""
+    route = tree.routes[0]
     for column in metric.positions:
-        for table in known:
-            if column not in table.positions:
-                problems.add(
-                    f'Metric "{metric.name}": dataset "{table.name}" has no position column '
-                    f'"{column}".',
-                    did_you_mean(column, table.positions),
-                )
+        if column not in data.positions:
+            problems.add(
+                f'Metric "{metric.name}": dataset "{data.name}" has no position column "{column}".',
+                did_you_mean(column, data.positions),
+            )
     for label in metric.labels:
         if label not in data.labels:
             problems.add(

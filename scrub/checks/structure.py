@@ -76,7 +76,7 @@ def check(
     _root(tree, problems)
     check_effect(belief, tree, problems)
     for metric in metrics:
-        check_metric(metric, tree, known, graph, problems)
+        check_metric(metric, tree, data, graph, problems)
     check_virtual(tree, graph, known, problems)
     for trial in try_samplers(tree, data, problems):
         if trial.drawn is not None and not any(trial.drawn.data is table for table in known):

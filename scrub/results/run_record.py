@@ -28,10 +28,8 @@ Tensors (n samples, w positions, p named positions), by name:
     metric.original, .scrubbed, .baseline       [n]
     metric.before                               [n]      of a claim about an effect: the metric of
                                                          the plain model on node.0.other
-    reference.position.COLUMN, baseline.…, root.…
-                                                [n]      where a metric reads a pattern: the
-                                                         column's position in each; the root's is
-                                                         that in the input that it is computed on
+    reference.position.COLUMN                   [n]      where a metric reads a pattern: the
+                                                         column's position in the reference
     other_metric.I.original, …                  [n]      I: its number in run.json's other_metrics
     split.SITE.SUMMAND                          [size, dimensions]: of a projection, the orthonormal
                                                          basis that it projects on
@@ -291,13 +289,9 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
     for name, numbers in {"metric": result.scores, **measured}.items():
         found |= {f"{name}.{column}": values for column, values in numbers.columns.items()}
     every = (result.metric, *(other.metric for other in result.others))
-    root = draws.nodes[tree.path].frame
-    read_on = {"reference": draws.references, "baseline": draws.baseline, "root": root}
     for column in dict.fromkeys(column for metric in every for column in metric.positions):
-        found |= {
-            f"{name}.position.{column}": rows.data.position(column)[rows.index]
-            for name, rows in read_on.items()
-        }
+        rows = draws.references
+        found[f"reference.position.{column}"] = rows.data.position(column)[rows.index]
     return found
 
 

@@ -30,41 +30,36 @@ def scored_chunks(
     Raises:
         UserError: a metric of the user's fails.
     """
-    metrics, root = planned.prepared.metrics, draws.nodes[planned.tree.path].frame
+    metrics = planned.prepared.metrics
     for output in execute(planned.plan, draws, planned.cache, budget, start=start):
-        frames = [
-            rows.at(rows.index[output.samples]) for rows in (draws.references, root, draws.baseline)
-        ]
-        yield tuple(_scores(planned.plan, metric, output, *frames) for metric in metrics)
+        references = draws.references.at(draws.references.index[output.samples])
+        yield tuple(_scores(planned.plan, metric, output, references) for metric in metrics)
 
 
-def _scores(
-    plan: Plan, metric: Metric, output: Outputs, references: Rows, root: Rows, baseline: Rows
-) -> Scores:
-    """A metric per reference, three times or four: each value on the positions of its own row."""
+def _scores(plan: Plan, metric: Metric, output: Outputs, references: Rows) -> Scores:
+    """A metric per reference, three times or four."""
     measured = measuring(plan, metric, references, output.original)
     return Scores(
-        original=measured(output.original, references),
-        scrubbed=measured(output.scrubbed, root),
-        baseline=measured(output.baseline, baseline),
-        before=None if output.before is None else measured(output.before, root),
+        original=measured(output.original),
+        scrubbed=measured(output.scrubbed),
+        baseline=measured(output.baseline),
+        before=None if output.before is None else measured(output.before),
     )
 
 
 def measuring(
     plan: Plan, metric: Metric, references: Rows, original: Tensor
-) -> Callable[[Tensor, Rows], PerReference]:
-    """The function from values of a plan's root, and the rows that they were computed on, to the
-    metric per reference.
+) -> Callable[[Tensor], PerReference]:
+    """The function from values of a plan's root to the metric per reference.
 
     Where the metric reads a few columns, it reads them out of the root: their weights, which are
     the references', are looked up once.
     """
     readout = plan.result.readout
     if readout is None:
-        return lambda value, frame: measure(metric, value, references, original, frame=frame)
+        return lambda value: measure(metric, value, references, original)
     columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     read = columns(torch.tensor(np.stack(labels, axis=1)).to(original.device))
-    return lambda value, frame: measure(metric, read(value), references, of_labels=True)
+    return lambda value: measure(metric, read(value), references, of_labels=True)

@@ -120,27 +120,22 @@ def _part(
     original = _original(members, swap) if metric.compares else None
 
     def measure(value: Tensor) -> Tensor:
-        return differentiable(metric, value, swap.references, original, swap.old)
+        return differentiable(metric, value, swap.references, original)
 
     steps = STEPS if sweep.question.approximate == "integrated" else 0
     return first_order(paths, sites, ats, swap.old, swap.new, measure, apart=apart, steps=steps)
 
 
 def differentiable(
-    metric: Metric, value: Tensor, references: Rows, original: Tensor | None, frame: Rows
+    metric: Metric, value: Tensor, references: Rows, original: Tensor | None
 ) -> Float[Tensor, " samples"]:
     """The metric per sample, with its gradient; the value as `scrub.metrics.measure` takes it.
-
-    Args:
-        frame: the rows on whose positions the value was computed.
 
     Raises:
         UserError: the function fails, or breaks off the gradient.
     """
     given = _squeezed(value)
-    more: tuple[object, ...] = () if original is None else (_squeezed(original),)
-    if metric.positions:
-        more = (*more, frame)
+    more = () if original is None else (_squeezed(original),)
     try:
         found = metric.function(given, references, *more)
     except (UserError, KeyboardInterrupt):

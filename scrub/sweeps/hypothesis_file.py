@@ -115,7 +115,7 @@ def _check(sweep: Sweep) -> None:
     if not (origin.module.isidentifier() and origin.variable.isidentifier()):
         raise UserError(
             f"Behaviour {sweep.behaviour} is held by no variable of a file that another file could "
-            "import. Write it into a file, and run scrub patch FILE::BEHAVIOUR --save FILE.py."
+            "import. Write it into a file, and run scrub patch on that file (--save FILE.py)."
         )
 
 

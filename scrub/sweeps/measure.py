@@ -103,14 +103,11 @@ class Members:
         budget = self._budget(family, draws)
         for output in execute_family(family.plan, draws, family.cache, budget):
             references = draws.references.at(draws.references.index[output.samples])
-            root = draws.nodes[first.tree.path].frame
-            changed = root.at(root.index[output.samples])
             of = [measuring(first, metric, references, output.original) for metric in metrics]
             values = ((family.numbers[member], value) for member, value in output.members)
             for number, value in ((ORIGINAL - FIRST, output.original), *values):
-                frame = references if number == ORIGINAL - FIRST else changed
                 for row, measured in enumerate(of):
-                    into[row, FIRST + number, output.samples] = measured(value, frame)
+                    into[row, FIRST + number, output.samples] = measured(value)
                 self.context.progress.advance(len(references) if number >= 0 else 0)
 
     def cost(self) -> RunCost:

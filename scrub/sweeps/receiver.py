@@ -89,5 +89,8 @@ def _port(text: str, whole: str) -> tuple[str, str, str]:
         return group, port, column
     if colon or port not in PORTS:
         known = (*PORTS, f"{ATTENTION}:COLUMN")
-        raise UserError(f'--to "{whole}": heads have no port "{port}". {did_you_mean(port, known)}')
+        raise UserError(
+            f'to="{whole}" (--to on the command line): heads have no port "{port}". '
+            f"{did_you_mean(port, known)}"
+        )
     return group, port, ""

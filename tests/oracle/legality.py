@@ -354,10 +354,18 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
     if not (route.into or set()) <= set().union(*map(ports_of, own)):
         return None
     found = defaultdict(lambda: np.zeros_like(geometry.mask(route)))
+    passed: set[Cell] = set()
     for start, at in starts(geometry, parent):
         trip = Trip(geometry, start, at, route, frozenset(route.cells))
-        for place, mask in trip.arrivals(trip.reached()).items():
+        reached = trip.reached()
+        for place, mask in trip.arrivals(reached).items():
             found[place[1]] |= mask
+        passed |= {
+            component(cell)
+            for (via, cell, onward), mask in trip.on_the_way(reached).items()
+            # The second half of the rows are those of another dataset.
+            if via is not None and onward and is_stream(cell) and mask[: -(-len(mask) // 2)].any()
+        }
     for cell in route.cells:
         every = found[cell] | ~geometry.mask(route)
         enough = found[cell].any(axis=1) if route.at == ALL else every.all(axis=1)
@@ -366,18 +374,10 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
     wide = evolve(geometry, net=evolve(geometry.net, wide=True))
     arrivals: dict[tuple, np.ndarray] = {}
     ways: dict[tuple, np.ndarray] = {}
-    passed: set[Cell] = set()
     for start, at in starts(geometry, parent):
         trip = Trip(wide, start, at, route, frozenset(route.cells))
         reached = trip.reached()
-        on_the_way = trip.on_the_way(reached)
-        passed |= {
-            component(cell)
-            for (via, cell, onward), mask in on_the_way.items()
-            # The second half of the rows are those of another dataset.
-            if via is not None and onward and is_stream(cell) and mask[: -(-len(mask) // 2)].any()
-        }
-        for masks, found in ((arrivals, trip.arrivals(reached)), (ways, on_the_way)):
+        for masks, found in ((arrivals, trip.arrivals(reached)), (ways, trip.on_the_way(reached))):
             for (via, cell, _), mask in found.items():
                 key = (start, via, cell)
                 masks[key] = masks[key] | mask if key in masks else mask

@@ -86,8 +86,10 @@ def key_by_query() -> Case:
 def known() -> list[Known]:
     """Random cases for which a hooked forward per node is enough, with what it gives."""
     cases = []
-    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(300))]:
+    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(640))]:
         draws = drawn(case)
+        if any(rows.data.given is not None for rows in draws.rows()):
+            continue  # a forward has inputs, virtual rows have none
         for fits, run in [
             (hooked.fits_same_way, hooked.same_way),
             (hooked.fits_straight, hooked.straight),

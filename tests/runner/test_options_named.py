@@ -16,6 +16,7 @@ COMMANDS = [
     *(ROOT / "scrub" / "cli").rglob("*.py"),
     ROOT / "scrub" / "runner" / "outputs.py",
     ROOT / "scrub" / "runner" / "partial_results.py",
+    ROOT / "scrub" / "sweeps" / "save.py",
 ]
 """Only the command line gets there."""
 
