@@ -219,6 +219,14 @@ class Walk:
         return {cell: frozenset(routes) for cell, routes in claiming.items()}
 
     @cached_property
+    def _claimed_in(self) -> dict[Component, list[Cell]]:
+        """The cells of each component that a route claims."""
+        found: dict[Component, list[Cell]] = {}
+        for cell in self._claiming:
+            found.setdefault(self.graph.component(cell), []).append(cell)
+        return found
+
+    @cached_property
     def _by_through(self) -> dict[Through, list[RouteId]]:
         """The routes by what they may pass through, but those that keep to edges."""
         found: dict[Through, list[RouteId]] = {}
@@ -304,13 +312,12 @@ class Walk:
     def _ending_before(self, cell: Cell) -> Container[RouteId]:
         """The routes that claim a cell of this one's component which stands before it."""
         if cell not in self._before:
-            component, order = self.graph.component(cell), self.graph.order
+            order = self.graph.order
             self._before[cell] = {
                 route
-                for claimed, routes in self._claiming.items()
+                for claimed in self._claimed_in.get(self.graph.component(cell), ())
                 if order[claimed.site] < order[cell.site]
-                and self.graph.component(claimed) == component
-                for route in routes
+                for route in self._claiming[claimed]
             }
         return self._before[cell]
 
