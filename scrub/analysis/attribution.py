@@ -107,6 +107,11 @@ def first_order(
     return found
 
 
+def backward_passes(paths: Paths) -> int:
+    """How many backward passes give the gradient on one input."""
+    return 1 + len(list(_together(paths)))
+
+
 def plain_root(paths: Paths, rows: Rows) -> Tensor:
     """The root's value in the plain model: [n, positions, cells, …]."""
     batch = batch_of(rows, rows.data.width, paths.graph.device)
