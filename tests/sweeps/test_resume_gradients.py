@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from torch.utils.flop_counter import FlopCounterMode
 
 from scrub.sweeps import measure, resumable
