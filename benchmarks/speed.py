@@ -3,8 +3,8 @@
     python benchmarks/speed.py [--quick] [--only NAME]... [--out FOLDER]
 
 Prints a table and writes it to docs/benchmarks.md, with the curves in docs/figures. NAME is trees,
-suites, paths, edges or curves. `--quick` does all of it on a tiny model in seconds, and writes only
-where `--out` says. Let nothing else run meanwhile.
+suites, paths, edges, attribution or curves. `--quick` does all of it on a tiny model in seconds, and
+writes only where `--out` says. Let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 from timing import curves
+from timing.compare_attribution import attribution
 from timing.compare_paths import edge_patching, path_patching
 from timing.compare_trees import Bench, one_tree, suites
 from timing.ours import Machine, Work
@@ -31,6 +32,7 @@ COMPARISONS: dict[str, Callable[[Bench], list[Row]]] = {
     "suites": suites,
     "paths": path_patching,
     "edges": edge_patching,
+    "attribution": attribution,
 }
 WORDS = """\
 **ours**: wall time of `scrub.run`, from the hypothesis to the interval; the model is loaded. Of

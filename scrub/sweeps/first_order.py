@@ -106,8 +106,10 @@ class Gradients:
     def flops(self, samples: int) -> float:
         """Operations of the plain values and of the gradients along the paths, for all metrics."""
         members = self.members
-        back = max(_steps(members), 1) * backward_passes(_paths(members))
-        forwards = sum(2 + 2 * back + metric.compares for metric in members.sweep.base.metrics)
+        steps = _steps(members)
+        back = max(steps, 1) * backward_passes(_paths(members))
+        plain = 1 + (steps > 0)
+        forwards = sum(plain + 2 * back + one.compares for one in members.sweep.base.metrics)
         return samples * forwards * _forward_flops(members)
 
     def _effects(self, samples: np.ndarray) -> Numbers:

@@ -11,7 +11,9 @@ import pytest
 import speed
 import torch
 from attrs import evolve
-from timing.compare_trees import Bench
+from timing.attribution import Recipe
+from timing.attribution import least as least_attribution
+from timing.compare_trees import Bench, off
 from timing.ledger import Least, Ledger
 from timing.minimum import count
 from timing.ours import Work, counted
@@ -32,6 +34,7 @@ from scrub.hypothesis.sites import (
 from scrub.model.bridge import graph_of
 from scrub.reference import evaluate
 from scrub.samplers import Exact, Uncond
+from scrub.sweeps.first_order import Swap
 
 SINGLE = 1e-4
 """Largest difference in float32, relative to the largest number (docs/semantics.md, Laws)."""
@@ -150,6 +153,29 @@ def test_plain_values_by_hand() -> None:
     first = 2 * 3 * (3 * PROJECT + WRITE) + 2 * 2 * causal + 3 * NEURONS
     last = 2 * (7 * PROJECT + WRITE) + 2 * 2 * 2 * HEAD * 3 + NEURONS
     assert found.fill == 2 * (first + last + LABELS)
+
+
+def test_attribution_by_hand() -> None:
+    """Of two pairs with one old input and one reference, a backward is counted once."""
+    drawn = by_hand(InterpNode("logits", Exact()), {"old": [0, 0], "new": [2, 3]}, [1, 1])
+    swap = Swap(
+        drawn.references, drawn.nodes["logits", "old"].own, drawn.nodes["logits", "new"].own
+    )
+    causal = 2 * HEAD * (1 + 2 + 3)
+    first = 2 * 3 * (3 * PROJECT + WRITE) + 2 * 2 * causal + 3 * NEURONS
+    pattern = 2 * 2 * 2 * HEAD * 3
+    last = 2 * (7 * PROJECT + WRITE) + pattern + NEURONS
+    backward = LABELS + last + pattern + 3 * NEURONS + 2 * 3 * WRITE
+    assert least_attribution(SHAPE, METRIC, swap) == 3 * (first + last) + LABELS + backward
+
+
+def test_attribution_from_the_wrong_inputs_is_seen() -> None:
+    rows = [Rows(bench().work.data, np.arange(start, start + 4)) for start in (0, 5, 10)]
+    right, wrong = Swap(*rows), Swap(rows[0], rows[2], rows[1])
+    recipe = Recipe(bench().bridge, METRIC)
+    found, executed = recipe.effects(right), counted(lambda: recipe.effects(right))[0]
+    assert off(recipe.effects(wrong), found) > 100 * SINGLE
+    assert executed >= least_attribution(QUICK.shape, METRIC, right)
 
 
 @pytest.mark.parametrize("kind", KINDS)
