@@ -210,3 +210,15 @@ def test_the_engine_executes_no_less(kind: Kind) -> None:
         found = work.least(results)
         assert cold - warm >= found.fill
         assert warm >= found.scrubbing
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_scrubs_as_claimed_and_loosened(kind: Kind) -> None:
+    """Law: what a warm run executes is the loosened scrub, and at least the claim's least."""
+    tree = binary_tree(bench().work.shape, kind, nodes=6, seed=1)
+    work, session = evolve(bench().work, references=60).of([tree]), scrub.Session()
+    results = work.scrub(session)
+    warm, loose = counted(lambda: work.scrub(session))[0], counted(work.rescrub(session))[0]
+    assert loose >= work.least(work.loosened()).scrubbing
+    assert warm - loose >= work.least(results).scrubbing
+    assert 0.8 < (warm - loose) / loose < 1.25
