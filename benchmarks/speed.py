@@ -3,8 +3,8 @@
     python benchmarks/speed.py [--quick] [--only NAME]... [--out FOLDER]
 
 Prints a table and writes it to docs/benchmarks.md, with the curves in docs/figures. NAME is trees,
-suites, paths, edges or curves. `--quick` does all of it on a tiny model in seconds, and writes only
-where `--out` says. Let nothing else run meanwhile.
+suites, paths, edges, attribution or curves. `--quick` does all of it on a tiny model in seconds,
+and writes only where `--out` says. Let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 from timing import curves
+from timing.compare_attribution import attribution
 from timing.compare_paths import edge_patching, path_patching
 from timing.compare_trees import Bench, one_tree, suites
 from timing.ours import Machine, Work
@@ -31,13 +32,18 @@ COMPARISONS: dict[str, Callable[[Bench], list[Row]]] = {
     "suites": suites,
     "paths": path_patching,
     "edges": edge_patching,
+    "attribution": attribution,
 }
 WORDS = """\
-**ours**: wall time of `scrub.run`, from the hypothesis to the interval; the model is loaded. Of
-senders and edges, which differ in one node: of one plan for all that have one receiver
-(`scrub.engine.family`), from the hypotheses to an interval each; their legality is not checked.
-*Cold* begins without plain values; *warm* has them. **bound**: the least operations at the
-machine's measured matrix-product rate. **Least**: matrix products of the values that the roots
+**ours**: wall time, the model is loaded. Of trees and suites: of `scrub.run`, from the hypothesis
+to the verdict. Their nodes state features, so that each is scrubbed twice: as claimed, and
+*loosened*, with any input in place of those that its nodes ask for (docs/diagnostics.md). Time,
+FLOPs and bound are those of both scrubs together, and *of which loosened* are those of the second
+alone, with no checks and no plain values; hooked forwards scrub once, as claimed. Of senders and
+edges, which differ in one node: of one plan for all that have one receiver (`scrub.engine.family`),
+drawn once and scrubbed once, with an interval each; neither their legality is checked nor are they
+loosened. *Cold* begins without plain values; *warm* has them. **bound**: the least operations at
+the machine's measured matrix-product rate. **Least**: matrix products of the values that the roots
 depend on, each once, as `benchmarks/timing/minimum.py` counts them on the reference evaluator's
 paths: by (site, open paths, rows), and only at positions that are read. Outputs of plain heads are
 not kept (they would take 12 times the memory of what is), so a head that a node brings is written
@@ -54,6 +60,16 @@ and what their paths may not pass is held at its plain value.
 
 **get_act_patch_direct_path** sends from heads only, by direct paths only, at all positions, to
 every later head in turn, and shows the logits: the receiver's query was read by a hook of ours.
+
+**attribution**: the effect of every head and MLP on the logits at the end, by first order, along
+all paths. The first line is gradients alone: new values, and old ones with their gradients. The
+second is all that `scrub.patch(…, approximate=True)` does: checks, the same, exact effects of a
+random tenth of the senders with plain values known, and intervals. Others give no exact effects.
+The bound is of a forward for each row and a backward for each old input and reference, at positions
+on which the end depends, no weight's gradient being asked for. **hooks** are
+`cache_activation_and_gradient` of TransformerLens in batches as large as ours;
+**attribution_patch** is its own function, which takes the pairs one by one and gives a number for
+each position. No norm is frozen on any side.
 
 **AutoCircuit's method**: AutoCircuit 1.0.1 installs beside TransformerLens 4 and cannot be imported
 there (it needs `HookedTransformer`), so its edge patching is written again with hooks on the bridge

@@ -17,6 +17,7 @@ from scrub.hypothesis.tree import treeify
 from scrub.metrics import Metric, measure
 from timing.families import Swept
 from timing.forwards import Forwards
+from timing.ledger import Least
 from timing.ours import Work, counted, timed
 from timing.setting import Size
 from timing.table import Other, Row
@@ -110,7 +111,10 @@ def _one_tree(bench: Bench, kind: Kind) -> list[Row]:
     warm, _ = timed(lambda: work.scrub(session), size.repeats)
     everything, _ = counted(lambda: _new(work))
     again, _ = counted(lambda: work.scrub(session))
-    least = work.least(results)
+    rescrub = work.rescrub(session)
+    loose, _ = timed(rescrub, size.repeats)
+    more, _ = counted(rescrub)
+    least, alone = _least(work, results), work.least(work.loosened())
     hooked = bench.hooked(
         [(work.hypotheses[0], results[0])], work.metric, of=1, repeats=size.repeats
     )
@@ -119,8 +123,14 @@ def _one_tree(bench: Bench, kind: Kind) -> list[Row]:
         Row(f"{name}, cold", kind, cold, everything, least.total, bench.filled(hooked)),
         Row("— its plain values", kind, cold - warm, everything - again, least.fill),
         Row(f"{name}, warm", kind, warm, again, least.scrubbing, hooked),
+        Row("— of which loosened", kind, loose, more, alone.scrubbing),
         Row("— if heads' outputs were kept", kind, warm, again, least.values + least.kept),
     ]
+
+
+def _least(work: Work, results: Sequence[scrub.Result]) -> Least:
+    """Of what `scrub.run` scrubs: of the hypotheses, and of the same loosened."""
+    return work.of([*work.hypotheses, *work.hypotheses]).least([*results, *work.loosened()])
 
 
 def _new(work: Work) -> tuple[scrub.Session, list[scrub.Result]]:
@@ -142,7 +152,7 @@ def _suites(bench: Bench, kind: Kind) -> list[Row]:
     first, second = bench.work.of(trees[:some]), bench.work.of(trees[some:])
     cold, (session, results) = timed(lambda: _new(first), 1)
     new, _ = timed(lambda: second.scrub(session), 1)
-    least = first.least(results)
+    least = _least(first, results)
     all_of = size.hypotheses / some
     hooked = bench.hooked([(trees[0], results[0])], first.metric, of=size.hypotheses)
     note = "one run" if some == size.hypotheses else f"one run of {some} hypotheses"

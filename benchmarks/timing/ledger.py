@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from attrs import field, frozen
@@ -99,23 +101,35 @@ class Ledger:
             together += len(new)
             changed += len(np.unique(new[kept == 0]))
         one = flops("result", self.shape, self.columns)(0)
-        fill = sum(self._filled(dict(table)) for table in self._needs.values())
+        fill = sum(filled(dict(table), self.shape, self.columns) for table in self._needs.values())
         return Least(fill, values, one * min(apart, together), one * changed)
 
-    def _filled(self, needs: dict[Cell | str, Tensor]) -> int:
-        """Operations of all plain values that these are computed from, in one data set."""
-        total = 0
-        for name in from_the_top(self.shape):
-            asked = needs.get(name)
-            if asked is None:
-                continue
-            if isinstance(name, Cell):
-                cost = flops(kind_of(name), self.shape, self.columns)
-                total += sum(cost(i) * int(n) for i, n in enumerate(asked.sum(0)))
-            for other, before in reads(name, self.shape):
-                more = up_to(asked) if before else asked
-                needs[other] = needs[other] | more if other in needs else more
-        return total
+
+def filled(
+    needs: dict[Cell | str, Tensor],
+    shape: Shape,
+    columns: int,
+    times: Callable[[Cell], int] = lambda cell: 1,
+) -> int:
+    """Operations of all plain values that some are computed from, in one data set.
+
+    Args:
+        needs: where they are read, bool [rows, width]; those of what they read are added.
+        columns: of the logits.
+        times: how often a site's products count.
+    """
+    total = 0
+    for name in from_the_top(shape):
+        asked = needs.get(name)
+        if asked is None:
+            continue
+        if isinstance(name, Cell):
+            cost = flops(kind_of(name), shape, columns)
+            total += times(name) * sum(cost(i) * int(n) for i, n in enumerate(asked.sum(0)))
+        for other, before in reads(name, shape):
+            more = up_to(asked) if before else asked
+            needs[other] = needs[other] | more if other in needs else more
+    return total
 
 
 def _distinct(keys: Tensor | np.ndarray, *beside: Tensor | np.ndarray) -> np.ndarray:

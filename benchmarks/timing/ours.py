@@ -7,6 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -14,12 +15,20 @@ from attrs import evolve, frozen
 from torch.utils.flop_counter import FlopCounterMode
 
 import scrub
+from scrub.analysis.loosening import loosened, stated
 from scrub.data.dataset import Dataset
-from scrub.draw import Draws
+from scrub.draw import Draws, draw
 from scrub.hypothesis.claim import Claim
+from scrub.hypothesis.collect import Collected
 from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.tree import Tree, treeify
 from scrub.metrics import Metric
 from scrub.model.graph import Graph
+from scrub.runner.context import Context
+from scrub.runner.options import Options
+from scrub.runner.planned import plan_claim
+from scrub.runner.prepare import prepare
+from scrub.runner.variants import scrub_resampled
 from timing.ledger import Least, Ledger
 from timing.minimum import count
 from timing.setting import MEMORY, Shape
@@ -32,6 +41,14 @@ class Drawn(Protocol):
 
     @property
     def draws(self) -> Draws: ...
+
+
+@frozen(eq=False)
+class Loosened:
+    """A hypothesis of which no node states a feature any more, and its draws."""
+
+    tree: Tree
+    draws: Draws
 
 
 @frozen(eq=False)
@@ -58,12 +75,43 @@ class Work:
 
     def scrub(self, session: scrub.Session) -> list[scrub.Result]:
         """Scrub them, one after the other, as a user's file would be."""
-        claims = [
+        return [scrub.run(c, session=session, **self._options) for c in self._claims]
+
+    def loosened(self) -> list[Loosened]:
+        """Each with any input in place of those that its nodes ask for: `scrub.run` scrubs it too.
+
+        On the draws that `scrub.run` makes.
+        """
+        trees = [treeify(hypothesis) for hypothesis in self.hypotheses]
+        loose = [loosened(tree, stated(tree)) for tree in trees]
+        return [
+            Loosened(tree, draw(tree, self.data, samples=self.references, seed=0)) for tree in loose
+        ]
+
+    def rescrub(self, session: scrub.Session) -> Callable[[], None]:
+        """Scrubs the loosened hypotheses as `scrub.run` does when it has scrubbed the claims."""
+        options = Options(**self._options)
+        context = Context(session, options)
+        collected = [Collected("", claim, self.graph, Path()) for claim in self._claims]
+        planned = [plan_claim(one, context) for one in prepare(collected, session, options)]
+        scrubs = [scrub_resampled(one, self.references, context) for one in planned]
+
+        def run() -> None:
+            for one, scrubbed in zip(planned, scrubs, strict=True):
+                scrubbed(loosened(one.tree, stated(one.tree)))(self.references)
+
+        return run
+
+    @property
+    def _claims(self) -> list[Claim]:
+        return [
             Claim("tree", lambda model, tree=tree: tree, self.data, self.metric, model=self.graph)
             for tree in self.hypotheses
         ]
-        options: dict[str, Any] = {"samples": self.references, "memory": MEMORY}
-        return [scrub.run(claim, session=session, **options) for claim in claims]
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"samples": self.references, "memory": MEMORY}
 
 
 def timed(run: Callable[[], T], repeats: int) -> tuple[float, T]:

@@ -88,15 +88,18 @@ def first_order(
     embedded = [name for name, site in graph.sites.items() if site.kind == "embedding"]
     with torch.no_grad():
         known = {*sites, *(embedded if steps else ())}
-        start, end = forward(graph, before, known), forward(graph, after, known)
-    slope = {name: torch.zeros_like(value) for name, value in start.items() if name in sites}
+        end = forward(graph, after, known)
+        start = forward(graph, before, known) if steps else {}
+    slope: dict[str, Tensor] = {}
     for step in range(1, steps + 1) if steps else (0,):
         moved = {
             name: _moved((end[name] - start[name]) * (step / steps))
             for name in (embedded if step else ())
         }
-        for name, gradient in _gradients(paths, sites, before, old, measure, moved).items():
-            slope[name] += gradient / max(steps, 1)
+        gradients, values = _gradients(paths, sites, before, old, measure, moved)
+        start = start or values  # of the old input, where it was not moved
+        for name, gradient in gradients.items():
+            slope[name] = slope.get(name, 0) + gradient / max(steps, 1)
     found = {}
     for name in sites:
         for at in ats:
@@ -105,6 +108,11 @@ def first_order(
             product = (change * _taken(slope[name], here)).double().sum(1)
             found[name, at] = (product.flatten(1) if apart else product.sum(-1)).cpu().numpy()
     return found
+
+
+def backward_passes(paths: Paths) -> int:
+    """How many backward passes give the gradient on one input."""
+    return 1 + len(list(_together(paths)))
 
 
 def plain_root(paths: Paths, rows: Rows) -> Tensor:
@@ -167,15 +175,15 @@ def _gradients(
     rows: Rows,
     measure: Measure,
     moved: Mapping[str, Edit],
-) -> dict[str, Tensor]:
-    """The metric's gradient at each site, along the permitted paths."""
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The metric's gradient at each site, along the permitted paths; and the site's value."""
     if not paths.receiver:
         return _backward(paths, sites, paths.through, batch, rows, moved, measure)
     graph = paths.graph
     weights: dict[str, Tensor] = {}
     for route, cells in _together(paths):
         names = list(dict.fromkeys(cell.site for cell in cells))
-        slope = _backward(paths, names, route.through, batch, rows, moved, measure)
+        slope, _ = _backward(paths, names, route.through, batch, rows, moved, measure)
         for name, gradient in slope.items():
             here = _masked(gradient, name, cells, route.at, rows, graph, batch.width)
             weights[name] = weights.get(name, 0) + here
@@ -231,8 +239,11 @@ def _backward(
     moved: Mapping[str, Edit],
     measure: Callable[..., Tensor],
     read_by: tuple[str, ...] = (),
-) -> dict[str, Tensor]:
-    """The gradient at these sites of what is measured: the root, or the sites in `read_by`."""
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The gradient at these sites of what is measured: the root, or the sites in `read_by`.
+
+    Returns: the gradients, and the sites' values before anything was added to them.
+    """
     graph, here = paths.graph, _Pass()
     edits = dict(moved)
     for name in _cut_at(graph, sites):
@@ -247,7 +258,8 @@ def _backward(
         leaves = [here.leaves[name] for name in sites]
         slopes = torch.autograd.grad(found.sum(), leaves, allow_unused=True)
     pairs = zip(sites, leaves, slopes, strict=True)
-    return {name: torch.zeros_like(leaf) if g is None else g for name, leaf, g in pairs}
+    gradients = {name: torch.zeros_like(leaf) if g is None else g for name, leaf, g in pairs}
+    return gradients, {name: here.seen[name].detach() for name in sites}
 
 
 def _after(first: Edit | None, then: Edit) -> Edit:

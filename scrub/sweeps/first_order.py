@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from jaxtyping import Float
 from torch import Tensor
 
-from scrub.analysis.attribution import STEPS, Paths, first_order, plain_root
+from scrub.analysis.attribution import STEPS, Paths, backward_passes, first_order, plain_root
 from scrub.data.dataset import Rows
 from scrub.draw import Draws
+from scrub.engine.cost import plain_flops
 from scrub.errors import UserError, in_line, in_words
-from scrub.hypothesis.sites import Route
+from scrub.hypothesis.sites import ALL, At
 from scrub.metrics import Metric
+from scrub.model.forward import stored_sources
 from scrub.names import Cell
-from scrub.sweeps.measure import Members, corrupted_inputs
+from scrub.sweeps.measure import Members, Numbers, corrupted_inputs
 from scrub.sweeps.senders import NEURONS, Sender
 
 ROWS_AT_ONCE = 32
@@ -61,69 +65,109 @@ class Swap:
         return Swap(*(rows.at(rows.index[samples]) for rows in both))
 
 
-def first_order_effects(
-    members: Members, senders: tuple[Sender, ...]
-) -> Float[np.ndarray, "metrics senders samples"]:
-    """First-order effects of single heads, MLPs or embeddings.
+@frozen(eq=False)
+class Gradients:
+    """First-order effects of a sweep's senders: single heads, MLPs or embeddings, or neurons.
 
-    Raises:
-        UserError: a metric has no gradient, or the receiver is none that gradients tell apart.
+    Of neurons the sweep's senders are their layer, at each place; each of its neurons at the first
+    place comes before those at the next.
     """
-    sites = list(dict.fromkeys(cell.site for sender in senders for cell in sender.cells))
-    ats = list(dict.fromkeys(sender.routes[0].at for sender in senders))
-    found = _by_site(members, sites, ats, apart=False)
 
-    def of(by: dict, sender: Sender) -> np.ndarray:
-        (cell,), (route,) = sender.cells, sender.routes
-        return by[cell.site, route.at][:, cell.head or 0]
+    members: Members
 
-    return np.stack([np.stack([of(by, sender) for sender in senders]) for by in found])
+    kind = "first order"
+    counted = "gradients at "
+
+    @property
+    def says(self) -> str:
+        return f"{self.members.sweep.behaviour.name}: gradients"
+
+    @property
+    def what(self) -> str:
+        return f"gradients at {len(self.members.draws.references):,} references"
+
+    @property
+    def units(self) -> int:
+        return len(self.members.sweep.base.metrics)
+
+    def chunks(self, start: int) -> Iterator[Numbers]:
+        """The effects on the samples from `start` on: [metrics, senders or neurons, samples].
+
+        Raises:
+            UserError: a metric has no gradient, or the receiver is none that gradients tell apart.
+        """
+        samples = len(self.members.draws.references)
+        for first in range(start, samples, ROWS_AT_ONCE):
+            yield self._effects(np.arange(first, min(first + ROWS_AT_ONCE, samples)))
+
+    def at(self, samples: np.ndarray) -> Numbers:
+        return evolve(self, members=self.members.silent())._effects(samples)
+
+    def flops(self, samples: int) -> float:
+        """Operations of the plain values and of the gradients along the paths, for all metrics."""
+        members = self.members
+        steps = _steps(members)
+        back = max(steps, 1) * backward_passes(_paths(members))
+        plain = 1 + (steps > 0)
+        forwards = sum(plain + 2 * back + one.compares for one in members.sweep.base.metrics)
+        return samples * forwards * _forward_flops(members)
+
+    def _effects(self, samples: np.ndarray) -> Numbers:
+        """The effects on these samples, metric by metric."""
+        swap, found = Swap.of(self.members, self.members.draws).at(samples), []
+        for metric in self.members.sweep.base.metrics:
+            found.append(_of_metric(self.members, metric, swap))
+            self.members.context.progress.advance(len(samples))
+        return np.stack(found)
 
 
-def neuron_effects(
-    members: Members, senders: tuple[Sender, ...]
-) -> Float[np.ndarray, "metrics senders neurons samples"]:
-    """First-order effects of each neuron of a layer; senders are the layer at its positions."""
-    site = senders[0].cells[0].site
-    ats = [sender.routes[0].at for sender in senders]
-    found = _by_site(members, [site], ats, apart=True)
-    return np.stack([np.stack([by[site, at].T for at in ats]) for by in found])
-
-
-def _by_site(members: Members, sites: list[str], ats: list, *, apart: bool) -> list[dict]:
-    """Per metric, the effects by site and positions on all samples: [samples, heads or neurons]."""
-    swap = Swap.of(members, members.draws)
-    samples, progress = len(swap.references), members.context.progress
-    progress.says(f"{members.sweep.behaviour.name}: gradients")
-    progress.expects(samples * len(members.sweep.base.metrics))
-    found = []
-    for metric in members.sweep.base.metrics:
-        parts = []
-        for start in range(0, samples, ROWS_AT_ONCE):
-            here = swap.at(np.arange(start, min(start + ROWS_AT_ONCE, samples)))
-            parts.append(_part(members, metric, here, sites, ats, apart=apart))
-            progress.advance(len(here.references))
-        found.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
-    return found
-
-
-def _part(
-    members: Members, metric: Metric, swap: Swap, sites: list[str], ats: list, *, apart: bool
-) -> dict:
-    """The same for one metric and some samples."""
-    sweep, graph = members.sweep, members.model.graph
-    (root,) = sweep.trees[0].routes
-    receiver: tuple[Route, ...] = ()
-    if sweep.receiver.sites is not None:
-        receiver = sweep.receiver.sites.routes
-    paths = Paths(graph, root, receiver, sweep.question.through)
-    original = _original(members, swap) if metric.compares else None
+def _of_metric(
+    members: Members, metric: Metric, swap: Swap
+) -> Float[np.ndarray, "senders samples"]:
+    """The effects of all senders, or neurons, on one metric."""
+    senders, neurons = members.sweep.senders, members.sweep.neurons is not None
+    ats: list[At] = list(dict.fromkeys(sender.routes[0].at for sender in senders))
+    original = plain_root(_paths(members), swap.references) if metric.compares else None
 
     def measure(value: Tensor) -> Tensor:
         return differentiable(metric, value, swap.references, original)
 
-    steps = STEPS if sweep.question.approximate == "integrated" else 0
-    return first_order(paths, sites, ats, swap.old, swap.new, measure, apart=apart, steps=steps)
+    by = first_order(
+        _paths(members), _sites(senders), ats, swap.old, swap.new, measure,
+        apart=neurons, steps=_steps(members),
+    )  # fmt: skip
+    each = [by[sender.cells[0].site, sender.routes[0].at] for sender in senders]
+    if neurons:
+        return np.concatenate([one.T for one in each])
+    pairs = zip(senders, each, strict=True)
+    return np.stack([one[:, sender.cells[0].head or 0] for sender, one in pairs])
+
+
+def _sites(senders: tuple[Sender, ...]) -> list[str]:
+    return list(dict.fromkeys(cell.site for sender in senders for cell in sender.cells))
+
+
+def _steps(members: Members) -> int:
+    return STEPS if members.sweep.question.approximate == "integrated" else 0
+
+
+def _forward_flops(members: Members) -> float:
+    """Operations of one forward pass on one row; of the root at its positions alone."""
+    graph, width = members.model.graph, members.draws.references.data.width
+    (root,) = members.sweep.trees[0].routes
+    read = {cell.site for cell in root.cells}
+    kept = {*_sites(members.sweep.senders), *stored_sources(graph, read)}
+    below, everywhere = (plain_flops(graph, names, width) for names in (kept, kept | read))
+    share = 1.0 if root.at == ALL else len(root.at) / width
+    return below + share * (everywhere - below)
+
+
+def _paths(members: Members) -> Paths:
+    """Where gradients may flow: along the senders' paths to the receiver, and on to the root."""
+    sweep = members.sweep
+    (root,) = sweep.trees[0].routes
+    receiver = () if sweep.receiver.sites is None else sweep.receiver.sites.routes
+    return Paths(members.model.graph, root, receiver, sweep.question.through)
 
 
 def differentiable(
@@ -159,10 +203,3 @@ def _squeezed(value: Tensor) -> Tensor:
         if value.shape[axis] == 1:
             value = value.squeeze(axis)
     return value
-
-
-def _original(members: Members, swap: Swap) -> Tensor:
-    """The root on the references, for a metric that compares."""
-    (root,) = members.sweep.trees[0].routes
-    paths = Paths(members.model.graph, root, (), members.sweep.question.through)
-    return plain_root(paths, swap.references)

@@ -12,8 +12,9 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from attrs import define, field
@@ -29,6 +30,29 @@ EVERY = 30.0
 """Seconds after which it is written anew when a chunk is done."""
 CHECKED = 8
 """Samples of an earlier run that are computed again before the others are believed."""
+
+
+class Work(Protocol):
+    """Numbers of a sweep that are computed for some samples at a time.
+
+    Law: those of one sample do not depend on which others are computed with it, but for rounding.
+    """
+
+    @property
+    def members(self) -> Members: ...
+
+    @property
+    def kind(self) -> str:
+        """What the numbers are, where one sweep has several kinds: "" for the members' metrics."""
+        ...
+
+    def chunks(self, start: int) -> Iterator[Numbers]:
+        """The numbers of the samples from `start` on, some at a time."""
+        ...
+
+    def at(self, samples: np.ndarray) -> Numbers:
+        """The numbers of these samples, of which nobody is told how far they are."""
+        ...
 
 
 @define(eq=False)
@@ -93,19 +117,21 @@ class Partial:
             remove_partial(self.file, outputs)
 
 
-def opened(members: Members, outputs: Outputs) -> Partial:
+def opened(work: Work, outputs: Outputs) -> Partial:
     """The partial file of a sweep, with what an earlier run of the same command left in it."""
+    members = work.members
     sweep, options = members.sweep, members.context.options
-    command = (sweep.item.name, repr(sweep.question), options.model, options.seed)
+    kind = (work.kind,) if work.kind else ()
+    command = (sweep.item.name, repr(sweep.question), options.model, options.seed, *kind)
     file = FOLDER / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:12]}.json"
     fingerprints = Fingerprints.of_claims([sweep.base])
     base = fingerprints.of(sweep.base, members.model, options, members.draws)
     routes = [[repr(node.routes) for node in tree.walk()] for tree in members.trees]
-    fingerprint = hashlib.sha256(repr((base, routes)).encode()).hexdigest()
+    fingerprint = hashlib.sha256(repr((base, routes, *kind)).encode()).hexdigest()
     found = Partial(file, outputs.start, fingerprint)
     if (outputs.start / file).is_file():
         _read(outputs.start / file, found)
-        _check(found, members)
+        _check(found, work)
     return found
 
 
@@ -134,12 +160,12 @@ def _numbers(found: dict[str, Any]) -> Numbers:
     return np.frombuffer(raw, "<f8").astype(float).reshape(found["shape"])
 
 
-def _check(found: Partial, members: Members) -> None:
+def _check(found: Partial, work: Work) -> None:
     """Compute a few samples again; drop all if they differ by more than rounding."""
     if not found.samples:
         return
     which = np.unique(np.linspace(0, found.samples - 1, CHECKED).astype(np.int64))
-    again = members.silent().at(members.draws.at(which))
+    again = work.at(which)
     before = found.parts[0][..., which]
     eps = np.finfo(np.float32).eps ** 0.5
     scale = np.abs(before[np.isfinite(before)]).max(initial=0.0)

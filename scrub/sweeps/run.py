@@ -11,8 +11,6 @@ import numpy as np
 from attrs import evolve, frozen
 
 from scrub.runner.context import Context
-from scrub.runner.duration import ANNOUNCED, estimated_seconds, span_in_words
-from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
 from scrub.stats.effect import paired_mean
@@ -21,14 +19,13 @@ from scrub.sweeps.approximation import Approximation, compared, random_tenth
 from scrub.sweeps.first_order import (
     FIRST_ORDER,
     INTEGRATED,
+    Gradients,
     check_approximable,
-    first_order_effects,
-    neuron_effects,
 )
 from scrub.sweeps.measure import CORRUPTED, FIRST, ORIGINAL, Members, Numbers, members
-from scrub.sweeps.partial import Partial, opened
 from scrub.sweeps.prepare import SWEPT
 from scrub.sweeps.question import PreparedSweep
+from scrub.sweeps.resumable import Exact, computed
 from scrub.sweeps.senders import Sender, neuron_sender
 from scrub.sweeps.sweep import Origin, Sweep
 
@@ -61,68 +58,13 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
         context.progress.says("loading the model")
         every = members(sweep, context)
         if sweep.question.approximate:
-            found = _approximate(every)
+            found = _approximate(every, outputs)
         elif sweep.neurons is not None:
-            found = _neurons(every)
+            found = _neurons(every, outputs)
         else:
-            numbers = _measured(every, outputs)
-            found = _Found(sweep.senders, _effects(every, numbers), _totals(numbers))
+            found = _Found(sweep.senders, *_exact(every, outputs))
         context.session.forget_generated()
     return _judged(sweep, context, found, time.perf_counter() - started)
-
-
-def _measured(every: Members, outputs: Outputs | None) -> Numbers:
-    """The numbers of all members on all samples: what a partial file lacks is computed."""
-    partial = Partial() if outputs is None else opened(every, outputs)
-    progress, samples = every.context.progress, len(every.draws.references)
-    if partial.trouble:
-        progress.note(f"{partial.file} cannot be resumed from: {partial.trouble}.")
-        partial.trouble = ""
-    if partial.samples:
-        progress.note(f"resuming: {partial.samples:,} of {samples:,} references were computed")
-    progress.note(announced(every, samples - partial.samples))
-    progress.says(every.sweep.behaviour.name)
-    progress.expects(len(every.trees) * samples)
-    progress.advance(len(every.trees) * partial.samples)
-    with sigterm_stops():
-        try:
-            for part in every.chunks(partial.samples):
-                partial.add(part)
-        except KeyboardInterrupt as stopped:
-            with nothing_stops():
-                raise type(stopped)(_stopped(partial, samples)) from None
-        except Exception:
-            partial.save()
-            raise
-    if outputs is not None:
-        partial.remove(outputs)
-    return np.concatenate(partial.parts, axis=-1)
-
-
-def _stopped(partial: Partial, samples: int) -> str:
-    """How far a stopped sweep came, and where its partial file is."""
-    if partial.save():
-        return (
-            f"{partial.samples:,} of {samples:,} references computed; they are in {partial.file}, "
-            "and the same command resumes"
-        )
-    if partial.trouble:
-        return f"what was computed could not be kept: {partial.trouble}"
-    return ""
-
-
-def announced(every: Members, samples: int) -> str:
-    """One line on how long it will take; "" where that is not long."""
-    options, whole = every.context.options, len(every.draws.references)
-    cost = every.cost()
-    flops = cost.flops * samples / whole + cost.plain_flops
-    seconds = estimated_seconds(flops, options.device, options.dtype)
-    if seconds <= ANNOUNCED:
-        return ""
-    return (
-        f"about {span_in_words(seconds)} for {len(every.trees):,} senders; Ctrl-C keeps what is "
-        "computed, and the same command resumes"
-    )
 
 
 def _effects(every: Members, numbers: Numbers) -> np.ndarray:
@@ -135,30 +77,36 @@ def _totals(numbers: Numbers) -> np.ndarray:
     return numbers[:, ORIGINAL] - numbers[:, CORRUPTED]
 
 
-def _exact(every: Members, senders: Sequence[Sender]) -> tuple[np.ndarray, np.ndarray]:
-    """Effects and totals of some senders, computed."""
-    some = every.with_trees([every.sweep.tree_of(sender) for sender in senders])
-    numbers = _measured(some, None)
-    return _effects(some, numbers), _totals(numbers)
+def _exact(every: Members, outputs: Outputs | None) -> tuple[np.ndarray, np.ndarray]:
+    """Effects and totals of all members, computed."""
+    with computed(Exact(every), outputs) as numbers:
+        return _effects(every, numbers), _totals(numbers)
 
 
-def _neurons(every: Members) -> _Found:
+def _of(every: Members, senders: Sequence[Sender]) -> Members:
+    """The members that some senders are."""
+    return every.with_trees([every.sweep.tree_of(sender) for sender in senders])
+
+
+def _neurons(every: Members, outputs: Outputs | None) -> _Found:
     """First-order effects of a layer's neurons, and exact ones of the largest."""
     sweep = every.sweep
-    assert sweep.neurons is not None, "the question asks for neurons"
-    slopes = neuron_effects(every, sweep.senders).mean(-1)  # [metrics, positions, neurons]
-    neurons = slopes.shape[-1]
-    order = np.argsort(-np.abs(slopes[0]).ravel(), kind="stable")[: sweep.question.top]
-    places, which = np.divmod(order, neurons)
-    senders = tuple(
-        _placed_like(neuron_sender(sweep.neurons, number), sweep.senders[place])
-        for place, number in zip(places.tolist(), which.tolist(), strict=True)
-    )
-    effects, totals = _exact(every, senders)
-    first = slopes[:, places, which]
+    with computed(Gradients(every), outputs) as numbers:
+        slopes = numbers.mean(-1)  # [metrics, neurons at each place]
+        order = np.argsort(-np.abs(slopes[0]), kind="stable")[: sweep.question.top]
+        neurons = _every_neuron(sweep, len(slopes[0]))
+        senders = tuple(neurons[number] for number in order.tolist())
+        effects, totals = _exact(_of(every, senders), outputs)
     exact = dict(enumerate(effects.mean(-1).T.tolist()))
-    found = compared(FIRST_ORDER, first, exact, decides=False, ranked=slopes[0].size)
+    found = compared(FIRST_ORDER, slopes[:, order], exact, decides=False, ranked=len(neurons))
     return _Found(senders, effects, totals, found)
+
+
+def _every_neuron(sweep: PreparedSweep, count: int) -> tuple[Sender, ...]:
+    """So many neurons of a layer: all of them, at each of its places."""
+    assert sweep.neurons is not None, "the question asks for neurons"
+    each = [neuron_sender(sweep.neurons, n) for n in range(count // len(sweep.senders))]
+    return tuple(_placed_like(neuron, layer) for layer in sweep.senders for neuron in each)
 
 
 def _placed_like(neuron: Sender, layer: Sender) -> Sender:
@@ -167,23 +115,17 @@ def _placed_like(neuron: Sender, layer: Sender) -> Sender:
     return evolve(neuron, routes=tuple(evolve(route, at=at) for route in neuron.routes))
 
 
-def _approximate(every: Members) -> _Found:
+def _approximate(every: Members, outputs: Outputs | None) -> _Found:
     """First-order effects of all senders, and exact ones of a random tenth beside them."""
     sweep, question = every.sweep, every.sweep.question
     kind = INTEGRATED if question.approximate == "integrated" else FIRST_ORDER
-    if sweep.neurons is None:
-        senders, effects = sweep.senders, first_order_effects(every, sweep.senders)
-    else:
-        slopes = neuron_effects(every, sweep.senders)
-        every_neuron = [neuron_sender(sweep.neurons, n) for n in range(slopes.shape[2])]
-        senders = tuple(
-            _placed_like(neuron, layer) for layer in sweep.senders for neuron in every_neuron
-        )
-        effects = slopes.reshape(len(slopes), -1, slopes.shape[-1])
-    tenth = random_tenth(len(senders), every.context.options.seed)
-    exact, totals = _exact(every, [senders[number] for number in tenth])
+    with computed(Gradients(every), outputs) as effects:
+        count = effects.shape[1]
+        senders = sweep.senders if sweep.neurons is None else _every_neuron(sweep, count)
+        tenth = random_tenth(count, every.context.options.seed)
+        exact, totals = _exact(_of(every, [senders[number] for number in tenth]), outputs)
     means = dict(zip(tenth, exact.mean(-1).T.tolist(), strict=True))
-    found = compared(kind, effects.mean(-1), means, decides=True, ranked=len(senders))
+    found = compared(kind, effects.mean(-1), means, decides=True, ranked=count)
     return _Found(senders, effects, totals, found)
 
 

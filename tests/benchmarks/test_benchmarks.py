@@ -11,7 +11,9 @@ import pytest
 import speed
 import torch
 from attrs import evolve
-from timing.compare_trees import Bench
+from timing.attribution import Recipe
+from timing.attribution import least as least_attribution
+from timing.compare_trees import Bench, off
 from timing.ledger import Least, Ledger
 from timing.minimum import count
 from timing.ours import Work, counted
@@ -32,6 +34,7 @@ from scrub.hypothesis.sites import (
 from scrub.model.bridge import graph_of
 from scrub.reference import evaluate
 from scrub.samplers import Exact, Uncond
+from scrub.sweeps.first_order import Swap
 
 SINGLE = 1e-4
 """Largest difference in float32, relative to the largest number (docs/semantics.md, Laws)."""
@@ -152,6 +155,29 @@ def test_plain_values_by_hand() -> None:
     assert found.fill == 2 * (first + last + LABELS)
 
 
+def test_attribution_by_hand() -> None:
+    """Of two pairs with one old input and one reference, a backward is counted once."""
+    drawn = by_hand(InterpNode("logits", Exact()), {"old": [0, 0], "new": [2, 3]}, [1, 1])
+    swap = Swap(
+        drawn.references, drawn.nodes["logits", "old"].own, drawn.nodes["logits", "new"].own
+    )
+    causal = 2 * HEAD * (1 + 2 + 3)
+    first = 2 * 3 * (3 * PROJECT + WRITE) + 2 * 2 * causal + 3 * NEURONS
+    pattern = 2 * 2 * 2 * HEAD * 3
+    last = 2 * (7 * PROJECT + WRITE) + pattern + NEURONS
+    backward = LABELS + last + pattern + 3 * NEURONS + 2 * 3 * WRITE
+    assert least_attribution(SHAPE, METRIC, swap) == 3 * (first + last) + LABELS + backward
+
+
+def test_attribution_from_the_wrong_inputs_is_seen() -> None:
+    rows = [Rows(bench().work.data, np.arange(start, start + 4)) for start in (0, 5, 10)]
+    right, wrong = Swap(*rows), Swap(rows[0], rows[2], rows[1])
+    recipe = Recipe(bench().bridge, METRIC)
+    found, executed = recipe.effects(right), counted(lambda: recipe.effects(right))[0]
+    assert off(recipe.effects(wrong), found) > 100 * SINGLE
+    assert executed >= least_attribution(QUICK.shape, METRIC, right)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("nodes", [2, 3, 6])
 def test_fingerprints_tell_apart_what_the_evaluator_does(kind: Kind, nodes: int) -> None:
@@ -184,3 +210,15 @@ def test_the_engine_executes_no_less(kind: Kind) -> None:
         found = work.least(results)
         assert cold - warm >= found.fill
         assert warm >= found.scrubbing
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_scrubs_as_claimed_and_loosened(kind: Kind) -> None:
+    """Law: what a warm run executes is the loosened scrub, and at least the claim's least."""
+    tree = binary_tree(bench().work.shape, kind, nodes=6, seed=1)
+    work, session = evolve(bench().work, references=60).of([tree]), scrub.Session()
+    results = work.scrub(session)
+    warm, loose = counted(lambda: work.scrub(session))[0], counted(work.rescrub(session))[0]
+    assert loose >= work.least(work.loosened()).scrubbing
+    assert warm - loose >= work.least(results).scrubbing
+    assert 0.8 < (warm - loose) / loose < 1.25

@@ -21,7 +21,7 @@ from scrub.engine import budget
 from scrub.hypothesis.load_file import load
 from scrub.hypothesis.sites import anything
 from scrub.report.sweep import show_sweep
-from scrub.sweeps import measure, run
+from scrub.sweeps import measure, resumable
 from scrub.sweeps.heatmap import DIMMED, cells
 from support.command import assert_golden, inside, python
 from support.paths import ROOT
@@ -274,7 +274,7 @@ def test_what_another_file_left_is_not_used(
 
 
 def test_a_long_sweep_announces_itself(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr(run, "estimated_seconds", lambda *_: 3600.0)
+    monkeypatch.setattr(resumable, "estimated_seconds", lambda *_: 3600.0)
     done = inside("patch", "b.py::ioi", *SMALL, cwd=folder)
     assert done.err == (
         "about 60 minutes for 16 senders; Ctrl-C keeps what is computed, and the same command "
