@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from scrub.data.dataset import Dataset
 from scrub.data.virtual import Averages
 from scrub.engine.given import is_mask
 from scrub.errors import Problem, Problems
-from scrub.hypothesis.sites import ALL
+from scrub.hypothesis.sites import ALL, Spec
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
 from scrub.names import Cell
@@ -97,31 +99,36 @@ def _shape(sampler: Zero | Constant | Steer) -> tuple[int, ...]:
             return sampler.direction.shape
 
 
-def frame_problems(node: Occurrence, which: str, data: Dataset, drawn: np.ndarray) -> list[Problem]:
+def frame_problems(
+    node: Occurrence, which: str, data: Dataset, drawn: np.ndarray, read: Sequence[str] = ()
+) -> list[Problem]:
     """Position columns in which the rows that a mean is of are not alike, a sentence each.
 
     Args:
-        which: "own" or "other": children land in the other one.
+        which: "own" or "other": children land in the other one, and pass sites of it.
         data: the virtual rows.
         drawn: those that were drawn.
+        read: position columns that metrics look up there.
     """
     given = data.given
     sampler = node.node.sampler if which == "own" else node.node.other
     if not isinstance(given, Averages) or not isinstance(sampler, Mean):
         return []
+    below = [route for child in node.children for route in child.routes] * (which == "other")
+    named = [*node.routes, *below]
+    specs: list[Spec] = [spec for route in named if route.at != ALL for spec in route.at]
+    specs += [spec for route in below for at in route.through.positions for spec in at]
     found: dict[str, Problem] = {}
-    for reader in (node, *(node.children if which == "other" else ())):
-        for route in reader.routes:
-            for spec in route.at if route.at != ALL else ():
-                if spec in data.positions or spec not in given.source.positions:
-                    continue
-                said = not_alike(
-                    describe_sampler(sampler),
-                    sampler.features,
-                    given.source,
-                    given.class_of,
-                    np.unique(drawn),
-                    str(spec),
-                )
-                found.setdefault(said, Problem(said, node=node.node.name))
+    for spec in dict.fromkeys([*specs, *read]):
+        if spec in data.positions or spec not in given.source.positions:
+            continue
+        said = not_alike(
+            describe_sampler(sampler),
+            sampler.features,
+            given.source,
+            given.class_of,
+            np.unique(drawn),
+            str(spec),
+        )
+        found.setdefault(said, Problem(said, node=node.node.name))
     return list(found.values())
