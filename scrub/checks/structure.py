@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from attrs import evolve
 
@@ -80,8 +80,7 @@ def check(
     check_virtual(tree, graph, known, problems)
     for trial in try_samplers(tree, data, problems):
         if trial.drawn is not None and not any(trial.drawn.data is table for table in known):
-            read = _read_there(trial.node, trial.which, tree, metrics)
-            _brought(trial.node, trial.which, trial.drawn, graph, problems, read)
+            _brought(trial.node, trial.which, trial.drawn, graph, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
     for node in tree.walk():
@@ -263,7 +262,7 @@ def _datasets(correspondence: Correspondence, data: Dataset) -> list[Dataset]:
     return [data, *(table for table in distinct.values() if table is not data)]
 
 
-def check_drawn(tree: Occurrence, draws: Draws, graph: Graph, metrics: Sequence[Metric]) -> None:
+def check_drawn(tree: Occurrence, draws: Draws, graph: Graph) -> None:
     """Refuse generated inputs that cannot be read; the trial draw has seen only some of them.
 
     Raises:
@@ -274,28 +273,11 @@ def check_drawn(tree: Occurrence, draws: Draws, graph: Graph, metrics: Sequence[
         drawn = draws.nodes[node.path]
         for which, rows in (("own", drawn.own), ("other", drawn.other)):
             if rows is not None and rows.data.generated_from is not None:
-                read = _read_there(node, which, tree, metrics)
-                _brought(node, which, rows, graph, problems, read)
+                _brought(node, which, rows, graph, problems)
     problems.refuse()
 
 
-def _read_there(
-    node: Occurrence, which: str, tree: Occurrence, metrics: Sequence[Metric]
-) -> list[str]:
-    """Position columns that metrics look up in an input: in that which the root is computed on."""
-    if node.path != tree.path or (which == "own" and not node.is_leaf):
-        return []
-    return [column for metric in metrics for column in metric.positions]
-
-
-def _brought(
-    node: Occurrence,
-    which: str,
-    drawn: Rows,
-    graph: Graph,
-    problems: Problems,
-    read: Sequence[str],
-) -> None:
+def _brought(node: Occurrence, which: str, drawn: Rows, graph: Graph, problems: Problems) -> None:
     """Inputs that a sampler made, or brought from elsewhere: can they be read where they must be?
 
     They need the positions of the node that drew them; and its children's, which land in its other
@@ -303,12 +285,9 @@ def _brought(
     """
     data = drawn.data
     if data.given is not None:
-        problems.extend(frame_problems(node, which, data, drawn.index, read))
+        problems.extend(frame_problems(node, which, data, drawn.index))
         return
     problems.extend(input_problems(data, graph, node.node.name))
-    for column in read:
-        if column not in data.positions:
-            problems.add(str(data.lacks("position column", column)), node=node.node.name)
     for reader in (node, *(node.children if which == "other" else ())):
         for route in reader.routes:
             specs = [s for s in route.at if isinstance(s, str)] if route.at != ALL else []

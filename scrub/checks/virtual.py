@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from scrub.data.dataset import Dataset
@@ -99,16 +97,13 @@ def _shape(sampler: Zero | Constant | Steer) -> tuple[int, ...]:
             return sampler.direction.shape
 
 
-def frame_problems(
-    node: Occurrence, which: str, data: Dataset, drawn: np.ndarray, read: Sequence[str] = ()
-) -> list[Problem]:
+def frame_problems(node: Occurrence, which: str, data: Dataset, drawn: np.ndarray) -> list[Problem]:
     """Position columns in which the rows that a mean is of are not alike, a sentence each.
 
     Args:
         which: "own" or "other": children land in the other one, and pass sites of it.
         data: the virtual rows.
         drawn: those that were drawn.
-        read: position columns that metrics look up there.
     """
     given = data.given
     sampler = node.node.sampler if which == "own" else node.node.other
@@ -119,7 +114,7 @@ def frame_problems(
     specs: list[Spec] = [spec for route in named if route.at != ALL for spec in route.at]
     specs += [spec for route in below for at in route.through.positions for spec in at]
     found: dict[str, Problem] = {}
-    for spec in dict.fromkeys([*specs, *read]):
+    for spec in dict.fromkeys(specs):
         if spec in data.positions or spec not in given.source.positions:
             continue
         said = not_alike(

@@ -110,7 +110,7 @@ def _planned(
     if draws is None:
         options = context.options
         draws = draw(prepared.tree, prepared.data, samples=options.samples, seed=options.seed)
-    check_drawn(prepared.tree, draws, model.graph, prepared.metrics)
+    check_drawn(prepared.tree, draws, model.graph)
     checkpoint = context.checkpoint(prepared, model, draws)
     return Planned(prepared, model, steps, cache, draws, checkpoint)
 

@@ -184,7 +184,7 @@ def _check_drawn(sweep: PreparedSweep, draws: Draws, model: Model) -> None:
     problems: list[Problem] = []
     for tree in apart.values():
         try:
-            check_drawn(tree, draws, model.graph, sweep.base.metrics)
+            check_drawn(tree, draws, model.graph)
         except UserError as error:
             problems += error.problems
     if problems:

@@ -28,7 +28,7 @@ from scrub import (
 from scrub.checks.structure import check
 from scrub.hypothesis.sites import Sites
 from scrub.hypothesis.tree import treeify
-from scrub.metrics import Metric, attention, custom
+from scrub.metrics import custom
 from scrub.model.graph import Graph
 from scrub.samplers import Randomness, Sampler
 from support import tiny_models
@@ -139,21 +139,15 @@ def test_what_means_nothing_is_refused(name: str) -> None:
     assert message in [f"{p.what} {p.fix}".strip() for p in problems]
 
 
-def test_rows_must_be_alike_where_a_metric_looks_and_where_a_path_passes() -> None:
-    def problems(*route: Sites, metric: Metric = METRIC) -> list[str]:
+def test_rows_must_be_alike_where_a_path_passes() -> None:
+    def problems(stands_for: Sites, at: str) -> list[str]:
         root = InterpNode("root", Exact(), other=Mean("word"))
-        stands_for, below = route
+        below = embeddings(through=Circuit.of(heads([(1, 0)], at=at)))
         made = Correspondence({root: stands_for, root.child("below", Exact()): below})
-        return [p.what for p in check(made, graph(), DATA, metric)]
+        return [p.what for p in check(made, graph(), DATA, METRIC)]
 
-    pattern = heads([(1, 0)], "pattern", at="end")
-    edge = heads([(0, 0)], at="end", into="q")
-    assert problems(pattern, edge, metric=attention(to="end")) == []
-    (found,) = problems(pattern, edge, metric=attention(to="s"))
-    assert 'row 0 has "s" at 0, row 1 has "s" at 1' in found
-    passing = embeddings(through=Circuit.of(heads([(1, 0)], at="end")))
-    assert problems(output(at="end"), passing) == []
-    (found,) = problems(output(), embeddings(through=Circuit.of(heads([(1, 0)], at="s"))))
+    assert problems(output(at="end"), "end") == []
+    (found,) = problems(output(), "s")
     assert 'row 0 has "s" at 0, row 1 has "s" at 1' in found
 
 
