@@ -128,19 +128,19 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "port ignored at the start": (
         "scrub.engine.routing",
-    "scrub.engine.walks",
+        "scrub.engine.walks",
         "return into is None or port in into",
         "return True",
     ),
     "paths may pass anything": (
         "scrub.engine.routing",
-    "scrub.engine.walks",
+        "scrub.engine.walks",
         "return passage(self.routes[route].through, cell, self.graph)",
         "return Passage()",
     ),
     "paths never pass anything": (
         "scrub.engine.routing",
-    "scrub.engine.walks",
+        "scrub.engine.walks",
         "return passage(self.routes[route].through, cell, self.graph)",
         "return Passage(())",
     ),
@@ -218,7 +218,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "a child's value everywhere instead of at its positions": (
         "scrub.engine.routing",
-    "scrub.engine.walks",
+        "scrub.engine.walks",
         "return tuple(Claimed(child, _union(ats)) for child, ats in positions.items())",
         "return tuple(Claimed(child, ALL) for child, ats in positions.items())",
     ),
