@@ -27,6 +27,7 @@ import torch
 
 from scrub.analysis.loosening import stated
 from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.data.virtual import gives_the_same
 from scrub.draw import Draws
 from scrub.engine.alignment import gather, named_index
 from scrub.engine.steps import Plan
@@ -106,9 +107,13 @@ def same_inputs(first: Rows, second: Rows) -> bool:
     """Whether the model reads the same in all samples."""
     if first.data is second.data and np.array_equal(first.index, second.index):
         return True
-    if first.data.given is not None:  # a row by itself, or no input's
-        source = first.data.given.source is second.data
-        return source and np.array_equal(first.data.given.same_as(first.index), second.index)
+    if first.data.given is not None and second.data.given is not None:
+        same = gives_the_same(first.data.given, second.data.given)
+        return same and np.array_equal(first.index, second.index)
+    for one, input_ in ((first, second), (second, first)):
+        if one.data.given is not None:  # a row by itself, or no input's
+            source = one.data.given.source is input_.data
+            return source and np.array_equal(one.data.given.same_as(one.index), input_.index)
     width = max(first.data.width, second.data.width)
     theirs = _read(second, width)
     return all(np.array_equal(values, theirs[name]) for name, values in _read(first, width).items())

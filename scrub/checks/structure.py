@@ -60,7 +60,7 @@ def check(
     tree = treeify(correspondence)
     for node, sites in correspondence.sites.items():
         for route in sites.routes:
-            _cells(node, route, graph, problems)
+            check_cells(node, route, graph, problems)
             check_passed(node, route, graph, problems)
     _splits(correspondence, graph, problems)
     check_pools(correspondence.sites, problems)
@@ -154,7 +154,8 @@ def _tree(correspondence: Correspondence, problems: Problems) -> None:
                 )
 
 
-def _cells(node: InterpNode, route: Route, graph: Graph, problems: Problems) -> None:
+def check_cells(node: InterpNode, route: Route, graph: Graph, problems: Problems) -> None:
+    """Refuse sites that the model does not have, where a route ends and on its way."""
     passed = (placed.cell for placed in (*route.through.passed, *route.through.barred))
     for cell in (*route.cells, *passed):
         if cell.site not in graph.sites:

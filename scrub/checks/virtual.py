@@ -8,7 +8,7 @@ from scrub.data.dataset import Dataset
 from scrub.data.virtual import Averages
 from scrub.engine.given import is_mask
 from scrub.errors import Problem, Problems
-from scrub.hypothesis.sites import ALL
+from scrub.hypothesis.sites import ALL, Spec
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
 from scrub.names import Cell
@@ -101,7 +101,7 @@ def frame_problems(node: Occurrence, which: str, data: Dataset, drawn: np.ndarra
     """Position columns in which the rows that a mean is of are not alike, a sentence each.
 
     Args:
-        which: "own" or "other": children land in the other one.
+        which: "own" or "other": children land in the other one, and pass sites of it.
         data: the virtual rows.
         drawn: those that were drawn.
     """
@@ -109,19 +109,21 @@ def frame_problems(node: Occurrence, which: str, data: Dataset, drawn: np.ndarra
     sampler = node.node.sampler if which == "own" else node.node.other
     if not isinstance(given, Averages) or not isinstance(sampler, Mean):
         return []
+    below = [route for child in node.children for route in child.routes] * (which == "other")
+    named = [*node.routes, *below]
+    specs: list[Spec] = [spec for route in named if route.at != ALL for spec in route.at]
+    specs += [spec for route in below for at in route.through.positions for spec in at]
     found: dict[str, Problem] = {}
-    for reader in (node, *(node.children if which == "other" else ())):
-        for route in reader.routes:
-            for spec in route.at if route.at != ALL else ():
-                if spec in data.positions or spec not in given.source.positions:
-                    continue
-                said = not_alike(
-                    describe_sampler(sampler),
-                    sampler.features,
-                    given.source,
-                    given.class_of,
-                    np.unique(drawn),
-                    str(spec),
-                )
-                found.setdefault(said, Problem(said, node=node.node.name))
+    for spec in dict.fromkeys(specs):
+        if spec in data.positions or spec not in given.source.positions:
+            continue
+        said = not_alike(
+            describe_sampler(sampler),
+            sampler.features,
+            given.source,
+            given.class_of,
+            np.unique(drawn),
+            str(spec),
+        )
+        found.setdefault(said, Problem(said, node=node.node.name))
     return list(found.values())

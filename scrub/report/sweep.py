@@ -11,6 +11,7 @@ from rich.text import Text
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
 from scrub.results.population import FAR_ABOVE, rows_in_words
+from scrub.samplers import describe_sampler, is_virtual
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number, percent
 from scrub.sweeps.sweep import Sweep
@@ -75,6 +76,12 @@ def foot(sweep: Sweep, top: int) -> list[str]:
     lines = [_tried(sweep, top), _positive(sweep)]
     for metric, total in zip(sweep.metrics, sweep.totals, strict=True):
         lines.append(f"total: original − corrupted is {interval(total)} of {metric.name}")
+    if sweep.question.restore and is_virtual(sweep.corrupt):
+        lines.append(
+            f"{describe_sampler(sweep.corrupt)} gives the corrupted run's values, and what a "
+            "sender comes to is computed anew from them: that alone is part of every effect. "
+            "--corrupt leaves it out"
+        )
     certain = len(sweep.certain())
     verb = "is" if certain == 1 else "are"
     lines.append(f"{certain} of {count} {verb} told from zero ({first}); {sweep.correction}")

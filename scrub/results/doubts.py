@@ -17,7 +17,7 @@ from scrub.analysis.support import Support
 from scrub.hypothesis.belief import Belief
 from scrub.metrics import Metric
 from scrub.results.result import NodeResult, Result
-from scrub.samplers import Agree, Exact, describe_sampler, features_of
+from scrub.samplers import Agree, Exact, describe_sampler, features_of, is_virtual
 from scrub.stats.figure import in_words
 from scrub.stats.rounding import interval, number, percent
 from scrub.stats.scores import Scores
@@ -44,6 +44,7 @@ def doubts(result: Result) -> list[str]:
         if other.figure.reason:
             found.append(f"{other.metric.name}: {other.figure.reason}")
     found += _nowhere(result)
+    found += _given(result)
     found += _untested(result.support, result.belief)
     found += _equivalent_features(result)
     if result.diagnosis is not None:
@@ -88,6 +89,19 @@ def _nowhere(result: Result) -> list[str]:
     belief, found = result.belief, result.figure
     about_it = belief is not None and belief.figure == "effect" and not result.judgement.vacuous
     return [found.widened] if about_it and found.low == found.high == 0 else []
+
+
+def _given(result: Result) -> list[str]:
+    """What of an effect on a virtual row is not due to what the nodes put in."""
+    other = result.tree.node.other
+    about_it = result.belief is not None and result.belief.figure == "effect"
+    if not about_it or result.tree.is_leaf or not is_virtual(other):
+        return []
+    return [
+        f"before is what {describe_sampler(other)} gives as the root, and after is computed anew "
+        "from what it gives below: that alone may change the metric, whatever is put in. To leave "
+        "it out, give the root other=Exact() and the virtual row to a child"
+    ]
 
 
 def _untested(found: Support, belief: Belief | None) -> list[str]:

@@ -21,6 +21,7 @@ from scrub.engine.family import execute_family, plan_family
 from scrub.engine.family_cost import fit_family, predict_family
 from scrub.engine.prediction import RunCost
 from scrub.engine.steps import FamilyPlan
+from scrub.errors import Problem, UserError
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.model.registry import Model
 from scrub.runner.context import Context
@@ -163,8 +164,28 @@ def members(sweep: PreparedSweep, context: Context) -> Members:
     tree = sweep.trees[0]
     draws = draw(tree, sweep.base.data, samples=options.samples, seed=options.seed)
     draws = with_one_corrupted_input(sweep, draws)
-    check_drawn(tree, draws, model.graph)
+    _check_drawn(sweep, draws, model)
     return Members(sweep, model, draws, sweep.trees, context)
+
+
+def _check_drawn(sweep: PreparedSweep, draws: Draws, model: Model) -> None:
+    """Refuse inputs that some member cannot be computed on: one is asked of each set of positions.
+
+    Raises:
+        UserError: with every problem.
+    """
+    apart: dict[object, Tree] = {}
+    for tree in sweep.trees:
+        at = tuple(route.at for node in tree.walk() for route in node.routes)
+        apart.setdefault(at, tree)
+    problems: list[Problem] = []
+    for tree in apart.values():
+        try:
+            check_drawn(tree, draws, model.graph)
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
 
 
 def with_one_corrupted_input(sweep: PreparedSweep, draws: Draws) -> Draws:

@@ -12,11 +12,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from scrub.checks.circuits import check_passed
 from scrub.checks.reachability import explore
-from scrub.checks.structure import check
+from scrub.checks.structure import check, check_cells
 from scrub.data.dataset import Dataset
 from scrub.engine.passing import passage
-from scrub.errors import Problem, UserError, did_you_mean
+from scrub.errors import Problem, Problems, UserError, did_you_mean
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
@@ -32,7 +33,7 @@ from scrub.runner.options import Options, check_options
 from scrub.runner.prepare import Prepared, bound_hypothesis, metrics_of
 from scrub.runner.session import Session
 from scrub.runner.user_code import call_users, located
-from scrub.samplers import Exact
+from scrub.samplers import Exact, describe_sampler, is_virtual
 from scrub.samplers.binding import bound
 from scrub.sweeps.question import RECEIVER, ROOT, SENDER, PreparedSweep, Question, check_question
 from scrub.sweeps.receiver import Receiver, receiver_of
@@ -62,7 +63,7 @@ def prepare_sweep(
         collected = Collected(item.file, claim, item.model, item.path)
         model, data, correspondence = bound_hypothesis(collected, session, options)
         (_, says), *_ = correspondence.sites.items()
-        receiver = receiver_of(question.to, model)
+        receiver = receiver_of(question.to, model, says)
         corrupt = bound(
             item.behaviour.corrupt, lambda recipe: session.data(recipe, model), model.tokenizer
         )
@@ -75,6 +76,12 @@ def prepare_sweep(
         family = MemberTrees(model, data, receiver, root, corrupt, question, tuple(metrics))
         family.check_receiver()
         senders, trees, left_out, neurons = _members(family)
+        if is_virtual(corrupt) and (question.approximate or neurons is not None):
+            raise UserError(
+                f"{describe_sampler(corrupt)} gives values that no input has, and gradients are "
+                "taken between two inputs. Leave out approximate= (--approximate) and neurons, or "
+                "give corrupt= a sampler of inputs, such as Uncond()."
+            )
     base = Prepared(
         item.file, claim, model, data, metrics[0], trees[0], tuple(metrics[1:]), item.path
     )
@@ -178,6 +185,18 @@ class MemberTrees:
             UserError: with every problem; the sentence names the sender.
         """
         self._check(self.correspondence(sender))
+
+    def check_through(self, sender: Sender) -> None:
+        """Refuse a way to the receiver that passes what the model does not have.
+
+        Raises:
+            UserError: with every problem.
+        """
+        problems, node = Problems(), InterpNode(SENDER, Exact())
+        for route in sender.sites(self.question.through).routes[:1]:
+            check_cells(node, route, self.graph, problems)
+            check_passed(node, route, self.graph, problems)
+        problems.refuse()
 
     def _check(self, correspondence: Correspondence) -> None:
         problems = check(correspondence, self.graph, self.data, *self.metrics)
@@ -288,6 +307,7 @@ def _members(
             raise UserError(*dict.fromkeys(problems))
         senders = list(candidates)
     else:
+        family.check_through(candidates[0])
         senders = family.reaching(candidates)
         if not senders:
             raise UserError(

@@ -40,22 +40,21 @@ class Receiver:
     metric: Metric | None = None
 
 
-def receiver_of(to: Any, model: Model) -> Receiver:
+def receiver_of(to: Any, model: Model, root: Sites) -> Receiver:
     """The receiver that `to=` (`--to`) names.
 
     Args:
         to: None or "logits": the root. Text, as above: its way to the root may pass through
             anything. Sites: on the way that they say (`through=`).
+        root: what the behaviour's metric reads.
 
     Raises:
         UserError: there is no such role, port or site; names the nearest.
     """
     if to is None or to == LOGITS:
-        return Receiver(LOGITS)
+        return Receiver(_named(root))
     if isinstance(to, Sites):
-        cells = [str(cell) for route in to.routes for cell in route.cells]
-        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
-        return Receiver(", ".join(cells[:3]) + more, to)
+        return Receiver(_named(to), to)
     if not isinstance(to, str):
         raise UserError(
             f'to={printed(to)} is no receiver. Give "logits", text such as "9.9,9.6.q@end", or '
@@ -72,6 +71,12 @@ def receiver_of(to: Any, model: Model) -> Receiver:
         root = heads(which, part="pattern", at=at)
         return Receiver(to, root=root, metric=attention(to=column))
     return Receiver(to, heads(which, part=port, **path))
+
+
+def _named(sites: Sites) -> str:
+    cells = [str(cell) for route in sites.routes for cell in route.cells]
+    more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+    return ", ".join(cells[:3]) + more
 
 
 def _positions(text: str) -> tuple[Spec, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from scrub import (
     Agree,
+    Circuit,
     Constant,
     Correspondence,
     Dataset,
@@ -19,6 +20,7 @@ from scrub import (
     Steer,
     Uncond,
     Zero,
+    embeddings,
     heads,
     mlp,
     output,
@@ -135,6 +137,18 @@ def test_what_means_nothing_is_refused(name: str) -> None:
     made, message = REFUSED[name]
     problems = check(made(), graph(), DATA, METRIC)
     assert message in [f"{p.what} {p.fix}".strip() for p in problems]
+
+
+def test_rows_must_be_alike_where_a_path_passes() -> None:
+    def problems(stands_for: Sites, at: str) -> list[str]:
+        root = InterpNode("root", Exact(), other=Mean("word"))
+        below = embeddings(through=Circuit.of(heads([(1, 0)], at=at)))
+        made = Correspondence({root: stands_for, root.child("below", Exact()): below})
+        return [p.what for p in check(made, graph(), DATA, METRIC)]
+
+    assert problems(output(at="end"), "end") == []
+    (found,) = problems(output(), "s")
+    assert 'row 0 has "s" at 0, row 1 has "s" at 1' in found
 
 
 LEGAL: dict[str, Callable[[], Correspondence]] = {

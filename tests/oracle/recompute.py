@@ -176,7 +176,8 @@ def main(folder: Path, directory: Path) -> int:
     tensors, tree, metric = load_file(folder / "run.safetensors"), record["tree"], record["metric"]
     weights = b"".join(path.read_bytes() for path in sorted(directory.glob("*.safetensors")))
     routes = [route for node in tree for route in node["routes"]]
-    paths = [(r["through"]["base"], r["through"]["including"]) for r in routes]
+    ways = [route["through"] for route in routes]
+    paths = [(way["base"], way["including"], "edges" in way) for way in ways]
     sites = [{cell["site"] for route in node["routes"] for cell in route["sites"]} for node in tree]
     families = [(sites[node["id"]], sites[node["parent"]]) for node in tree[1:]]
     streams = [(site, up) for own, up in families for site in own if site.endswith("_in")]
@@ -186,7 +187,7 @@ def main(folder: Path, directory: Path) -> int:
         "other weights": hashlib.sha256(weights).hexdigest() != record["model"]["weights_sha256"],
         "a metric of the user's own": not metric["recomputable"],
         "a metric that compares": metric["kind"] == "kl",
-        "paths that are not direct": any(path != ("none", []) for path in paths),
+        "paths that are not direct": any(path != ("none", [], False) for path in paths),
         "parts of heads or MLPs": parts - KNOWN,
         "such a split": {*splits.values()} - {"projection", "estimate"} or sites[0] & {*splits},
         "summands of a parent's own": any(splits.keys() & own & up for own, up in families),
@@ -202,11 +203,12 @@ def main(folder: Path, directory: Path) -> int:
     dtype, batches = getattr(torch, record["model"]["dtype"]), []
     effect, at = record["kind"] == "effect", {x: f"{x}.at" for x in ("reference", "baseline")}
     at |= {"node.0.other": "node.0.0.other.at"} if effect else {}
+    made = {"node.0.other": Frame.virtual} if "other" in tree[0].get("virtual", ()) else {}
     columns = ["original", "baseline", *["before"] * effect, "scrubbed"]
     model = GPT2LMHeadModel.from_pretrained(directory).eval().to(dtype)
     for start in range(0, record["samples"], BATCH):
         batch = {x: t if whole(x) else t[start:][:BATCH] for x, t in tensors.items()}
-        frames = [(at[name], Frame(model, batch, name)) for name in at]
+        frames = [(place, made.get(name, Frame)(model, batch, name)) for name, place in at.items()]
         outputs = [frame.kept["logits"][frame.row, batch[place]] for place, frame in frames]
         outputs.append(node_values(model, tree, tree[0], batch)[0][4])
         batches.append(torch.stack([measured(metric, value[:, 0], batch) for value in outputs]))

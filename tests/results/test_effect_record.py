@@ -17,7 +17,9 @@ from scrub import (
     Exact,
     Fixed,
     InterpNode,
+    Mean,
     Paired,
+    Zero,
     answers,
     attends,
     heads,
@@ -32,6 +34,7 @@ from scrub import (
 from scrub.hypothesis.belief import Belief
 from scrub.metrics import Metric, logit, logit_diff, mass, probability, rank
 from scrub.results.run_record import save
+from scrub.samplers import Sampler
 from scrub.stats.effect import paired_mean
 from support import recorded
 from support.recorded import DATA, LONGER, SAMPLES, recomputed
@@ -62,12 +65,25 @@ def corrupting(_: Any) -> Correspondence:
     )
 
 
+def on_a_virtual_row(other: Sampler) -> Any:
+    """A head and an MLP of the reference among values that no input has."""
+
+    def build(_: Any) -> Correspondence:
+        logits = InterpNode("logits", Exact(), other=other)
+        sites = heads([(2, 0)], at="end") | mlp(1, at="end")
+        return Correspondence({logits: output(at="end"), logits.child("clean", Exact()): sites})
+
+    return build
+
+
 CLAIMS: dict[str, tuple[Any, Metric | None, Belief]] = {
     "logit_diff": (restoring, logit_diff("right", "wrong"), raises(by=1)),
     "logit": (corrupting, logit("right"), lowers(by=1)),
     "probability": (restoring, probability("wrong"), raises(by=1)),
     "mass": (corrupting, mass("right", "wrong"), raises(by=1)),
     "rank": (restoring, rank("right"), lowers(by=1)),
+    "on a mean": (on_a_virtual_row(Mean("end")), logit_diff("right", "wrong"), raises(by=1)),
+    "on zeros": (on_a_virtual_row(Zero()), logit_diff("right", "wrong"), raises(by=1)),
     "top_1": (corrupting, None, answers("right", share=0.5)),
 }
 

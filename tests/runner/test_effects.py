@@ -17,9 +17,11 @@ from scrub import (
     Correspondence,
     Exact,
     InterpNode,
+    Mean,
     Paired,
     Uncond,
     UserError,
+    Zero,
     anything,
     lowers,
     raises,
@@ -156,11 +158,41 @@ def test_each_belief(expect: Any, verdict: str) -> None:
         (Exact(), Uncond(), "dead", vacuity.SAME_VALUES),
         (Exact(), Paired("pair"), "dead", vacuity.SAME_VALUES),
         (Uncond(), Exact(), "dead", vacuity.SAME_VALUES),
+        (Mean("even"), Mean("even"), "y", vacuity.NOTHING_PUT_IN),
+        (Zero(), Zero(), "y", vacuity.NOTHING_PUT_IN),
     ],
 )
 def test_vacuous(child: Sampler, other: Sampler, where: str, reason: str) -> None:
     found = run(unchanged(within=1), child, other, where)
     assert (found.judgement.verdict, found.judgement.vacuous) == ("vacuous", reason)
+
+
+@pytest.mark.parametrize(
+    ("child", "other", "effect"),
+    [
+        (Exact(), Zero(), 2 * X),
+        (Exact(), Mean("even"), 2 * X - 2 * (1 + X % 2)),
+        (Mean("even"), Zero(), 2 * (1 + X % 2)),
+        (Zero(), Mean("even"), -2 * (1 + X % 2)),
+        (Mean("y"), Mean("even"), 1 - 2 * (X % 2)),
+        (Zero(), Uncond(), None),
+    ],
+)
+def test_values_that_no_input_has_are_put_in_or_put_into(
+    child: Sampler, other: Sampler, effect: np.ndarray | None
+) -> None:
+    """By hand: the mean of x among the even is 1, among the odd 2, of all 3/2."""
+    found = run(unchanged(within=5), child, other)
+    if effect is None:
+        drawn = found.draws.nodes["out",].other
+        assert drawn is not None
+        expected = -2 * X[drawn.index]
+    else:
+        expected = effect[found.draws.references.index]
+    np.testing.assert_allclose(found.frame["scrubbed"] - found.frame["before"], expected)
+    assert found.judgement.verdict == "supported"
+    said = [one for one in doubts(found) if one.startswith("before is what ")]
+    assert len(said) == isinstance(other, Zero | Mean)
 
 
 def test_a_feature_is_put_to_the_test_by_any_input_in_its_place() -> None:

@@ -34,6 +34,24 @@ MODEL = "ioi-planted"
 IOI = ioi.behaviour(60)
 ANY = ioi.behaviour(60, corrupt=Uncond(), name="any")
 """
+PATTERN = """
+from scrub import Paired, Zero, behaviour, heads, output
+from scrub.datasets import ioi
+from scrub.metrics import attention, logit_diff
+
+MODEL = "ioi-planted"
+DATA = ioi.prompts(60)
+
+
+@behaviour(data=DATA, metric=attention(to="io"), corrupt=Paired(ioi.flip(DATA, "both")))
+def looks(model):
+    return heads([(3, 0)], "pattern", at="end")
+
+
+@behaviour(data=DATA, metric=logit_diff("io", "s"), corrupt=Zero())
+def zero(model):
+    return output(at="end")
+"""
 SMALL = ("--samples", "60")
 
 
@@ -57,6 +75,21 @@ def test_what_it_prints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     printed += "\n" + patched(folder, "--from", "neurons:1", "--top", "3")
     printed += "\n" + patched(folder, "--approximate", "integrated", "--top", "4")
     assert_golden("patch", printed)
+
+
+def test_a_root_that_is_no_logits_is_called_by_its_name(folder: Path) -> None:
+    (folder / "p.py").write_text(PATTERN, encoding="utf-8")
+    done = inside("patch", "p.py::looks", *SMALL, "--at", "end", cwd=folder)
+    assert done.code == 0, done.err
+    assert "\npattern of head 3.0 on ioi-planted, senders restored" in done.out
+
+
+def test_effects_on_a_virtual_row_say_what_is_in_all_of_them(folder: Path) -> None:
+    (folder / "p.py").write_text(PATTERN, encoding="utf-8")
+    for way, said in (("--restore", True), ("--corrupt", False)):
+        done = inside("patch", "p.py::zero", *SMALL, "--at", "end", way, cwd=folder)
+        assert done.code == 0, done.err
+        assert ("that alone is part of every effect" in " ".join(done.out.split())) == said
 
 
 def test_it_fits_into_80_columns() -> None:

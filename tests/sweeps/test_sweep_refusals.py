@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import scrub
+from scrub import Circuit, anything, edge, heads, none, output
 from scrub.datasets import ioi
-from support.bad_input import refused
+from scrub.hypothesis.sites import Through
+from support.bad_input import DATA, refused
 from support.command import inside
 
 FILE = '''
-from scrub import Uncond, behaviour, output
+from scrub import Mean, Uncond, behaviour, output
 from scrub.datasets import ioi
 from scrub.metrics import kl, logit_diff
 
@@ -29,6 +32,12 @@ def one_way(model):
 @behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Uncond())
 def nothing(model):
     """It returns no sites."""
+
+
+@behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Mean("template"))
+def mean(model):
+    """Corrupted it is what prompts are on average."""
+    return output(at="end")
 '''
 MODELS_ROLES = "duplicate token, S-inhibition, name mover"
 POSITIONS = "start, io, s1, s1+1, s2, end"
@@ -130,6 +139,33 @@ def test_a_behaviour_of_no_sites(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("option", [("--approximate", "first-order"), ("--from", "neurons:1")])
+def test_no_gradients_between_an_input_and_a_virtual_row(
+    option: tuple[str, ...], folder: Path
+) -> None:
+    assert refused(folder, "patch", "b.py::mean", *option) == (
+        "error: b.py::mean: Mean(template) gives values that no input has, and gradients are taken "
+        "between two inputs. Leave out approximate= (--approximate) and neurons, or give corrupt= "
+        "a sampler of inputs, such as Uncond().\n"
+    )
+
+
+UNLIKE = (
+    "Mean(template): rows that agree on template are averaged index by index, and are not alike: "
+    f"in dataset {DATA} row "
+)
+
+
+def test_a_mean_of_rows_that_are_not_alike(folder: Path) -> None:
+    """At whatever position a sender stands: the column to add is named."""
+    each = ("--at", "each", "--corrupt", "--through", "anything")
+    found = refused(folder, "patch", "b.py::mean", *each).splitlines()
+    assert {line.split('has "')[1].split('"')[0] for line in found} >= {"io", "s1"}
+    for line in found:
+        assert line.startswith(f'error: b.py::mean · node "sender": {UNLIKE}')
+        assert "Add a column that tells them apart: Mean(" in line
+
+
 def test_both_ways_at_once(folder: Path) -> None:
     assert "--restore and --corrupt exclude each other." in said(folder, "--restore", "--corrupt")
 
@@ -137,10 +173,10 @@ def test_both_ways_at_once(folder: Path) -> None:
 def test_no_behaviour_of_that_name(folder: Path) -> None:
     assert refused(folder, "patch", "b.py::iol") == (
         'error: b.py: There is no behaviour "iol". The nearest is "ioi"; there are: ioi, one_way, '
-        "nothing.\n"
+        "nothing, mean.\n"
     )
     assert refused(folder, "patch", "b.py").startswith(
-        "error: A sweep is of one behaviour, and b.py has 3. Name one, as in b.py::ioi; there are: "
+        "error: A sweep is of one behaviour, and b.py has 4. Name one, as in b.py::ioi; there are: "
     )
 
 
@@ -194,13 +230,33 @@ def test_scrub_test_says_what_to_do_with_behaviours(folder: Path) -> None:
     done = inside("test", "b.py", cwd=folder)
     assert (done.code, done.err) == (
         5,
-        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, which "
-        "`scrub patch b.py::ioi` sweeps; a claim is a function decorated with @claim(…).\n",
+        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, mean, "
+        "which `scrub patch b.py::ioi` sweeps; a claim is a function decorated with @claim(…).\n",
     )
     assert refused(folder, "test", "b.py::ioi") == (
         'error: b.py: There is no claim "ioi". It is a behaviour: scrub patch b.py::ioi sweeps '
         "it.\n"
     )
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        Circuit.of(heads([(9, 0)])),
+        none.including(heads([(9, 0)], at="end")),
+        anything.excluding(heads([(9, 0)])),
+        Circuit.of_edges(edge(heads([(9, 0)]), output())),
+    ],
+    ids=["circuit", "including", "excluding", "edges"],
+)
+@pytest.mark.parametrize("senders", ["heads", [(3, 0)]], ids=str)
+def test_a_way_that_the_model_does_not_have(through: Through | Circuit, senders: Any) -> None:
+    with pytest.raises(
+        scrub.UserError, match=r"There is no head 9\.0: .* The nearest is head 3\.0\."
+    ):
+        scrub.patch(
+            ioi.behaviour(8), model="ioi-planted", through=through, senders=senders, samples=8
+        )
 
 
 def test_from_python() -> None:

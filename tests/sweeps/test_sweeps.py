@@ -281,7 +281,7 @@ def family_of(kind: str, through: Any, to: str) -> tuple[MemberTrees, Any]:
     data = session().data(PROMPTS, model)
     question = Question(to=to, senders=kind, through=through)
     family = MemberTrees(
-        model, data, receiver_of(to, model), output(at="end"), Uncond(), question,
+        model, data, receiver_of(to, model, output(at="end")), output(at="end"), Uncond(), question,
         (logit_diff("io", "s"),),
     )  # fmt: skip
     return family, named_senders(kind, model).senders
