@@ -80,7 +80,7 @@ def foot(sweep: Sweep, top: int) -> list[str]:
         lines.append(
             f"{describe_sampler(sweep.corrupt)} gives the corrupted run's values, and what a "
             "sender comes to is computed anew from them: that alone is part of every effect. "
-            "--corrupt leaves it out"
+            "restore=False (--corrupt) leaves it out"
         )
     certain = len(sweep.certain())
     verb = "is" if certain == 1 else "are"

@@ -91,7 +91,7 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
             problems += error.problems
     if problems:
         raise UserError(*said_once(problems, claims))
-    _check_samples(prepared, options.samples)
+    check_samples(sum(map(_columns, prepared)), options.samples)
     return prepared
 
 
@@ -116,13 +116,19 @@ def said_once(
     return found
 
 
-def _check_samples(prepared: Sequence[Prepared], samples: int) -> None:
+def check_samples(columns: int, samples: int) -> None:
     """Refuse more samples than this machine's memory holds the rows and scores of.
 
     Those of all claims are there at once: what is drawn before the first claim runs, and what is
     measured until the results are written. `Options.memory` does not count them.
+
+    Args:
+        columns: rows that are drawn for a sample, and numbers that are measured.
+
+    Raises:
+        UserError: they do not fit.
     """
-    each = BYTES * sum(map(_columns, prepared))
+    each = BYTES * columns
     if each * samples > of_machine():
         raise UserError(
             f"{samples:,} samples do not fit: what is drawn and measured for them takes about "

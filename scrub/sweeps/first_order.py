@@ -192,7 +192,7 @@ def differentiable(
     if not getattr(found, "requires_grad", False) or found.shape != (len(references),):
         raise UserError(
             f'Metric "{metric.name}" has no gradient: it counts, or leaves torch. '
-            "Leave out approximate= (--approximate), or name another metric."
+            "Leave out approximate= (--approximate) and neurons, or name another metric."
         )
     return found
 

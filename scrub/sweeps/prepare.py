@@ -30,10 +30,10 @@ from scrub.model.registry import Model
 from scrub.names import Cell
 from scrub.printing import printed
 from scrub.runner.options import Options, check_options
-from scrub.runner.prepare import Prepared, bound_hypothesis, metrics_of
+from scrub.runner.prepare import Prepared, bound_hypothesis, check_samples, metrics_of
 from scrub.runner.session import Session
 from scrub.runner.user_code import call_users, located
-from scrub.samplers import Exact, describe_sampler, is_virtual
+from scrub.samplers import Constant, Exact, Steer, describe_sampler, is_virtual
 from scrub.samplers.binding import bound
 from scrub.sweeps.question import RECEIVER, ROOT, SENDER, PreparedSweep, Question, check_question
 from scrub.sweeps.receiver import Receiver, receiver_of
@@ -73,15 +73,13 @@ def prepare_sweep(
             )
         metrics = [receiver.metric] if receiver.metric else _metrics(item, question.metrics)
         root = says if receiver.root is None else receiver.root
+        _check_corruption(corrupt)
         family = MemberTrees(model, data, receiver, root, corrupt, question, tuple(metrics))
         family.check_receiver()
         senders, trees, left_out, neurons = _members(family)
-        if is_virtual(corrupt) and (question.approximate or neurons is not None):
-            raise UserError(
-                f"{describe_sampler(corrupt)} gives values that no input has, and gradients are "
-                "taken between two inputs. Leave out approximate= (--approximate) and neurons, or "
-                "give corrupt= a sampler of inputs, such as Uncond()."
-            )
+        _check_gradients(corrupt, question, neurons)
+        measured = len(trees) + 2  # the original and the corrupted model are measured, too
+        check_samples(len(metrics) * measured, options.samples)
     base = Prepared(
         item.file, claim, model, data, metrics[0], trees[0], tuple(metrics[1:]), item.path
     )
@@ -110,6 +108,24 @@ def _as_claim(item: CollectedBehaviour) -> Claim:
     )  # fmt: skip
 
 
+def _check_corruption(corrupt: Any) -> None:
+    """Refuse what is given for sites of one size: the corrupted model is measured as a whole."""
+    if isinstance(corrupt, Steer) or (isinstance(corrupt, Constant) and corrupt.value.ndim):
+        raise UserError(
+            f"Its corrupt= is {describe_sampler(corrupt)}, and a sweep corrupts sites of many "
+            "sizes. Give Mean(…), Zero() or a sampler of inputs, or a claim about these sites."
+        )
+
+
+def _check_gradients(corrupt: Any, question: Question, neurons: int | None) -> None:
+    if is_virtual(corrupt) and (question.approximate or neurons is not None):
+        raise UserError(
+            f"{describe_sampler(corrupt)} gives values that no input has, and gradients are taken "
+            "between two inputs. Leave out approximate= (--approximate) and neurons, or give "
+            "corrupt= a sampler of inputs, such as Uncond()."
+        )
+
+
 def _metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
     """The metrics that are asked for: by name or kind those of the behaviour, or others."""
     own = metrics_of(item.behaviour.metric)
@@ -128,7 +144,7 @@ def _metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
         found.append(named[0])
     if not found:
         raise UserError(f"metrics={printed(chosen)} names no metric. Leave it out for all.")
-    return [as_metric(metric) for metric in found]
+    return list(dict.fromkeys(as_metric(metric) for metric in found))
 
 
 @frozen(eq=False)
@@ -329,5 +345,10 @@ def _check_columns(at: Any, data: Dataset) -> None:
     for spec in several(at):
         if isinstance(spec, str) and spec not in ("all", EACH) and spec not in data.positions:
             raise data.lacks("position column", spec)
+        if isinstance(spec, int) and spec >= data.width:
+            raise UserError(
+                f'Position {spec} is outside dataset "{data.name}": its rows have positions 0 to '
+                f"{data.width - 1}. The nearest is {data.width - 1}."
+            )
     if at == EACH and not data.positions:
         raise UserError(f'at="each": dataset "{data.name}" has no position columns. Leave it out.')

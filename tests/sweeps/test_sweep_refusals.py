@@ -15,7 +15,7 @@ from support.bad_input import DATA, refused
 from support.command import inside
 
 FILE = '''
-from scrub import Mean, Uncond, behaviour, output
+from scrub import Mean, Steer, Uncond, behaviour, output
 from scrub.datasets import ioi
 from scrub.metrics import kl, logit_diff
 
@@ -32,6 +32,12 @@ def one_way(model):
 @behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Uncond())
 def nothing(model):
     """It returns no sites."""
+
+
+@behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Steer([1, 0], by=3))
+def steered(model):
+    """What is steered is not said."""
+    return output(at="end")
 
 
 @behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Mean("template"))
@@ -85,6 +91,11 @@ REFUSALS = {
         ("--at", "s3"),
         'Dataset "40 ioi prompts, mixed order, seed 0" has no position column "s3". '
         f"There are: {POSITIONS}.",
+    ),
+    "an index beyond all rows": (
+        ("--at", "99"),
+        f"Position 99 is outside dataset {DATA}: its rows have positions 0 to 22. The nearest is "
+        "22.",
     ),
     "a metric that it has not": (
         ("--metric", "klm"),
@@ -150,6 +161,19 @@ def test_no_gradients_between_an_input_and_a_virtual_row(
     )
 
 
+@pytest.mark.parametrize("way", ["--restore", "--corrupt"])
+def test_a_corruption_of_one_site(way: str, folder: Path) -> None:
+    assert refused(folder, "patch", "b.py::steered", way) == (
+        "error: b.py::steered: Its corrupt= is Steer(2, by=3), and a sweep corrupts sites of many "
+        "sizes. Give Mean(…), Zero() or a sampler of inputs, or a claim about these sites.\n"
+    )
+
+
+def test_more_samples_than_the_machine_holds(folder: Path) -> None:
+    found = refused(folder, "patch", "b.py::ioi", "--samples", "999999999999")
+    assert found.startswith("error: b.py::ioi: 999,999,999,999 samples do not fit: ")
+
+
 UNLIKE = (
     "Mean(template): rows that agree on template are averaged index by index, and are not alike: "
     f"in dataset {DATA} row "
@@ -173,10 +197,10 @@ def test_both_ways_at_once(folder: Path) -> None:
 def test_no_behaviour_of_that_name(folder: Path) -> None:
     assert refused(folder, "patch", "b.py::iol") == (
         'error: b.py: There is no behaviour "iol". The nearest is "ioi"; there are: ioi, one_way, '
-        "nothing, mean.\n"
+        "nothing, steered, mean.\n"
     )
     assert refused(folder, "patch", "b.py").startswith(
-        "error: A sweep is of one behaviour, and b.py has 4. Name one, as in b.py::ioi; there are: "
+        "error: A sweep is of one behaviour, and b.py has 5. Name one, as in b.py::ioi; there are: "
     )
 
 
@@ -230,8 +254,9 @@ def test_scrub_test_says_what_to_do_with_behaviours(folder: Path) -> None:
     done = inside("test", "b.py", cwd=folder)
     assert (done.code, done.err) == (
         5,
-        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, mean, "
-        "which `scrub patch b.py::ioi` sweeps; a claim is a function decorated with @claim(…).\n",
+        "error: No claim found in b.py. There are the behaviours ioi, one_way, nothing, steered, "
+        "mean, which `scrub patch b.py::ioi` sweeps; a claim is a function decorated with "
+        "@claim(…).\n",
     )
     assert refused(folder, "test", "b.py::ioi") == (
         'error: b.py: There is no claim "ioi". It is a behaviour: scrub patch b.py::ioi sweeps '

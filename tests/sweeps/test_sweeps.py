@@ -199,6 +199,8 @@ def test_several_metrics_at_once_and_the_intervals_count_them_all() -> None:
     assert both.tried == 32
     assert {e.confidence for of in both.effects for e in of} == {1 - 0.05 / 32}
     assert list(both.frame["metric"].unique()) == ["logit(io) − logit(s)", "KL from the original"]
+    twice = swept(behaviour, at="end", metrics=["logit_diff", "logit(io) − logit(s)"])
+    assert (len(twice.metrics), twice.tried) == (1, 16)
     one = swept(behaviour, at="end")
     assert {e.confidence for e in one.effects[0]} == {1 - 0.05 / 16}
     wider, narrower = both.effects[0][12], one.effects[0][12]
