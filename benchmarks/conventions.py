@@ -143,7 +143,7 @@ def shown(claims: Iterable[tuple[str, Collected]], session: Session) -> Iterator
             found = result.diagnosis.conventions
         print(f"{group}: {result.claim.name}: {verdict}", file=sys.stderr)
         yield Shown(group, result.claim.name, verdict or "none", found or ())
-        session.forget()
+        session.evict()
 
 
 def counted(found: Sequence[Shown]) -> dict[str, dict[str, tuple[int, int, int]]]:

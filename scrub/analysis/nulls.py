@@ -109,7 +109,7 @@ def nulls_doubts(found: Nulls | None) -> tuple[str, ...]:
     )
 
 
-def judged(
+def nulls_result(
     recovered: Sequence[float],
     ahead: Sequence[Interval],
     claim: float,

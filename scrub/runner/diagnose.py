@@ -10,7 +10,7 @@ from attrs import evolve
 
 from scrub.analysis.blame import blame
 from scrub.analysis.conventions import USUAL, Convention, Variant, conventions
-from scrub.analysis.nulls import NULLS, Nulls, judged
+from scrub.analysis.nulls import NULLS, Nulls, nulls_result
 from scrub.analysis.specificity import Change, Tried, changes, drawable, further
 from scrub.analysis.substitution import nulls, pools
 from scrub.errors import UserError
@@ -115,7 +115,7 @@ def _nulls(result: Result, variants: Variants, most: int) -> Nulls:
     there = pools(result.tree, graph)
     supported = result.judgement.verdict == "supported"
     mean, expect = result.figure.mean, result.expect
-    return judged(recovered, ahead, mean, expect, most, there, supported=supported)
+    return nulls_result(recovered, ahead, mean, expect, most, there, supported=supported)
 
 
 def _ahead(null: Scores, result: Result) -> Interval:

@@ -83,7 +83,7 @@ def fresh(result: Result, planned: Planned, context: Context, count: int) -> Fre
         there = reseeded(prepared, session, by)
         redrawn = context.with_options(seed=options.seed + by)
         scores.append(scores_of(plan_variant(planned, there, redrawn), redrawn))
-        session.forget_generated()
+        session.evict_generated()
         rows += len(there.data)
     return spread(scores, seeds, rows)
 

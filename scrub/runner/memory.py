@@ -42,9 +42,9 @@ def room_for(
     session, found = context.session, fitted()
     if not found.keep_cache and session.held():
         first = plan if isinstance(plan, Plan) else plan.members[0]
-        session.forget_all_but(cache, draws, values_held(first))
+        session.evict_all_but(cache, draws, values_held(first))
         found = fitted()
     if not found.keep_cache and session.held():
-        session.forget()
+        session.evict()
         found = fitted()
     return found

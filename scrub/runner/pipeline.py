@@ -81,7 +81,7 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
         alone = [node_alone(planned.tree, node.path, samples, resampled) for node in nodes]
         nodes = tuple(evolve(n, alone=found) for n, found in zip(nodes, alone, strict=True))
     planned.checkpoint.finished = True
-    session.forget_generated()
+    session.evict_generated()
     return Result(
         file=prepared.file,
         claim=prepared.claim,

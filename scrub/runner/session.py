@@ -130,13 +130,13 @@ class Session:
         """Bytes of plain values that are kept from earlier claims."""
         return sum(store.held() for store in self._stores.values())
 
-    def forget(self) -> None:
-        """Let go of all plain values; they are computed again where they are asked for."""
+    def evict(self) -> None:
+        """Evict all plain values; they are computed again where they are asked for."""
         for store in self._stores.values():
             store.clear()
 
-    def forget_all_but(self, cache: ActivationCache, draws: Draws, names: Iterable[str]) -> None:
-        """Let go of all plain values but those that a run on these draws reads."""
+    def evict_all_but(self, cache: ActivationCache, draws: Draws, names: Iterable[str]) -> None:
+        """Evict all plain values but those that a run on these draws reads."""
         datasets = {identity_of(rows.data) for rows in draws.rows()}
         values = {cache.graph.values[name] for name in names}
         for store in self._stores.values():
@@ -145,8 +145,8 @@ class Session:
             else:
                 store.clear()
 
-    def forget_generated(self) -> None:
-        """Let go of the plain values of generated inputs, which belong to one claim."""
+    def evict_generated(self) -> None:
+        """Evict the plain values of generated inputs, which belong to one claim."""
         for store in self._stores.values():
             store.evict_generated()
 

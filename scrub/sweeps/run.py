@@ -63,7 +63,7 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
             found = _neurons(every, outputs)
         else:
             found = _Found(sweep.senders, *_exact(every, outputs))
-        context.session.forget_generated()
+        context.session.evict_generated()
     return _judged(sweep, context, found, time.perf_counter() - started)
 
 

@@ -27,7 +27,7 @@ from scrub import (
     site,
 )
 from scrub.analysis.legality import problems
-from scrub.analysis.nulls import judged
+from scrub.analysis.nulls import nulls_result
 from scrub.analysis.substitution import (
     FEW,
     nulls,
@@ -336,7 +336,7 @@ def test_a_head_that_a_path_is_said_to_pass_is_named() -> None:
 def no_nulls(which: list[tuple[int, int]]) -> str:
     tree = two_nodes(which, [(1, 0)])
     assert made(tree, 5) == []
-    return judged([], [], 1.0, None, 20, pools(tree, PLANTED.graph)).reason
+    return nulls_result([], [], 1.0, None, 20, pools(tree, PLANTED.graph)).reason
 
 
 def test_too_few_heads_for_a_choice_that_shares_none() -> None:

@@ -14,8 +14,8 @@ from scrub.analysis.conventions import IN_WORDS, Convention, convention_doubts
 from scrub.analysis.nulls import (
     Nulls,
     does_as_well,
-    judged,
     nulls_doubts,
+    nulls_result,
 )
 from scrub.analysis.substitution import Pool
 from scrub.hypothesis.belief import Belief, Expectation
@@ -35,7 +35,7 @@ def ahead(null: float, half: float) -> Interval:
 
 def nulls(recovered: list[float], half: float = 0.01, expect: Expectation | None = None) -> Nulls:
     differences = [ahead(null, half) for null in recovered]
-    return judged(recovered, differences, CLAIM, expect, len(recovered), HEADS)
+    return nulls_result(recovered, differences, CLAIM, expect, len(recovered), HEADS)
 
 
 def test_nulls_that_do_as_well_are_a_doubt_beyond_one_in_twenty() -> None:
