@@ -14,6 +14,7 @@ from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
+from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
 from scrub.hypothesis.sites import Through, none
@@ -147,7 +148,7 @@ def patch(
     to: Any = None,
     senders: Any = "heads",
     at: Any = "all",
-    through: Through | str = none,
+    through: Through | Circuit | str = none,
     restore: bool = True,
     metrics: Any = None,
     approximate: bool | str = False,
