@@ -83,7 +83,7 @@ class Sender:
         return Sites(tuple(evolve(route, through=through) for route in self.routes))
 
 
-@frozen
+@frozen(repr=False)
 class Named:
     """The senders that were asked for, before positions.
 
@@ -96,17 +96,22 @@ class Named:
     ranged: bool
     neurons: int | None = None
 
+    def __repr__(self) -> str:
+        return ", ".join(dict.fromkeys(sender.kind for sender in self.senders))
+
 
 def named_senders(given: Any, model: Model) -> Named:
     """The senders that `senders=` (`--from`) names.
 
     Args:
-        given: a range; "neurons:8"; heads, "9.9,9.6"; a role; sites, one sender a cell; a list of
+        given: what is named already; a range; "neurons:8"; heads, "9.9,9.6"; a role; sites, one sender a cell; a list of
             heads [(9, 9)]; or a mapping from names to sites, one sender a name.
 
     Raises:
         UserError: it names nothing of the kind; or a layer or head that the model does not have.
     """
+    if isinstance(given, Named):
+        return given
     if isinstance(given, str):
         return _by_text(given.strip(), model)
     if isinstance(given, Mapping):
@@ -132,7 +137,7 @@ def _choices() -> str:
 def _by_text(given: str, model: Model) -> Named:
     graph = model.graph
     if given in RANGES:
-        found = tuple(_range(given, graph))
+        found = tuple(range_of(given, graph))
         if not found:
             raise UserError(
                 f'Model "{model.name}" has no {given} to send from. Name sites instead, in Python: '
@@ -173,7 +178,8 @@ def _mlp_in(layer: int, graph: Graph) -> list[Cell]:
     return [Cell(names.mlp(layer))] if names.mlp(layer) in graph.sites else []
 
 
-def _range(kind: str, graph: Graph) -> Iterator[Sender]:
+def range_of(kind: str, graph: Graph) -> Iterator[Sender]:
+    """Every component of a kind, in the model's order: see `RANGES`."""
     for layer in _layers(graph):
         attention, feedforward = _heads_in(layer, graph), _mlp_in(layer, graph)
         if kind == "heads":

@@ -1,0 +1,1 @@
+"""Searches: which paths carry a behaviour, found from the output backwards, as a hypothesis."""
