@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scrub.api import Explanation, explain, patch, run
+    from scrub.api import Explanation, explain, find, patch, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scrub.hypothesis.circuit import Circuit, edge
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
+    from scrub.hypothesis.held_out import held_out
     from scrub.hypothesis.residual import residual
     from scrub.hypothesis.sites import (
         anything,
@@ -70,10 +71,11 @@ if TYPE_CHECKING:
         Weighted,
         Zero,
     )
+    from scrub.searches.path_search import PathSearch
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "Explanation explain patch run",
+    "scrub.api": "Explanation explain find patch run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -89,7 +91,9 @@ _HOME = {
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
+    "scrub.hypothesis.held_out": "held_out",
     "scrub.hypothesis.residual": "residual",
+    "scrub.searches.path_search": "PathSearch",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",
@@ -115,6 +119,7 @@ __all__ = [
     "InterpNode",
     "Mean",
     "Paired",
+    "PathSearch",
     "Pool",
     "Recipe",
     "Result",
@@ -137,8 +142,10 @@ __all__ = [
     "embeddings",
     "estimate",
     "explain",
+    "find",
     "from_frame",
     "heads",
+    "held_out",
     "inconclusive",
     "input_stream",
     "lowers",

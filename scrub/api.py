@@ -17,7 +17,7 @@ from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
-from scrub.hypothesis.sites import Through, none
+from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.reporter import Reporter, finish, reporter_problems
 from scrub.report.waterfall import waterfall
@@ -31,6 +31,8 @@ from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
+from scrub.searches.path_search import PathSearch, begin
+from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
 from scrub.stats.rounding import interval
 from scrub.sweeps.prepare import prepare_sweep
@@ -177,17 +179,78 @@ def patch(
     Raises:
         UserError: the sweep makes no sense, or an option is not one.
     """
-    wrong = []
-    if not isinstance(behaviour, Behaviour):
-        wrong.append(
-            f"scrub.patch takes a behaviour, not a {type(behaviour).__name__}. "
-            "Decorate the function with @behaviour(data=…, metric=…, corrupt=…)."
-        )
-    chosen = _options("patch", options, session, wrong)
+    chosen = _options("patch", options, session, _no_behaviour("patch", behaviour))
     session = session or Session()
     question = Question(to, senders, at, through, restore, metrics, approximate, top)
     prepared = prepare_sweep(_collected_behaviour(behaviour), question, session, chosen)
     return run_sweep(prepared, Context(session, chosen))
+
+
+def _no_behaviour(called: str, behaviour: Any) -> list[str]:
+    if isinstance(behaviour, Behaviour):
+        return []
+    return [
+        f"scrub.{called} takes a behaviour, not a {type(behaviour).__name__}. "
+        "Decorate the function with @behaviour(data=…, metric=…, corrupt=…)."
+    ]
+
+
+def find(
+    behaviour: Behaviour,
+    *,
+    by: str = "paths",
+    senders: Any = "heads,embeddings",
+    at: Any = "each",
+    through: Through | str = mlps,
+    restore: bool = False,
+    smallest: float = SMALLEST,
+    keep: Any = (),
+    drop: Any = (),
+    split: Any = None,
+    merge: Any = None,
+    steps: int | None = None,
+    session: Session | None = None,
+    **options: Any,
+) -> PathSearch:
+    """Find the paths that carry a behaviour, from the output backwards, as `scrub find` does.
+
+    Law: what is kept of a receiver are senders whose interval, corrected for all that were tried,
+    is away from zero, and whose share of the total effect is large enough.
+
+    Args:
+        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`. One half of
+            its rows is searched; the hypothesis is about the other.
+        by: "paths": iterative path patching.
+        senders: kinds of components that are tried: heads, mlps, embeddings.
+        at: positions of senders: "each" column of the data, a column, several, or "all".
+        through: what paths between two components may pass: mlps or none.
+        restore: restore senders in a corrupted run; or (False) corrupt them in the original one.
+        smallest: least share of the total effect that is kept.
+        keep, drop: heads, "9.9,9.6" or pairs: kept however small, or never.
+        split, merge: heads that are a group each, or one group; True: all.
+        steps: at most so many sweeps (default: to the end). 0: none yet.
+        session, options: as in `run`.
+
+    Raises:
+        UserError: the search makes no sense, or an option is not one.
+    """
+    wrong = _no_behaviour("find", behaviour)
+    if by != "paths":
+        wrong.append(f"by={by!r}. {did_you_mean(str(by), ('paths',))}")
+    if steps is not None and not (is_whole(steps) and steps >= 0):
+        wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
+    chosen = _options("find", options, session, wrong)
+    settings = settings_of(
+        senders=kinds_of(senders), at=at, through=through, restore=restore, smallest=smallest,
+        keep=keep, drop=drop, split=split, merge=merge,
+    )  # fmt: skip
+    context = Context(session or Session(), chosen)
+    search = begin(_collected_behaviour(behaviour), settings, context)
+    if steps is None:
+        return search.run()
+    for _ in range(steps):
+        search = search.step()
+    return search
 
 
 @frozen(eq=False, repr=False)

@@ -121,7 +121,7 @@ def patch_command(
     question = Question(
         to=to,
         senders=senders,
-        at=_positions(at),
+        at=positions(at),
         through=KINDS[through],
         restore=not corrupt,
         metrics=list(metrics) or None,
@@ -138,7 +138,8 @@ def patch_command(
     return _write(sweep, outputs, context, top)
 
 
-def _positions(at: str) -> str | list[str | int]:
+def positions(at: str) -> str | list[str | int]:
+    """Positions as `--at` writes them: a word as it is, or columns and indices."""
     pieces = [piece.strip() for piece in at.split(",")]
     specs = [int(piece) if piece.isdigit() else piece for piece in pieces]
     return at if specs == [at] else specs

@@ -26,12 +26,14 @@ class Box:
         title: the node's name.
         sites: what it stands for, in words.
         swaps: its samplers, a line each.
+        edge: what stands at the edge to its parent, a line each.
     """
 
     title: str
     sites: str
     swaps: tuple[str, ...]
     children: tuple[Box, ...] = ()
+    edge: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -50,15 +50,14 @@ def svg(tree: Tree, heading: str) -> str:
 
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
-        draw(tree, heading).savefig(drawn, format="svg", metadata={"Date": None})
+        draw(boxes(tree), heading).savefig(drawn, format="svg", metadata={"Date": None})
     return printable(drawn.getvalue())
 
 
-def draw(tree: Tree, heading: str) -> Figure:
-    """The tree from left to right, under a heading, in a figure that it fills."""
+def draw(root: Box, heading: str) -> Figure:
+    """A tree of boxes from left to right, under a heading, in a figure that it fills."""
     from matplotlib.figure import Figure
 
-    root = boxes(tree)
     below = 3 * LINE
     placed = _place(root, _columns(root), PAD, below)
     width = max(max(p.x + p.width for p in placed.walk()), _text_width(heading)) + PAD
@@ -80,8 +79,9 @@ def _columns(root: Box) -> tuple[tuple[float, float], ...]:
     while level:
         width = max(_text_width(line) for box in level for line in box.lines) + 2 * PAD
         found.append((x, width))
-        x += width + ACROSS
         level = tuple(child for box in level for child in box.children)
+        said = [_text_width(line) for box in level for line in box.edge]
+        x += width + ACROSS + max(said, default=0.0)
     return tuple(found)
 
 
@@ -103,7 +103,7 @@ def _height(box: Box) -> float:
 
 
 def _own_height(box: Box) -> float:
-    return len(box.lines) * LINE + 2 * PAD
+    return max(len(box.lines), 2 * len(box.edge)) * LINE + 2 * PAD
 
 
 def _children_height(box: Box) -> float:
@@ -134,6 +134,15 @@ def _draw(axes: Axes, node: _Placed) -> None:
             color="0.5",
             linewidth=0.8,
         )
+        for number, line in enumerate(child.box.edge):
+            axes.text(
+                bend + 2,
+                child.y + (number - len(child.box.edge) + 0.5) * LINE,
+                line,
+                fontsize=SIZE,
+                va="center",
+                parse_math=False,
+            )
     axes.add_patch(
         FancyBboxPatch(
             (node.x, top),

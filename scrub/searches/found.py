@@ -13,7 +13,7 @@ from attrs import frozen
 from scrub.errors import UserError
 from scrub.hypothesis.arguments import Head
 from scrub.searches.measured import At, Attends, Component, Effect, Measured, Receiver
-from scrub.searches.settings import EVERY, Settings, heads_in_words
+from scrub.searches.settings import Settings, heads_in_words
 
 ROOT = Receiver()
 
@@ -104,8 +104,7 @@ def above(measured: Measured, settings: Settings) -> list[Effect]:
         (
             one
             for one in measured.effects
-            if one.certain
-            and (abs(one.share) >= settings.smallest or _of_user(one, settings.keep))
+            if one.certain and (abs(one.share) >= settings.smallest or _of_user(one, settings.keep))
         ),
         key=lambda one: -abs(one.share),
     )
@@ -159,13 +158,13 @@ def _role(one: Effect, settings: Settings, attends: Attends) -> object:
     sender, head = one.sender, one.sender.pair
     if sender.kind != "heads":
         return sender
-    if settings.together == EVERY:
-        return EVERY
     for number, group in enumerate(settings.together):
         if head in group:
             return number
-    if settings.alone == EVERY or head in settings.alone:
+    if settings.grouping == "each" or head in settings.alone:
         return sender
+    if settings.grouping == "all":
+        return None
     return (one.share > 0, target_of(sender, one.at, attends))
 
 

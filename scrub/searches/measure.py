@@ -30,9 +30,7 @@ def components(settings: Settings, graph: Graph) -> tuple[Component, ...]:
     return tuple(one for one in found if any(route.cells for route in one.routes(graph)))
 
 
-def question_of(
-    receiver: Receiver, settings: Settings, metric: Metric, graph: Graph
-) -> Question:
+def question_of(receiver: Receiver, settings: Settings, metric: Metric, graph: Graph) -> Question:
     """The sweep that asks for all senders to a receiver, each by each of its ports."""
     senders = tuple(_senders(receiver, components(settings, graph), graph))
     return Question(
@@ -45,14 +43,14 @@ def question_of(
     )
 
 
-def _senders(
-    receiver: Receiver, every: tuple[Component, ...], graph: Graph
-) -> Iterator[Sender]:
+def _senders(receiver: Receiver, every: tuple[Component, ...], graph: Graph) -> Iterator[Sender]:
     for port in receiver.ports:
         for one in every:
             routes = tuple(evolve(route, into=port or None) for route in one.routes(graph))
             head = None if one.head < 0 else one.head
-            yield Sender(f"{one} into {port}" if port else str(one), routes, one.layer, head, one.kind)
+            yield Sender(
+                f"{one} into {port}" if port else str(one), routes, one.layer, head, one.kind
+            )
 
 
 def prepared_sweep(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scrub.hypothesis.arguments import Head
 from scrub.hypothesis.sites import Route, Sites, Spec, anything, embeddings, heads, mlp
@@ -46,7 +46,12 @@ class Component:
 
     def routes(self, graph: Graph) -> tuple[Route, ...]:
         """Its sites in a model."""
-        return _there(sites_of((self,)), graph)
+        found = []
+        for route in sites_of((self,)).routes:
+            # not every model has position embeddings
+            cells = tuple(cell for cell in route.cells if cell.site in graph.sites)
+            found.append(evolve(route, cells=cells))
+        return tuple(found)
 
 
 def sites_of(components: tuple[Component, ...], **path: Any) -> Sites:
@@ -57,15 +62,6 @@ def sites_of(components: tuple[Component, ...], **path: Any) -> Sites:
     if kind == "mlps":
         return mlp(*(one.layer for one in components), **path)
     return embeddings(**path)
-
-
-def _there(sites: Sites, graph: Graph) -> tuple[Route, ...]:
-    """The routes without sites that the model lacks: not all have position embeddings."""
-    found = []
-    for route in sites.routes:
-        cells = tuple(cell for cell in route.cells if cell.site in graph.sites)
-        found.append(Route(cells, route.at, route.into, route.through))
-    return tuple(found)
 
 
 @frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from scrub.errors import UserError
 from scrub.hypothesis.arguments import Head
@@ -19,7 +19,7 @@ from scrub.runner.prepare import metrics_of
 from scrub.searches.attention import attention_targets
 from scrub.searches.found import ROOT, Found, Link, found_of, largest_left_out
 from scrub.searches.measure import components, measure, prepared_sweep
-from scrub.searches.measured import Attends, Measured, Receiver
+from scrub.searches.measured import Attends, Measured
 from scrub.searches.settings import Settings, as_heads, check_heads, check_settings
 from scrub.stats.rounding import interval, percent
 from scrub.sweeps.question import PreparedSweep
@@ -58,7 +58,7 @@ class PathSearch:
     model: Model
     metric: Metric
     measured: tuple[Measured, ...] = ()
-    attends: Attends = {}  # noqa: RUF012
+    attends: Attends = field(factory=dict)
 
     @property
     def found(self) -> Found:
@@ -231,7 +231,10 @@ def begin(item: CollectedBehaviour, settings: Settings, context: Context) -> Pat
         seen = evolve(item, behaviour=behaviour)
         metric, *_ = metrics_of(behaviour.metric)
         if named is None:
-            raise UserError("It does not say which model it is about. Set MODEL in the file, or give model= (--model).")
+            raise UserError(
+                "It does not say which model it is about. Set MODEL in the file, or give model= "
+                "(--model on the command line)."
+            )
         model = context.session.describe(named)
         check_heads(settings, model)
         _check_components(settings, model)
@@ -251,9 +254,7 @@ def _check_components(settings: Settings, model: Model) -> None:
         )
 
 
-def _attends(
-    sweep: PreparedSweep, model: Model, settings: Settings, context: Context
-) -> Attends:
+def _attends(sweep: PreparedSweep, model: Model, settings: Settings, context: Context) -> Attends:
     """What all heads attend to, from wherever they are tried."""
     if "heads" not in settings.senders:
         return {}

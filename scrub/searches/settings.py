@@ -19,8 +19,9 @@ SMALLEST = 0.1
 """Least share of the total effect that a path is kept for: see docs/searches.md. In a model whose
 circuit is known, heads outside of it carry up to 8% by way of a receiver."""
 KINDS = ("heads", "mlps", "embeddings")
-EVERY = "all"
-"""What `split` and `merge` take for all heads."""
+GROUPINGS = ("role", "each", "all")
+"""What is one group: heads with one role, each head, or all heads that send by one port at one
+position."""
 
 
 def as_heads(given: Any, called: str) -> tuple[Head, ...]:
@@ -45,7 +46,6 @@ def _through(given: Any) -> Through:
     return Route((), through=given).through
 
 
-
 @frozen
 class Settings:
     """How a search asks, what it keeps, and how it groups that.
@@ -59,8 +59,9 @@ class Settings:
         smallest: least share of the total effect that is kept, of either sign.
         keep: heads that are kept however small their share, where it is told from zero.
         drop: heads that are never kept.
-        alone: heads that are a group each; `EVERY`: all are.
-        together: heads that are one group whatever they attend to; `EVERY`: all are.
+        grouping: see `GROUPINGS`; of heads in neither of these:
+        alone: heads that are a group each.
+        together: heads that are one group whatever they attend to.
     """
 
     senders: tuple[str, ...] = ("heads", "embeddings")
@@ -70,8 +71,9 @@ class Settings:
     smallest: float = SMALLEST
     keep: tuple[Head, ...] = ()
     drop: tuple[Head, ...] = ()
-    alone: tuple[Head, ...] | str = ()
-    together: tuple[tuple[Head, ...], ...] | str = ()
+    grouping: str = "role"
+    alone: tuple[Head, ...] = ()
+    together: tuple[tuple[Head, ...], ...] = ()
 
     @property
     def asked(self) -> tuple[object, ...]:
@@ -95,26 +97,22 @@ class Settings:
     def splitting(self, heads: Sequence[Head] | None) -> Settings:
         """These heads, or all, are a group each."""
         if heads is None:
-            return evolve(self, alone=EVERY, together=())
-        alone = () if isinstance(self.alone, str) else self.alone
-        groups = () if isinstance(self.together, str) else self.together
-        left = (tuple(head for head in group if head not in heads) for group in groups)
+            return evolve(self, grouping="each", alone=(), together=())
+        left = (tuple(head for head in group if head not in heads) for group in self.together)
         return evolve(
             self,
-            alone=tuple(dict.fromkeys((*alone, *heads))),
+            alone=tuple(dict.fromkeys((*self.alone, *heads))),
             together=tuple(group for group in left if len(group) > 1),
         )
 
     def merging(self, heads: Sequence[Head] | None) -> Settings:
-        """These heads, or all, are one group where they stand at one position."""
+        """These heads, or all, are one group where they send by one port at one position."""
         if heads is None:
-            return evolve(self, together=EVERY, alone=())
-        alone = () if isinstance(self.alone, str) else self.alone
-        groups = () if isinstance(self.together, str) else self.together
+            return evolve(self, grouping="all", alone=(), together=())
         return evolve(
             self,
-            together=(*groups, tuple(heads)),
-            alone=tuple(head for head in alone if head not in heads),
+            together=(*self.together, tuple(heads)),
+            alone=tuple(head for head in self.alone if head not in heads),
         )
 
 
@@ -134,7 +132,8 @@ def check_settings(settings: Settings) -> None:
     if not isinstance(settings.restore, bool):
         problems.add(
             f"restore={printed(settings.restore)}.",
-            "Give True (restore senders in a corrupted run) or False (corrupt them in a clean one).",
+            "Give True (restore senders in a corrupted run) or False (corrupt them in a clean "
+            "one).",
         )
     for kind in settings.senders:
         if kind not in KINDS:
@@ -170,12 +169,11 @@ def check_heads(settings: Settings, model: Model) -> None:
         UserError: with every one, and the nearest that it has.
     """
     problems = Problems()
-    together = () if isinstance(settings.together, str) else settings.together
     named = {
         "keep": settings.keep,
         "drop": settings.drop,
-        "split": () if isinstance(settings.alone, str) else settings.alone,
-        "merge": tuple(head for group in together for head in group),
+        "split": settings.alone,
+        "merge": tuple(head for group in settings.together for head in group),
     }
     for called, heads in named.items():
         for layer, head in heads:
@@ -208,3 +206,33 @@ def kinds_of(given: Any) -> tuple[str, ...]:
 
 def _within(number: int, count: int) -> int:
     return min(max(number, 0), count - 1)
+
+
+def settings_of(
+    *,
+    keep: Any = (),
+    drop: Any = (),
+    split: Any = None,
+    merge: Any = None,
+    **asked: Any,
+) -> Settings:
+    """Settings as a command or a call gives them.
+
+    Args:
+        split, merge: heads; True or "all": all of them; None: none.
+
+    Raises:
+        UserError: something that should be heads is none.
+    """
+    settings = Settings(keep=as_heads(keep, "keep"), drop=as_heads(drop, "drop"), **asked)
+    for called, given, steered in (
+        ("split", split, Settings.splitting),
+        ("merge", merge, Settings.merging),
+    ):
+        if given is None or given is False:
+            continue
+        every = given is True or given == "all"
+        settings = steered(settings, None if every else as_heads(given, called))
+    if split in (True, "all") and merge in (True, "all"):
+        raise UserError("split= and merge= of all heads exclude each other: leave one out.")
+    return settings

@@ -10,6 +10,7 @@ from os import PathLike
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
@@ -152,7 +153,7 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         rows=len(sweep.base.data),
         left_out=sweep.left_out,
         seconds=seconds,
-        origin=_origin(sweep, context),
+        origin=origin_of(item, context),
         receiver_routes=() if sweep.receiver.sites is None else sweep.receiver.sites.routes,
         attention=sweep.receiver.metric is not None,
         corrupt=item.behaviour.corrupt,
@@ -161,9 +162,9 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
     )
 
 
-def _origin(sweep: PreparedSweep, context: Context) -> Origin:
+def origin_of(item: CollectedBehaviour, context: Context) -> Origin:
     """Where the behaviour stands, and how a file beside it says which model is meant."""
-    item, given = sweep.item, context.options.model
+    given = context.options.model
     named = item.model if given is None else given
     code = ""
     if isinstance(named, str | PathLike):

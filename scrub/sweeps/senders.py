@@ -104,8 +104,8 @@ def named_senders(given: Any, model: Model) -> Named:
     """The senders that `senders=` (`--from`) names.
 
     Args:
-        given: what is named already; a range; "neurons:8"; heads, "9.9,9.6"; a role; sites, one sender a cell; a list of
-            heads [(9, 9)]; or a mapping from names to sites, one sender a name.
+        given: a range; "neurons:8"; heads, "9.9,9.6"; a role; sites, one sender a cell; a list of
+            heads [(9, 9)]; a mapping from names to sites, one sender a name; or what is named.
 
     Raises:
         UserError: it names nothing of the kind; or a layer or head that the model does not have.

@@ -1,0 +1,196 @@
+"""`scrub find`: the paths that carry a behaviour, found from the output backwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
+from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, options_of
+from scrub.cli.patch import positions
+from scrub.cli.streams import print_error
+from scrub.runner.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from scrub.runner.context import Context
+    from scrub.runner.outputs import Outputs
+    from scrub.searches.path_search import PathSearch
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("find")
+@click.argument("target", metavar="FILE::BEHAVIOUR")
+@click.option(
+    "--by",
+    type=click.Choice(("paths",)),
+    default="paths",
+    show_default=True,
+    help="How: by iterative path patching.",
+)
+@click.option(
+    "--from",
+    "senders",
+    default="heads,embeddings",
+    show_default=True,
+    metavar="KINDS",
+    help="What is tried: heads, mlps, embeddings. Embeddings end a path.",
+)
+@click.option(
+    "--at",
+    default="each",
+    show_default=True,
+    metavar="COLUMN|each|all",
+    help="Where senders are tried: at each position column, at some, or whole.",
+)
+@click.option(
+    "--through",
+    type=click.Choice(("none", "mlps")),
+    default="mlps",
+    show_default=True,
+    help="What paths between two components may pass.",
+)
+@click.option("--corrupt", is_flag=True, help="Corrupt senders in the original run.  [default]")
+@click.option("--restore", is_flag=True, help="Restore senders in the corrupted run.")
+@click.option(
+    "--smallest",
+    type=float,
+    metavar="SHARE",
+    help="Least share of the total effect that is kept.  [default: 0.1]",
+)
+@click.option("--keep", metavar="HEADS", default="", help="Keep these, however small: 9.9,9.6.")
+@click.option("--drop", metavar="HEADS", default="", help="Never keep these: 10.7.")
+@click.option(
+    "--split",
+    is_flag=False,
+    flag_value="all",
+    metavar="[HEADS]",
+    help="Let these heads be a group each; without any, every head.",
+)
+@click.option(
+    "--merge",
+    is_flag=False,
+    flag_value="all",
+    metavar="[HEADS]",
+    help="Let these heads be one group; without any, all that send by one port from one position.",
+)
+@click.option("--save", type=PATH, metavar="FILE.py", help="Write a hypothesis file.")
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw the tree here (.svg, .png, .pdf).")
+@click.option("--csv", type=PATH, metavar="FILE", help="Write all that is kept here.")
+@click.option("--log", type=PATH, metavar="FILE", help="Write the log here, too.")
+@click.option("--fresh", is_flag=True, help="Measure all anew, also what was measured before.")
+@MODEL
+@SAMPLES
+@SEED
+@DEVICE
+@MEMORY
+def find_command(
+    target: str,
+    by: str,
+    senders: str,
+    at: str,
+    through: str,
+    corrupt: bool,
+    restore: bool,
+    smallest: float | None,
+    keep: str,
+    drop: str,
+    split: str | None,
+    merge: str | None,
+    save: Path | None,
+    plot: Path | None,
+    csv: Path | None,
+    log: Path | None,
+    fresh: bool,
+    **chosen: Any,
+) -> int:
+    """Find the paths that carry a behaviour, from the output backwards, as a hypothesis."""
+    if restore and corrupt:
+        raise click.UsageError("--restore and --corrupt exclude each other.")
+    outputs = check_outputs(plot=plot, save=save, csv=csv, log=log)
+    from scrub.hypothesis.collect import collect_behaviour
+
+    item = collect_behaviour(target, outputs.start)
+    from scrub.report.progress_bar import ProgressBar
+    from scrub.runner.context import Context
+    from scrub.runner.session import Session
+    from scrub.searches.hypothesis import check_save
+    from scrub.searches.path_search import begin
+    from scrub.searches.settings import SMALLEST, kinds_of, settings_of
+
+    settings = settings_of(
+        senders=kinds_of(senders),
+        at=positions(at),
+        through=through,
+        restore=restore,
+        smallest=SMALLEST if smallest is None else smallest,
+        keep=keep,
+        drop=drop,
+        split=split,
+        merge=merge,
+    )
+    if save:
+        check_save(item.file, item.path, save, outputs.start)
+    context = Context(Session(), options_of(**chosen), ProgressBar(0, quiet=False))
+    search = _searched(begin(item, settings, context), outputs, fresh=fresh)
+    return _finished(search, outputs, context)
+
+
+def _searched(search: PathSearch, outputs: Outputs, *, fresh: bool) -> PathSearch:
+    """Search to the end, and print the log as it grows."""
+    from scrub.searches.log import log_lines, opening, step_lines
+    from scrub.searches.state_file import StateFile
+
+    state = StateFile.of(search, outputs)
+    if fresh:
+        state.remove()
+    search, trouble = state.resumed(search)
+    progress = search.context.progress
+    if trouble:
+        progress.note(f"{state.file} cannot be resumed from: {trouble}.")
+    for line in log_lines(search) if search.measured else opening(search):
+        click.echo(line)
+    while not search.finished:
+        before = len(search.found.links)
+        search = search.step(outputs)
+        if failed := state.save(search):
+            progress.note(f"what was measured could not be kept: {failed}")
+        for line in step_lines(search, before):
+            click.echo(line)
+    return search
+
+
+def _finished(search: PathSearch, outputs: Outputs, context: Context) -> int:
+    """Print what was found, and write the files that were asked for."""
+    from scrub.report.console import terminal
+    from scrub.report.search import show_found
+    from scrub.searches.hypothesis import save_hypothesis
+    from scrub.searches.log import log_lines
+    from scrub.searches.path_search import NothingFoundError
+
+    if outputs.log:
+        from scrub.results.atomic_write import write_whole
+
+        with outputs.writing("--log", outputs.log) as file:
+            write_whole(file, "\n".join(log_lines(search)) + "\n")
+    if outputs.csv:
+        with outputs.writing("--csv", outputs.csv) as file:
+            search.frame.to_csv(file, index=False)
+    try:
+        click.echo()
+        show_found(search, terminal())
+    except NothingFoundError as error:
+        print_error(str(error))
+        return UNEXPECTED
+    if outputs.plot:
+        from scrub.report.search_tree import save_search_tree
+
+        with outputs.writing("--plot", outputs.plot) as file:
+            save_search_tree(search, file)
+    if outputs.save:
+        with outputs.writing("--save", outputs.save) as file:
+            save_hypothesis(search, file, context)
+        click.echo(f"saved: scrub test {outputs.save}   (on the rows that are held out)")
+    return AS_EXPECTED
