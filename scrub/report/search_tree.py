@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrub.report.search import place, shares
 from scrub.report.tree_boxes import Box
-from scrub.report.tree_svg import draw
+from scrub.report.tree_svg import draw_boxes
 from scrub.searches.group_names import group_name
 from scrub.searches.hypothesis import Node, nodes_of
 from scrub.searches.path_search import PathSearch
@@ -38,7 +38,7 @@ def search_tree(search: PathSearch) -> Figure:
     """
     behaviour = search.item.behaviour
     root = Box("the output", search.metric.name, (), _boxes(nodes_of(search), search))
-    return draw(root, f"{behaviour.name} on {search.model.name}: {behaviour.says}")
+    return draw_boxes(root, f"{behaviour.name} on {search.model.name}: {behaviour.says}")
 
 
 def _boxes(nodes: Sequence[Node], search: PathSearch) -> tuple[Box, ...]:

@@ -50,11 +50,16 @@ def svg(tree: Tree, heading: str) -> str:
 
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
-        draw(boxes(tree), heading).savefig(drawn, format="svg", metadata={"Date": None})
+        draw(tree, heading).savefig(drawn, format="svg", metadata={"Date": None})
     return printable(drawn.getvalue())
 
 
-def draw(root: Box, heading: str) -> Figure:
+def draw(tree: Tree, heading: str) -> Figure:
+    """The tree of a claim from left to right, under a heading."""
+    return draw_boxes(boxes(tree), heading)
+
+
+def draw_boxes(root: Box, heading: str) -> Figure:
     """A tree of boxes from left to right, under a heading, in a figure that it fills."""
     from matplotlib.figure import Figure
 
