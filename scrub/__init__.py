@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scrub.api import Explanation, explain, find, patch, run
+    from scrub.api import Explanation, explain, find, patch, paths, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
@@ -72,10 +72,11 @@ if TYPE_CHECKING:
         Zero,
     )
     from scrub.searches.path_search import PathSearch
+    from scrub.searches.paths import ClaimPaths
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "Explanation explain find patch run",
+    "scrub.api": "Explanation explain find patch paths run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -94,6 +95,7 @@ _HOME = {
     "scrub.hypothesis.held_out": "held_out",
     "scrub.hypothesis.residual": "residual",
     "scrub.searches.path_search": "PathSearch",
+    "scrub.searches.paths": "ClaimPaths",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",
@@ -106,6 +108,7 @@ __all__ = [
     "Behaviour",
     "Circuit",
     "Claim",
+    "ClaimPaths",
     "Comparison",
     "Constant",
     "Correspondence",
@@ -156,6 +159,7 @@ __all__ = [
     "none",
     "output",
     "patch",
+    "paths",
     "position_embedding",
     "projection",
     "raises",

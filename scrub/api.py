@@ -32,6 +32,7 @@ from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
 from scrub.searches.path_search import PathSearch, begin
+from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
 from scrub.stats.rounding import interval
@@ -251,6 +252,24 @@ def find(
     for _ in range(steps):
         search = search.step()
     return search
+
+
+def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> ClaimPaths:
+    """All paths of a claim from root to leaves, each with its share, as `scrub paths` says.
+
+    Law: the effect of a claim's only path is the claim's.
+
+    Args:
+        session, options: as in `run`.
+
+    Raises:
+        UserError: the claim is illegal, or an option is not one.
+    """
+    _several("paths", [claim])
+    chosen = _options("paths", options, session, [])
+    session = session or Session()
+    (prepared,) = prepare([_collected(claim)], session, chosen)
+    return paths_of(prepared, Context(session, chosen))
 
 
 @frozen(eq=False, repr=False)
