@@ -12,6 +12,7 @@ from jaxtyping import Int
 from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.errors import UserError
 from scrub.hypothesis.behaviour import Behaviour
+from scrub.hypothesis.claim import definitions_made
 from scrub.samplers import Fixed, Paired, describe_sampler
 
 
@@ -37,7 +38,8 @@ def searched(behaviour: Behaviour, *, seed: int = 0) -> Behaviour:
     Raises:
         UserError: as `held_out`.
     """
-    return _half(behaviour, seed, unseen=False)
+    with definitions_made():  # it is none of those that a file makes
+        return _half(behaviour, seed, unseen=False)
 
 
 def rows_of_half(rows: int, seed: int, *, unseen: bool) -> Int[np.ndarray, " half"]:

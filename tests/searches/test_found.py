@@ -151,10 +151,10 @@ def test_a_higher_threshold_keeps_no_more(one: float, other: float) -> None:
     assert heads[1] <= heads[0]
 
 
-SHARES = st.floats(-2, 2) | st.just(float("nan"))
+SHARES = st.sampled_from([-1.5, -0.1, 0.0, 0.3, 1.0, float("nan")])
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), SHARES), max_size=5))
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), SHARES), max_size=3))
 def test_json_holds_all_that_decides(listed: list[tuple[int, int, float]]) -> None:
     effects = tuple(
         evolve(effect(head(layer, number), 0.5), share=share) for layer, number, share in listed

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrub import Dataset, Fixed, Paired, Uncond, UserError, held_out
 from scrub.datasets import ioi
+from scrub.hypothesis.claim import definitions_made
 from scrub.hypothesis.held_out import half_of, rows_of_half, searched
 from scrub.model.registry import describe
 from scrub.runner.session import Session
@@ -58,5 +59,14 @@ def test_a_partner_may_lie_in_the_other_half(corrupt: Any) -> None:
 
 
 def test_one_row_has_no_halves() -> None:
-    with pytest.raises(UserError, match="the data has 1 row[.] Give two at least"):
+    with pytest.raises(UserError, match=r"the data has 1 row\. Give two at least"):
         rows_of_half(1, 0, unseen=True)
+
+
+def test_only_what_is_held_out_is_a_behaviour_of_the_file() -> None:
+    whole = ioi.behaviour(4)
+    with definitions_made() as made:
+        searched(whole)
+        assert made == []
+        half = held_out(whole)
+    assert made == [half]
