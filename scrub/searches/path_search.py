@@ -174,6 +174,24 @@ class PathSearch:
         )
 
     @property
+    def log(self) -> str:
+        """What was asked of each receiver, what was kept, and the largest that was not."""
+        from scrub.searches.log import log_lines
+
+        return "\n".join(log_lines(self)) + "\n"
+
+    def to_hypothesis(self) -> str:
+        """What was found as the text of a hypothesis file, about the rows that were not searched.
+
+        Raises:
+            NothingFoundError: nothing was found.
+            UserError: the behaviour stands in no file that another could import.
+        """
+        from scrub.searches.hypothesis import hypothesis_text
+
+        return hypothesis_text(self)
+
+    @property
     def frame(self) -> pd.DataFrame:
         """One row a component and what it sends to.
 

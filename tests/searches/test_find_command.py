@@ -6,13 +6,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from scrub.searches import path_search
+from scrub.searches.measured import Measured, Receiver
 from support.bad_input import refused
+from support.code_blocks import blocks, not_printed
 from support.command import Finished, inside
+from support.paths import ROOT
 
 FILE = '''
 from scrub import Exact, Uncond, behaviour, output
@@ -60,6 +64,9 @@ def test_it_ends_in_a_hypothesis_that_a_person_would_have_written(
     text = (folder / "f.py").read_text(encoding="utf-8")
     assert 's_inhibition: heads(model.role("S-inhibition"), at="end", into="q"' in text
     assert "HELD_OUT = held_out(IOI, seed=0)" in text
+    page = (ROOT / "docs" / "searches.md").read_text(encoding="utf-8")
+    (shown,) = (block.text for block in blocks(page) if block.text.startswith("    root = "))
+    assert not_printed(shown, text) == []
     if RUFF.exists():
         for command in (["check", "--select", "E,F,I,UP,B,RUF100"], ["format", "--check"]):
             ran = subprocess.run(
@@ -88,6 +95,28 @@ def test_it_ends_in_a_hypothesis_that_a_person_would_have_written(
     monkeypatch.setattr(path_search, "measure", lambda *given: asked.append(given))
     assert found(folder).code == 3
     assert len(asked) == 1
+
+
+def test_a_search_that_is_stopped_goes_on_where_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = path_search.measure
+
+    def stopped(sweep: Any, receiver: Receiver, *rest: Any) -> Measured:
+        asked.append(str(receiver))
+        if len(asked) == 2:
+            raise KeyboardInterrupt("stopped here")
+        return real(sweep, receiver, *rest)
+
+    monkeypatch.setattr(path_search, "measure", stopped)
+    only = ("--at", "end", "--drop", "2.0")
+    done = found(folder, *only)
+    assert (done.code, done.err) == (130, "interrupted: stopped here\n")
+    again = found(folder, *only)
+    assert again.code == 0
+    assert again.out.startswith(done.out)
+    assert asked[:3] == ["the output", "heads 3.0, 3.1 at end", "heads 3.0, 3.1 at end"]
 
 
 def test_what_is_damaged_is_measured_again(folder: Path) -> None:

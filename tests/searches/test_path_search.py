@@ -18,7 +18,6 @@ from scrub.hypothesis.held_out import searched
 from scrub.metrics import attention
 from scrub.model.registry import EMBEDDED, describe
 from scrub.runner.session import Session
-from scrub.searches.hypothesis import hypothesis_text
 from scrub.searches.log import log_lines
 from scrub.searches.measured import Receiver
 from scrub.searches.path_search import NothingFoundError
@@ -141,14 +140,15 @@ def test_steering_measures_nothing_again() -> None:
 def test_what_is_written_is_what_was_measured() -> None:
     again = with_state(start(), state_as_json(planted()))
     assert again.finished
-    assert log_lines(again) == log_lines(planted())
+    assert again.log == planted().log
+    assert again.to_hypothesis() == planted().to_hypothesis()
     assert again.frame.equals(planted().frame)
 
 
 def test_the_hypothesis_names_a_file_to_import_from() -> None:
     found = start("ioi-shortcut").step()
     with pytest.raises(UserError, match="held by no variable of a file"):
-        hypothesis_text(evolve(found, item=evolve(found.item, variable="")))
+        evolve(found, item=evolve(found.item, variable="")).to_hypothesis()
 
 
 def test_nothing_found_says_what_was_largest() -> None:
