@@ -79,20 +79,14 @@ def found_of(measured: Sequence[Measured], settings: Settings, attends: Attends)
             links[receiver] = tuple(_links(by[receiver], settings, attends))
             senders = (link.sender for link in links[receiver])
             waiting += [one for one in dict.fromkeys(senders) if one not in waiting]
-        elif goes_on(receiver, settings):
+        elif goes_on(receiver):
             frontier.append(receiver)
     return Found(links, tuple(frontier))
 
 
-def goes_on(receiver: Receiver, settings: Settings) -> bool:
-    """Whether anything that is searched can send to it: embeddings end every path."""
-    if receiver.is_root:
-        return True
-    kinds = {one.kind for one in receiver.components}
-    if "embeddings" in kinds:
-        return False
-    below = max(one.layer for one in receiver.components) > 0
-    return below or "embeddings" in settings.senders or "mlps" in kinds
+def goes_on(receiver: Receiver) -> bool:
+    """Whether anything can send to it: embeddings end every path."""
+    return all(one.kind != "embeddings" for one in receiver.components)
 
 
 def above(measured: Measured, settings: Settings) -> list[Effect]:

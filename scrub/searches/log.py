@@ -75,8 +75,9 @@ def step_lines(search: PathSearch, step: int) -> Iterator[str]:
 
 
 def _tried(measured: Measured) -> str:
-    count = len(measured.effects)
-    level = measured.effects[0].effect.confidence if measured.effects else 0.95
+    if not measured.effects:
+        return "no sender has a path to it"
+    count, level = len(measured.effects), measured.effects[0].effect.confidence
     said = f"{count:,} senders tried, each interval {percent(level)} (Bonferroni)"
     if measured.left_out:
         said += f"; {measured.left_out:,} have no such path"

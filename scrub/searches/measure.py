@@ -13,7 +13,7 @@ from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.searches.measured import Component, Effect, Measured, Receiver
 from scrub.searches.settings import Settings
-from scrub.sweeps.prepare import prepare_sweep
+from scrub.sweeps.prepare import prepare_sweep, written_upstream
 from scrub.sweeps.question import PreparedSweep, Question
 from scrub.sweeps.run import run_sweep
 from scrub.sweeps.senders import Named, Sender, range_of
@@ -51,6 +51,18 @@ def _senders(receiver: Receiver, every: tuple[Component, ...], graph: Graph) -> 
             yield Sender(
                 f"{one} into {port}" if port else str(one), routes, one.layer, head, one.kind
             )
+
+
+def reached(receiver: Receiver, settings: Settings, graph: Graph) -> bool:
+    """Whether any component that is searched has a path to a receiver below the root."""
+    starts = [cell for route in receiver.sites.routes for cell in route.cells]
+    upstream = written_upstream(graph, starts, settings.through)
+    return any(
+        cell in upstream
+        for one in components(settings, graph)
+        for route in one.routes(graph)
+        for cell in route.cells
+    )
 
 
 def prepared_sweep(

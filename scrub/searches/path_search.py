@@ -18,7 +18,7 @@ from scrub.runner.outputs import Outputs
 from scrub.runner.prepare import metrics_of
 from scrub.searches.attention import attention_targets
 from scrub.searches.found import ROOT, Found, Link, found_of, largest_left_out
-from scrub.searches.measure import components, measure, prepared_sweep
+from scrub.searches.measure import components, measure, prepared_sweep, reached
 from scrub.searches.measured import Attends, Measured
 from scrub.searches.settings import Settings, as_heads, check_heads, check_settings
 from scrub.stats.rounding import interval, percent
@@ -90,6 +90,9 @@ class PathSearch:
         if not frontier:
             return self
         receiver, context = frontier[0], self.context
+        if not receiver.is_root and not reached(receiver, self.settings, self.model.graph):
+            ends = Measured(receiver, (), self.measured[0].total)
+            return evolve(self, measured=(*self.measured, ends))
         sweep = prepared_sweep(
             self.seen, receiver, self.settings, self.metric, self.model.graph, context
         )

@@ -123,12 +123,6 @@ def test_groups_come_next_and_embeddings_end_a_path() -> None:
     assert found.heads == ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 
 
-def test_layer_0_is_searched_for_embeddings_only() -> None:
-    first = Measured(ROOT, (effect(head(0, 3), 0.5),), TOTAL)
-    assert found_of([first], SETTINGS, {}).frontier == (Receiver((head(0, 3),), "end"),)
-    assert found_of([first], evolve(SETTINGS, senders=("heads",)), {}).frontier == ()
-
-
 def test_what_no_link_leads_to_is_left_out() -> None:
     alone = found_of([TO_MOVERS], SETTINGS, ATTENDS)
     assert alone.frontier == (ROOT,)

@@ -217,3 +217,13 @@ def test_mlps_are_senders_where_paths_pass_none() -> None:
     search = start(senders="heads,mlps", through="none", at="end", smallest=0.03).step().step()
     kinds = {one.sender.kind for measured in search.measured for one in measured.effects}
     assert kinds == {"heads", "mlps"}
+
+
+def test_a_path_ends_where_nothing_can_send() -> None:
+    """Only embeddings send to heads of layer 0."""
+    found = start("ioi-shortcut", senders="heads", at="end").step().drop("1.0").step()
+    (_, last) = found.measured
+    assert str(last.receiver) == "head 0.3 at end"
+    assert last.effects == ()
+    assert found.finished
+    assert "2. to head 0.3 at end: no sender has a path to it\n" in found.log
