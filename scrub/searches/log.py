@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scrub.results.population import FAR_ABOVE
 from scrub.searches.found import Link, above, largest_left_out
 from scrub.searches.group_names import attended, group_name, placed_name
 from scrub.searches.measured import Effect, Measured
@@ -21,14 +22,14 @@ def opening(search: PathSearch) -> list[str]:
     """What is searched, on which rows, and by which criterion."""
     settings, options = search.settings, search.context.options
     done = "restored in the corrupted run" if settings.restore else "corrupted in the original run"
-    rows = search.seen.behaviour
+    rows = len(search.data)
     lines = [
-        f"{rows.name} on {search.model.name}: paths, from the output backwards, seed "
-        f"{options.seed}",
+        f"{search.item.behaviour.name} on {search.model.name}: paths, from the output backwards, "
+        f"seed {options.seed}",
         f"senders ({', '.join(settings.senders)}) are {done}, one at a time, on paths through "
         f"{settings.through}",
-        f"{options.samples:,} references from one half of the rows; the other half is held out, "
-        "for the hypothesis",
+        f"{options.samples:,} references from {rows:,} rows, one half; the other half is held "
+        "out, for the hypothesis",
         f"kept: effects on {search.metric.name} of {percent(settings.smallest)} of the total or "
         "more, of either sign, whose interval is away from zero",
     ]
@@ -38,6 +39,8 @@ def opening(search: PathSearch) -> list[str]:
     if settings.drop:
         heads = ", ".join(f"{layer}.{head}" for layer, head in settings.drop)
         lines.append(f"never kept: {heads}")
+    if options.samples > FAR_ABOVE * rows:
+        lines.append(f"intervals are about these {rows:,} rows alone, not about fresh ones")
     return lines
 
 

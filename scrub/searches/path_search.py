@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from attrs import evolve, field, frozen
 
+from scrub.data.dataset import Dataset
 from scrub.errors import UserError
-from scrub.hypothesis.arguments import Head
+from scrub.hypothesis.arguments import Head, several
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.hypothesis.held_out import searched
 from scrub.metrics import Metric
@@ -16,6 +19,7 @@ from scrub.runner.context import Context
 from scrub.runner.options import check_options
 from scrub.runner.outputs import Outputs
 from scrub.runner.prepare import metrics_of
+from scrub.runner.user_code import call_users
 from scrub.searches.attention import attention_targets
 from scrub.searches.found import ROOT, Found, Link, found_of, largest_left_out
 from scrub.searches.measure import components, measure, prepared_sweep, reached
@@ -47,6 +51,7 @@ class PathSearch:
         item: the behaviour, all of its rows.
         seen: the behaviour on the half of its rows that is searched.
         settings: the criterion, and how the user steers.
+        data: the rows that are searched.
         measured: the effects of all senders, of each receiver that was swept, in order.
         attends: what heads attend to.
     """
@@ -57,6 +62,7 @@ class PathSearch:
     context: Context
     model: Model
     metric: Metric
+    data: Dataset
     measured: tuple[Measured, ...] = ()
     attends: Attends = field(factory=dict)
 
@@ -248,20 +254,42 @@ def begin(item: CollectedBehaviour, settings: Settings, context: Context) -> Pat
     check_settings(settings)
     try:
         behaviour = searched(item.behaviour, seed=context.options.seed)
-        named = context.options.model if context.options.model is not None else item.model
+        name = context.options.model if context.options.model is not None else item.model
         seen = evolve(item, behaviour=behaviour)
         metric, *_ = metrics_of(behaviour.metric)
-        if named is None:
+        if name is None:
             raise UserError(
                 "It does not say which model it is about. Set MODEL in the file, or give model= "
                 "(--model on the command line)."
             )
-        model = context.session.describe(named)
+        model = context.session.describe(name)
         check_heads(settings, model)
         _check_components(settings, model)
+        data = context.session.data(behaviour.data, model)
+        root = call_users(behaviour.build, model, doing="Building it")
     except UserError as error:
         raise error.at(file=item.file, claim=item.behaviour.name) from error
-    return PathSearch(item, seen, settings, context, model, metric)
+    if settings.at == "each":
+        named = {spec for route in getattr(root, "routes", ()) for spec in route.at}
+        settings = evolve(settings, at=distinct_columns(data, named) or "all")
+    return PathSearch(item, seen, settings, context, model, metric, data)
+
+
+def distinct_columns(data: Dataset, first: Container[object]) -> tuple[str, ...]:
+    """The data's position columns without those that are another in every row.
+
+    A component that was tried at both would be found twice, at one place.
+
+    Args:
+        first: columns that are preferred to others.
+    """
+    preferred = sorted(data.positions, key=lambda name: name not in first)
+    left: list[str] = []
+    for name in preferred:
+        same = (np.array_equal(data.positions[name], data.positions[other]) for other in left)
+        if not any(same):
+            left.append(name)
+    return tuple(name for name in data.positions if name in left)
 
 
 def _check_components(settings: Settings, model: Model) -> None:
@@ -279,7 +307,5 @@ def _attends(sweep: PreparedSweep, model: Model, settings: Settings, context: Co
     """What all heads attend to, from wherever they are tried."""
     if "heads" not in settings.senders:
         return {}
-    columns = list(sweep.base.data.positions) if settings.at == "each" else []
-    listed = columns or [settings.at] if isinstance(settings.at, str) else list(settings.at)
-    places = [at for at in listed if at != "all"]
+    places = [at for at in several(settings.at) if at not in ("all", "each")]
     return attention_targets(sweep, model.all_heads(), places, context)

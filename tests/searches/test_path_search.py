@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from attrs import evolve
 from search_planted import found_edges, planted_edges, score
 
 import scrub
-from scrub import PathSearch, UserError, anything, heads, mlps
+from scrub import Dataset, PathSearch, UserError, anything, heads, mlps
 from scrub.datasets import ioi
 from scrub.hypothesis.held_out import searched
 from scrub.metrics import attention
@@ -20,7 +21,7 @@ from scrub.model.registry import EMBEDDED, describe
 from scrub.runner.session import Session
 from scrub.searches.log import log_lines
 from scrub.searches.measured import Receiver
-from scrub.searches.path_search import NothingFoundError
+from scrub.searches.path_search import NothingFoundError, distinct_columns
 from scrub.searches.state_file import state_as_json, with_state
 
 PROMPTS, SAMPLES = 200, 40
@@ -227,3 +228,12 @@ def test_a_path_ends_where_nothing_can_send() -> None:
     assert last.effects == ()
     assert found.finished
     assert "2. to head 0.3 at end: no sender has a path to it\n" in found.log
+
+
+def test_a_column_that_is_another_is_tried_once() -> None:
+    """The metric reads at `last`, so that it stays; `late` is another in one row."""
+    end = np.array([3, 4, 5])
+    positions = {"end": end, "late": np.array([3, 4, 4]), "last": end}
+    data = Dataset("d", {"tokens": np.zeros((3, 6), int)}, np.full(3, 6), positions=positions)
+    assert distinct_columns(data, {"last"}) == ("late", "last")
+    assert distinct_columns(data, {}) == ("end", "late")
