@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from scrub.data.dataset import Dataset
 from scrub.engine.passing import Region
-from scrub.hypothesis.positions import ALL, At, Spec
+from scrub.hypothesis.positions import At, Spec
 
 Mask = int
 """Positions in rows, as bits: those of the first layout, then those of the next."""

@@ -9,7 +9,7 @@ from attrs import evolve
 from scrub.checks.circuits import check_passed
 from scrub.checks.metrics import check_effect, check_metric
 from scrub.checks.paths import check_paths
-from scrub.checks.samplers import check_pools, input_problems, try_samplers
+from scrub.checks.samplers import check_pools, framed, input_problems, try_samplers
 from scrub.checks.virtual import check_virtual, frame_problems
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import BASELINE, Draws
@@ -83,10 +83,10 @@ def check(
             _brought(trial.node, trial.which, trial.drawn, graph, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
-    for node in tree.walk():
+    for node, frames in framed(tree, data):
         below = tuple(child for child in node.children if child.node.name not in nowhere)
         if node.node.name not in nowhere:
-            check_paths(evolve(node, children=below), graph, data, problems)
+            check_paths(evolve(node, children=below), graph, frames, problems)
     return tuple(problems.found)
 
 
