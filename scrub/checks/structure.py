@@ -34,7 +34,7 @@ from scrub.hypothesis.splits import (
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.metrics import Metric
 from scrub.model.graph import Graph
-from scrub.names import Cell
+from scrub.names import EMBED, POS_EMBED, Cell
 from scrub.printing import name_problem, printable
 from scrub.samplers import source_of
 from scrub.samplers.declarations import no_sampler, wrongly_declared
@@ -175,6 +175,11 @@ def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
     """What is wrong with a cell that the graph does not have, and the nearest that it has."""
     layers = sorted({site.layer for site in graph.sites.values() if site.layer is not None})
     name = cell.name
+    if cell.site == POS_EMBED and EMBED in graph.sites:
+        return (
+            "The model has no learned position embedding, which embeddings() stands for as well.",
+            "Claim token_embedding().",
+        )
     if layers and name.of_mlp and not graph.mlps:
         return f"There is no {cell}: the model has no MLPs.", "Claim heads, or the embeddings."
     if layers and name.layer is not None:
