@@ -26,7 +26,8 @@ from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
 from scrub.samplers import Exact, Fixed, Uncond
 from support import tiny_models
-from support.generator import Draft, Grower, random_dataset
+from support.generator import Draft, Grower
+from support.random_data import random_dataset
 from support.virtual_samplers import VirtualRows
 
 PARENTS = 30

@@ -39,7 +39,7 @@ from scrub.metrics import logit_diff
 from scrub.model.bridge import graph_of
 from support import tiny_models
 from support.bad_input import DATA, HEADER, refused
-from support.generator import random_dataset
+from support.random_data import random_dataset
 
 PLACE = (
     "Give the name of a position column, a whole number counted from the first token, several of "
