@@ -116,9 +116,9 @@ def find_command(
     from scrub.report.progress_bar import ProgressBar
     from scrub.runner.context import Context
     from scrub.runner.session import Session
-    from scrub.searches.hypothesis import check_save
     from scrub.searches.path_search import begin
     from scrub.searches.settings import SMALLEST, kinds_of, settings_of
+    from scrub.sweeps.save import check_beside
 
     settings = settings_of(
         senders=kinds_of(senders),
@@ -132,7 +132,7 @@ def find_command(
         merge=merge,
     )
     if save:
-        check_save(item.file, item.path, save, outputs.start)
+        check_beside(item, save, outputs.start)
     context = Context(Session(), options_of(**chosen), ProgressBar(0, quiet=False))
     search = _searched(begin(item, settings, context), outputs, fresh=fresh)
     return _finished(search, outputs, context)

@@ -17,14 +17,14 @@ from scrub.hypothesis.sites import Route
 from scrub.results.atomic_write import resolved, written_beside
 from scrub.runner.context import Context
 from scrub.runner.prepare import prepare
-from scrub.samplers import Agree, Fixed, Paired, Uncond, is_virtual
+from scrub.samplers import is_virtual
 from scrub.searches.found import ROOT, Link
 from scrub.searches.group_names import group_name, placed_name
 from scrub.searches.measured import Effect, Receiver
 from scrub.searches.path_search import PathSearch
 from scrub.stats.rounding import number
 from scrub.sweeps.code import LINE, Call, lines, sites_in_code
-from scrub.sweeps.hypothesis_file import OFFERED
+from scrub.sweeps.hypothesis_file import OFFERED, imports, shared_corruption
 from scrub.sweeps.run import origin_of
 from scrub.sweeps.sweep import Origin
 
@@ -123,19 +123,12 @@ def hypothesis_text(search: PathSearch) -> str:
     seed = search.context.options.seed
     return (
         f'"""{search.item.behaviour.name}: the paths that carry it, as a search found them."""\n\n'
-        f"{_import('scrub', [name for name in offered if name in used])}\n\n"
-        f"{_import(origin.module, sorted({origin.variable, *more}))}\n\n"
+        f"{imports('scrub', [name for name in offered if name in used])}\n\n"
+        f"{imports(origin.module, sorted({origin.variable, *more}))}\n\n"
         f"{HALF} = held_out({origin.variable}, seed={seed})"
         "  # the rows that were not searched\n\n\n"
         f"{body}\n"
     )
-
-
-def _import(module: str, names: Sequence[str]) -> str:
-    flat = f"from {module} import {', '.join(names)}"
-    if len(flat) <= LINE:
-        return flat
-    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
 
 
 def _check(search: PathSearch, origin: Origin) -> None:
@@ -246,17 +239,8 @@ def _corrupt(search: PathSearch) -> str:
     """The sampler in code: all nodes are computed on one corrupted input, however it is drawn."""
     corrupt = search.seen.behaviour.corrupt
     own = f"{HALF}.corrupt"
-    match corrupt:
-        case Uncond():
-            return 'Together("corrupted")'
-        case Agree(features=features, differ=()):
-            return (
-                f'Together("corrupted", [{", ".join(f"{name!r}" for name in features)}])'.replace(
-                    "'", '"'
-                )
-            )
-        case Paired() | Fixed():
-            return own
+    if found := shared_corruption(corrupt, own):
+        return found
     if is_virtual(corrupt):
         return own
     raise UserError(
@@ -264,21 +248,6 @@ def _corrupt(search: PathSearch) -> str:
         f"{type(corrupt).__name__} would draw one for each. Take Paired(…), Uncond() or Agree(…) "
         "as corrupt=."
     )
-
-
-def check_save(item_file: str, item_path: Path, given: Path, start: Path) -> None:
-    """Refuse a place from which the file could not import its behaviour, before anything runs.
-
-    Raises:
-        UserError: what to do instead.
-    """
-    if resolved(start / given) == item_path:
-        raise UserError(f"--save {given}: the behaviour itself stands there. Give another file.")
-    if resolved(start / given).parent != item_path.parent:
-        raise UserError(
-            f"--save {given}: the file takes its data from {item_file}, and finds it beside "
-            f"itself. Give {Path(item_file).with_name(given.name)}."
-        )
 
 
 def save_hypothesis(search: PathSearch, file: Path, context: Context) -> None:

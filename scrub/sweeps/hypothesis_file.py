@@ -6,6 +6,7 @@ import keyword
 import math
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -82,13 +83,14 @@ def hypothesis_text(sweep: Sweep, n: int | None = None, recovered: Interval | No
     held = tuple(sorted({sweep.origin.variable, *more}))
     return (
         f'"""{sweep.behaviour}: the senders that a sweep found strongest."""\n\n'
-        f"{_imports('scrub', imported)}\n\n"
-        f"{_imports(sweep.origin.module, held)}\n\n\n"
+        f"{imports('scrub', imported)}\n\n"
+        f"{imports(sweep.origin.module, held)}\n\n\n"
         f"{_remark(sweep, recovered)}{decorator}\n{function}\n"
     )
 
 
-def _imports(module: str, imported: tuple[str, ...]) -> str:
+def imports(module: str, imported: Sequence[str]) -> str:
+    """An import of these names, on one line or a line each."""
     flat = f"from {module} import {', '.join(imported)}"
     if len(flat) <= 100:
         return flat
@@ -208,7 +210,22 @@ def _corrupt(sweep: Sweep) -> str:
     own = f"{sweep.origin.variable}.corrupt"
     if not (sweep.receiver_routes and sweep.question.restore):
         return own
-    match sweep.corrupt:
+    if found := shared_corruption(sweep.corrupt, own):
+        return found
+    raise UserError(
+        "The receiver and the rest of the model are computed on one corrupted input, and "
+        f"{type(sweep.corrupt).__name__} would draw two. Take Paired(…), Uncond() or Agree(…) as "
+        "corrupt=, or corrupt the senders (--corrupt)."
+    )
+
+
+def shared_corruption(corrupt: Any, own: str) -> str:
+    """A sampler in code by which several nodes draw one corrupted input; "" where none is known.
+
+    Args:
+        own: the behaviour's sampler in code.
+    """
+    match corrupt:
         case Uncond():
             return 'Together("corrupted")'
         case Agree(features=features, differ=()):
@@ -216,11 +233,7 @@ def _corrupt(sweep: Sweep) -> str:
             return f'Together("corrupted", [{listed}])'
         case Paired() | Fixed():
             return own
-    raise UserError(
-        "The receiver and the rest of the model are computed on one corrupted input, and "
-        f"{type(sweep.corrupt).__name__} would draw two. Take Paired(…), Uncond() or Agree(…) as "
-        "corrupt=, or corrupt the senders (--corrupt)."
-    )
+    return ""
 
 
 def _says(sweep: Sweep, nodes: Sequence[Node]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scrub.errors import UserError
-from scrub.hypothesis.collect import definitions
+from scrub.hypothesis.collect import CollectedBehaviour, definitions
 from scrub.results.atomic_write import resolved, written_beside
 from scrub.runner.context import Context
 from scrub.runner.planned import plan_claim
@@ -23,12 +23,20 @@ def check_save(prepared: PreparedSweep, given: Path, start: Path) -> None:
     Raises:
         UserError: what to do instead.
     """
-    item = prepared.item
     if prepared.question.approximate:
         raise UserError(
             "--save and --approximate: first-order effects rank, they decide nothing. Leave one "
             "of them out."
         )
+    check_beside(prepared.item, given, start)
+
+
+def check_beside(item: CollectedBehaviour, given: Path, start: Path) -> None:
+    """Refuse a place from which a file could not import a behaviour.
+
+    Raises:
+        UserError: what to do instead.
+    """
     if resolved(start / given) == item.path:
         raise UserError(f"--save {given}: the behaviour itself stands there. Give another file.")
     if resolved(start / given).parent != item.path.parent:
