@@ -113,6 +113,15 @@ def test_attention_is_that_of_the_metric() -> None:
     assert known.share == pytest.approx(done.scores.original.mean(), abs=1e-5)
 
 
+def test_restored_it_finds_the_same_with_the_other_sign() -> None:
+    restored, corrupted = (start(restore=way, at="end").step() for way in (True, False))
+    assert restored.heads == corrupted.heads == ((3, 0), (3, 1))
+    assert (restored.frame["effect"] > 0).all()
+    assert (corrupted.frame["effect"] < 0).all()
+    assert (restored.frame["share"] > 0).all()
+    assert (corrupted.frame["share"] > 0).all()
+
+
 # A frozen state
 
 
