@@ -7,7 +7,7 @@ from scrub.engine.activations import ActivationCache
 from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
-from scrub.engine.family import released_after
+from scrub.engine.family import released_after, roots_together
 from scrub.engine.given_cost import given_flops
 from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
@@ -32,7 +32,7 @@ def family_cost(plan: FamilyPlan, width: int) -> Cost:
         flops=sum(step.flops for step in every) + (PLAIN + merged) * root.flops,
         held=peak_of(every, released_after(plan))
         + recent_bytes(plan, width)
-        + (PLAIN + 2) * root.made
+        + (PLAIN + 2 * roots_together(plan)) * root.made
         + root.besides,
     )
 
@@ -95,6 +95,7 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     size = samples.stop - samples.start
     held = PLAIN * root.made * size + recent_bytes(plan, width) * size
     last = root.made * max(scrubbed)
+    together = (2 * roots_together(plan) - 1) * root.made * size
     stored = by_dataset(inputs.values())
     given = [one for one in given_rows(first, inputs) if not is_mean(one[0])]
     return ChunkCost(
@@ -104,7 +105,7 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + sum(merged)),
         peak=held
         + max(
-            peak_of(every, released_after(plan)) + root.made * size + last,
+            peak_of(every, released_after(plan)) + together + last,
             (root.made + root.besides) * max(plain),
         ),
     )
