@@ -7,6 +7,7 @@ flop counter does. Bytes are those of tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Set
+from math import ceil
 
 from attrs import frozen
 
@@ -23,6 +24,7 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.writes import WORTH, may_be_apart
 from scrub.hypothesis.sites import ALL, At
 from scrub.model.forward import last_readers, needed, reads
 from scrub.model.graph import Graph, Port, Site
@@ -115,6 +117,8 @@ def held_by_pass(graph: Graph, names: Set[str], width: int) -> int:
 
 Longest = Callable[[Range, Variable, str], int]
 """(range, frame, site or stream) → how many positions the range has in some inputs, at most."""
+Share = Callable[[Patch, StreamStep], float | None]
+"""What share of the samples' values a patch writes: 1 where it writes each; None: not known."""
 
 
 def each_step(plan: Plan, width: int) -> list[StepCost]:
@@ -126,9 +130,11 @@ def each_step(plan: Plan, width: int) -> list[StepCost]:
     return [one_step(plan, width, step, whole) for step in plan.steps]
 
 
-def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> StepCost:
+def one_step(
+    plan: Plan, width: int, step: Step, longest: Longest, share: Share = lambda patch, step: None
+) -> StepCost:
     """The cost of one step of a plan, computed once for inputs whose ranges have these lengths."""
-    return _StepEstimate(plan, width, longest, step).cost()
+    return _StepEstimate(plan, width, longest, share, step).cost()
 
 
 def read_root(plan: Plan, width: int) -> StepCost:
@@ -179,6 +185,7 @@ class _StepEstimate:
     plan: Plan
     width: int
     longest: Longest
+    share: Share
     step: Step
 
     @property
@@ -278,8 +285,13 @@ class _StepEstimate:
         places = self._places(named, patch.site)
         elements = self._size(patch.site, named, heads)
         written = self._places(named, step.stream) * self.graph.streams[step.stream].size
-        flops = places * heads * site.write_flops + sum(flops for flops, _ in found)
-        return flops, sum(held for _, held in found) + elements + (written if site.write else 0)
+        share = self.share(patch, step)
+        flops = round((share or 1) * places * heads * site.write_flops)
+        held = sum(held for _, held in found) + elements
+        if may_be_apart(self.graph, patch) and share != 1:
+            apart = ceil((share or WORTH) * (elements + written))
+            held = apart if share else max(held, apart)
+        return flops + sum(flops for flops, _ in found), held + (written if site.write else 0)
 
     def _places(self, at: Positions, name: str) -> int:
         if isinstance(at, Range):

@@ -33,12 +33,15 @@ from scrub.engine.sharing import (
     drawn_inputs,
 )
 from scrub.engine.steps import (
+    Patch,
     Plan,
     SiteStep,
     Step,
+    StreamStep,
     Variable,
 )
 from scrub.engine.virtual import given_rows, is_mean
+from scrub.engine.writes import written_apart
 
 CHUNKS = 8
 """Chunks that are looked at; the others are like them, since samples are drawn independently."""
@@ -185,5 +188,9 @@ def _cost_of(step: Step, plan: Plan, frames: Frames, samples: np.ndarray) -> Ste
     def longest(at: Range, frame: Variable, name: str) -> int:
         return int(frames.lengths(frame, name, at)[samples].max())
 
-    one, count = one_step(plan, frames.width, step, longest), len(samples)
+    def share(patch: Patch, step: StreamStep) -> float:
+        apart = written_apart(plan.graph, frames, patch, step, samples)
+        return 1 if apart is None else len(apart.rows) / apart.entry[..., 0].numel()
+
+    one, count = one_step(plan, frames.width, step, longest, share), len(samples)
     return StepCost(one.flops * count, one.made * count, one.besides * count)
