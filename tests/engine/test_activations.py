@@ -37,9 +37,16 @@ def test_only_what_is_named_stays() -> None:
     cache.store.evict_all_but({id(first)}, {GRAPH.values["twice"]})
     assert cache.store.held() == each
     cache.fill(rows(first, 5, 1), 1, ["x", "twice"])
-    for name, factor in (("x", 1), ("twice", 2)):
-        found = cache.get(name, rows(first, 5, 2, 1), 1, None, (None,))
-        assert found.flatten().tolist() == [factor * row for row in (5, 2, 1)]
+    for name, factor, which in (("x", 1, (5, 1)), ("twice", 2, (5, 2, 1))):
+        found = cache.get(name, rows(first, *which), 1, None, (None,))
+        assert found.flatten().tolist() == [factor * row for row in which]
+
+
+def test_what_was_not_computed_of_a_row_is_not_read() -> None:
+    cache, dataset = ActivationCache(GRAPH), data("rows")
+    cache.fill(rows(dataset, 1, 2), 1, ["twice"])
+    with pytest.raises(AssertionError, match="was not computed"):
+        cache.get("twice", rows(dataset, 1, 3), 1, None, (None,))
 
 
 def test_memory_is_used_again_by_more_rows_and_by_fewer() -> None:
