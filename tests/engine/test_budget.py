@@ -24,9 +24,7 @@ sizes = st.integers(1, 10_000)
 
 def fit(memory: int, *, samples: int = 100, rows: int = 50, held: int = 0) -> Budget:
     alone = rows * ROW
-    return budget(
-        COST, samples=samples, rows=rows, cached=held + alone, alone=alone, memory=memory
-    )
+    return budget(COST, samples=samples, rows=rows, cached=held + alone, alone=alone, memory=memory)
 
 
 @given(memory=st.integers(10**5, 10**9), samples=sizes, rows=sizes, held=st.integers(0, 10**8))

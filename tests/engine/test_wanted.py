@@ -12,18 +12,20 @@ import scrub.engine.activations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle.engines import graph_of_case, within
-from scrub import Correspondence, Dataset, Exact, InterpNode, Uncond, site
+from scrub import Correspondence, Dataset, Exact, InterpNode, Uncond, anything, site
 from scrub.data.dataset import Rows
 from scrub.draw import Draws, draw
 from scrub.engine.activations import ActivationCache
 from scrub.engine.execute import execute
 from scrub.engine.family import execute_family, plan_family
 from scrub.engine.plan import plan
-from scrub.engine.steps import Plan
+from scrub.engine.sharing import BASELINE, REFERENCE
+from scrub.engine.steps import Plan, Variable
 from scrub.engine.virtual import values_held
 from scrub.engine.wanted import forward_passes, wanted_rows
 from scrub.hypothesis.tree import treeify
 from scrub.model.arithmetic import graph, node, source
+from support.families import random_family
 from support.generator import Case, numbered_case, random_hypotheses
 
 laws = settings(
@@ -86,18 +88,28 @@ def test_what_all_inputs_read_together_is_too_much_for_each() -> None:
     assert max(found) > 0
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_nothing_can_be_left_out_of_what_an_input_reads(seed: int) -> None:
-    """The other mutant: a site is forgotten, of one input."""
-    case = numbered_case(seed)
-    tree = treeify(case.correspondence)
-    draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
-    planned = plan(tree, graph_of_case(case))
-    index = {v: rows for (rows, _), v in zip([], [], strict=True)}
-    assert not index
-    for variable, names in planned.reads.items():
-        alone = {v: n for v, n in planned.reads.items() if v == variable}
-        assert names == alone[variable]
+def test_nothing_can_be_left_out_of_what_inputs_read() -> None:
+    """The other mutant: a site or stream is forgotten."""
+    for case in map(numbered_case, range(6)):
+        tree = treeify(case.correspondence)
+        draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
+        planned = plan(tree, graph_of_case(case))
+        for name in sorted(values_held(planned)):
+            reads = {variable: names - {name} for variable, names in planned.reads.items()}
+            with pytest.raises((AssertionError, KeyError)):
+                unread(evolve(planned, reads=reads), draws)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_family_keeps_what_some_member_reads(seed: int) -> None:
+    family = random_family(seed)
+    planned = plan_family(family.trees, graph_of_case(family.case))
+    cache = ActivationCache(planned.graph)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        looked = Looked(monkeypatch)
+        for outputs in execute_family(planned, family.draws(), cache, within(1000)):
+            list(outputs.members)
+        assert looked.unread(cache) == 0
 
 
 # By hand
@@ -110,3 +122,70 @@ GRAPH = graph(
     node("out", lambda p: p, p="sum"),
 )
 DATA = Dataset("data", {"x": np.arange(6.0), "y": 10 * np.arange(6.0)}, [1] * 6)
+ROOT, LEAF = ("root",), ("root", "leaf")
+
+
+def test_each_row_has_the_union_of_what_the_inputs_that_drew_it_read() -> None:
+    root = InterpNode("root", Exact(), other=Uncond())
+    tree = treeify(
+        Correspondence(
+            {root: site("out"), root.child("leaf", Uncond()): site("twice", through=anything)}
+        )
+    )
+    planned = plan(tree, GRAPH)
+    other, own = Variable(ROOT, "other"), Variable(LEAF, "own")
+    assert planned.reads == {
+        REFERENCE: {"out"},
+        BASELINE: {"out"},
+        other: {"twice", "sum", "sum.a", "sum.b", "out.p"},
+        own: {"twice"},
+    }
+    drawn = {REFERENCE: [0, 1], BASELINE: [1, 2], other: [2, 3], own: [3, 4]}
+    inputs = {variable: Rows(DATA, np.array(rows)) for variable, rows in drawn.items()}
+    kept: dict[int, set[str]] = {}
+    for rows, names in wanted_rows(planned, inputs):
+        for row in rows.index.tolist():
+            assert kept.setdefault(row, set()).isdisjoint(names)
+            kept[row] |= names
+    of_other = {"twice", "sum", "sum.a", "sum.b", "out.p"}
+    assert kept == {0: {"out"}, 1: {"out"}, 2: of_other | {"out"}, 3: of_other, 4: {"twice"}}
+
+
+def mask(*rows: int) -> np.ndarray:
+    return np.isin(np.arange(6), rows)
+
+
+def test_rows_that_know_the_same_go_together() -> None:
+    lacking, known = {"out": mask(0, 1, 2)}, {"twice": mask(0, 2, 5)}
+    found = forward_passes(GRAPH, lacking, known, 2)
+    assert {(tuple(one.at), one.names, one.known) for one in found} == {
+        ((0, 2), frozenset({"out"}), frozenset({"twice"})),
+        ((1,), frozenset({"out"}), frozenset()),
+    }
+
+
+def test_few_rows_join_others_and_start_from_what_all_of_them_know() -> None:
+    lacking, known = {"out": mask(0, 1, 2), "twice": mask(4)}, {"twice": mask(0, 2, 5)}
+    (found,) = forward_passes(GRAPH, lacking, known, 20)
+    assert sorted(found.at) == [0, 1, 2, 4]
+    assert found.names == {"out", "twice"}
+    assert found.known == frozenset()
+
+
+masks = st.lists(st.booleans(), min_size=30, max_size=30).map(np.array)
+
+
+@laws
+@given(lacking=st.tuples(masks, masks), known=st.tuples(masks, masks), at_once=st.integers(1, 40))
+def test_every_row_is_in_one_pass_that_computes_what_it_lacks(
+    lacking: tuple[np.ndarray, ...], known: tuple[np.ndarray, ...], at_once: int
+) -> None:
+    have = {"twice": known[0] & ~lacking[0], "sum": known[1]}
+    lack = {"twice": lacking[0], "out": lacking[1]}
+    found = forward_passes(GRAPH, lack, have, at_once)
+    rows = sorted(row for one in found for row in one.at)
+    assert rows == np.flatnonzero(lacking[0] | lacking[1]).tolist()
+    for one in found:
+        assert len(one.at) <= at_once
+        assert {name for name, which in lack.items() if which[one.at].any()} == one.names
+        assert all(have[name][one.at].all() for name in one.known)
