@@ -23,6 +23,7 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.virtual import kept_of_inputs
 from scrub.hypothesis.sites import ALL, At
 from scrub.model.forward import last_readers, needed, reads
 from scrub.model.graph import Graph, Port, Site
@@ -81,7 +82,7 @@ def _cost(plan: Plan, width: int) -> Cost:
 def with_rows(plan: Plan, width: int, *, flops: int, held: int) -> Cost:
     """The cost of plain values, beside operations and bytes per sample that are known."""
     graph = plan.graph
-    inputs = {v: names for v, names in plan.reads.items() if v not in plan.virtual}
+    inputs = kept_of_inputs(plan)
     return Cost(
         flops=flops,
         bytes=held,

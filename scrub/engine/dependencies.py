@@ -19,8 +19,6 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.hypothesis.sites import ALL
-from scrub.model.forward import stored_sources
-from scrub.model.graph import Graph
 
 
 def sources(step: Step) -> list[Source]:
@@ -58,27 +56,20 @@ def find_needs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 def list_reads(
     steps: tuple[Step, ...],
     results: Sequence[Result],
-    graph: Graph,
     *,
     before: Source | None,
     virtual: Set[Variable],
 ) -> dict[Variable, frozenset[str]]:
     """Of each drawn input, the sites and streams whose plain values steps or results read.
 
-    Of an input those that are stored, from which the others are recomputed; of a virtual row these
-    themselves, since each of its values is given (see `scrub.engine.virtual`).
-
-    Law: with these in the activation cache nothing else of the plain model is computed, and each of
-    them is read.
+    Law: with these in the activation cache, or with those that are stored and that they are
+    recomputed from, nothing else of the plain model is computed; and each of them is read.
     """
     found: dict[Variable, set[str]] = {}
     for lookup in _lookups(steps, results, before):
         if lookup.is_plain(steps, virtual):
             found.setdefault(lookup.source.frame, set()).add(lookup.name)
-    return {
-        frame: frozenset(names) if frame in virtual else stored_sources(graph, names)
-        for frame, names in found.items()
-    }
+    return {frame: frozenset(names) for frame, names in found.items()}
 
 
 @frozen

@@ -79,7 +79,7 @@ def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -
     other = Source(Variable(trees[0].path, "other"))
     before = None if all(tree.is_leaf for tree in trees) else other
     virtual = frozenset[Variable]().union(*map(virtual_inputs, trees))
-    reads = list_reads(steps, results, graph, before=before, virtual=virtual)
+    reads = list_reads(steps, results, before=before, virtual=virtual)
     return FamilyPlan(
         tuple(
             Plan(graph, tree, steps, result, reads, before, virtual)

@@ -35,5 +35,5 @@ def plan(tree: Tree, graph: Graph, *, columns: bool = False, before: bool = Fals
     steps = find_needs(steps)
     other = Source(Variable(tree.path, "other")) if before else None
     virtual = virtual_inputs(tree)
-    reads = list_reads(steps, [result], graph, before=other, virtual=virtual)
+    reads = list_reads(steps, [result], before=other, virtual=virtual)
     return Plan(graph, tree, steps, result, reads, other, virtual)

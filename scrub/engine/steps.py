@@ -143,8 +143,7 @@ class Plan:
     Attributes:
         steps: in an order in which each reads only those before it.
         result: where the scrubbed root is found; `original` and `baseline` are plain.
-        reads: of each drawn input, the sites and streams whose plain values are read; of inputs
-            those from which they are, where they are not stored.
+        reads: of each drawn input, the sites and streams whose plain values are read.
         before: where the root's plain value on its other input is found; None: not asked for.
         virtual: the inputs that are virtual rows.
         costs: by the width of rows, once `scrub.engine.cost.cost` was asked.

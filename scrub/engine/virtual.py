@@ -16,6 +16,7 @@ from scrub.data.virtual import Averages
 from scrub.engine.activation_store import identity_of
 from scrub.engine.steps import Plan, Variable
 from scrub.hypothesis.tree import Tree
+from scrub.model.forward import stored_sources
 from scrub.samplers import Zero, is_virtual
 
 
@@ -38,9 +39,19 @@ def root_is_given(tree: Tree) -> bool:
     return is_virtual(tree.node.sampler) if tree.is_leaf else isinstance(tree.node.other, Zero)
 
 
+def kept_of_inputs(plan: Plan) -> dict[Variable, frozenset[str]]:
+    """The sites and streams that are stored of each input, from which all that is read is found."""
+    return {
+        variable: stored_sources(plan.graph, names)
+        for variable, names in plan.reads.items()
+        if variable not in plan.virtual
+    }
+
+
 def values_held(plan: Plan) -> frozenset[str]:
     """The sites and streams that a run keeps, of inputs or of virtual rows."""
-    return frozenset[str]().union(*plan.reads.values())
+    given = (names for variable, names in plan.reads.items() if variable in plan.virtual)
+    return frozenset[str]().union(*kept_of_inputs(plan).values(), *given)
 
 
 Given = tuple[Rows, frozenset[str]]

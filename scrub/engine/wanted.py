@@ -16,7 +16,7 @@ from scrub.data.dataset import Rows
 from scrub.engine.alignment import group_by_length
 from scrub.engine.sharing import by_dataset
 from scrub.engine.steps import Plan, Variable
-from scrub.model.forward import needed, reads
+from scrub.model.forward import needed, reads, stored_sources
 from scrub.model.graph import Graph
 
 Wanted = tuple[Rows, frozenset[str]]
@@ -49,7 +49,7 @@ def wanted_rows(plan: Plan, inputs: Mapping[Variable, Rows]) -> list[Wanted]:
     for variable in sorted(plan.reads.keys() & inputs.keys()):
         data = inputs[variable].data
         if data.given is None:
-            for name in plan.reads[variable]:
+            for name in stored_sources(plan.graph, plan.reads[variable]):
                 readers.setdefault((id(data), name), []).append(variable)
     together: dict[tuple[Variable, ...], set[str]] = {}
     for (_, name), variables in readers.items():

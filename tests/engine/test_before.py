@@ -35,10 +35,7 @@ def outputs(planned: Plan, draws: Draws) -> Outputs:
 
 def read_before(planned: Plan, before: Source) -> Plan:
     """The plan that takes the root before anything was swapped from this source."""
-    virtual = planned.virtual
-    reads = list_reads(
-        planned.steps, [planned.result], planned.graph, before=before, virtual=virtual
-    )
+    reads = list_reads(planned.steps, [planned.result], before=before, virtual=planned.virtual)
     return evolve(planned, before=before, reads=reads)
 
 

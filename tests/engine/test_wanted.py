@@ -21,7 +21,7 @@ from scrub.engine.family import execute_family, plan_family
 from scrub.engine.plan import plan
 from scrub.engine.sharing import BASELINE, REFERENCE
 from scrub.engine.steps import Plan, Variable
-from scrub.engine.virtual import values_held
+from scrub.engine.virtual import kept_of_inputs, values_held
 from scrub.engine.wanted import forward_passes, wanted_rows
 from scrub.hypothesis.tree import treeify
 from scrub.model.arithmetic import graph, node, source
