@@ -95,7 +95,7 @@ def test_nothing_can_be_left_out_of_what_inputs_read() -> None:
         draws = draw(tree, case.data, samples=case.samples, seed=case.seed)
         planned = plan(tree, graph_of_case(case))
         for name in sorted(values_held(planned)):
-            kept = planned.reads | kept_of_inputs(planned)
+            kept = {**planned.reads, **kept_of_inputs(planned)}
             reads = {variable: names - {name} for variable, names in kept.items()}
             with pytest.raises((AssertionError, KeyError)):
                 unread(evolve(planned, reads=reads), draws)
