@@ -2,8 +2,8 @@
 
     python benchmarks/rows.py [--claim NAME] [--model NAME|DIR] [--samples N]
 
-`exp_4` of the paren balancer reads 57 inputs a sample, drawn from 100,000 strings. Of 42 of them one
-stream is read, and only that is kept of their rows.
+`exp_4` of the paren balancer reads 57 inputs a sample, drawn from 100,000 strings. Of 42 of them
+one stream is read, and only that is kept of their rows.
 """
 
 from __future__ import annotations
