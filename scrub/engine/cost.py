@@ -24,6 +24,7 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.virtual import kept_of_inputs
 from scrub.engine.writes import WORTH, may_be_apart
 from scrub.hypothesis.sites import ALL, At
 from scrub.model.forward import last_readers, needed, reads
@@ -52,15 +53,13 @@ class Cost:
     Attributes:
         flops: operations per sample, for what scrubbing changes and for the root's plain values.
         bytes: per sample, for the values of one chunk.
-        row_flops: operations per distinct row, for the plain model.
-        row_bytes: per distinct row, for the plain values that are kept.
+        drawn_bytes: per sample, for the plain values that are kept of the inputs that it drew.
         forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
     """
 
     flops: int
     bytes: int
-    row_flops: int
-    row_bytes: int
+    drawn_bytes: int
     forward_bytes: int
 
 
@@ -85,19 +84,13 @@ def _cost(plan: Plan, width: int) -> Cost:
 def with_rows(plan: Plan, width: int, *, flops: int, held: int) -> Cost:
     """The cost of plain values, beside operations and bytes per sample that are known."""
     graph = plan.graph
+    inputs = kept_of_inputs(plan)
     return Cost(
         flops=flops,
         bytes=held,
-        row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
-        row_bytes=sum(row_bytes(plan, width).values()),
-        forward_bytes=graph.dtype.itemsize * _forward(graph, plan.plain, width),
+        drawn_bytes=sum(value_bytes(graph, names, width) for names in inputs.values()),
+        forward_bytes=held_by_pass(graph, frozenset[str]().union(*inputs.values()), width),
     )
-
-
-def row_bytes(plan: Plan, width: int) -> dict[str, int]:
-    """Bytes per row of each site and stream whose plain values are kept."""
-    size = plan.graph.dtype.itemsize
-    return {name: size * _elements(name, plan.graph, width) for name in plan.plain}
 
 
 def value_bytes(graph: Graph, names: Iterable[str], width: int) -> int:

@@ -17,7 +17,7 @@ from scrub.draw import Draws
 from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget
 from scrub.engine.compute import compute_step
-from scrub.engine.dependencies import find_needs, list_plain_values, sources
+from scrub.engine.dependencies import find_needs, list_reads, sources
 from scrub.engine.execute import chunks, read_root
 from scrub.engine.lookup import Chunk, Recent
 from scrub.engine.lower import lower
@@ -87,13 +87,13 @@ def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -
     ]
     steps, results = merge_steps(narrowed)
     steps = find_needs(steps)
-    plain = list_plain_values(steps, results[0], graph)
     other = Source(Variable(trees[0].path, "other"))
     before = None if all(tree.is_leaf for tree in trees) else other
     virtual = frozenset[Variable]().union(*map(virtual_inputs, trees))
+    reads = list_reads(steps, results, before=before, virtual=virtual)
     return FamilyPlan(
         tuple(
-            Plan(graph, tree, steps, result, plain, before, virtual)
+            Plan(graph, tree, steps, result, reads, before, virtual)
             for tree, result in zip(trees, results, strict=True)
         )
     )

@@ -8,12 +8,10 @@ from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
 from scrub.engine.family import released_after, roots_together
-from scrub.engine.given_cost import given_flops
 from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
-from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, drawn_inputs
 from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
-from scrub.engine.virtual import given_rows, is_mean
 
 PLAIN = 3
 """Plain roots: original, baseline and before."""
@@ -96,12 +94,8 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     held = PLAIN * root.made * size + recent_bytes(plan, width) * size
     last = root.made * max(scrubbed)
     together = (2 * roots_together(plan) - 1) * root.made * size
-    stored = by_dataset(inputs.values())
-    given = [one for one in given_rows(first, inputs) if not is_mean(one[0])]
     return ChunkCost(
         samples=size,
-        rows=sum(len(rows) for rows in stored),
-        given_flops=given_flops(first, given, stored, width, within.forward),
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + sum(merged)),
         peak=held
         + max(
