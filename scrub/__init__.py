@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scrub.hypothesis.circuit import Circuit, edge
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
+    from scrub.hypothesis.not_applicable import not_applicable
     from scrub.hypothesis.residual import residual
     from scrub.hypothesis.sites import (
         anything,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from scrub.model.families import register_family
     from scrub.results.comparison import Comparison, compare
+    from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
     from scrub.runner.session import Session
     from scrub.samplers import (
@@ -85,10 +87,12 @@ _HOME = {
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
     "scrub.model.families": "register_family",
+    "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
+    "scrub.hypothesis.not_applicable": "not_applicable",
     "scrub.hypothesis.residual": "residual",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
@@ -111,6 +115,7 @@ __all__ = [
     "Explanation",
     "Fixed",
     "Generate",
+    "Inapplicable",
     "Input",
     "InterpNode",
     "Mean",
@@ -147,6 +152,7 @@ __all__ = [
     "mlps",
     "neurons",
     "none",
+    "not_applicable",
     "output",
     "patch",
     "position_embedding",
