@@ -51,14 +51,15 @@ def prompts(
     prefixes: int = 0,
     templates: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
+    pause: str = "",
 ) -> Recipe:
     """Random prompts, made once the model's tokenizer is known.
 
     Every choice (template, order, names, object, place, prefix) is uniform and independent of the
     others. Laws: the same arguments give the same table; row i does not depend on `n`; of two
-    recipes that differ in `kind` (or `order`, or `prefixes`) alone, the rows differ in S2 (or which
-    name comes first, or the prefix) alone. Names that are not one token in the tokenizer are left
-    out.
+    recipes that differ in `kind` (or `order`, `prefixes`, `pause`) alone, the rows differ in S2 (or
+    which name comes first, the prefix, the pause) alone. Names that are not one token in the
+    tokenizer are left out.
 
     The dataset, row by row:
 
@@ -82,6 +83,8 @@ def prompts(
             positions move; each row draws a length from 0 to `prefixes`.
         templates: indices of the templates to draw from (default: all of `TEMPLATES`).
         names: the names to draw from (default: `NAMES`).
+        pause: words that stand before the clause of S2 in every prompt, such as "late in the
+            evening": both names are so much further from S2 and END, and nothing else moves.
 
     Raises:
         UserError: an argument is not one of the above; or, when the recipe is made, too few names
@@ -106,9 +109,14 @@ def prompts(
         if not isinstance(index, Integral) or not 0 <= index < len(TEMPLATES):
             hint = f"Templates are numbered 0 to {len(TEMPLATES) - 1}."
             problems.add(f"ioi.prompts: there is no template {index}.", hint)
+    if not isinstance(pause, str) or not re.fullmatch(r"(\w+( \w+)*)?", pause):
+        hint = 'Give words with a space between each, such as "late in the evening".'
+        problems.add(f"ioi.prompts: pause is {printed(pause)}.", hint)
     problems.refuse()
     arguments = {"n": int(n), "order": order, "kind": kind, "seed": int(seed)}
     arguments |= {"prefixes": int(prefixes), "templates": chosen, "names": people, "flips": ()}
+    if pause:
+        arguments["pause"] = pause
     return _recipe(arguments)
 
 
@@ -209,8 +217,11 @@ def _recipe(arguments: dict[str, Any]) -> Recipe:
     return Recipe(_name(**arguments), _make, arguments)
 
 
-def _name(n: int, order: str, kind: str, seed: int, flips: Iterable[str], **_: Any) -> str:
+def _name(
+    n: int, order: str, kind: str, seed: int, flips: Iterable[str], pause: str = "", **_: Any
+) -> str:
     about = [f"{n} {kind} prompts", f"{order} order", f"seed {seed}"]
+    about += [f'"{pause}" before S2'] if pause else []
     return ", ".join([*about, *(f"{what} flipped" for what in flips)])
 
 
@@ -239,6 +250,7 @@ def _make(
     templates: tuple[int, ...],
     names: tuple[str, ...],
     flips: tuple[Flip, ...],
+    pause: str = "",
 ) -> Dataset:
     pieces = Pieces(tokenizer)
     people = one_token(pieces, names, _names_needed(kind, flips))
@@ -262,7 +274,8 @@ def _make(
     )
     for depth, what in enumerate(flips):
         table = _flipped(table, what, len(people), uniform(f"flip {depth} {what}"))
-    return _tokenized(_name(n, order, kind, seed, flips), table, people, pieces)
+    called = _name(n, order, kind, seed, flips, pause)
+    return _tokenized(called, table, people, pieces, pause)
 
 
 def _uniform(seed: int, purpose: str, n: int) -> np.ndarray:
@@ -317,8 +330,17 @@ def _lowered(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def _tokenized(name: str, table: _Table, people: list[str], pieces: Pieces) -> Dataset:
-    split = [re.split(r"( \{\w+\})", template) for template in TEMPLATES]
+def _paused(template: str, pause: str) -> str:
+    """A template with a pause before the clause of {S}, which a comma opens in all of them."""
+    before, name, after = template.partition(" {S}")
+    clause, comma, joined = before.rpartition(",")
+    return f"{clause} {pause}{comma}{joined}{name}{after}" if pause else template
+
+
+def _tokenized(
+    name: str, table: _Table, people: list[str], pieces: Pieces, pause: str = ""
+) -> Dataset:
+    split = [re.split(r"( \{\w+\})", _paused(template, pause)) for template in TEMPLATES]
     rows: list[list[int]] = []
     places: dict[str, list[int]] = {key: [] for key in ("start", "A", "B", "S")}
     for i, template in enumerate(table.template):
