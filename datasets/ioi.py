@@ -83,8 +83,8 @@ def prompts(
             positions move; each row draws a length from 0 to `prefixes`.
         templates: indices of the templates to draw from (default: all of `TEMPLATES`).
         names: the names to draw from (default: `NAMES`).
-        pause: words that stand before the clause of S2 in every prompt, such as "late in the
-            evening": both names are so much further from S2 and END, and nothing else moves.
+        pause: words that stand before the clause of S2 in every prompt, such as "on a warm
+            day": both names are so much further from S2 and END, and nothing else moves.
 
     Raises:
         UserError: an argument is not one of the above; or, when the recipe is made, too few names
@@ -110,7 +110,7 @@ def prompts(
             hint = f"Templates are numbered 0 to {len(TEMPLATES) - 1}."
             problems.add(f"ioi.prompts: there is no template {index}.", hint)
     if not isinstance(pause, str) or not re.fullmatch(r"(\w+( \w+)*)?", pause):
-        hint = 'Give words with a space between each, such as "late in the evening".'
+        hint = 'Give words with a space between each, such as "on a warm day".'
         problems.add(f"ioi.prompts: pause is {printed(pause)}.", hint)
     problems.refuse()
     arguments = {"n": int(n), "order": order, "kind": kind, "seed": int(seed)}

@@ -59,7 +59,7 @@ def sequences(
         problems.append(f"repeats.sequences: of is {printed(of)}. Give a list of words.")
     if problems:
         raise UserError(*problems)
-    words = int(of) if isinstance(of, Integral) else tuple(dict.fromkeys(of))
+    words = of if isinstance(of, int) else tuple(dict.fromkeys(of))
     about = "tokens" if isinstance(words, int) else f"words, of {len(words)}"
     which = "one of them twice" if repeated else "none of them twice"
     arguments = {"n": int(n), "of": words, "length": int(length), "seed": int(seed)}
@@ -79,8 +79,7 @@ def _make(
 ) -> Dataset:
     known = _tokens(tokenizer, of, length + 1)
     random = np.random.Generator(np.random.PCG64(seed))
-    chosen = random.random((n, len(known))).argpartition(length, axis=1)[:, : length + 1]
-    chosen = random.permuted(chosen, axis=1)
+    chosen = np.stack([random.choice(len(known), length + 1, replace=False) for _ in range(n)])
     distance = random.integers(NEAREST, length, n)
     first = random.integers(0, length - distance)
     second = first + distance

@@ -207,12 +207,12 @@ def alike_without_duplication(model):
 
 def random_tokens(model, *, repeated: bool = True):
     size = model.tokenizer.backend.get_vocab_size(with_added_tokens=False)
-    return repeats.sequences(300, size, repeated=repeated).make(model.tokenizer)
+    return repeats.sequences(1_000, size, repeated=repeated).make(model.tokenizer)
 
 
 def common_words(model, *, repeated: bool = True):
     words = [*ioi.OBJECTS, *ioi.PLACES]
-    return repeats.sequences(300, words, repeated=repeated).make(model.tokenizer)
+    return repeats.sequences(1_000, words, repeated=repeated).make(model.tokenizer)
 
 
 def repeating(model, name: str, data):
@@ -230,7 +230,7 @@ def repeating(model, name: str, data):
 
 
 def names(model, *, repeated: bool = True):
-    return repeats.sequences(300, ioi.NAMES, repeated=repeated).make(model.tokenizer)
+    return repeats.sequences(1_000, ioi.NAMES, repeated=repeated).make(model.tokenizer)
 
 
 @claim(data=random_tokens, expect=refuted(attends(to="first", share=MOST)))

@@ -16,7 +16,7 @@ from scrub.datasets import ioi
 
 MODEL = "ioi-planted"
 
-PAUSE = "late in the evening"
+PAUSE = "on a warm day"
 LATER = ioi.prompts(1_000, seed=0, pause=PAUSE)
 """`PROMPTS`, but that both names stand four tokens further before END."""
 PREFIXED = ioi.prompts(1_000, seed=0, prefixes=12)
@@ -26,8 +26,7 @@ PREFIXED = ioi.prompts(1_000, seed=0, prefixes=12)
 def where(recipe, other, frame: str) -> Callable:
     """Data: a recipe's prompts, with the position at which the IO stands in their other copies.
 
-    As far from the `start` (the first token) or the `end` as there; the IO's own where that would
-    be outside of the prompt.
+    As far from the `start` (the first token) or from the `end` as there.
     """
 
     def made(model):
