@@ -6,7 +6,6 @@ and the subject (S1), then the subject again (S2), and ends (END) where the IO's
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral
@@ -28,6 +27,7 @@ from scrub.metrics import logit_diff
 from scrub.printing import printed
 from scrub.samplers import Paired
 
+from .ioi_draws import fresh_numbers, uniform_numbers
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
 
@@ -256,20 +256,20 @@ def _make(
     people = one_token(pieces, names, _names_needed(kind, flips))
 
     def uniform(purpose: str) -> np.ndarray:
-        return _uniform(seed, purpose, n)
+        return uniform_numbers(seed, purpose, n)
 
-    io = _fresh(len(people), uniform("io"))
-    s = _fresh(len(people), uniform("s"), io)
+    io = fresh_numbers(len(people), uniform("io"))
+    s = fresh_numbers(len(people), uniform("s"), io)
     first = uniform("order") < 0.5 if order == "mixed" else np.full(n, order == "ABBA")
-    third = _fresh(len(people), uniform("s2"), io, s) if kind == "abc" else s
+    third = fresh_numbers(len(people), uniform("s2"), io, s) if kind == "abc" else s
     table = _Table(
-        template=np.array(templates)[_fresh(len(templates), uniform("template"))],
+        template=np.array(templates)[fresh_numbers(len(templates), uniform("template"))],
         io_first=first,
         io=io,
         s1=s,
         s2=third,
-        object=_fresh(len(OBJECTS), uniform("object")),
-        place=_fresh(len(PLACES), uniform("place")),
+        object=fresh_numbers(len(OBJECTS), uniform("object")),
+        place=fresh_numbers(len(PLACES), uniform("place")),
         prefix=small_talk(pieces, prefixes, n, uniform),
     )
     for depth, what in enumerate(flips):
@@ -278,32 +278,13 @@ def _make(
     return _tokenized(called, table, people, pieces, pause)
 
 
-def _uniform(seed: int, purpose: str, n: int) -> np.ndarray:
-    """Uniform on [0, 1), float64 [n]; the i-th number depends on seed, purpose and i alone."""
-    key = hashlib.blake2b(repr(("ioi", seed, purpose)).encode(), digest_size=16).digest()
-    raw = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n)
-    return (raw >> np.uint64(11)) * 2.0**-53
-
-
-def _fresh(size: int, uniform: np.ndarray, *taken: np.ndarray) -> np.ndarray:
-    """Uniform whole numbers below `size` that are none of `taken`, row by row."""
-    if not taken:
-        return (uniform * size).astype(np.int64)
-    columns = np.sort(np.stack(taken), axis=0)
-    new = np.concatenate([np.ones_like(columns[:1], bool), np.diff(columns, axis=0) != 0])
-    number = (uniform * (size - new.sum(axis=0))).astype(np.int64)
-    for column, is_new in zip(columns, new, strict=True):
-        number += is_new & (number >= column)
-    return number
-
-
 def _flipped(table: _Table, what: Flip, names: int, uniform: np.ndarray) -> _Table:
     match what:
         case "order":
             return evolve(table, io_first=~table.io_first)
         case "both":
             return evolve(table, io=table.s1, s1=table.io, s2=table.io, io_first=~table.io_first)
-    fresh = _fresh(names, uniform, table.io, table.s1, table.s2)
+    fresh = fresh_numbers(names, uniform, table.io, table.s1, table.s2)
     match what:
         case "io":
             return evolve(table, io=fresh)
