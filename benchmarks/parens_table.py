@@ -64,6 +64,7 @@ def results(
     session = scrub.Session()
     for item in collect(map(str, files)):
         found = scrub.run(item.claim, session=session, model=model, samples=samples, seed=seed)
+        assert isinstance(found, Result)
         yield item.claim.name, found
 
 

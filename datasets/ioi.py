@@ -6,7 +6,6 @@ and the subject (S1), then the subject again (S2), and ends (END) where the IO's
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral
@@ -28,6 +27,7 @@ from scrub.metrics import logit_diff
 from scrub.printing import printed
 from scrub.samplers import Paired
 
+from .ioi_draws import fresh_numbers, uniform_numbers
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
 
@@ -51,14 +51,15 @@ def prompts(
     prefixes: int = 0,
     templates: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
+    pause: str = "",
 ) -> Recipe:
     """Random prompts, made once the model's tokenizer is known.
 
     Every choice (template, order, names, object, place, prefix) is uniform and independent of the
     others. Laws: the same arguments give the same table; row i does not depend on `n`; of two
-    recipes that differ in `kind` (or `order`, or `prefixes`) alone, the rows differ in S2 (or which
-    name comes first, or the prefix) alone. Names that are not one token in the tokenizer are left
-    out.
+    recipes that differ in `kind` (or `order`, `prefixes`, `pause`) alone, the rows differ in S2 (or
+    which name comes first, the prefix, the pause) alone. Names that are not one token in the
+    tokenizer are left out.
 
     The dataset, row by row:
 
@@ -82,6 +83,8 @@ def prompts(
             positions move; each row draws a length from 0 to `prefixes`.
         templates: indices of the templates to draw from (default: all of `TEMPLATES`).
         names: the names to draw from (default: `NAMES`).
+        pause: words that stand before the clause of S2 in every prompt, such as "on a warm
+            day": both names are so much further from S2 and END, and nothing else moves.
 
     Raises:
         UserError: an argument is not one of the above; or, when the recipe is made, too few names
@@ -106,9 +109,14 @@ def prompts(
         if not isinstance(index, Integral) or not 0 <= index < len(TEMPLATES):
             hint = f"Templates are numbered 0 to {len(TEMPLATES) - 1}."
             problems.add(f"ioi.prompts: there is no template {index}.", hint)
+    if not isinstance(pause, str) or not re.fullmatch(r"(\w+( \w+)*)?", pause):
+        hint = 'Give words with a space between each, such as "on a warm day".'
+        problems.add(f"ioi.prompts: pause is {printed(pause)}.", hint)
     problems.refuse()
     arguments = {"n": int(n), "order": order, "kind": kind, "seed": int(seed)}
     arguments |= {"prefixes": int(prefixes), "templates": chosen, "names": people, "flips": ()}
+    if pause:
+        arguments["pause"] = pause
     return _recipe(arguments)
 
 
@@ -209,8 +217,11 @@ def _recipe(arguments: dict[str, Any]) -> Recipe:
     return Recipe(_name(**arguments), _make, arguments)
 
 
-def _name(n: int, order: str, kind: str, seed: int, flips: Iterable[str], **_: Any) -> str:
+def _name(
+    n: int, order: str, kind: str, seed: int, flips: Iterable[str], pause: str = "", **_: Any
+) -> str:
     about = [f"{n} {kind} prompts", f"{order} order", f"seed {seed}"]
+    about += [f'"{pause}" before S2'] if pause else []
     return ", ".join([*about, *(f"{what} flipped" for what in flips)])
 
 
@@ -239,49 +250,32 @@ def _make(
     templates: tuple[int, ...],
     names: tuple[str, ...],
     flips: tuple[Flip, ...],
+    pause: str = "",
 ) -> Dataset:
     pieces = Pieces(tokenizer)
     people = one_token(pieces, names, _names_needed(kind, flips))
 
     def uniform(purpose: str) -> np.ndarray:
-        return _uniform(seed, purpose, n)
+        return uniform_numbers(seed, purpose, n)
 
-    io = _fresh(len(people), uniform("io"))
-    s = _fresh(len(people), uniform("s"), io)
+    io = fresh_numbers(len(people), uniform("io"))
+    s = fresh_numbers(len(people), uniform("s"), io)
     first = uniform("order") < 0.5 if order == "mixed" else np.full(n, order == "ABBA")
-    third = _fresh(len(people), uniform("s2"), io, s) if kind == "abc" else s
+    third = fresh_numbers(len(people), uniform("s2"), io, s) if kind == "abc" else s
     table = _Table(
-        template=np.array(templates)[_fresh(len(templates), uniform("template"))],
+        template=np.array(templates)[fresh_numbers(len(templates), uniform("template"))],
         io_first=first,
         io=io,
         s1=s,
         s2=third,
-        object=_fresh(len(OBJECTS), uniform("object")),
-        place=_fresh(len(PLACES), uniform("place")),
+        object=fresh_numbers(len(OBJECTS), uniform("object")),
+        place=fresh_numbers(len(PLACES), uniform("place")),
         prefix=small_talk(pieces, prefixes, n, uniform),
     )
     for depth, what in enumerate(flips):
         table = _flipped(table, what, len(people), uniform(f"flip {depth} {what}"))
-    return _tokenized(_name(n, order, kind, seed, flips), table, people, pieces)
-
-
-def _uniform(seed: int, purpose: str, n: int) -> np.ndarray:
-    """Uniform on [0, 1), float64 [n]; the i-th number depends on seed, purpose and i alone."""
-    key = hashlib.blake2b(repr(("ioi", seed, purpose)).encode(), digest_size=16).digest()
-    raw = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n)
-    return (raw >> np.uint64(11)) * 2.0**-53
-
-
-def _fresh(size: int, uniform: np.ndarray, *taken: np.ndarray) -> np.ndarray:
-    """Uniform whole numbers below `size` that are none of `taken`, row by row."""
-    if not taken:
-        return (uniform * size).astype(np.int64)
-    columns = np.sort(np.stack(taken), axis=0)
-    new = np.concatenate([np.ones_like(columns[:1], bool), np.diff(columns, axis=0) != 0])
-    number = (uniform * (size - new.sum(axis=0))).astype(np.int64)
-    for column, is_new in zip(columns, new, strict=True):
-        number += is_new & (number >= column)
-    return number
+    called = _name(n, order, kind, seed, flips, pause)
+    return _tokenized(called, table, people, pieces, pause)
 
 
 def _flipped(table: _Table, what: Flip, names: int, uniform: np.ndarray) -> _Table:
@@ -290,7 +284,7 @@ def _flipped(table: _Table, what: Flip, names: int, uniform: np.ndarray) -> _Tab
             return evolve(table, io_first=~table.io_first)
         case "both":
             return evolve(table, io=table.s1, s1=table.io, s2=table.io, io_first=~table.io_first)
-    fresh = _fresh(names, uniform, table.io, table.s1, table.s2)
+    fresh = fresh_numbers(names, uniform, table.io, table.s1, table.s2)
     match what:
         case "io":
             return evolve(table, io=fresh)
@@ -317,8 +311,17 @@ def _lowered(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def _tokenized(name: str, table: _Table, people: list[str], pieces: Pieces) -> Dataset:
-    split = [re.split(r"( \{\w+\})", template) for template in TEMPLATES]
+def _paused(template: str, pause: str) -> str:
+    """A template with a pause before the clause of {S}, which a comma opens in all of them."""
+    before, name, after = template.partition(" {S}")
+    clause, comma, joined = before.rpartition(",")
+    return f"{clause} {pause}{comma}{joined}{name}{after}" if pause else template
+
+
+def _tokenized(
+    name: str, table: _Table, people: list[str], pieces: Pieces, pause: str = ""
+) -> Dataset:
+    split = [re.split(r"( \{\w+\})", _paused(template, pause)) for template in TEMPLATES]
     rows: list[list[int]] = []
     places: dict[str, list[int]] = {key: [] for key in ("start", "A", "B", "S")}
     for i, template in enumerate(table.template):

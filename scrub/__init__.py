@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scrub.hypothesis.claim import Claim, claim
     from scrub.hypothesis.correspondence import Correspondence, InterpNode
     from scrub.hypothesis.held_out import held_out
+    from scrub.hypothesis.not_applicable import not_applicable
     from scrub.hypothesis.residual import residual
     from scrub.hypothesis.sites import (
         anything,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from scrub.model.families import register_family
     from scrub.results.comparison import Comparison, compare
+    from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
     from scrub.runner.session import Session
     from scrub.samplers import (
@@ -88,11 +90,13 @@ _HOME = {
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
     "scrub.model.families": "register_family",
+    "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
     "scrub.hypothesis.held_out": "held_out",
+    "scrub.hypothesis.not_applicable": "not_applicable",
     "scrub.hypothesis.residual": "residual",
     "scrub.searches.path_search": "PathSearch",
     "scrub.searches.paths": "ClaimPaths",
@@ -118,6 +122,7 @@ __all__ = [
     "Explanation",
     "Fixed",
     "Generate",
+    "Inapplicable",
     "Input",
     "InterpNode",
     "Mean",
@@ -157,6 +162,7 @@ __all__ = [
     "mlps",
     "neurons",
     "none",
+    "not_applicable",
     "output",
     "patch",
     "paths",

@@ -21,6 +21,7 @@ from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.reporter import Reporter, finish, reporter_problems
 from scrub.report.waterfall import waterfall
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
@@ -29,7 +30,7 @@ from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, is_whole, option_problems
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
-from scrub.runner.prepare import prepare
+from scrub.runner.prepare import prepare_all, split
 from scrub.runner.session import Session
 from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
@@ -57,7 +58,7 @@ def run(
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
     **options: Any,
-) -> Result: ...
+) -> Result | Inapplicable: ...
 @overload
 def run(
     claims: Sequence[Claim],
@@ -67,7 +68,7 @@ def run(
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
     **options: Any,
-) -> list[Result]: ...
+) -> list[Result | Inapplicable]: ...
 def run(
     claims: Claim | Sequence[Claim],
     *,
@@ -76,7 +77,7 @@ def run(
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
     **options: Any,
-) -> Result | list[Result]:
+) -> Result | Inapplicable | list[Result | Inapplicable]:
     """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
 
     Law: the results are those of `scrub test` on the same claims. Verdicts of claims that are run
@@ -97,7 +98,8 @@ def run(
             recheck.
 
     Returns:
-        One result for one claim; a list of them, in the order of the claims, for several.
+        One result for one claim; a list of them, in the order of the claims, for several. A claim
+        that its file says is not about the model has an `Inapplicable`, which holds the reason.
 
     Raises:
         UserError: a claim is illegal, or an option is not one.
@@ -142,6 +144,8 @@ def explain(
     wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
     chosen = _options("explain", options, session, wrong)
     (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
+    if isinstance(result, Inapplicable):
+        raise UserError(f"{claim.name} is not applicable to {result.model}: {result.reason}.")
     return Explanation(result)
 
 
@@ -336,19 +340,22 @@ def _run(
     wanted: Diagnoses,
     chosen: Options,
     reporters: Sequence[Reporter] = (),
-) -> list[Result]:
-    context = Context(session, chosen, family_size=family_size(claims))
-    prepared = prepare(list(map(_collected, claims)), session, chosen)
+) -> list[Result | Inapplicable]:
+    prepared = prepare_all(list(map(_collected, claims)), session, chosen)
+    running, _ = split(prepared)
+    context = Context(session, chosen, family_size=family_size(one.claim for one in running))
     if wanted.blame:
-        check_blamed(prepared)
+        check_blamed(running)
     if wanted.fresh:
-        check_fresh(prepared, session)
-    waiting = deque(plan_claim(claim, context) for claim in prepared)
-    results: list[Result] = []
-    while waiting:  # a claim that is finished is let go, and its draws with it
-        planned = waiting.popleft()
-        result = scrub_claim(planned, context)
-        results.append(diagnose(result, planned, context, wanted))
+        check_fresh(running, session)
+    waiting = deque(plan_claim(claim, context) for claim in running)
+    results: list[Result | Inapplicable] = []
+    for claim in prepared:
+        if isinstance(claim, Inapplicable):
+            results.append(claim)
+        else:  # a claim that is finished is let go, and its draws with it
+            planned = waiting.popleft()
+            results.append(diagnose(scrub_claim(planned, context), planned, context, wanted))
         for reporter in reporters:
             reporter.claim_finished(results[-1])
     finish(reporters, results, stopped=False)

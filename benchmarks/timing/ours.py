@@ -75,7 +75,8 @@ class Work:
 
     def scrub(self, session: scrub.Session) -> list[scrub.Result]:
         """Scrub them, one after the other, as a user's file would be."""
-        return [scrub.run(c, session=session, **self._options) for c in self._claims]
+        found = (scrub.run(c, session=session, **self._options) for c in self._claims)
+        return [result for result in found if isinstance(result, scrub.Result)]
 
     def loosened(self) -> list[Loosened]:
         """Each with any input in place of those that its nodes ask for: `scrub.run` scrubs it too.

@@ -14,6 +14,7 @@ import numpy as np
 from attrs import evolve
 
 from scrub.hypothesis.collect import Collected, collect
+from scrub.hypothesis.correspondence import Correspondence
 from scrub.runner.session import Session
 from validating.claims import Planted, Told, part_of, with_coarser
 from validating.moves import elsewhere
@@ -67,13 +68,16 @@ def _planted(
     model = session.describe(name)
     data = session.data(claims[0].claim.data, model)
     data = data.take(range(min(len(data), STRINGS)))
+    built = [item.claim.build(model) for item in claims]
+    correspondences = [written for written in built if isinstance(written, Correspondence)]
+    assert len(correspondences) == len(claims), "they are about this model"
     return Planted(
         group=name,
         name=name,
         model=name,
         data=with_coarser(data, features, random),
         metric=claims[0].claim.metric,
-        truths=tuple(part_of(item.claim.build(model)) for item in claims),
+        truths=tuple(map(part_of, correspondences)),
         features=features,
         elsewhere=lambda parent, child: elsewhere(data, model.layers, model.heads, child),
     )

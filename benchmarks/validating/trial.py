@@ -174,6 +174,7 @@ def put_to_test(planted: Planted, told: Told, session: Session, seed: int, large
     """The verdict on one claim, beside the truth."""
     claim = planted.claim(told.part, BOUND)
     result = scrub.run(claim, session=session, seed=seed)
+    assert isinstance(result, scrub.Result)
     truth = population(planted, told.part, session, seed + 1_000_000, large)
     loose = result.with_any_input
 

@@ -21,6 +21,8 @@ def print_notice(*, quiet: bool = False) -> Callable[[str], None]:
 def prepared_claims(targets: tuple[str, ...], keyword: str, **chosen: Any) -> list[Prepared]:
     """The claims of files, ready to be planned and drawn. No weights are read.
 
+    Those that are not about their models are said on standard error, and left out.
+
     Args:
         targets: FILE or FILE::CLAIM, or folders, from the directory in which scrub was started.
         keyword: an expression that names must match; "" for all.
@@ -28,11 +30,12 @@ def prepared_claims(targets: tuple[str, ...], keyword: str, **chosen: Any) -> li
 
     Raises:
         UserError: files cannot be loaded or claims are illegal; it lists every problem.
+        NoClaimError: no claim applies.
     """
     from scrub.hypothesis.collect import collect
 
     claims = collect(targets, started_in(), keyword=keyword, note=print_notice())
-    from scrub.runner.prepare import prepare
+    from scrub.runner.prepare import applicable, prepare_all
     from scrub.runner.session import Session
 
-    return prepare(claims, Session(), options_of(**chosen))
+    return applicable(prepare_all(claims, Session(), options_of(**chosen)), print_notice())

@@ -15,10 +15,12 @@ from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from scrub.hypothesis.collect import Collected
+    from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
+    from scrub.runner.prepare import Prepared
 
 
 @click.command("compare")
@@ -55,12 +57,12 @@ def compare_command(
     pairs = paired(*(named(files[path], name, path) for path, _, name in targets))
     from attrs import evolve
 
-    from scrub.runner.prepare import prepare
+    from scrub.runner.prepare import prepare_all
     from scrub.runner.session import Session
 
     options, session = options_of(**chosen), Session()
     sides = [
-        prepare(claims, session, evolve(options, model=model))
+        prepare_all(claims, session, evolve(options, model=model))
         for claims, model in zip(
             zip(*pairs, strict=True), (models * 2)[:2] or (None, None), strict=True
         )
@@ -72,10 +74,12 @@ def compare_command(
     from scrub.results.diagnosis_json import comparisons_as_json
     from scrub.runner.diagnoses import NO_DIAGNOSES
 
-    def comparisons(results: Sequence[Result]) -> dict[str, Any]:
+    def comparisons(results: Sequence[Result | Inapplicable]) -> dict[str, Any]:
         return {"comparisons": comparisons_as_json([compare(*pair) for pair in _halves(results)])}
 
-    both = [*sides[0], *sides[1]]
+    both = [
+        claim for side in zip(*_applicable(sides[0], sides[1], note), strict=True) for claim in side
+    ]
     options = evolve(options, model=models)
     reporters = [ResultsFile(outputs, options.seed, comparisons)] if json_file else []
     results = run(both, session, options, NO_DIAGNOSES, outputs, reporters)
@@ -83,9 +87,35 @@ def compare_command(
     return AS_EXPECTED
 
 
-def _halves(results: Sequence[Result]) -> list[tuple[Result, Result]]:
-    half = len(results) // 2
-    return list(zip(results[:half], results[half:], strict=True))
+def _applicable(
+    first: Sequence[Prepared | Inapplicable],
+    second: Sequence[Prepared | Inapplicable],
+    note: Callable[[str], None],
+) -> list[tuple[Prepared, Prepared]]:
+    """The pairs of which both apply to their models; `note` is told of the others.
+
+    Raises:
+        NoClaimError: there is none.
+    """
+    from scrub.runner.prepare import Prepared, applicable, split
+
+    pairs = list(zip(first, second, strict=True))
+    kept = [
+        (one, other)
+        for one, other in pairs
+        if isinstance(one, Prepared) and isinstance(other, Prepared)
+    ]
+    _, left_out = split([side for pair in pairs for side in pair])
+    applicable([*(one for one, _ in kept), *left_out], note)
+    return kept
+
+
+def _halves(results: Sequence[Result | Inapplicable]) -> list[tuple[Result, Result]]:
+    from scrub.results.result import Result
+
+    judged = [result for result in results if isinstance(result, Result)]
+    half = len(judged) // 2
+    return list(zip(judged[:half], judged[half:], strict=True))
 
 
 def paired(

@@ -55,16 +55,18 @@ def explain_command(
     from scrub.report.console import terminal
     from scrub.report.results_file import ResultsFile
     from scrub.report.terminal import show
+    from scrub.results.result import Result
     from scrub.runner.diagnoses import Diagnoses, check_blamed
-    from scrub.runner.prepare import prepare
+    from scrub.runner.prepare import applicable, prepare_all
     from scrub.runner.session import Session
 
     options, session = options_of(**chosen), Session()
-    prepared = prepare(claims, session, options)
+    prepared = applicable(prepare_all(claims, session, options), print_notice())
     check_blamed(prepared)
     reporters = [ResultsFile(outputs, options.seed)] if json_file else []
     wanted = Diagnoses(blame=True, worst=rows)
-    results = run(prepared, session, options, wanted, outputs, reporters)
+    found = run(prepared, session, options, wanted, outputs, reporters)
+    results = [result for result in found if isinstance(result, Result)]
     console = terminal()
     show(results, console)
     for result in results:
@@ -73,9 +75,9 @@ def explain_command(
     if plot:
         from scrub.report.waterfall import save_waterfall
 
-        ((result, found),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
-        assert found is not None
+        ((result, blame),) = ((r, r.diagnosis.blame) for r in results if r.diagnosis)
+        assert blame is not None
         heading = f"{result.claim.name}: {result.claim.belief}"
         with outputs.writing("--plot", plot) as file:
-            save_waterfall(result.tree, found, heading, file)
+            save_waterfall(result.tree, blame, heading, file)
     return AS_EXPECTED

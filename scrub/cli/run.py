@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scrub.report.reporter import Reporter
+    from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
     from scrub.runner.diagnoses import Diagnoses
     from scrub.runner.options import Options
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    claims: Sequence[Prepared],
+    claims: Sequence[Prepared | Inapplicable],
     session: Session,
     options: Options,
     wanted: Diagnoses,
@@ -26,7 +27,7 @@ def run(
     reporters: Sequence[Reporter],
     *,
     quiet: bool = False,
-) -> list[Result]:
+) -> list[Result | Inapplicable]:
     """Scrub and diagnose claims, and pass the results to the reporters.
 
     Args:
@@ -44,7 +45,7 @@ def run(
     from scrub.runner.partial_results import partial_file, remove_partial
     from scrub.runner.suite import run_claims
 
-    def claim_finished(result: Result) -> None:
+    def claim_finished(result: Result | Inapplicable) -> None:
         for reporter in reporters:
             reporter.claim_finished(result)
 

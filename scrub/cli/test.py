@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.claims import print_notice
-from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
+from scrub.cli.exit_codes import AS_EXPECTED, NO_CLAIM, UNEXPECTED
 from scrub.cli.options import (
     DEVICE,
     KEYWORD,
@@ -95,23 +95,26 @@ def test_command(
     from scrub.report.terminal import TerminalReporter
     from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
-    from scrub.runner.prepare import prepare
+    from scrub.runner.prepare import prepare_all, split
     from scrub.runner.session import Session
 
     options = options_of(alone=verbose, **chosen)
     session = Session()
-    prepared = prepare(claims, session, options)
+    prepared = prepare_all(claims, session, options)
+    applicable, _ = split(prepared)
     if by:
-        _check_column(by, prepared)
+        _check_column(by, applicable)
     if fresh:
-        check_fresh(prepared, session)
+        check_fresh(applicable, session)
     reporters: list[Reporter] = [ResultsFile(outputs, options.seed)] if json_file else []
     if not quiet:
         figures = bool(verbose or diagnose or nulls)
         reporters.append(TerminalReporter(verbose=verbose, by=by, diagnoses=figures))
     wanted = diagnoses(diagnose, nulls, fresh)
     results = run(prepared, session, options, wanted, outputs, reporters, quiet=quiet)
-    return AS_EXPECTED if all(result.passed for result in results) else UNEXPECTED
+    if not applicable:
+        return NO_CLAIM
+    return UNEXPECTED if any(result.passed is False for result in results) else AS_EXPECTED
 
 
 def _check_column(by: str, claims: list[Prepared]) -> None:

@@ -22,7 +22,9 @@ from scrub.errors import UserError
 from scrub.metrics import Metric, attention, top_1
 from scrub.printing import printed
 
-Verdict = Literal["supported", "refuted", "inconclusive", "vacuous"]
+Verdict = Literal["supported", "refuted", "inconclusive", "vacuous", "not applicable"]
+"""Not applicable is decided by the file (see `scrub.hypothesis.not_applicable`), by no figure, and
+no file can expect it."""
 Figure = Literal["recovered", "effect", "share", "attention"]
 BELIEFS = (
     "recovers(above=…), raises(by=…), lowers(by=…), unchanged(within=…), answers(label, share=…) "

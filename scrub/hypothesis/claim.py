@@ -23,6 +23,7 @@ from scrub.hypothesis.belief import (
     vacuous,
 )
 from scrub.hypothesis.correspondence import Correspondence
+from scrub.hypothesis.not_applicable import NotApplicable
 from scrub.printing import name_problem, printable
 
 
@@ -78,7 +79,7 @@ class Claim:
 
     Attributes:
         name: the function's name, or what @claim(name=…) says.
-        build: model → `Correspondence`.
+        build: model → `Correspondence`; or `not_applicable(…)` where it is not about that model.
         data: a `Dataset`, a `Recipe`, or a function of the model that gives one.
         metric: see `scrub.metrics`; of several, the first decides the verdict. A belief that
             brings its own metric decides by that, and these are reported beside it.
@@ -90,7 +91,7 @@ class Claim:
     """
 
     name: str = field(validator=_claim_name)
-    build: Callable[[Any], Correspondence]
+    build: Callable[[Any], Correspondence | NotApplicable]
     data: Any
     metric: Any
     expect: Expectation | None = field(
@@ -138,10 +139,11 @@ def claim(
     expect: Belief | Expectation | None = None,
     model: Any = None,
     name: str | None = None,
-) -> Callable[[Callable[[Any], Correspondence]], Claim]:
+) -> Callable[[Callable[[Any], Correspondence | NotApplicable]], Claim]:
     """Declare a claim: decorates a function from the model to a `Correspondence`.
 
-    Its docstring's first line is what is believed.
+    Its docstring's first line is what is believed. On a model that it is not about it returns
+    `not_applicable(…)` instead.
 
     Args:
         data, metric, expect, model: see `Claim`.
@@ -149,7 +151,7 @@ def claim(
             makes, in a loop or each for another feature, need one each.
     """
 
-    def decorate(build: Callable[[Any], Correspondence]) -> Claim:
+    def decorate(build: Callable[[Any], Correspondence | NotApplicable]) -> Claim:
         function = unwrapped(build)
         lines = (function.__doc__ or "").strip().splitlines()
         return Claim(

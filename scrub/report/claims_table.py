@@ -10,6 +10,7 @@ from rich.text import Text
 
 from scrub.hypothesis.belief import Expectation
 from scrub.report.columns import Column, table
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.stats.intervals import CONFIDENCE
 from scrub.stats.rounding import interval, number
@@ -44,6 +45,17 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
         Column("seconds", [f"{r.seconds:.1f}" for r in results], right=True, drop=1),
     ]
     return table(shown, width)
+
+
+def inapplicable_table(results: Sequence[Inapplicable], width: int) -> Table:
+    """One row a claim that does not apply to its model, with the reason."""
+    return table(
+        [
+            Column("claim", [one.claim.name for one in results], fold=True),
+            Column("reason", [one.reason for one in results], fold=True),
+        ],
+        width,
+    )
 
 
 def figure_name(result: Result) -> str:

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 
 
 class Reporter(Protocol):
     """Gets the results of a run. Any object with these two methods is one.
 
-    Results are frozen: reporters cannot change what another one gets.
+    Results are frozen: reporters cannot change what another one gets. Of a claim that is not
+    applicable to its model it is an `Inapplicable`, which has no figures.
     """
 
-    def claim_finished(self, result: Result) -> None:
+    def claim_finished(self, result: Result | Inapplicable) -> None:
         """A claim has its result, with its diagnoses. Called in the order of the claims."""
         ...
 
-    def run_finished(self, results: Sequence[Result], *, stopped: bool) -> None:
+    def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
         """The run has ended. Called once.
 
         Args:
@@ -29,7 +31,9 @@ class Reporter(Protocol):
         ...
 
 
-def finish(reporters: Sequence[Reporter], results: Sequence[Result], *, stopped: bool) -> None:
+def finish(
+    reporters: Sequence[Reporter], results: Sequence[Result | Inapplicable], *, stopped: bool
+) -> None:
     """Tell all reporters, in their order, that the run has ended.
 
     Law: each is called, even if one before it raises. What the last of those raised passes on.

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.runner.outputs import Outputs
 from scrub.runner.partial_results import write_finished
@@ -23,12 +24,12 @@ class ResultsFile:
 
     outputs: Outputs
     seed: int
-    further: Callable[[Sequence[Result]], Mapping[str, Any]] = lambda results: {}
+    further: Callable[[Sequence[Result | Inapplicable]], Mapping[str, Any]] = lambda results: {}
 
-    def claim_finished(self, result: Result) -> None:
+    def claim_finished(self, result: Result | Inapplicable) -> None:
         """Writes nothing: the runner saves unfinished runs, in the partial file."""
 
-    def run_finished(self, results: Sequence[Result], *, stopped: bool) -> None:
+    def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
         """Writes the file, unless the run was stopped.
 
         Raises:

@@ -9,12 +9,18 @@ from rich.console import Console
 from rich.text import Text
 
 from scrub.report.breakdown import breakdown
-from scrub.report.claims_table import claims_table, figure_name, others_table
+from scrub.report.claims_table import (
+    claims_table,
+    figure_name,
+    inapplicable_table,
+    others_table,
+)
 from scrub.report.console import terminal, titled
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
 from scrub.report.population import show_population
 from scrub.results.doubts import doubts
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.population import on_rows
 from scrub.results.result import Result
 from scrub.stats.bonferroni import told_apart
@@ -34,17 +40,17 @@ class TerminalReporter:
     by: str | None = None
     diagnoses: bool = False
 
-    def claim_finished(self, result: Result) -> None:
+    def claim_finished(self, result: Result | Inapplicable) -> None:
         """Prints nothing: claims of one file share a table."""
 
-    def run_finished(self, results: Sequence[Result], *, stopped: bool) -> None:
+    def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
         """Prints the claims that were finished, also of a run that was stopped."""
         if results:
             show(results, terminal(), verbose=self.verbose, by=self.by, diagnoses=self.diagnoses)
 
 
 def show(
-    results: Sequence[Result],
+    results: Sequence[Result | Inapplicable],
     console: Console,
     *,
     verbose: bool = False,
@@ -58,7 +64,9 @@ def show(
         by: also each claim's figures by this column of the data.
         diagnoses: also the figures of each claim's diagnoses.
     """
-    for group in _groups(results):
+    judged = [result for result in results if isinstance(result, Result)]
+    inapplicable = [result for result in results if isinstance(result, Inapplicable)]
+    for group in _groups(judged):
         _show_group(group, console)
         for result in group:
             if verbose:
@@ -69,7 +77,14 @@ def show(
                 _print(console, f"\n{result.claim.name} by {by}", "bold")
                 console.print(breakdown(result, by, console.width))
         console.print()
-    _show_count(results, console)
+    for alike in _of_one_file(inapplicable):
+        console.print(titled(alike[0].file, f" on {alike[0].model}: not applicable"))
+        console.print(inapplicable_table(alike, console.width))
+        console.print()
+    if judged or not inapplicable:
+        _show_count(judged, len(inapplicable), console)
+    else:
+        _print(console, none_applies(len(inapplicable)), "yellow")
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
@@ -89,7 +104,12 @@ def _show_group(group: Sequence[Result], console: Console) -> None:
     show_population(group, console)
 
 
-def _show_count(results: Sequence[Result], console: Console) -> None:
+def none_applies(count: int) -> str:
+    """The last line of a run in which nothing was tested."""
+    return f"{count} claim{'s' if count != 1 else ''}, none applicable: nothing was tested"
+
+
+def _show_count(results: Sequence[Result], inapplicable: int, console: Console) -> None:
     """The last lines: which intervals decide the verdicts, and which claims came out otherwise."""
     corrected = [result for result in results if result.corrected]
     if corrected:
@@ -97,12 +117,13 @@ def _show_count(results: Sequence[Result], console: Console) -> None:
     places = told_apart([(result.file, result.claim.name) for result in results])
     unexpected = [place for place, r in zip(places, results, strict=True) if not r.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
+    more = f" ({inapplicable} more not applicable)" if inapplicable else ""
     if unexpected:
-        _print(console, f"{count}; not as expected: {', '.join(unexpected)}", "red")
+        _print(console, f"{count}; not as expected: {', '.join(unexpected)}{more}", "red")
     elif any(result.expect for result in results):
-        _print(console, f"{count}, all as expected", "green")
+        _print(console, f"{count}, all as expected{more}", "green")
     else:
-        _print(console, f"{count}, nothing was expected")
+        _print(console, f"{count}, nothing was expected{more}")
 
 
 def _show_heading(first: Result, console: Console) -> None:
@@ -123,6 +144,14 @@ def _correction_line(corrected: Sequence[Result]) -> str:
         f"Verdicts use {percent(used.confidence)} intervals, so that {all_of} hold together at "
         f"{CONFIDENCE:.0%}; the table shows {CONFIDENCE:.0%}."
     )
+
+
+def _of_one_file(results: Sequence[Inapplicable]) -> list[list[Inapplicable]]:
+    """Claims that are not applicable, by file and model."""
+    groups: dict[tuple[str, str], list[Inapplicable]] = {}
+    for result in results:
+        groups.setdefault((result.file, result.model), []).append(result)
+    return list(groups.values())
 
 
 def _groups(results: Sequence[Result]) -> list[list[Result]]:

@@ -13,6 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.errors import UserError
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.stats.effect import paired_mean
 from scrub.stats.intervals import CONFIDENCE, Interval, PerReference
@@ -102,6 +103,11 @@ def compare(first: Result, second: Result) -> Comparison:
         UserError: they are no results, or are about different figures.
     """
     for one in (first, second):
+        if isinstance(one, Inapplicable):
+            raise UserError(
+                f"{one.claim.name} is not applicable to {one.model} ({one.reason}): it has no "
+                "figure to compare."
+            )
         if not isinstance(one, Result):
             raise UserError(
                 f"scrub.compare takes two results, not a {type(one).__name__}: "

@@ -16,6 +16,7 @@ from scrub.analysis.nulls import nulls_doubts
 from scrub.analysis.support import Support
 from scrub.hypothesis.belief import Belief
 from scrub.metrics import Metric
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import NodeResult, Result
 from scrub.samplers import Agree, Exact, describe_sampler, features_of, is_virtual
 from scrub.stats.figure import in_words
@@ -32,8 +33,10 @@ HIDDEN = 0.05
 """Errors that cancel are spoken of where they hide more than this share of what is at stake."""
 
 
-def doubts(result: Result) -> list[str]:
+def doubts(result: Result | Inapplicable) -> list[str]:
     """All reasons to doubt a result, in the order in which they are reported."""
+    if isinstance(result, Inapplicable):
+        return [result.words]
     vacuous = result.judgement.vacuous
     found = [f"vacuous: {vacuous}"] if vacuous else []
     found += _corrected(result)

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from scrub.analysis.support import Finer, LoosenedNode
 from scrub.hypothesis.belief import Expectation
 from scrub.metrics import Metric
 from scrub.results.doubts import doubts
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.population import few_rows, small_classes
 from scrub.results.result import NodeResult, Result
 from scrub.stats.intervals import Interval
@@ -20,7 +23,10 @@ SCHEMA = "scrub.results/1"
 
 
 def as_json(
-    results: Sequence[Result], seed: int, *, kept: Sequence[Mapping[str, Any]] | None = None
+    results: Sequence[Result | Inapplicable],
+    seed: int,
+    *,
+    kept: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The results file (schema scrub.results/1). What is undefined is null, with a reason.
 
@@ -31,7 +37,10 @@ def as_json(
     found: dict[str, Any] = {"schema": SCHEMA, "seed": seed}
     if kept is not None:
         found["partial"] = True
-    found["results"] = [_result(result) for result in results]
+    found["results"] = [
+        _result(result) if isinstance(result, Result) else _inapplicable(result)
+        for result in results
+    ]
     return found if kept is None else found | {"kept": list(kept)}
 
 
@@ -72,6 +81,49 @@ def _result(result: Result) -> dict[str, Any]:
         "data": {"name": result.data_name, "rows": result.rows, "sha256": result.data_sha256},
         "nodes": [_node(node) for node in result.nodes],
     }
+
+
+def _inapplicable(one: Inapplicable) -> dict[str, Any]:
+    """The same keys, with null for whatever only a run gives."""
+    undefined, nothing = one.figure, Scores(*(np.empty(0) for _ in COLUMNS))
+    effect = undefined if one.kind == "effect" else None
+    figures = {"loss": _loss(nothing, undefined), **_figures(undefined, effect)}
+    figures["left_out"] = 0
+    found: dict[str, Any] = {
+        "kind": one.kind,
+        "file": one.file,
+        "claim": one.claim.name,
+        "belief": one.claim.belief,
+        "model": one.model,
+        "samples": one.samples,
+        "metric": _metric(one.metric),
+        **figures,
+        "other_metrics": [_metric(metric) | figures for metric in one.others],
+        "per_reference": {"recovered": None, "cancelled": None, "reason": one.words},
+        "corrected": None,
+        "corrected_reason": one.words,
+        "states_features": [],
+        "with_any_input": None,
+        "with_any_input_reason": one.words,
+        "idle": [],
+        "loosened_alone": [],
+        "finer_than_needed": [],
+        "verdict": one.judgement.verdict,
+        "expected": one.expect.verdict if one.expect else None,
+        "bounds": _bounds(one.expect),
+        "passed": one.passed,
+        "reason": one.words,
+        "notes": [one.words],
+        "seconds": 0.0,
+        "data": {"name": one.data.name, "rows": len(one.data), "sha256": one.data.sha256},
+        "nodes": [],
+    }
+    if one.kind == "effect" and one.belief is not None:
+        for name in ("before", "after"):
+            found |= {name: None, f"{name}_reason": one.words}
+        figure = {"name": one.belief.figure} | _with_confidence(undefined)
+        found |= {"believed": one.belief.words, "figure": figure}
+    return found
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

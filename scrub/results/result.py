@@ -178,7 +178,7 @@ class Result:
     @property
     def passed(self) -> bool:
         """Whether the verdict is what the file expects (true where it expects nothing)."""
-        return self.judgement.passed
+        return self.judgement.passed is True
 
     @property
     def with_any_input(self) -> Interval | None:

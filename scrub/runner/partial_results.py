@@ -20,6 +20,7 @@ from attrs import define
 
 from scrub.results.atomic_write import write_whole
 from scrub.results.diagnosis_json import diagnoses_as_json
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.json import as_json
 from scrub.results.result import Result
 from scrub.runner.checkpoint import Checkpoints
@@ -50,7 +51,7 @@ class PartialFile:
     start: Path
     checkpoints: Checkpoints
     seed: int
-    results: list[Result]
+    results: list[Result | Inapplicable]
     state: tuple[int, int] = (0, 0)
     written: float = 0.0
     trouble: str = ""
@@ -83,7 +84,9 @@ class PartialFile:
         return self.file if self.checkpoints.samples else None
 
 
-def partial_file(claims: Sequence[Prepared], options: Options, outputs: Outputs) -> Path:
+def partial_file(
+    claims: Sequence[Prepared | Inapplicable], options: Options, outputs: Outputs
+) -> Path:
     """Where a run that is not finished leaves what it computed, from the start.
 
     The file in `.scrub/` is called after the claims and what else tells one command from another;
@@ -98,7 +101,10 @@ def partial_file(claims: Sequence[Prepared], options: Options, outputs: Outputs)
 
 
 def write_finished(
-    results: Sequence[Result], seed: int, outputs: Outputs, more: Mapping[str, Any] = MORE
+    results: Sequence[Result | Inapplicable],
+    seed: int,
+    outputs: Outputs,
+    more: Mapping[str, Any] = MORE,
 ) -> None:
     """Write the results file of a finished run, if one was asked for: `more` is beside the results.
 
@@ -123,14 +129,15 @@ def remove_partial(file: Path, outputs: Outputs) -> None:
 
 
 def _text(
-    results: Sequence[Result],
+    results: Sequence[Result | Inapplicable],
     seed: int,
     checkpoints: Checkpoints | None,
     more: Mapping[str, Any] = MORE,
 ) -> str:
     found = as_json(results, seed, kept=None if checkpoints is None else checkpoints.as_json())
     for entry, result in zip(found["results"], results, strict=True):
-        entry |= diagnoses_as_json(result)
+        if isinstance(result, Result):
+            entry |= diagnoses_as_json(result)
     if checkpoints is not None:
         found["files"] = {**checkpoints.files, **so_far()}
     found |= more

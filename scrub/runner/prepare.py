@@ -11,15 +11,17 @@ from attrs import evolve, frozen
 
 from scrub.checks.structure import check
 from scrub.data.dataset import Dataset
-from scrub.errors import Problem, UserError
+from scrub.errors import NoClaimError, Problem, UserError
 from scrub.hypothesis.ancestry import parents_first, refuse_too_many
 from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.not_applicable import NotApplicable, not_applicable
 from scrub.hypothesis.tree import Tree, treeify
 from scrub.metrics import Metric, as_metric
 from scrub.model.registry import Model, embedded_names
+from scrub.results.inapplicable import Inapplicable
 from scrub.runner.options import Options, check_options
 from scrub.runner.resident_memory import of_machine
 from scrub.runner.session import Session
@@ -74,14 +76,26 @@ class Prepared:
 
 
 def prepare(claims: Sequence[Collected], session: Session, options: Options) -> list[Prepared]:
-    """Bind every claim to its model and data, and check it.
+    """Bind every claim to its model and data, and check it; those that apply to their models.
+
+    Raises:
+        UserError: with the problems of all claims.
+        NoClaimError: none applies.
+    """
+    return applicable(prepare_all(claims, session, options), lambda text: None)
+
+
+def prepare_all(
+    claims: Sequence[Collected], session: Session, options: Options
+) -> list[Prepared | Inapplicable]:
+    """The same, in the order of the claims; one that does not apply is there with the reason.
 
     Raises:
         UserError: with the problems of all claims.
     """
     check_options(options)
     session.forget_failures()
-    prepared: list[Prepared] = []
+    prepared: list[Prepared | Inapplicable] = []
     problems: list[Problem] = []
     for item in claims:
         try:
@@ -91,8 +105,46 @@ def prepare(claims: Sequence[Collected], session: Session, options: Options) -> 
             problems += error.problems
     if problems:
         raise UserError(*said_once(problems, claims))
-    check_samples(sum(map(_columns, prepared)), options.samples)
+    check_samples(sum(map(_columns, split(prepared)[0])), options.samples)
     return prepared
+
+
+def split(
+    prepared: Sequence[Prepared | Inapplicable],
+) -> tuple[list[Prepared], list[Inapplicable]]:
+    """The claims that can be run, and those that are not about their models."""
+    return (
+        [claim for claim in prepared if isinstance(claim, Prepared)],
+        [claim for claim in prepared if isinstance(claim, Inapplicable)],
+    )
+
+
+def applicable(
+    prepared: Sequence[Prepared | Inapplicable], note: Callable[[str], None]
+) -> list[Prepared]:
+    """The claims that can be run, for a command that has no verdicts.
+
+    Args:
+        note: is told of each other one.
+
+    Raises:
+        NoClaimError: there is none.
+    """
+    kept, left_out = split(prepared)
+    if not kept and left_out:
+        raise NoClaimError(
+            *(
+                Problem(
+                    f"Not applicable to {one.model}: {one.reason}.",
+                    claim=one.claim.name,
+                    file=one.file,
+                )
+                for one in left_out
+            )
+        )
+    for one in left_out:
+        note(f"{one.name}: not applicable to {one.model}: {one.reason}")
+    return kept
 
 
 def said_once(
@@ -145,10 +197,10 @@ def _columns(claim: Prepared) -> int:
 
 def bound_hypothesis(
     item: Collected, session: Session, options: Options
-) -> tuple[Model, Dataset, Correspondence]:
+) -> tuple[Model, Dataset, Correspondence | NotApplicable]:
     """A claim's model without weights, its data, and its hypothesis with all recipes made.
 
-    Nothing is checked yet.
+    Nothing is checked yet. The file may say that the claim does not apply to the model.
 
     Raises:
         UserError: it names no model; or what the file's functions raise.
@@ -161,14 +213,27 @@ def bound_hypothesis(
         )
     model = session.describe(name)
     data = session.data(item.claim.data, model)
-    return model, data, _bound(_build(item.claim, model), model, session)
+    built = _build(item.claim, model)
+    return model, data, built if isinstance(built, NotApplicable) else _bound(built, model, session)
 
 
-def _prepare(item: Collected, session: Session, options: Options) -> Prepared:
+def _prepare(item: Collected, session: Session, options: Options) -> Prepared | Inapplicable:
     claim = item.claim
     model, data, correspondence = bound_hypothesis(item, session, options)
     belief = claim.expect.belief if claim.expect else None
     metric, *others = metrics_of(claim.metric, belief)
+    if isinstance(correspondence, NotApplicable):
+        return Inapplicable(
+            file=item.file,
+            claim=claim,
+            model=model.name,
+            data=data,
+            metric=metric,
+            others=tuple(others),
+            path=item.path,
+            seed=options.seed,
+            reason=correspondence.reason,
+        )
     problems = check(correspondence, model.graph, data, metric, *others, belief=belief)
     if problems:
         raise UserError(*problems)
@@ -199,9 +264,14 @@ def metrics_of(given: Any, belief: Belief | None = None) -> list[Metric]:
     return [as_metric(metric) for metric in several]
 
 
-def _build(claim: Claim, model: Model) -> Correspondence:
+def _build(claim: Claim, model: Model) -> Correspondence | NotApplicable:
     built = call_users(claim.build, model, doing="Building it")
-    if not isinstance(built, Correspondence):
+    if built is not_applicable:
+        raise UserError(
+            "It returns the function not_applicable itself. Call it with the reason: "
+            'not_applicable("it has no induction heads").'
+        )
+    if not isinstance(built, Correspondence | NotApplicable):
         if inspect.iscoroutine(built):
             built.close()  # or Python warns, in a line of ours, that nobody awaited it
         raise UserError(

@@ -9,6 +9,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
+from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.runner.checkpoint import Checkpoints
 from scrub.runner.context import Context
@@ -20,7 +21,7 @@ from scrub.runner.outputs import Outputs, record_folder, save_record
 from scrub.runner.partial_results import PartialFile, partial_file
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import Planned, plan_claim
-from scrub.runner.prepare import Prepared, load_models
+from scrub.runner.prepare import Prepared, load_models, split
 from scrub.runner.progress import Progress
 from scrub.runner.remaining import announced, remaining_work, resuming
 from scrub.stats.bonferroni import family_size
@@ -40,37 +41,41 @@ class Outcome:
         trouble: why it could not be written; "" if it could.
     """
 
-    results: list[Result]
+    results: list[Result | Inapplicable]
     stopped: KeyboardInterrupt | None = None
     partial: Path | None = None
     trouble: str = ""
 
 
 def run_claims(
-    claims: Sequence[Prepared],
+    claims: Sequence[Prepared | Inapplicable],
     context: Context,
     outputs: Outputs,
     wanted: Diagnoses = NO_DIAGNOSES,
-    claim_finished: Callable[[Result], None] = lambda result: None,
+    claim_finished: Callable[[Result | Inapplicable], None] = lambda result: None,
 ) -> Outcome:
     """Scrub and diagnose all claims, but for what a partial file of the same command has already.
 
+    Those that do not apply to their models are among the results, and no others of the run depend
+    on them.
+
     Args:
-        claim_finished: gets each result as soon as its diagnoses are made.
+        claim_finished: gets each result as soon as its diagnoses are made, in order of the claims.
 
     Raises:
         UserError: a model cannot be loaded, a sampler or metric of the user's fails, or a record
             cannot be written. What was computed until then is saved.
     """
     path = partial_file(claims, context.options, outputs)
-    fingerprints = Fingerprints.of_claims(claims)
+    running, _ = split(claims)
+    fingerprints = Fingerprints.of_claims(running)
     checkpoints = Checkpoints.read(outputs.start / path, fingerprints, shown=path)
     file = PartialFile(path, outputs.start, checkpoints, context.options.seed, [])
     saving = evolve(
         context,
         progress=SavingProgress(context.progress, file),
         checkpoints=checkpoints,
-        family_size=family_size(claim.claim for claim in claims),
+        family_size=family_size(claim.claim for claim in running),
     )
     with sigterm_stops():
         try:
@@ -86,23 +91,27 @@ def run_claims(
 
 
 def _run(
-    claims: Sequence[Prepared],
+    claims: Sequence[Prepared | Inapplicable],
     context: Context,
     outputs: Outputs,
     wanted: Diagnoses,
     file: PartialFile,
-    claim_finished: Callable[[Result], None],
+    claim_finished: Callable[[Result | Inapplicable], None],
 ) -> None:
     progress, options = context.progress, context.options
+    running, _ = split(claims)
     progress.note(file.checkpoints.trouble)
     progress.says("loading the model")
-    load_models(claims, context.session, options, progress.says)
-    waiting = deque(plan_claim(claim, context) for claim in claims)
+    load_models(running, context.session, options, progress.says)
+    waiting = deque(plan_claim(claim, context) for claim in running)
     coming = [remaining_work(planned, wanted, context) for planned in waiting]
     progress.note(resuming(coming, options.samples))
     progress.note(announced(coming, options))
-    while waiting:  # a claim that is finished is let go, and its draws with it
-        _run_one(waiting.popleft(), context, wanted, file, outputs, claims)
+    for claim in claims:
+        if isinstance(claim, Inapplicable):
+            file.results.append(claim)
+        else:  # a claim that is finished is let go, and its draws with it
+            _run_one(waiting.popleft(), context, wanted, file, outputs, running)
         claim_finished(file.results[-1])
 
 

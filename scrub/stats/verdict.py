@@ -15,19 +15,23 @@ from scrub.stats.intervals import (
 )
 from scrub.stats.sample_size import CHANCE, Standing, more_samples
 
+NOT_APPLICABLE: Verdict = "not applicable"
+"""The verdict on a claim that its file says is not about the model."""
+
 
 @frozen
 class Judgement:
     """What the interval says of the file's bounds, and whether the file expected it.
 
     Attributes:
+        passed: None of a claim that is not applicable, which is neither.
         vacuous: why the claim could not have failed; "" if it could have.
         settle: for an inconclusive verdict, about how many more samples settle it with a chance of
             `scrub.stats.sample_size.CHANCE`; None where no number within reason does.
     """
 
     verdict: Verdict | None
-    passed: bool
+    passed: bool | None
     vacuous: str = ""
     settle: int | None = None
     notes: tuple[str, ...] = ()

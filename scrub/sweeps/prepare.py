@@ -62,6 +62,7 @@ def prepare_sweep(
             )
         collected = Collected(item.file, claim, item.model, item.path)
         model, data, correspondence = bound_hypothesis(collected, session, options)
+        assert isinstance(correspondence, Correspondence), "a behaviour is one node"
         (_, says), *_ = correspondence.sites.items()
         receiver = receiver_of(question.to, model, says)
         corrupt = bound(

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from scrub.data.dataset import Dataset
 from scrub.errors import UserError, in_words
+from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.tree import NamePath, Tree, treeify
 from scrub.testing.cases import Case
 
@@ -82,6 +83,7 @@ class OfClaim:
         session, claims = rebuilt.files.setdefault(self.file, (Session(), claims))
         (item,) = (item for item in claims if item.claim.name == self.claim)
         _, data, correspondence = bound_hypothesis(item, session, Options(model=self.model))
+        assert isinstance(correspondence, Correspondence), "only claims that apply have samplers"
         return treeify(correspondence), data
 
 

@@ -289,7 +289,7 @@ def test_our_own_fault_shows_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*arguments: object) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("scrub.runner.prepare.prepare", broken)
+    monkeypatch.setattr("scrub.runner.prepare.prepare_all", broken)
     done = inside("check", SUMS)
     assert done.code == 3
     assert done.err.startswith("Traceback (most recent call last):")

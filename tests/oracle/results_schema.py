@@ -133,7 +133,11 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
         yield from _is(result, key, str, place)
     for key in ("samples", "left_out"):
         yield from _is(result, key, int, place)
-    yield from _is(result, "passed", bool, place)
+    inapplicable = result.get("verdict") == "not applicable"
+    if inapplicable:
+        yield from _inapplicable(result, place)
+    else:
+        yield from _is(result, "passed", bool, place)
     yield from _is(result, "seconds", float, place)
     measured: list[tuple[str, Any]] = [
         (place, result),
@@ -148,6 +152,10 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
         yield from _keys(one.get("metric", one), METRIC, where, (*one,))
     yield from _keys(result.get("bounds", {}), ("above", "below", "reason"), f"{place}.bounds")
     verdicts = (result.get("verdict"), result.get("expected"))
+    if inapplicable:
+        if verdicts[1] not in (*VERDICTS, None):
+            yield f"{place}.expected is {verdicts[1]!r}"
+        return
     if result.get("verdict") is None and result.get("expected") is None:
         if result.get("passed") is not True:
             yield f"{place} expects nothing and has not passed"
@@ -162,6 +170,17 @@ def _result(result: dict[str, Any], place: str) -> Iterator[str]:
         yield from _keys(node, NODE, where, OF_SOME_NODES)
         yield from _is(node, "name", str, where)
         yield from _is(node, "donors_distinct", float, where)
+
+
+def _inapplicable(result: dict[str, Any], place: str) -> Iterator[str]:
+    """What was not run has passed nothing and failed nothing, has no figure, and says why."""
+    if result.get("passed") is not None or result.get("samples") != 0 or result.get("nodes") != []:
+        yield f"{place} is not applicable, and has run"
+    if not str(result.get("reason")).startswith("not applicable: "):
+        yield f"{place} does not say why it is not applicable"
+    means = [(result.get("loss") or {}).get(name) for name in LOSS[:-1]]
+    if any(mean is not None for mean in means):
+        yield f"{place} is not applicable, and has a loss"
 
 
 def _effect(result: dict[str, Any], place: str) -> Iterator[str]:
