@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
 from torch.nn import Parameter
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -52,20 +52,20 @@ class Options:
     rows: int
 
 
-def parser_of(name: str, steps: int, description: str) -> argparse.ArgumentParser:
+def parser_of(name: str, steps: int, description: str, rows: int = 192) -> argparse.ArgumentParser:
     """The command line that all training scripts have."""
     parser = argparse.ArgumentParser(description=description)
     home = ROOT / "scrub" / "model" / "embedded" / name
     parser.add_argument("--out", type=Path, default=home, help="directory to write (%(default)s)")
     parser.add_argument("--steps", type=int, default=steps, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=192, help="of a batch (default %(default)s)")
+    parser.add_argument("--rows", type=int, default=rows, help="of a batch (default %(default)s)")
     return parser
 
 
-def options(name: str, steps: int, description: str) -> Options:
+def options(name: str, steps: int, description: str, rows: int = 192) -> Options:
     """Read the command line of a training script."""
-    given = parser_of(name, steps, description).parse_args()
+    given = parser_of(name, steps, description, rows).parse_args()
     return Options(given.out, given.steps, given.seed, given.rows)
 
 
@@ -117,6 +117,20 @@ def training_data(directory: Path, seed: int) -> Data:
     return Data(join([batch_of(data) for data in made], tokenizer.pad), names, words)
 
 
+def any_rows(pool: Batch, rng: np.random.Generator, rows: int) -> Batch:
+    """Random prompts."""
+    return pool.take(torch.tensor(rng.integers(len(pool), size=rows)))
+
+
+def rows_of_like_length(pool: Batch, rng: np.random.Generator, rows: int) -> Batch:
+    """Random prompts of one quarter by length, cut to the longest: a third less to compute."""
+    order = pool.end.argsort(stable=True)
+    quarter = len(order) // 4
+    chosen = rng.integers(quarter, size=rows) + quarter * rng.integers(4)
+    some = pool.take(order[torch.tensor(chosen)])
+    return evolve(some, tokens=some.tokens[:, : int(some.end.max()) + 1])
+
+
 def optimise(
     model: GPT2LMHeadModel,
     data: Data,
@@ -126,6 +140,7 @@ def optimise(
     *,
     further: Iterable[Parameter] = (),
     rows: int = 192,
+    draw: Callable[[Batch, np.random.Generator, int], Batch] = any_rows,
 ) -> None:
     """Train `model` in place, and `further` parameters with it; print progress.
 
@@ -137,6 +152,7 @@ def optimise(
         seed: of the batches.
         further: parameters that the losses have beside the model's.
         rows: batch size.
+        draw: which prompts of the pool make a batch.
     """
     rng = np.random.default_rng(seed)
     parameters = [*model.parameters(), *further]
@@ -147,10 +163,8 @@ def optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate
         few = rng.random() < 0.3
-        chosen = torch.tensor(rng.integers(len(data.pool), size=rows))
-        batch = renamed(
-            data.pool.take(chosen), data.names, rng, size=12 if few else len(data.names)
-        )
+        some = draw(data.pool, rng, rows)
+        batch = renamed(some, data.names, rng, size=12 if few else len(data.names))
         terms = losses(step / steps, batch, run(model, batch.tokens))
         total = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
