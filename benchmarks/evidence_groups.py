@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from evidence import PREFIXES, behaviour, card, directory_of, load, parser, table
 from evidence_claims import Subject, agree, difference, opposite, recovered, right, uncond
 from evidence_hooks import Heads, Output, Read, forward, pick, written, z_of
@@ -112,11 +112,14 @@ def along_edge(s: Subject, role: str, heads: Heads, donors: Tensor) -> list[Read
     ]
 
 
-def direct(s: Subject, head: Heads, donors: Tensor) -> float:
-    """How much of the logit difference is lost when the final norm alone hears another row's."""
+def direct(s: Subject, head: Heads, donors: Tensor, *edits: Output) -> float:
+    """How much of the logit difference is lost when the final norm alone hears another row's.
+
+    Under `edits`, if any, with which the record of `s` was made.
+    """
     change = written_at(s, head, "end")[donors] - written_at(s, head, "end")
     lost = difference(s.logits(s.record), s.batch) - difference(
-        after(s, Read((), "", s.batch.end, change)), s.batch
+        after(s, *edits, Read((), "", s.batch.end, change)), s.batch
     )
     return lost.mean().item()
 
@@ -211,15 +214,15 @@ def backup(s: Subject, rng: np.random.Generator) -> list[str]:
     """
     anyone = uncond(len(s.batch), rng)
     first = s.roles["name mover"][:1]
-    removed = forward(s.model, s.batch.tokens, [elsewhere(s, first, "end", anyone)])
-    without = Subject(s.model, s.roles, s.batch, removed)
+    removed = elsewhere(s, first, "end", anyone)
+    without = evolve(s, record=forward(s.model, s.batch.tokens, [removed]))
     rows = []
     for layer in range(first[0][0], s.model.config.n_layer):
         for head in range(s.model.config.n_head):
             one = ((layer, head),)
             if one == first:
                 continue
-            before, later = direct(s, one, anyone), direct(without, one, anyone)
+            before, later = direct(s, one, anyone), direct(without, one, anyone, removed)
             if max(abs(before), abs(later)) > 0.2:
                 rows.append([f"{layer}.{head}", f"{before:+.2f}", f"{later:+.2f}"])
     name = f"{first[0][0]}.{first[0][1]}"

@@ -7,7 +7,7 @@ With other places and another seed it plants the same algorithm elsewhere. Two s
 out, for checks of searches whose settings were chosen on `ioi-planted`:
 
     --layers 5 --duplicate 2.1,2.3 --inhibition 3.2 --mover 4.0,4.3 --seed 11 --rows 96 --steps 1000
-    --duplicate 1.3 --inhibition 2.1,2.3 --mover 3.2 --seed 12 --rows 96 --steps 1000
+    --duplicate 1.3 --inhibition 2.1,2.3 --mover 3.2 --seed 12 --rows 96 --steps 800
 
 What is minimised is described in `ioi_losses.py`. Deterministic on one machine's CPU.
 """

@@ -50,7 +50,7 @@ def probe_loss(probe: nn.Linear, group: Group, p: Passed) -> Tensor:
 
 def main() -> None:
     """Train and save."""
-    given = options("ioi-planted-2", 2000, "Train the embedded model ioi-planted-2.", 96)
+    given = options("ioi-planted-2", 1500, "Train the embedded model ioi-planted-2.", 96)
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # sums over threads depend on how many there are
     data = training_data(given.out, given.seed)

@@ -101,20 +101,37 @@ def test_what_a_group_hears_is_what_hooks_let_it_hear(role: str) -> None:
 def test_previous_token_heads_are_heard_after_the_same_name() -> None:
     """Each row's own writing tells whose name stood before it: read off which row was chosen."""
     p = ordinary()
-    numbered = dict(p.usual)
-    for column, name in (("io+1", "io"), ("s1+1", "s1")):
-        numbered["previous token", column] = p.batch.name(name)[:, None].float()
+    numbered = dict(p.by_head)
+    weights = (1, 1000)
+    for head, weight in zip(votes.TABLE["previous token"].heads, weights, strict=True):
+        for column, name in (("io+1", "io"), ("s1+1", "s1")):
+            numbered[head, column] = weight * p.batch.name(name)[:, None].float()
     frame = votes.some_rows(p.batch, torch.Generator().manual_seed(3))
-    signals, exchanged = votes.previous_signals(
-        evolve(p, usual=numbered), frame, torch.Generator().manual_seed(4)
+    signals, kept = votes.previous_signals(
+        evolve(p, by_head=numbered), frame, torch.Generator().manual_seed(4)
     )
     io, s1 = (p.batch.name(name)[frame] for name in ("io", "s1"))
-    assert exchanged.any()
-    assert not exchanged.all()
-    at_io = signals["previous token", "io+1"][:, 0].long()
-    at_s1 = signals["previous token", "s1+1"][:, 0].long()
-    assert torch.equal(at_io, torch.where(exchanged, s1, io))
-    assert torch.equal(at_s1, torch.where(exchanged, io, s1))
+    at_io, at_s1 = (signals["previous token", c][:, 0].long() for c in ("io+1", "s1+1"))
+    straight = torch.zeros(ROWS)
+    for weight in weights:
+        here, there = at_io // weight % 1000, at_s1 // weight % 1000
+        assert torch.equal(here + there, io + s1)
+        assert ((here == io) | (here == s1)).all()
+        straight += (here == io) / 2
+    assert torch.equal(straight, kept)
+    assert set(kept.tolist()) == {0.0, 0.5, 1.0}
+
+
+def test_votes_are_counted_head_by_head() -> None:
+    """Each row's writing tells whether it says that the IO comes first."""
+    p = ordinary()
+    says = {key: p.batch.io_is_first[:, None].float() for key in p.by_head}
+    signals, share = votes.group_signal(
+        evolve(p, by_head=says), votes.VOTERS, torch.Generator().manual_seed(6)
+    )
+    counted = sum((signals[role][:, 0] for role in votes.VOTERS), start=torch.zeros(ROWS))
+    assert torch.equal(counted / 4, share)
+    assert {0.0, 1.0} < set(share.tolist())
 
 
 def test_graded_loss_of_a_unanimous_vote_is_the_answers() -> None:
