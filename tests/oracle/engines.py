@@ -89,11 +89,11 @@ def within(chunk: int, *, keep_cache: bool = True) -> Budget:
 
 
 def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
-    return _graph(case.model_name, dtype)
+    return graph_named(case.model_name, dtype)
 
 
 @functools.cache
-def _graph(name: str, dtype: torch.dtype) -> Graph:
+def graph_named(name: str, dtype: torch.dtype) -> Graph:
     from support import native_models, tiny_models
 
     if name in tiny_models.NATIVES:
