@@ -54,7 +54,7 @@ Head = tuple[int, int]
 TABLE: Table = {
     group.role: group
     for group in (
-        Group("previous token", ((0, 2), (1, 0)), ("s1+1", "io+1"), "s1"),
+        Group("previous token", ((1, 0),), ("s1+1", "io+1"), "s1"),
         Group("duplicate token", ((1, 1), (2, 3)), ("s2",), "s1", says_order=True),
         Group(
             "induction",

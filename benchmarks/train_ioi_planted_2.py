@@ -1,6 +1,7 @@
 """Train `ioi-planted-2`: a GPT-2 with previous-token, induction and negative name-mover heads too.
 
     python benchmarks/train_ioi_planted_2.py [--out DIR] [--steps N] [--seed K] [--rows N]
+        [--start DIR]
 
 Which heads play which role, and what is minimised, is in `ioi_votes.py`. Deterministic on one
 machine's CPU.
@@ -8,6 +9,7 @@ machine's CPU.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from ioi_groups import Group, by_layer, place
 from ioi_training import (
     new_model,
     optimise,
-    options,
+    parser_of,
     rows_of_like_length,
     save,
     training_data,
@@ -33,6 +35,7 @@ from ioi_votes import (
     repetition_loss,
 )
 from torch import Tensor, nn
+from transformers import GPT2LMHeadModel
 
 LAYERS = 6
 
@@ -50,11 +53,15 @@ def probe_loss(probe: nn.Linear, group: Group, p: Passed) -> Tensor:
 
 def main() -> None:
     """Train and save."""
-    given = options("ioi-planted-2", 1500, "Train the embedded model ioi-planted-2.", 96)
+    parser = parser_of("ioi-planted-2", 1500, "Train the embedded model ioi-planted-2.", 96)
+    parser.add_argument("--start", type=Path, help="directory of a model to go on from")
+    given = parser.parse_args()
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # sums over threads depend on how many there are
     data = training_data(given.out, given.seed)
     model = new_model(data.words, given.seed, LAYERS)
+    if given.start is not None:
+        model.load_state_dict(GPT2LMHeadModel.from_pretrained(given.start).state_dict())
     blocks: Any = model.transformer.h
     for block in blocks:
         block.mlp.act = nn.GELU(approximate="tanh")  # the same function, in a fifth of the time

@@ -102,24 +102,18 @@ def test_previous_token_heads_are_heard_after_the_same_name() -> None:
     """Each row's own writing tells whose name stood before it: read off which row was chosen."""
     p = ordinary()
     numbered = dict(p.by_head)
-    weights = (1, 1000)
-    for head, weight in zip(votes.TABLE["previous token"].heads, weights, strict=True):
-        for column, name in (("io+1", "io"), ("s1+1", "s1")):
-            numbered[head, column] = weight * p.batch.name(name)[:, None].float()
+    (head,) = votes.TABLE["previous token"].heads
+    for column, name in (("io+1", "io"), ("s1+1", "s1")):
+        numbered[head, column] = p.batch.name(name)[:, None].float()
     frame = votes.some_rows(p.batch, torch.Generator().manual_seed(3))
     signals, kept = votes.previous_signals(
         evolve(p, by_head=numbered), frame, torch.Generator().manual_seed(4)
     )
     io, s1 = (p.batch.name(name)[frame] for name in ("io", "s1"))
     at_io, at_s1 = (signals["previous token", c][:, 0].long() for c in ("io+1", "s1+1"))
-    straight = torch.zeros(ROWS)
-    for weight in weights:
-        here, there = at_io // weight % 1000, at_s1 // weight % 1000
-        assert torch.equal(here + there, io + s1)
-        assert ((here == io) | (here == s1)).all()
-        straight += (here == io) / 2
-    assert torch.equal(straight, kept)
-    assert set(kept.tolist()) == {0.0, 0.5, 1.0}
+    assert torch.equal(at_io, torch.where(kept == 1, io, s1))
+    assert torch.equal(at_s1, torch.where(kept == 1, s1, io))
+    assert set(kept.tolist()) == {0.0, 1.0}
 
 
 def test_votes_are_counted_head_by_head() -> None:
