@@ -38,6 +38,7 @@ PARTS = (
     "scrub.engine.steps",
     "scrub.engine.lower",
     "scrub.engine.readout",
+    "scrub.engine.sharing",
     "scrub.engine.activation_store",
     "scrub.engine.virtual",
     "scrub.engine.narrow",
@@ -45,8 +46,8 @@ PARTS = (
     "scrub.engine.plan",
     "scrub.engine.alignment",
     "scrub.engine.given",
+    "scrub.engine.wanted",
     "scrub.engine.activations",
-    "scrub.engine.sharing",
     "scrub.engine.lookup",
     "scrub.engine.compute",
     "scrub.engine.execute",
@@ -149,7 +150,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "value taken at the parent's position": (
         "scrub.engine.compute",
         "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, frame, samples)",
-        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, step.frame, samples)",
+        "taken = frame if patch.source.step is not None else step.frame; "
+        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, taken, samples)",
     ),
     "value put at the donor's position": (
         "scrub.engine.compute",

@@ -91,7 +91,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
 
 def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Place) -> None:
     """In float32 batches fall otherwise: 1e-5 of the largest number (docs/semantics.md, Laws)."""
-    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--no-diagnose", "-v")
+    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "4000000", "--no-diagnose", "-v")
     whole, resumed = (
         ("--json", "w.json", "--save-run", "w"),
         ("--json", "r.json", "--save-run", "r"),
@@ -225,7 +225,7 @@ def test_what_was_changed_is_computed_anew(place: Place, what: str) -> None:
 def test_other_weights_in_the_same_folder_are_another_model(place: Place) -> None:
     model = place.folder / "model"
     shutil.copytree(EMBEDDED / "ioi-planted", model)
-    command = ("-k", "ioi", "--samples", "100", "--max-memory", "20000000", "--model", "model")
+    command = ("-k", "ioi", "--samples", "100", "--max-memory", "6000000", "--model", "model")
     arguments = (*command, "--no-diagnose", "--json", "r.json")
     place.stopped(signal.SIGINT, "ioi 4", *arguments)
     tensors = load_file(model / "model.safetensors")
