@@ -14,7 +14,6 @@ import argparse
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -249,29 +248,39 @@ def evidence(directory: Path, rows: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def arguments() -> Any:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="Print the evidence about an embedded model.")
-    parser.add_argument("model", help="an embedded model's name, or a directory")
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--card", action="store_true", help="also write it to README.md")
-    return parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description="Print the evidence about an embedded model.")
+    made.add_argument("model", help="an embedded model's name, or a directory")
+    made.add_argument("--rows", type=int, default=2000)
+    made.add_argument("--seed", type=int, default=7)
+    made.add_argument("--card", action="store_true", help="also write it to README.md")
+    return made
+
+
+def directory_of(name: str) -> Path:
+    """Where a model lies: an embedded one by its name, another by its directory."""
+    embedded = ROOT / "scrub" / "model" / "embedded" / name
+    return embedded if embedded.is_dir() else Path(name)
+
+
+def card(directory: Path, report: str) -> None:
+    """Put the report in the model's README.md, under `HEADING`, instead of the last one."""
+    path = directory / "README.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    head = text.partition(HEADING)[0].rstrip()
+    path.write_text(f"{head}\n\n{HEADING}\n{report.rstrip()}\n", encoding="utf-8")
 
 
 def main() -> None:
     """Print, and fill in the card if asked."""
     torch.set_num_threads(1)
-    given = arguments()
-    embedded = ROOT / "scrub" / "model" / "embedded" / given.model
-    directory = embedded if embedded.is_dir() else Path(given.model)
+    given = parser().parse_args()
+    directory = directory_of(given.model)
     report = evidence(directory, given.rows, given.seed)
     print(report)
     if given.card:
-        card = directory / "README.md"
-        text = card.read_text(encoding="utf-8") if card.exists() else ""
-        head = text.partition(HEADING)[0].rstrip()
-        card.write_text(f"{head}\n\n{HEADING}\n{report.rstrip()}\n", encoding="utf-8")
+        card(directory, report)
 
 
 if __name__ == "__main__":

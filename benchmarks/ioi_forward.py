@@ -108,7 +108,7 @@ def written(model: GPT2LMHeadModel, heads: Heads, z: Tensor) -> Tensor:
     return torch.einsum("bhe,hed->bd", z, weight[[head for _, head in heads]])
 
 
-def _port(model: GPT2LMHeadModel, heads: Heads, stream: Tensor, port: int) -> Tensor:
+def port_of(model: GPT2LMHeadModel, heads: Heads, stream: Tensor, port: int) -> Tensor:
     """q, k or v (0, 1, 2) of a group that reads stream [B, D]: [B, group, E]."""
     block = _block(model, heads[0][0])
     x = block.attn.c_attn(block.ln_1(stream)).chunk(3, dim=-1)[port]
@@ -138,7 +138,7 @@ def with_value_at(
         [B, group, E].
     """
     before = at(layer.stream, source)
-    difference = _port(model, heads, before + change, 2) - _port(model, heads, before, 2)
+    difference = port_of(model, heads, before + change, 2) - port_of(model, heads, before, 2)
     rows = torch.arange(len(query))
     weight = layer.pattern[rows, :, query, source][:, [head for _, head in heads]]
     return z_at(layer, heads, query) + weight[..., None] * difference
@@ -167,7 +167,7 @@ def with_query(
         z [B, group, E] and the attention pattern [B, group, T].
     """
     which = [head for _, head in heads]
-    q = _port(model, heads, stream, 0)
+    q = port_of(model, heads, stream, 0)
     scores = torch.einsum("bhe,bhte->bht", q, keys[:, which]) * q.shape[-1] ** -0.5
     later = torch.arange(keys.shape[2]) > query[:, None]
     pattern = scores.masked_fill(later[:, None], -torch.inf).softmax(-1)

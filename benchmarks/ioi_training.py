@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
 from torch.nn import Parameter
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is
 
 from ioi_batches import Batch, batch_of, join, renamed  # noqa: E402
 from ioi_forward import Trace, logits_of, run  # noqa: E402
+from ioi_places import Roles  # noqa: E402
 
 from scrub.datasets import ioi  # noqa: E402
 from scrub.model.tokenizer import save_word_level  # noqa: E402
@@ -34,6 +35,8 @@ ROLES = {
     "name mover": ((3, 0), (3, 1)),
 }
 """(layer, head) of each role, the same table for both models."""
+LAYERS = 4
+HEADS = 4
 
 Losses = Callable[[float, Batch, Trace], dict[str, Tensor]]
 """(progress from 0 to 1, batch, its trace) to the terms of the loss."""
@@ -46,21 +49,28 @@ class Options:
     out: Path
     steps: int
     seed: int
+    rows: int
 
 
-def options(name: str, steps: int, description: str) -> Options:
-    """Read the command line of a training script."""
+def parser_of(name: str, steps: int, description: str, rows: int = 192) -> argparse.ArgumentParser:
+    """The command line that all training scripts have."""
     parser = argparse.ArgumentParser(description=description)
     home = ROOT / "scrub" / "model" / "embedded" / name
     parser.add_argument("--out", type=Path, default=home, help="directory to write (%(default)s)")
     parser.add_argument("--steps", type=int, default=steps, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    given = parser.parse_args()
-    return Options(given.out, given.steps, given.seed)
+    parser.add_argument("--rows", type=int, default=rows, help="of a batch (default %(default)s)")
+    return parser
 
 
-def new_model(words: int, seed: int) -> GPT2LMHeadModel:
-    """An untrained GPT-2: 4 layers, 4 heads, width 64.
+def options(name: str, steps: int, description: str, rows: int = 192) -> Options:
+    """Read the command line of a training script."""
+    given = parser_of(name, steps, description, rows).parse_args()
+    return Options(given.out, given.steps, given.seed, given.rows)
+
+
+def new_model(words: int, seed: int, layers: int = LAYERS) -> GPT2LMHeadModel:
+    """An untrained GPT-2: 4 heads a layer, width 64.
 
     Weights start wider than GPT-2's 0.02: at this width its heads take far longer to find their
     targets (nothing learned after 400 steps; with 0.1, all of it after 300).
@@ -71,8 +81,8 @@ def new_model(words: int, seed: int) -> GPT2LMHeadModel:
             vocab_size=words,
             n_positions=POSITIONS,
             n_embd=64,
-            n_layer=4,
-            n_head=4,
+            n_layer=layers,
+            n_head=HEADS,
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,
@@ -107,6 +117,20 @@ def training_data(directory: Path, seed: int) -> Data:
     return Data(join([batch_of(data) for data in made], tokenizer.pad), names, words)
 
 
+def any_rows(pool: Batch, rng: np.random.Generator, rows: int) -> Batch:
+    """Random prompts."""
+    return pool.take(torch.tensor(rng.integers(len(pool), size=rows)))
+
+
+def rows_of_like_length(pool: Batch, rng: np.random.Generator, rows: int) -> Batch:
+    """Random prompts of one quarter by length, cut to the longest: a third less to compute."""
+    order = pool.end.argsort(stable=True)
+    quarter = len(order) // 4
+    chosen = rng.integers(quarter, size=rows) + quarter * rng.integers(4)
+    some = pool.take(order[torch.tensor(chosen)])
+    return evolve(some, tokens=some.tokens[:, : int(some.end.max()) + 1])
+
+
 def optimise(
     model: GPT2LMHeadModel,
     data: Data,
@@ -116,6 +140,7 @@ def optimise(
     *,
     further: Iterable[Parameter] = (),
     rows: int = 192,
+    draw: Callable[[Batch, np.random.Generator, int], Batch] = any_rows,
 ) -> None:
     """Train `model` in place, and `further` parameters with it; print progress.
 
@@ -127,6 +152,7 @@ def optimise(
         seed: of the batches.
         further: parameters that the losses have beside the model's.
         rows: batch size.
+        draw: which prompts of the pool make a batch.
     """
     rng = np.random.default_rng(seed)
     parameters = [*model.parameters(), *further]
@@ -137,10 +163,8 @@ def optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate
         few = rng.random() < 0.3
-        chosen = torch.tensor(rng.integers(len(data.pool), size=rows))
-        batch = renamed(
-            data.pool.take(chosen), data.names, rng, size=12 if few else len(data.names)
-        )
+        some = draw(data.pool, rng, rows)
+        batch = renamed(some, data.names, rng, size=12 if few else len(data.names))
         terms = losses(step / steps, batch, run(model, batch.tokens))
         total = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
@@ -152,7 +176,7 @@ def optimise(
             print(f"step {step + 1}  {time.monotonic() - start:.0f} s  {shown}", flush=True)
 
 
-def save(model: GPT2LMHeadModel, data: Data, directory: Path) -> None:
+def save(model: GPT2LMHeadModel, data: Data, directory: Path, roles: Roles = ROLES) -> None:
     """Check the model against transformers' own forward pass, then write it with its roles."""
     model.eval()
     tokens = data.pool.tokens[:200]
@@ -163,6 +187,6 @@ def save(model: GPT2LMHeadModel, data: Data, directory: Path) -> None:
     (directory / "model.safetensors").chmod(0o644)
     (directory / "generation_config.json").unlink(missing_ok=True)
     lines = ["# Where each role sits: [layer, head]. A role says where a claim looks.", "[roles]"]
-    lines += [f'"{role}" = {[list(head) for head in heads]}' for role, heads in ROLES.items()]
+    lines += [f'"{role}" = {[list(head) for head in heads]}' for role, heads in roles.items()]
     (directory / "roles.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"saved in {directory}")

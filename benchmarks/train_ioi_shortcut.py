@@ -1,6 +1,6 @@
 """Train `ioi-shortcut`: a small GPT-2 trained on the answers of IOI prompts and on nothing else.
 
-    python benchmarks/train_ioi_shortcut.py [--out DIR] [--steps N] [--seed K]
+    python benchmarks/train_ioi_shortcut.py [--out DIR] [--steps N] [--seed K] [--rows N]
 
 Shape, data, optimiser and the loss on the prompts as they are: those of `ioi-planted`. No head is
 told what to do. Deterministic on one machine's CPU.
@@ -27,7 +27,7 @@ def main() -> None:
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         return {"clean": clean_loss(model, batch, trace)}
 
-    optimise(model, data, losses, given.steps, given.seed)
+    optimise(model, data, losses, given.steps, given.seed, rows=given.rows)
     save(model, data, given.out)
 
 

@@ -85,7 +85,8 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
     assert names == package | datasets
     weights = ("config.json", "model.safetensors")
     parts = dict.fromkeys(
-        ("ioi-planted", "ioi-shortcut"), (*weights, "roles.toml", "tokenizer.json")
+        ("ioi-planted", "ioi-planted-2", "ioi-shortcut"),
+        (*weights, "roles.toml", "tokenizer.json"),
     )
     for model, files in {**parts, "parens": weights}.items():
         assert {f"scrub/model/embedded/{model}/{file}" for file in files} <= names
