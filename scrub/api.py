@@ -104,7 +104,7 @@ def run(
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     wrong += reporter_problems(reporters)
-    chosen = _options("run", options, session, wrong)
+    chosen = checked_options("run", options, session, wrong)
     wanted = diagnoses(diagnosed, fresh=fresh)
     results = _run(several, session or Session(), wanted, chosen, reporters)
     return results[0] if isinstance(claims, Claim) else results
@@ -137,7 +137,7 @@ def explain(
     _several("explain", [claim])
     is_number = is_whole(rows) and rows >= 0
     wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
-    chosen = _options("explain", options, session, wrong)
+    chosen = checked_options("explain", options, session, wrong)
     (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
     return Explanation(result)
 
@@ -183,10 +183,10 @@ def patch(
             f"scrub.patch takes a behaviour, not a {type(behaviour).__name__}. "
             "Decorate the function with @behaviour(data=…, metric=…, corrupt=…)."
         )
-    chosen = _options("patch", options, session, wrong)
+    chosen = checked_options("patch", options, session, wrong)
     session = session or Session()
     question = Question(to, senders, at, through, restore, metrics, approximate, top)
-    prepared = prepare_sweep(_collected_behaviour(behaviour), question, session, chosen)
+    prepared = prepare_sweep(collected_behaviour(behaviour), question, session, chosen)
     return run_sweep(prepared, Context(session, chosen))
 
 
@@ -273,7 +273,7 @@ def _run(
     return results
 
 
-def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
+def checked_options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
     """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]
     started_in()
@@ -299,7 +299,7 @@ def _collected(claim: Claim) -> Collected:
     return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
-def _collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
+def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
     """The behaviour as the file says that it stands in, about the model that the file names."""
     path = Path(behaviour.made[0])
     modules = [vars(module) for module in list(sys.modules.values())]

@@ -53,7 +53,7 @@ def prepare_sweep(
     check_options(options)
     check_question(question)
     session.forget_failures()
-    claim = _as_claim(item)
+    claim = as_claim(item)
     with located(item.file, claim, "Checking it"):
         if item.behaviour.corrupt is None:
             raise UserError(
@@ -88,7 +88,7 @@ def prepare_sweep(
     )
 
 
-def _as_claim(item: CollectedBehaviour) -> Claim:
+def as_claim(item: CollectedBehaviour) -> Claim:
     """The behaviour as a claim of its root alone: what is shared with claims goes by it."""
     behaviour = item.behaviour
 
