@@ -18,6 +18,7 @@ from scrub.cli.check import check_command
 from scrub.cli.compare import compare_command
 from scrub.cli.exit_codes import exit_code
 from scrub.cli.explain import explain_command
+from scrub.cli.look import look_command
 from scrub.cli.patch import patch_command
 from scrub.cli.plan import plan_command
 from scrub.cli.show import show_command
@@ -58,5 +59,6 @@ group.add_command(check_command)
 group.add_command(plan_command)
 group.add_command(show_command)
 group.add_command(patch_command)
+group.add_command(look_command)
 group.add_command(explain_command)
 group.add_command(compare_command)

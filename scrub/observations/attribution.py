@@ -17,7 +17,7 @@ from scrub.model.registry import Model
 from scrub.names import EMBED, POS_EMBED
 from scrub.observations.final_norm import STATED, Direction, Readout, direction_of, readout
 from scrub.observations.observation import SPREAD, Observation, frame_of, spread
-from scrub.observations.picture import Grid
+from scrub.observations.picture import Layers, Points
 from scrub.observations.subject import Part, Subject, weights_of
 from scrub.printing import printed
 
@@ -95,8 +95,8 @@ def _observation(
     what = "" if layer is None else f" of the neurons of layer {layer}"
     title = f"Direct attribution{what} at {at}, {along}. {subject.about}"
     notes = (f"all components together: {total:.3f} of {along}", STATED, SPREAD)
-    grid = Grid("component", "", ("adds",), f"adds to {along}", signed=True)
-    return Observation(title, frame_of(rows), notes, grid, "adds")
+    picture = Layers("adds", f"adds to {along}") if layer is None else Points("head", "adds")
+    return Observation(title, frame_of(rows), notes, picture, "adds")
 
 
 def _layer_of_neurons(by: Any, model: Model) -> int | None:

@@ -57,8 +57,9 @@ def logit_lens(subject: Subject, at: Any = None, direction: Any = None) -> Obser
 
     Returns:
         One row a stream and position: stream, layer, at; value (mean over rows), sd, low, high, n;
-        frozen; rank (median of the first label's, 0 the largest); top, the token that has the
-        largest logit most often, and top_share, in how many rows.
+        frozen; rank (median of the first label's, 0 the largest) and first, in what share of rows
+        it is the largest; top, the token that has the largest logit most often, and top_share, in
+        what share of rows.
 
     Raises:
         UserError: there is no such position or label.
@@ -81,8 +82,8 @@ def logit_lens(subject: Subject, at: Any = None, direction: Any = None) -> Obser
         ((token, often),) = Counter(top.tolist()).most_common(1)
         row = {
             "stream": place.shown, "layer": place.layer, "at": spec, **spread(value, "value"),
-            "frozen": frozen_.mean(), "rank": np.median(rank), "top": _text(subject.model, token),
-            "top_share": often / len(top),
+            "frozen": frozen_.mean(), "rank": np.median(rank), "first": (rank == 0).mean(),
+            "top": _text(subject.model, token), "top_share": often / len(top),
         }  # fmt: skip
         rows.append(row)
     frame = frame_of(rows)
@@ -150,5 +151,5 @@ def _tables(frame: pd.DataFrame, at: Any) -> tuple[pd.DataFrame, ...]:
     wide = wide.loc[list(dict.fromkeys(frame["stream"])), order].reset_index()
     wide.columns = [str(name) for name in wide.columns]
     there = at if at in order else order[-1]
-    shown = ["stream", "at", "value", "sd", "frozen", "rank", "top", "top_share"]
+    shown = ["stream", "at", "value", "sd", "frozen", "rank", "first", "top", "top_share"]
     return wide, frame.loc[frame["at"] == there, shown]

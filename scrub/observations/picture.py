@@ -40,6 +40,14 @@ class Grid:
 
 
 @frozen
+class Layers:
+    """A heatmap: one row a layer, one column a head or another kind of component."""
+
+    values: str
+    label: str
+
+
+@frozen
 class Points:
     """A scatter plot, coloured by a column; "": all alike."""
 
@@ -57,14 +65,18 @@ class Lines:
     colour: str
 
 
-Picture = Grid | Points | Lines
+Picture = Grid | Layers | Points | Lines
 
 
 def draw(frame: pd.DataFrame, picture: Picture, title: str) -> Figure:
     """The figure of a frame."""
     from matplotlib.figure import Figure
 
-    grid = _cells(frame, picture) if isinstance(picture, Grid) else None
+    grid = None
+    if isinstance(picture, Layers):
+        frame, picture = _by_layer(frame, picture)
+    if isinstance(picture, Grid):
+        grid = _cells(frame, picture)
     size = (6.4, 4.8) if grid is None else (_width(grid), 1.6 + 0.34 * len(grid))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
@@ -84,6 +96,14 @@ def _width(grid: pd.DataFrame) -> float:
     return max(6.0, 2.4 + 0.62 * grid.shape[1])
 
 
+def _by_layer(frame: pd.DataFrame, picture: Layers) -> tuple[pd.DataFrame, Grid]:
+    """What stands in a layer, by its layer and its head, or where it is none by its kind."""
+    inside = frame[frame["layer"].notna()]
+    component = inside["kind"].where(inside["head"].isna(), inside["head"].astype(str))
+    shown = inside.assign(component=component)
+    return shown, Grid("layer", "component", (picture.values,), picture.label, signed=True)
+
+
 def _cells(frame: pd.DataFrame, picture: Grid) -> pd.DataFrame:
     """The values as a table of rows and columns, in the frame's order."""
     if not picture.columns:
@@ -92,9 +112,8 @@ def _cells(frame: pd.DataFrame, picture: Grid) -> pd.DataFrame:
     rows, columns = (
         list(dict.fromkeys(frame[name])) for name in (picture.rows, picture.columns)
     )
-    return frame.pivot(index=picture.rows, columns=picture.columns, values=values).loc[
-        rows, columns
-    ]
+    once = frame.drop_duplicates([picture.rows, picture.columns])
+    return once.pivot(index=picture.rows, columns=picture.columns, values=values).loc[rows, columns]
 
 
 def _heatmap(axes: Any, grid: pd.DataFrame, picture: Grid) -> None:
