@@ -273,7 +273,9 @@ def _run(
     return results
 
 
-def checked_options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
+def checked_options(
+    called: str, options: dict[str, Any], session: Any, wrong: list[str]
+) -> Options:
     """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]
     started_in()

@@ -77,9 +77,7 @@ def look_command(
     """Look at a model: what its heads attend to, copy and write, what its logits are made of."""
     _check(model, target, what, asked)
     outputs = check_outputs(csv=csv, plot=plot)
-    options = options_of(
-        max_memory, model=model, samples=samples, seed=seed, device=device
-    )
+    options = options_of(max_memory, model=model, samples=samples, seed=seed, device=device)
     observation = _look(target, what, asked, options, outputs)
     from scrub.report.console import terminal
     from scrub.report.observation import show_observation

@@ -61,9 +61,11 @@ class Asked:
 
     @property
     def labels(self) -> Any:
-        return None if self.direction is None else [
-            label.strip() for label in self.direction.split(",")
-        ]
+        return (
+            None
+            if self.direction is None
+            else [label.strip() for label in self.direction.split(",")]
+        )
 
 
 def look(asked: Asked, what: str | None) -> Observation:

@@ -57,9 +57,15 @@ def attention(subject: Subject, of: Any = None, at: Any = None, to: Any = None) 
                 "of_all": mean(share[:, number, place]),
             }  # fmt: skip
             rows.append(figures)
-    title = f"Attention from {query}. {subject.about}"
     picture = Grid("component", "to", ("attention",), "attention")
-    return Observation(title, frame_of(rows), (MOVED, SPREAD), picture, "attention")
+    return Observation(
+        f"Attention from {query}",
+        subject.about,
+        frame_of(rows),
+        (MOVED, SPREAD),
+        picture,
+        "attention",
+    )
 
 
 def _read(heads: Sequence[Head]) -> list[str]:

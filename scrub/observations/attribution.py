@@ -93,10 +93,10 @@ def _observation(
     total: float,
 ) -> Observation:  # fmt: skip
     what = "" if layer is None else f" of the neurons of layer {layer}"
-    title = f"Direct attribution{what} at {at}, {along}. {subject.about}"
-    notes = (f"all components together: {total:.3f} of {along}", STATED, SPREAD)
+    title = f"Direct attribution{what} at {at}, {along}"
+    notes = (f"all of the model's components together: {total:.3f} of {along}", STATED, SPREAD)
     picture = Layers("adds", f"adds to {along}") if layer is None else Points("head", "adds")
-    return Observation(title, frame_of(rows), notes, picture, "adds")
+    return Observation(title, subject.about, frame_of(rows), notes, picture, "adds")
 
 
 def _layer_of_neurons(by: Any, model: Model) -> int | None:

@@ -28,7 +28,7 @@ def components(
     by: str | None = None,
     count: int = COMPONENTS,
 ) -> Observation:
-    """The directions in which a site's values vary most over rows, and what a feature has to do with it.
+    """The directions in which a site's values vary most, and how a feature goes with them.
 
     Args:
         of: what is looked at: heads or a role (what they write together), "mlp:2", "stream:2" (the
@@ -71,10 +71,10 @@ def components(
     notes = ["share: of the variance over points"]
     if colour:
         notes.append(f"explained: share of the component's variance between values of {colour}")
-    title = f"Principal components of {_shown(subject, of)}. {subject.about}"
+    title = f"Principal components of {_shown(subject, of)} at {', '.join(map(str, specs))}"
     axes = ("pc1", "pc2") if scores.shape[1] > 1 else ("row", "pc1")
     return Observation(
-        title, frame, tuple(notes), Points(*axes, colour), tables=(frame_of(summed),)
+        title, subject.about, frame, tuple(notes), Points(*axes, colour), tables=(frame_of(summed),)
     )
 
 

@@ -1,9 +1,9 @@
 """Copy scores: how often a head's OV circuit writes the token that it reads.
 
-As Wang et al. (2022, section 3.1) do: the stream after the first MLP, through the head's own norm,
-its W_V (with bias) and W_O, and the final norm with the scale of what the head writes, to the logits.
-A token is copied if it is among the largest few of them. `-OV` writes the negative: a head that
-copies so says "not this token".
+As Wang et al. (2022, section 3.1) do: the stream after the first MLP goes through the head's own
+norm, its W_V (with bias) and W_O, and through the final norm, with the scale of what the head
+writes, to the logits. A token is copied if it is among the largest few of them. `-OV` writes the
+negative: a head that copies so says "not this token".
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def copying_of_words(
     with torch.no_grad():
         read = embedded(model, tokens)
         about = f"{len(drawn)} of {len(known)} tokens" if len(drawn) < len(known) else "every token"
-        title = f"OV circuits of {model.name} on {about}, through MLP 0"
-        return _observation(model, [read], of, within, title)
+        title = f"OV circuits on {about}, through MLP 0"
+        return _observation(model, [read], of, within, title, model.name)
 
 
 def copying_of_rows(
@@ -92,12 +92,19 @@ def copying_of_rows(
         As `copying_of_words`, a token for each row and column; or no column holds labels.
     """
     check_words(subject.model)
-    specs = _label_columns(subject) if at is None else subject.positions(at)
-    title = f"OV circuits at {', '.join(map(str, specs))}, after layer 0. {subject.about}"
-    return _observation(subject.model, _read_in_rows(subject, specs), of, within, title)
+    specs = label_columns(subject) if at is None else subject.positions(at)
+    if not specs:
+        raise UserError(
+            f'No position column of dataset "{subject.data.name}" always holds a label\'s token. '
+            "Say which tokens to copy: at= (--at), of: "
+            f"{', '.join(subject.data.positions) or 'none'}."
+        )
+    title = f"OV circuits at {', '.join(map(str, specs))}, after layer 0"
+    reads = _read_in_rows(subject, specs)
+    return _observation(subject.model, reads, of, within, title, subject.about)
 
 
-def _label_columns(subject: Subject) -> tuple[Spec, ...]:
+def label_columns(subject: Subject) -> tuple[Spec, ...]:
     """The position columns that hold the token of one and the same label in every row."""
     data, rows = subject.data, subject.values.rows.index
     tokens = data.inputs["tokens"][rows]
@@ -105,17 +112,11 @@ def _label_columns(subject: Subject) -> tuple[Spec, ...]:
         name: np.take_along_axis(tokens, at[rows][:, None], axis=1)[:, 0]
         for name, at in data.positions.items()
     }
-    found = [
+    return tuple(
         name
         for name, there in standing.items()
         if any(np.array_equal(there, ids[rows]) for ids in data.labels.values())
-    ]
-    if not found:
-        raise UserError(
-            f'No position column of dataset "{data.name}" always holds a label\'s token. Say which '
-            f"tokens to copy: at= (--at), of: {', '.join(data.positions) or 'none'}."
-        )
-    return tuple(found)
+    )
 
 
 def _read_in_rows(subject: Subject, specs: tuple[Spec, ...]) -> Iterator[Read]:
@@ -162,7 +163,7 @@ def ranks(
 
 
 def _observation(
-    model: Model, reads: Iterable[Read], of: Any, within: int, title: str
+    model: Model, reads: Iterable[Read], of: Any, within: int, title: str, about: str
 ) -> Observation:
     if not is_whole(within) or within < 1:
         raise UserError(f"within={within!r}. Give a whole number, 1 or more.")
@@ -190,4 +191,4 @@ def _observation(
         NORM,
     )
     grid = Grid("component", "", ("copying", "negative"), "share of tokens")
-    return Observation(title, frame_of(rows), notes, grid, "copying")
+    return Observation(title, about, frame_of(rows), notes, grid, "copying")

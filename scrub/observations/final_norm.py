@@ -91,8 +91,8 @@ class Readout:
     vector: Float[Tensor, "rows d_model"]
     constant: Float[Tensor, " rows"]
 
-    def of(self, written: Float[Tensor, "rows *parts d_model"]) -> Float[Tensor, "rows *parts"]:
-        """What contributions add to the logits along the direction."""
+    def of(self, written: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows"]:
+        """What contributions add to the logits along the direction; the first axis is rows."""
         return torch.einsum("n...d,nd->n...", written.double(), self.vector)
 
 

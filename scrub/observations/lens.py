@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NORM = (
-    "final norm: `value` with the stream's own scale, as if it were the last; `frozen` with that of "
-    "the last stream of the row, so that differences are what layers add"
+    "final norm: `value` with the stream's own scale, as if it were the last; `frozen` with that "
+    "of the last stream of the row, so that differences are what layers add"
 )
 
 
@@ -38,7 +38,7 @@ class Place:
 
 @frozen(eq=False)
 class _Seen:
-    """Of one stream at one position, in some rows: numbers [rows], and the largest logit's token."""
+    """Of one stream at one position, in some rows, each [rows]; `top` is a token."""
 
     value: np.ndarray
     frozen: np.ndarray
@@ -87,14 +87,19 @@ def logit_lens(subject: Subject, at: Any = None, direction: Any = None) -> Obser
         }  # fmt: skip
         rows.append(row)
     frame = frame_of(rows)
-    title = f"Logit lens, {along}. {subject.about}"
+    title = f"Logit lens, {along}"
     return Observation(
-        title, frame, (NORM,), Lines("stream", "value", "at"), tables=_tables(frame, subject.at)
+        title,
+        subject.about,
+        frame,
+        (NORM,),
+        Lines("stream", "value", "at"),
+        tables=_tables(frame, subject.at),
     )
 
 
 def streams(model: Model) -> list[Place]:
-    """The residual stream before the first layer, after each attention layer and after each layer."""
+    """The residual stream before the first layer, after each attention and after each layer."""
     blocks = weights_of(model).blocks
     found = [Place(names.resid_pre(0), "embeddings", None)]
     for layer in range(len(blocks)):
@@ -118,12 +123,11 @@ def _seen(
     for place in places:
         values = part.value(place.stream, at)[:, :, 0]
         for n, read in enumerate(reads):
-            yield _of_stream(model, values[:, n], part, along, read.of(values[:, n]) + read.constant)
+            fixed = read.of(values[:, n]) + read.constant
+            yield _of_stream(model, values[:, n], part, along, fixed)
 
 
-def _of_stream(
-    model: Model, stream: Tensor, part: Part, along: Direction, fixed: Tensor
-) -> _Seen:
+def _of_stream(model: Model, stream: Tensor, part: Part, along: Direction, fixed: Tensor) -> _Seen:
     weights = weights_of(model)
     logits = weights.unembedding(weights.norm_final(stream))
     plus = logits.gather(-1, label_ids(part.rows, along.plus, logits)[:, None])

@@ -27,7 +27,8 @@ class Observation:
     """Something seen in a model. In a notebook it shows itself as a table.
 
     Attributes:
-        title: what was looked at, in words.
+        title: what was looked at.
+        about: in what model, and on which data.
         notes: what the figures rest on, a line each.
         tables: what a terminal shows: the frame, or what sums it up.
         by: the column of the first table whose largest values, whatever their sign, come first;
@@ -36,11 +37,12 @@ class Observation:
     """
 
     title: str
-    _frame: pd.DataFrame
+    about: str
+    _frame: pd.DataFrame = field(alias="frame")
     notes: tuple[str, ...]
     picture: Picture
     by: str = ""
-    _tables: tuple[pd.DataFrame, ...] = field(default=())
+    _tables: tuple[pd.DataFrame, ...] = field(default=(), alias="tables")
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -68,10 +70,10 @@ class Observation:
         """The frame as a picture."""
         from scrub.observations.picture import draw
 
-        return draw(self._frame, self.picture, self.title)
+        return draw(self._frame, self.picture, f"{self.title}. {self.about}")
 
     def __repr__(self) -> str:
-        return f"Observation({self.title}; {len(self._frame):,} rows)"
+        return f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)"
 
     def _repr_html_(self) -> str:
         return self._frame._repr_html_()  # type: ignore[operator]  # untyped in pandas

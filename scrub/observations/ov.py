@@ -73,14 +73,14 @@ def ov_circuits(
         for head in named_heads(of, model, "an OV circuit"):
             stream = (read.later if head[0] else read.first).double()
             rows += _rows(model, head, stream, known, directions, tokens)
-    title = f"OV circuits of {model.name}, singular vectors"
+    title = "OV circuits, singular vectors"
     notes = (
         f"reads and writes: the tokens at each end, of {len(known):,}; correlation: of both, over "
         "all of them",
         NORMS,
     )
     grid = Grid("component", "direction", ("value",), "singular value")
-    return Observation(title, frame_of(rows), notes, grid)
+    return Observation(title, model.name, frame_of(rows), notes, grid)
 
 
 def _rows(
@@ -113,8 +113,8 @@ def ov_of(attention: Attention, head: int, final: Norm) -> Circuit:
     """A head's OV matrix between the centring of its norm and the final norm's weight.
 
     Law: reads · values · writesᵀ is P·diag(w)·W_V·W_O·P·diag(w_final), where P takes the mean off
-    (of a LayerNorm; nothing of an RMSNorm), and w are the norms' weights. The sign of a direction is
-    such that what it writes is mostly positive by its largest entry.
+    (of a LayerNorm; nothing of an RMSNorm), and w are the norms' weights. The sign is such that the
+    largest entry of what a direction writes is positive.
     """
     shared = len(attention.output) // len(attention.value.weight)
     value = _read_through(attention.norm, attention.value.weight[head // shared].double())
@@ -159,4 +159,3 @@ def _largest(model: Model, scores: Tensor, known: Tensor, count: int) -> str:
     if model.tokenizer is None:
         return " ".join(map(str, ids))
     return " ".join(text.strip() or repr(text) for text in model.tokenizer.decode(ids))
-

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from attrs import field, frozen
 
 from scrub.data.dataset import Dataset
 from scrub.errors import UserError
 from scrub.model.registry import Model
 from scrub.observations.attention import attention
 from scrub.observations.attribution import attribution
-from scrub.observations.copying import copying_of_words
+from scrub.observations.copying import (
+    WITHIN,
+    copying_of_rows,
+    copying_of_words,
+    label_columns,
+)
 from scrub.observations.heads import every_head, head_name, role_of
 from scrub.observations.observation import Observation, frame_of
 from scrub.observations.picture import Grid
@@ -23,24 +26,18 @@ from scrub.observations.tokens import SCORES, all_rows, repeated_tokens, token_s
 if TYPE_CHECKING:
     import pandas as pd
 
-COPIED = ("copying", "negative")
-
-
-@frozen(eq=False)
-class _Gathered:
-    """What was seen, and why the rest does not apply."""
-
-    seen: dict[str, pd.DataFrame] = field(factory=dict)
-    notes: list[str] = field(factory=list)
-
-    def add(self, name: str, look: Callable[[], Observation]) -> None:
-        try:
-            found = look()
-        except UserError as error:
-            self.notes.extend(f"{name}: {problem}" for problem in error.problems)
-            return
-        self.seen[name] = found.frame.set_index("component")
-        self.notes.extend(note for note in found.notes if note not in self.notes)
+COPIED, ADDS = ("copying", "negative"), ("adds",)
+NAMED = ("component", "layer", "head", "role")
+SAID = {
+    COPIED: f"copying: share of tokens among the {WITHIN} largest logits of OV; negative: of −OV",
+    SCORES: "previous token, duplicate token, induction: attention to the token before, to earlier "
+    "copies of a token, to what followed them",
+    ADDS: "adds: to the logits directly; the final norm's scale is held at each row's own",
+}
+"""What columns hold."""
+TO = "to COLUMN: attention, a mean over rows"
+Rows = dict[str, dict[str, Any]]
+"""What was seen of each head, by its name."""
 
 
 def overview(
@@ -59,65 +56,71 @@ def overview(
         text: on which the scores by tokens are taken; default: repeated random tokens.
 
     Returns:
-        One row a head, the largest score first: component, layer, head, role; copying, negative;
-        previous_token, duplicate_token, induction; of a behaviour also `adds` and `to COLUMN`.
+        One row a head: component, layer, head, role; copying, negative; previous_token,
+        duplicate_token, induction; of a behaviour also `adds` and `to COLUMN`.
     """
-    gathered = _Gathered()
-    gathered.add("copying", partial(copying_of_words, model, seed=seed))
-    gathered.add("tokens", partial(_tokens, model, memory, seed, text))
-    rows: list[dict[str, Any]] = [
-        {"component": head_name(head), "layer": head[0], "head": head[1],
-         "role": role_of(head, model)}
+    rows: Rows = {
+        head_name(head): dict(
+            zip(NAMED, (head_name(head), *head, role_of(head, model)), strict=True)
+        )
         for head in every_head(model)
-    ]  # fmt: skip
-    frame = frame_of(rows)
-    scores = [
-        name
-        for kind, columns in (("copying", COPIED), ("tokens", SCORES))
-        for name in (columns if kind in gathered.seen else ())
-    ]
-    for name in scores:
-        kind = "copying" if name in COPIED else "tokens"
-        frame[name] = gathered.seen[kind][name].reindex(frame["component"]).to_numpy()
-    tables = [_sorted(frame, frame[scores].max(axis=1) if scores else None)]
-    title = f"Heads of {model.name}"
+    }
+    looks: dict[tuple[str, ...], Callable[[], Observation]] = {
+        COPIED: partial(_copying, model, seed, subject),
+        SCORES: partial(_tokens, model, memory, seed, text),
+    }
+    scores, notes = _gathered(looks, rows)
+    tables = [_largest(rows, scores)]
     if subject is not None:
-        title += f". {subject.about}"
-        extra = _of_behaviour(frame["component"], subject, gathered)
-        frame = frame.join(extra)
-        shown = frame[["component", "role", *extra.columns]]
-        tables.append(_sorted(shown, extra["adds"].abs() if "adds" in extra else None))
+        adds, more = _gathered({ADDS: partial(attribution, subject)}, rows)
+        for seen in attention(subject).frame.to_dict("records") if subject.data.positions else ():
+            rows[seen["component"]][f"to {seen['to']}"] = seen["attention"]
+        to = [f"to {column}" for column in subject.data.positions]
+        tables.append(_largest(rows, [*adds, *to], by=adds or to))
+        notes += [*more, *([TO] if to else [])]
+    about = model.name if subject is None else subject.about
     grid = Grid("component", "", tuple(scores), "share or attention")
-    return Observation(title, frame, tuple(gathered.notes), grid, tables=tuple(tables))
+    frame = frame_of(list(rows.values()))
+    return Observation("Heads", about, frame, tuple(notes), grid, tables=tuple(tables))
+
+
+def _gathered(
+    looks: dict[tuple[str, ...], Callable[[], Observation]], rows: Rows
+) -> tuple[list[str], list[str]]:
+    """Add what is seen to the rows: which columns there are, and notes, also of what is not."""
+    added: list[str] = []
+    notes: list[str] = []
+    for columns, look in looks.items():
+        try:
+            found = look()
+        except UserError as error:
+            notes += [f"{', '.join(columns)}: {problem}" for problem in error.problems]
+            continue
+        for seen in found.frame.to_dict("records"):
+            if seen["component"] in rows:
+                rows[seen["component"]].update({name: seen[name] for name in columns})
+        added += columns
+        notes.append(f"{SAID[columns]} ({found.title})")
+    return added, notes
+
+
+def _largest(rows: Rows, shown: Sequence[str], by: Sequence[str] = ()) -> pd.DataFrame:
+    """Some columns of the rows, those first that are largest in one of the columns `by`."""
+
+    def size(row: dict[str, Any]) -> float:
+        return max((abs(row[name]) for name in by or shown if row[name] == row[name]), default=0.0)
+
+    ordered = sorted(rows.values(), key=size, reverse=True)
+    return frame_of([{name: row[name] for name in (*NAMED, *shown)} for row in ordered])
+
+
+def _copying(model: Model, seed: int, subject: Subject | None) -> Observation:
+    """On the behaviour's labels, where columns hold them; else on words of the vocabulary."""
+    if subject is not None and label_columns(subject):
+        return copying_of_rows(subject)
+    return copying_of_words(model, seed=seed)
 
 
 def _tokens(model: Model, memory: int, seed: int, text: Dataset | None) -> Observation:
     data = repeated_tokens(model, seed) if text is None else text
-    found = token_scores(all_rows(data, model, memory), model)
-    return Observation(
-        found.title, found.frame, (*found.notes, f"by tokens: on {data.name}"), found.picture
-    )
-
-
-def _of_behaviour(components: pd.Series, subject: Subject, gathered: _Gathered) -> pd.DataFrame:
-    """What heads add to the logits and where they attend, on a behaviour's prompts."""
-    import pandas as pd
-
-    gathered.add("direct attribution", partial(attribution, subject))
-    found: dict[str, Any] = {}
-    if "direct attribution" in gathered.seen:
-        found["adds"] = gathered.seen["direct attribution"]["adds"].reindex(components).to_numpy()
-    gathered.add("attention", partial(attention, subject))
-    if "attention" in gathered.seen:
-        seen = gathered.seen["attention"]
-        for column in dict.fromkeys(seen["to"]):
-            there = seen.loc[seen["to"] == column, "attention"]
-            found[f"to {column}"] = there.reindex(components).to_numpy()
-    return pd.DataFrame(found)
-
-
-def _sorted(frame: pd.DataFrame, size: Any) -> pd.DataFrame:
-    """A frame with the largest first; as it is where there is nothing to go by."""
-    if size is None:
-        return frame
-    return frame.loc[size.sort_values(ascending=False, kind="stable").index]
+    return token_scores(all_rows(data, model, memory), model)

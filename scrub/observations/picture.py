@@ -98,22 +98,21 @@ def _width(grid: pd.DataFrame) -> float:
 
 def _by_layer(frame: pd.DataFrame, picture: Layers) -> tuple[pd.DataFrame, Grid]:
     """What stands in a layer, by its layer and its head, or where it is none by its kind."""
-    inside = frame[frame["layer"].notna()]
-    component = inside["kind"].where(inside["head"].isna(), inside["head"].astype(str))
-    shown = inside.assign(component=component)
+    inside = frame.loc[frame["layer"].notna()]
+    named = zip(inside["head"].astype(str), inside["kind"], inside["head"].isna(), strict=True)
+    shown = inside.assign(component=[kind if none else head for head, kind, none in named])
     return shown, Grid("layer", "component", (picture.values,), picture.label, signed=True)
 
 
 def _cells(frame: pd.DataFrame, picture: Grid) -> pd.DataFrame:
     """The values as a table of rows and columns, in the frame's order."""
     if not picture.columns:
-        return frame.set_index(picture.rows)[list(picture.values)].astype(float)
+        return frame.set_index(picture.rows).loc[:, list(picture.values)].astype(float)
     (values,) = picture.values
-    rows, columns = (
-        list(dict.fromkeys(frame[name])) for name in (picture.rows, picture.columns)
-    )
+    rows, columns = (list(dict.fromkeys(frame[name])) for name in (picture.rows, picture.columns))
     once = frame.drop_duplicates([picture.rows, picture.columns])
-    return once.pivot(index=picture.rows, columns=picture.columns, values=values).loc[rows, columns]
+    grid = once.pivot(index=picture.rows, columns=picture.columns, values=values)
+    return grid.reindex(index=rows, columns=columns)
 
 
 def _heatmap(axes: Any, grid: pd.DataFrame, picture: Grid) -> None:
@@ -145,13 +144,14 @@ def _points(axes: Any, frame: pd.DataFrame, picture: Points) -> None:
     if not picture.colour:
         sns.scatterplot(frame, x=picture.x, y=picture.y, s=14, linewidth=0, ax=axes)
         return
-    colours = frame[picture.colour]
-    scale = colours.dtype.kind in "if" and colours.nunique() >= MANY_COLOURS
-    hue = colours if scale else colours.astype(str)
+    colours = frame[picture.colour].to_numpy()
+    count = len(dict.fromkeys(colours.tolist()))
+    hue = colours if colours.dtype.kind in "if" and count >= MANY_COLOURS else colours.astype(str)
     sns.scatterplot(
         x=frame[picture.x], y=frame[picture.y], hue=hue, s=14, linewidth=0, ax=axes,
-        palette="viridis" if scale or colours.nunique() > MANY_COLOURS else "deep",
+        palette="viridis" if count >= MANY_COLOURS else "deep",
     )  # fmt: skip
+    axes.legend(title=picture.colour)
 
 
 def _lines(axes: Any, frame: pd.DataFrame, picture: Lines) -> None:

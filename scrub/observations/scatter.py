@@ -43,7 +43,9 @@ def scatter(
     """
     chosen = named_heads(of, subject.model, "attention")
     if len(chosen) != 1:
-        raise UserError(f"A scatter plot is of one head, not of {len(chosen)}. Name one: of=[(9, 9)].")
+        raise UserError(
+            f"A scatter plot is of one head, not of {len(chosen)}. Name one: of=[(9, 9)]."
+        )
     ((layer, head),) = chosen
     query, keys = subject.position(at), subject.positions(to)
     colours = {} if by is None else {by: subject.feature(by)}
@@ -83,9 +85,9 @@ def scatter(
         for k, key in enumerate(keys)
     ]  # fmt: skip
     wrote = "the token there" if along is None else str(along)
-    title = f"{head_name(chosen[0])} at {query}: attention, and what it writes of {wrote}. "
+    title = f"{head_name(chosen[0])} at {query}: attention, and what it writes of {wrote}"
     return Observation(
-        title + subject.about, frame_of(points), (STATED,),
+        title, subject.about, frame_of(points), (STATED,),
         Points("attention", "writes", by or "to"), tables=(frame_of(summed),),
     )  # fmt: skip
 

@@ -145,7 +145,7 @@ class Subject:
             self.data.position(spec)
         elif isinstance(spec, bool) or not isinstance(spec, int) or spec not in self.places:
             raise UserError(
-                f"Position {printed(spec)} is outside dataset \"{self.data.name}\": its rows have "
+                f'Position {printed(spec)} is outside dataset "{self.data.name}": its rows have '
                 f"positions 0 to {self.data.width - 1}."
             )
         return spec

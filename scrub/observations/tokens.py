@@ -75,12 +75,17 @@ def token_scores(values: Values, model: Model, of: Any = None) -> Observation:
             figures = spread(every[:, number, place], name)
             row |= {name: figures[name], f"{name}_sd": figures["sd"]}
         rows.append(row)
-    title = f"Attention by tokens. {model.name} on {data.name}"
     notes = (
         "scores: attention to the token before, to earlier copies of the token, and to what "
         "followed them; means over the positions to which each applies",
     )
-    return Observation(title, frame_of(rows), notes, Grid("component", "", SCORES, "attention"))
+    return Observation(
+        f"Attention by tokens on {data.name}",
+        model.name,
+        frame_of(rows),
+        notes,
+        Grid("component", "", SCORES, "attention"),
+    )
 
 
 def positions_asked(

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from scrub.observations.observation import Observation
 from scrub.report.columns import Column, table
+from scrub.report.console import titled
 from scrub.stats.rounding import number
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ DROPPED = ("moved_sd", "n", "low", "high", "kind", "top_share", "share", "sd")
 
 def show_observation(observation: Observation, console: Console, top: int) -> None:
     """Print the largest rows of each table, and the foot lines."""
-    console.print(Text(observation.title))
+    console.print(titled(observation.title, ""))
+    console.print(Text(observation.about))
     left_out: dict[str, None] = {}
     shown = observation.top(top)
     for whole, part in zip(observation.tables, shown.tables, strict=True):
