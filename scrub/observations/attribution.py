@@ -54,7 +54,7 @@ def attribution(
         direction: a label or two; default: those of the behaviour's metric.
 
     Returns:
-        One row a component: component, kind, layer, head (of a neuron its number); adds (mean over
+        One row a component: component, kind, layer, head (or neuron); adds (mean over
         rows, in logits), sd, low, high, n; share of the whole logit difference, NaN where that is
         zero.
 
@@ -76,11 +76,12 @@ def attribution(
             components = [component for component, _ in added]
             found.append(torch.stack([value for _, value in added], dim=1).cpu().numpy())
             totals.append((way.of(stream) + way.constant).cpu().numpy())
+    number_is = "head" if layer is None else "neuron"
     every, total = np.concatenate(found), float(np.concatenate(totals).mean())
     rows = [
         {
             "component": component.name, "kind": component.kind, "layer": component.layer,
-            "head": component.head, **(figures := spread(every[:, number], "adds")),
+            number_is: component.head, **(figures := spread(every[:, number], "adds")),
             "share": figures["adds"] / total if total else np.nan,
         }
         for number, component in enumerate(components)
@@ -95,7 +96,7 @@ def _observation(
     what = "" if layer is None else f" of the neurons of layer {layer}"
     title = f"Direct attribution{what} at {at}, {along}"
     notes = (f"all of the model's components together: {total:.3f} of {along}", STATED, SPREAD)
-    picture = Layers("adds", f"adds to {along}") if layer is None else Points("head", "adds")
+    picture = Layers("adds", f"adds to {along}") if layer is None else Points("neuron", "adds")
     return Observation(title, subject.about, frame_of(rows), notes, picture, "adds")
 
 

@@ -115,5 +115,5 @@ def frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     found = pd.DataFrame(rows)
-    whole = {name: "Int64" for name in ("layer", "head") if name in found}
+    whole = {name: "Int64" for name in ("layer", "head", "neuron") if name in found}
     return found.astype(whole)

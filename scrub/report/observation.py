@@ -16,7 +16,7 @@ from scrub.stats.rounding import number
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLD = ("layer", "head")
+TOLD = ("layer", "head", "neuron")
 """Columns that the component's name says already."""
 SHARES = frozenset({"copying", "negative", "share", "of_all", "first", "top_share", "explained"})
 """Columns that are shown in percent."""
