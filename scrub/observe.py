@@ -23,7 +23,7 @@ from scrub.observations import scatter as _scatter
 from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
-from scrub.observations.tokens import all_rows, repeated_tokens, text_tokens, token_scores
+from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
 from scrub.runner.options import Options
 from scrub.runner.session import Session
 
@@ -171,7 +171,7 @@ def heads(
     """
     session = session or Session()
     found, model, chosen = _either("heads", about, session, options)
-    given = None if text is None else text_tokens(model, text, "the text")
+    given = None if text is None else text_tokens(model, Text(text))
     return overview(model, chosen.memory, chosen.seed, found, given)
 
 
@@ -278,11 +278,7 @@ def tokens(
     """
     chosen = checked_options("observe.tokens", options, session, [])
     found = opened(model, session or Session(), chosen)
-    data = (
-        repeated_tokens(found, chosen.seed)
-        if text is None
-        else text_tokens(found, text, "the text")
-    )
+    data = repeated_tokens(found, chosen.seed) if text is None else text_tokens(found, Text(text))
     return token_scores(all_rows(data, found, chosen.memory), found, of)
 
 

@@ -14,6 +14,7 @@ from scrub.runner.outputs import Outputs, check_outputs
 
 if TYPE_CHECKING:
     from scrub.observations.observation import Observation
+    from scrub.observations.tokens import Text
     from scrub.runner.options import Options
 
 PATH = click.Path(path_type=Path)
@@ -142,15 +143,18 @@ def _several(given: str | None) -> Any:
     return tuple(int(piece) if piece.isdigit() else piece for piece in pieces)
 
 
-def _text(file: Path | None, outputs: Outputs) -> tuple[str, str] | None:
-    """The text of a file, and what messages call it."""
+def _text(file: Path | None, outputs: Outputs) -> Text | None:
+    """The text of a file."""
     if file is None:
         return None
+    from scrub.observations.tokens import Text
+
     try:
-        return (outputs.start / file).read_text(encoding="utf-8"), f"--text {file}"
+        text = (outputs.start / file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise UserError(f"--text {file}: cannot be read: {reason}.") from error
+    return Text(text, str(file), "--text")
 
 
 def _write(observation: Observation, outputs: Outputs) -> None:

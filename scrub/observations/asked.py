@@ -17,7 +17,7 @@ from scrub.observations.observation import Observation
 from scrub.observations.ov import ov_circuits
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject
-from scrub.observations.tokens import all_rows, repeated_tokens, text_tokens, token_scores
+from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
 from scrub.runner.options import Options
 
 
@@ -28,7 +28,7 @@ class Asked:
     Attributes:
         subject: a behaviour of the model, where one is named.
         of, at, to, direction, by: as the observations take them; None: their defaults.
-        text: a text and what messages call it; None: random tokens.
+        text: None: random tokens.
     """
 
     model: Model
@@ -39,7 +39,7 @@ class Asked:
     to: Any = None
     direction: str | None = None
     by: str | None = None
-    text: tuple[str, str] | None = None
+    text: Text | None = None
 
     @property
     def behaviour(self) -> Subject:
@@ -74,7 +74,7 @@ def look(asked: Asked, what: str | None) -> Observation:
 
 
 def _heads(asked: Asked) -> Observation:
-    given = None if asked.text is None else text_tokens(asked.model, *asked.text)
+    given = None if asked.text is None else text_tokens(asked.model, asked.text)
     options = asked.options
     return overview(asked.model, options.memory, options.seed, asked.subject, given)
 
@@ -95,7 +95,7 @@ def _tokens(asked: Asked) -> Observation:
     if asked.text is None:
         data = repeated_tokens(asked.model, asked.options.seed)
     else:
-        data = text_tokens(asked.model, *asked.text)
+        data = text_tokens(asked.model, asked.text)
     return token_scores(all_rows(data, asked.model, asked.options.memory), asked.model, asked.of)
 
 

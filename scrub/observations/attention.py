@@ -41,7 +41,7 @@ def attention(subject: Subject, of: Any = None, at: Any = None, to: Any = None) 
     Raises:
         UserError: there is no such head or column, or what is named is no head.
     """
-    heads = named_heads(of, subject.model, "attention")
+    heads = named_heads(of, subject.model, "attention patterns")
     query, keys = subject.position(at), subject.positions(to)
     found = [_of_heads(part, heads, query, keys) for part in subject.values.parts(_read(heads))]
     attended, moved, share = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
@@ -64,7 +64,7 @@ def attention(subject: Subject, of: Any = None, at: Any = None, to: Any = None) 
         frame_of(rows),
         (MOVED, SPREAD),
         picture,
-        "attention",
+        ("attention",),
     )
 
 

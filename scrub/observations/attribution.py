@@ -12,13 +12,13 @@ from attrs import frozen
 from torch import Tensor
 
 from scrub import names
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError
 from scrub.model.registry import Model
 from scrub.names import EMBED, POS_EMBED
 from scrub.observations.final_norm import STATED, Direction, Readout, direction_of, readout
 from scrub.observations.observation import SPREAD, Observation, frame_of, spread
 from scrub.observations.picture import Layers, Points
-from scrub.observations.subject import Part, Subject, weights_of
+from scrub.observations.subject import Part, Subject, did_you_mean_number, weights_of
 from scrub.printing import printed
 
 PARTS, LAYERS = "parts", "layers"
@@ -97,7 +97,7 @@ def _observation(
     title = f"Direct attribution{what} at {at}, {along}"
     notes = (f"all of the model's components together: {total:.3f} of {along}", STATED, SPREAD)
     picture = Layers("adds", f"adds to {along}") if layer is None else Points("neuron", "adds")
-    return Observation(title, subject.about, frame_of(rows), notes, picture, "adds")
+    return Observation(title, subject.about, frame_of(rows), notes, picture, ("adds",))
 
 
 def _layer_of_neurons(by: Any, model: Model) -> int | None:
@@ -108,7 +108,7 @@ def _layer_of_neurons(by: Any, model: Model) -> int | None:
     have = [n for n, block in enumerate(weights_of(model).blocks) if block.mlp is not None]
     choices = [PARTS, LAYERS, *(f"neurons:{layer}" for layer in have)]
     if asked is None or int(asked[1]) not in have:
-        raise UserError(f"by={printed(by)}: {did_you_mean(str(by), choices)}")
+        raise UserError(f"by={printed(by)}: {did_you_mean_number(str(by), choices)}")
     return int(asked[1])
 
 

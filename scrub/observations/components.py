@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from scrub import names
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError
 from scrub.hypothesis.sites import Spec
 from scrub.observations.heads import by_layer, named_heads
 from scrub.observations.observation import Observation, frame_of
 from scrub.observations.picture import Points
-from scrub.observations.subject import Part, Subject, weights_of
+from scrub.observations.subject import Part, Subject, did_you_mean_number, weights_of
 from scrub.runner.options import is_whole
 
 COMPONENTS = 2
@@ -115,7 +115,7 @@ def _shown(subject: Subject, of: Any) -> str:
 def _values(subject: Subject, of: Any, specs: tuple[Spec, ...]) -> Any:
     """What is looked at, part by part: [rows, positions, d_model] in float64."""
     name = _site(subject, of)
-    heads = () if name else named_heads(of, subject.model, "an output here")
+    heads = () if name else named_heads(of, subject.model, "outputs of this kind")
     layers = by_layer(heads)
     read = [name] if name else [names.attention_site(layer, "result") for layer in layers]
     for part in subject.values.parts(read):
@@ -147,5 +147,7 @@ def _site(subject: Subject, of: Any) -> str:
     known |= {name: site for name, site in mlps.items() if site in subject.model.graph.sites}
     wanted = f"{asked[1].lower()}:{asked[2]}"
     if wanted not in known:
-        raise UserError(f'Model "{subject.model.name}" has no {of}. {did_you_mean(wanted, known)}')
+        raise UserError(
+            f'Model "{subject.model.name}" has no {of}. {did_you_mean_number(wanted, known)}'
+        )
     return known[wanted]

@@ -167,7 +167,7 @@ def _observation(
 ) -> Observation:
     if not is_whole(within) or within < 1:
         raise UserError(f"within={within!r}. Give a whole number, 1 or more.")
-    heads, blocks = named_heads(of, model, "an OV circuit"), weights_of(model).blocks
+    heads, blocks = named_heads(of, model, "OV circuits"), weights_of(model).blocks
     found: dict[Head, list[Tensor]] = {}
     for read in reads:
         for layer, numbers in by_layer(heads).items():
@@ -191,4 +191,4 @@ def _observation(
         NORM,
     )
     grid = Grid("component", "", ("copying", "negative"), "share of tokens")
-    return Observation(title, about, frame_of(rows), notes, grid, "copying")
+    return Observation(title, about, frame_of(rows), notes, grid, ("copying", "negative"))

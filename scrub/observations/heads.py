@@ -21,7 +21,7 @@ def named_heads(given: Any, model: Model, asked: str) -> tuple[Head, ...]:
 
     Args:
         given: None: all; a role; "9.9,9.6"; pairs [(9, 9)]; sites of heads.
-        asked: what is asked of them, for messages: "attention", "an OV circuit".
+        asked: what is asked of them, for messages: "attention patterns", "OV circuits".
 
     Raises:
         UserError: there is no such role or head, or an MLP is named.
@@ -39,9 +39,10 @@ def named_heads(given: Any, model: Model, asked: str) -> tuple[Head, ...]:
         raise UserError(f"{printed(given)} names no head. Give heads, such as [(1, 0)], or a role.")
     for layer, head in found:
         if (layer, head) not in every:
+            near = min(every, key=lambda pair: (abs(pair[0] - layer), abs(pair[1] - head)))
             raise UserError(
-                f'Model "{model.name}" has no head {layer}.{head}. '
-                f"{did_you_mean(f'{layer}.{head}', [f'{one}.{two}' for one, two in every])}"
+                f'Model "{model.name}" has no head {layer}.{head}: it has heads 0.0 to '
+                f"{every[-1][0]}.{every[-1][1]}. The nearest is {near[0]}.{near[1]}."
             )
     return tuple(head for head in every if head in set(found))
 

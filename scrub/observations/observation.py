@@ -31,8 +31,8 @@ class Observation:
         about: in what model, and on which data.
         notes: what the figures rest on, a line each.
         tables: what a terminal shows: the frame, or what sums it up.
-        by: the column of the first table whose largest values, whatever their sign, come first;
-            "" where the frame's order is kept.
+        by: columns: rows that are largest in one of them, whatever the sign, come first in a
+            table; () where the frame's order is kept.
         picture: what `plot` draws.
     """
 
@@ -41,7 +41,7 @@ class Observation:
     _frame: pd.DataFrame = field(alias="frame")
     notes: tuple[str, ...]
     picture: Picture
-    by: str = ""
+    by: tuple[str, ...] = ()
     _tables: tuple[pd.DataFrame, ...] = field(default=(), alias="tables")
 
     @property
@@ -54,7 +54,7 @@ class Observation:
         return self._tables or (self._frame,)
 
     def top(self, n: int = 20) -> Observation:
-        """The same with the n rows that are largest in the column `by`, the largest first.
+        """The same with the n rows that are largest in one of the columns `by`, in that order.
 
         Raises:
             UserError: n is no whole number from 1.
@@ -79,14 +79,15 @@ class Observation:
         return self._frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
-def largest(table: pd.DataFrame, by: str, n: int) -> pd.DataFrame:
-    """The n rows that are largest in a column, whatever the sign; the first where it has none.
+def largest(table: pd.DataFrame, by: Sequence[str], n: int) -> pd.DataFrame:
+    """The n rows that are largest in one of these columns, whatever the sign; the first of none.
 
     What is undefined comes last.
     """
-    if by not in table:
+    columns = [name for name in by if name in table]
+    if not columns:
         return table.head(n)
-    size = table[by].abs().fillna(-1.0).to_numpy()
+    size = table.loc[:, columns].abs().max(axis=1).fillna(-1.0).to_numpy()
     return table.iloc[np.argsort(-size, kind="stable")[:n]]
 
 

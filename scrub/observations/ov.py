@@ -70,7 +70,7 @@ def ov_circuits(
     rows = []
     with torch.no_grad():
         read = embedded(model, known)
-        for head in named_heads(of, model, "an OV circuit"):
+        for head in named_heads(of, model, "OV circuits"):
             stream = (read.later if head[0] else read.first).double()
             rows += _rows(model, head, stream, known, directions, tokens)
     title = "OV circuits, singular vectors"
@@ -80,7 +80,7 @@ def ov_circuits(
         NORMS,
     )
     grid = Grid("component", "direction", ("value",), "singular value")
-    return Observation(title, model.name, frame_of(rows), notes, grid)
+    return Observation(title, model.name, frame_of(rows), notes, grid, ("value",))
 
 
 def _rows(

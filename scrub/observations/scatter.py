@@ -41,7 +41,7 @@ def scatter(
     Raises:
         UserError: it is not one head; or there is no such position, label or feature.
     """
-    chosen = named_heads(of, subject.model, "attention")
+    chosen = named_heads(of, subject.model, "attention patterns")
     if len(chosen) != 1:
         raise UserError(
             f"A scatter plot is of one head, not of {len(chosen)}. Name one: of=[(9, 9)]."

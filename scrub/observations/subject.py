@@ -256,20 +256,20 @@ def chosen_rows(data: Dataset, count: int, seed: int) -> Rows:
 
 
 def _one_position(sites: Sites, data: Dataset) -> Spec | None:
-    """The one position that sites are read at; END where they name none."""
-    specs = [route.at for route in sites.routes]
-    if len(specs) == 1 and not isinstance(specs[0], str) and len(specs[0]) == 1:
-        return specs[0][0]
-    return END if END in data.positions else None
+    """The one position that sites are read at; END where they name none; None where several."""
+    named = {route.at for route in sites.routes if not isinstance(route.at, str)}
+    specs = {spec for at in named for spec in at}
+    if len(specs) == 1:
+        return specs.pop()
+    return END if END in data.positions and not specs else None
 
 
-def choice(kind: str, given: Any, known: Iterable[str]) -> str:
-    """One of some names.
-
-    Raises:
-        UserError: it is none of them; names the nearest.
-    """
-    names = list(known)
-    if given not in names:
-        raise UserError(f"{kind} {printed(given)}: {did_you_mean(str(given), names)}")
-    return given
+def did_you_mean_number(wanted: str, choices: Iterable[str]) -> str:
+    """As `did_you_mean`, of choices such as "mlp:2", of which the nearest is that by number."""
+    known = list(choices)
+    kind, _, number = wanted.partition(":")
+    alike = [name for name in known if name.startswith(f"{kind}:")]
+    if not alike or not number.isdigit():
+        return did_you_mean(wanted, known)
+    near = min(alike, key=lambda name: abs(int(name.partition(":")[2]) - int(number)))
+    return f'The nearest is "{near}"; there are: {", ".join(known)}.'

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrs import frozen
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -51,7 +52,7 @@ def token_scores(values: Values, model: Model, of: Any = None) -> Observation:
     Raises:
         UserError: there is no such head, or what is named is no head.
     """
-    heads = named_heads(of, model, "attention")
+    heads = named_heads(of, model, "attention patterns")
     layers = by_layer(heads)
     data, found = values.rows.data, []
     for part in values.parts([names.attention_site(layer, "pattern") for layer in layers]):
@@ -79,13 +80,8 @@ def token_scores(values: Values, model: Model, of: Any = None) -> Observation:
         "scores: attention to the token before, to earlier copies of the token, and to what "
         "followed them; means over the positions to which each applies",
     )
-    return Observation(
-        f"Attention by tokens on {data.name}",
-        model.name,
-        frame_of(rows),
-        notes,
-        Grid("component", "", SCORES, "attention"),
-    )
+    title, grid = f"Attention by tokens on {data.name}", Grid("component", "", SCORES, "attention")
+    return Observation(title, model.name, frame_of(rows), notes, grid, SCORES)
 
 
 def positions_asked(
@@ -148,18 +144,31 @@ def ordinary_tokens(model: Model) -> np.ndarray:
     return np.array([number for number in range(known) if number not in special])
 
 
-def text_tokens(model: Model, text: str, name: str) -> Dataset:
-    """A text in the model's tokens, cut into rows of at most 256 tokens, or what the model takes.
+@frozen
+class Text:
+    """A text and what it is called.
 
-    Args:
-        name: what messages call the text.
+    Attributes:
+        option: what messages say before the name: "--text".
+    """
+
+    text: str
+    name: str = "the text"
+    option: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.name}".strip()
+
+
+def text_tokens(model: Model, given: Text) -> Dataset:
+    """A text in the model's tokens, cut into rows of at most 256 tokens, or what the model takes.
 
     Raises:
         UserError: the model has no tokenizer, or one that does not know words of the text.
     """
-    tokenizer = model.tokenizer
+    tokenizer, text = model.tokenizer, given.text
     if tokenizer is None:
-        raise UserError(f'{name} does not apply to model "{model.name}": it has no tokenizer.')
+        raise UserError(f'{given} does not apply to model "{model.name}": it has no tokenizer.')
     tokens = tokenizer.encode(text)
     unknown = getattr(tokenizer, "unknown", None)
     if unknown is not None and unknown in tokens:
@@ -168,15 +177,16 @@ def text_tokens(model: Model, text: str, name: str) -> Dataset:
         more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
         every = len(dict.fromkeys(text.split()))
         raise UserError(
-            f'{name} does not apply to model "{model.name}": its tokenizer does not cover '
+            f'{given} does not apply to model "{model.name}": its tokenizer does not cover '
             f"{len(words)} of {every} words: {listed}{more}. Give a text in words that it knows."
         )
     if len(tokens) < 2:
-        raise UserError(f"{name} is {len(tokens)} tokens long. Give a text of two or more.")
+        raise UserError(f"{given} is {len(tokens)} tokens long. Give a text of two or more.")
     width = min(WINDOW, model.graph.width or WINDOW)
     rows = [tokens[first : first + width] for first in range(0, len(tokens), width)]
     lengths = np.array([len(row) for row in rows])
-    return Dataset(f"{name}, {len(tokens):,} tokens", {"tokens": pad(rows, tokenizer.pad)}, lengths)
+    name = f"{given.name}, {len(tokens):,} tokens"
+    return Dataset(name, {"tokens": pad(rows, tokenizer.pad)}, lengths)
 
 
 def all_rows(data: Dataset, model: Model, memory: int) -> Values:

@@ -40,7 +40,8 @@ def show_observation(observation: Observation, console: Console, top: int) -> No
         console.print()
         console.print(printed, highlight=False)
         if len(part) < len(whole):
-            order = f", the largest by {observation.by}" if observation.by else ""
+            named = " or ".join(name.replace("_", " ") for name in observation.by)
+            order = f", the largest by {named}" if named else ""
             console.print(Text(f"{len(part):,} of {len(whole):,} rows{order}"))
     console.print()
     if left_out:

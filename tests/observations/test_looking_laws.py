@@ -243,7 +243,7 @@ def test_what_is_undefined_is_left_out_of_spreads_and_comes_last() -> None:
     assert np.isnan(none["x"])
     assert np.isnan(spread(np.array([1.0]), "x")["sd"])
     table = pd.DataFrame({"a": [1.0, np.nan, -3.0]})
-    assert largest(table, "a", 3).index.tolist() == [2, 0, 1]
+    assert largest(table, ["a"], 3).index.tolist() == [2, 0, 1]
 
 
 def test_rows_are_drawn_once_each_where_there_are_more() -> None:
