@@ -147,7 +147,6 @@ def _site(subject: Subject, of: Any) -> str:
     known |= {name: site for name, site in mlps.items() if site in subject.model.graph.sites}
     wanted = f"{asked[1].lower()}:{asked[2]}"
     if wanted not in known:
-        raise UserError(
-            f'Model "{subject.model.name}" has no {of}. {did_you_mean_number(wanted, known)}'
-        )
+        hint = did_you_mean_number(wanted, known)
+        raise UserError(f'Model "{subject.model.name}" has no {of}. {hint}')
     return known[wanted]

@@ -109,8 +109,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a text that the tokenizer does not cover": (
         lambda: observe.tokens("ioi-planted", text="Alice met a quokka and Bob", session=SESSION),
-        'the text does not apply to model "ioi-planted": its tokenizer does not cover 2 of 4 '
-        'words: "saw", "quokka". Give a text in words that it knows.',
+        'the text does not apply to model "ioi-planted": its tokenizer does not cover 1 of 6 '
+        'words: "quokka". Give a text in words that it knows.',
     ),
     "a text of one word": (
         lambda: observe.tokens("ioi-planted", text="Alice", session=SESSION),
