@@ -20,6 +20,7 @@ from scrub.observations import copying as _copying
 from scrub.observations import lens as _lens
 from scrub.observations import ov as _ov
 from scrub.observations import scatter as _scatter
+from scrub.observations.asked import NO_PROMPTS
 from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
@@ -148,7 +149,7 @@ def copying(
         found = _bound("copying", about, session, options)
         return _copying.copying_of_rows(found, of, at, within)
     if at is not None:
-        raise UserError("at= says where in prompts, and a model has none. Give a behaviour.")
+        raise UserError(NO_PROMPTS)
     chosen = checked_options("observe.copying", options, session, [])
     model = opened(about, session or Session(), chosen)
     return _copying.copying_of_words(model, of, within, chosen.seed)

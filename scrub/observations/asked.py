@@ -20,6 +20,8 @@ from scrub.observations.subject import Subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
 from scrub.runner.options import Options
 
+NO_PROMPTS = "at= (--at) says where in prompts, and a model has none. Give a behaviour."
+
 
 @frozen(eq=False)
 class Asked:
@@ -56,7 +58,7 @@ class Asked:
         """
         if self.at is not None and len(self.at) > 1:
             listed = ", ".join(map(str, self.at))
-            raise UserError(f"--at {listed}: this looks at one position. Give one.")
+            raise UserError(f"at= (--at) is {listed}, and this looks at one position. Give one.")
         return None if self.at is None else self.at[0]
 
     @property
@@ -87,7 +89,7 @@ def _copying(asked: Asked) -> Observation:
     if asked.subject is not None:
         return copying_of_rows(asked.subject, asked.of, asked.at)
     if asked.at is not None:
-        raise UserError("--at says where in prompts. Name a behaviour: FILE::BEHAVIOUR.")
+        raise UserError(NO_PROMPTS)
     return copying_of_words(asked.model, asked.of, seed=asked.options.seed)
 
 

@@ -108,7 +108,7 @@ def _layer_of_neurons(by: Any, model: Model) -> int | None:
     have = [n for n, block in enumerate(weights_of(model).blocks) if block.mlp is not None]
     choices = [PARTS, LAYERS, *(f"neurons:{layer}" for layer in have)]
     if asked is None or int(asked[1]) not in have:
-        raise UserError(f"by={printed(by)}: {did_you_mean_number(str(by), choices)}")
+        raise UserError(f"by={printed(by)} (--by): {did_you_mean_number(str(by), choices)}")
     return int(asked[1])
 
 

@@ -74,7 +74,8 @@ def _labels(given: Any) -> Sequence[str]:
     texts = isinstance(named, list | tuple) and all(isinstance(name, str) for name in named)
     if not texts or not 1 <= len(named) <= 2:
         raise UserError(
-            f'direction={printed(given)}. Give a label, or two, as in direction=("io", "s").'
+            f"direction={printed(given)} (--direction). Give a label, or two, as in "
+            'direction=("io", "s").'
         )
     return named
 

@@ -117,10 +117,10 @@ REFUSED = {
         "--text absent.txt: cannot be read: No such file or directory."
     ),
     ("ioi-planted", "b.py", "--what", "attribution", "--at", "io,s1"): (
-        "--at io, s1: this looks at one position. Give one."
+        "at= (--at) is io, s1, and this looks at one position. Give one."
     ),
     ("ioi-planted", "--what", "copying", "--at", "io"): (
-        "--at says where in prompts. Name a behaviour: FILE::BEHAVIOUR."
+        "at= (--at) says where in prompts, and a model has none. Give a behaviour."
     ),
     ("ioi-planted", "--what", "ov", "--of", "mlp:2"): (
         "mlp:2: only attention heads have OV circuits. Give heads, such as 9.9,9.6, or a role."

@@ -77,7 +77,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "three labels": (
         lambda: observe.attribution(IOI, direction=("io", "s", "io"), session=SESSION),
-        "direction=('io', 's', 'io'). Give a label, or two, as in direction=(\"io\", \"s\").",
+        "direction=('io', 's', 'io') (--direction). Give a label, or two, as in "
+        'direction=("io", "s").',
     ),
     "a metric that is no direction": (
         lambda: observe.attribution(divergence, session=SESSION),
@@ -91,7 +92,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "neurons of no layer": (
         lambda: observe.attribution(IOI, by="neurons:7", session=SESSION),
-        "by='neurons:7': The nearest is \"neurons:3\"; there are: parts, layers, neurons:0, "
+        "by='neurons:7' (--by): The nearest is \"neurons:3\"; there are: parts, layers, neurons:0, "
         "neurons:1, neurons:2, neurons:3.",
     ),
     "two heads in a scatter plot": (
@@ -130,7 +131,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "prompts of a model": (
         lambda: observe.copying("ioi-planted", at="io", session=SESSION),
-        "at= says where in prompts, and a model has none. Give a behaviour.",
+        "at= (--at) says where in prompts, and a model has none. Give a behaviour.",
     ),
     "a graph of functions": (
         lambda: observe.heads(SUMS, session=SESSION),
