@@ -12,7 +12,7 @@ from scrub.engine.activations import ActivationCache
 from scrub.engine.family import execute_family, plan_family
 from scrub.engine.family_cost import fit_family
 from scrub.hypothesis.tree import Tree, treeify, united
-from scrub.runner.scoring import measuring
+from scrub.runner.scoring import measuring_several
 from scrub.stats.ratio import ratio_set
 from scrub.stats.scores import Scores
 from timing.ours import Work
@@ -51,11 +51,12 @@ def _family(work: Work, trees: Sequence[Tree], cache: ActivationCache) -> list[S
     scores = np.empty((3, len(trees), work.references))
     for output in execute_family(plan, draws, cache, fit_family(plan, draws, cache, MEMORY)):
         here = draws.references.at(draws.references.index[output.samples])
-        measured = measuring(plan.members[0], work.metric, here, output.original)
-        scores[0, :, output.samples] = measured(output.original)
-        scores[2, :, output.samples] = measured(output.baseline)
-        for member, value in output.members:
-            scores[1, member, output.samples] = measured(value)
+        measured = measuring_several(plan.members[0], work.metric, here, output.original)
+        (scores[0, :, output.samples],) = measured([output.original])
+        (scores[2, :, output.samples],) = measured([output.baseline])
+        for batch in output.batches():
+            numbers = [member for member, _ in batch]
+            scores[1, numbers, output.samples] = measured([value for _, value in batch])
     original, scrubbed, baseline = scores
     low, high = ratio_set(baseline - scrubbed, baseline - original, 0.95)
     return [

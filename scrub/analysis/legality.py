@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scrub.checks.paths import check_paths
+from scrub.checks.samplers import framed
 from scrub.data.dataset import Dataset
 from scrub.engine.specialise import specialise
 from scrub.errors import Problem, Problems
@@ -20,7 +21,7 @@ def problems(
     """
     found = Problems()
     tree, graph = specialise(tree, graph)
-    for node in tree.walk():
+    for node, frames in framed(tree, data):
         if below is None or node.path == below:
-            check_paths(node, graph, data, found)
+            check_paths(node, graph, frames, found)
     return tuple(found.found)

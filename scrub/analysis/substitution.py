@@ -21,11 +21,12 @@ import numpy as np
 from attrs import evolve, frozen
 
 from scrub.analysis.legality import problems
+from scrub.analysis.likeness import Likeness
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.tree import Tree
-from scrub.model.graph import Component, Graph, Site
+from scrub.model.graph import Component, Graph
 from scrub.names import Cell
 
 ATTEMPTS = 20
@@ -73,12 +74,13 @@ def pools(tree: Tree, graph: Graph) -> tuple[Pool, ...]:
     claimed = [cell for route in routes for cell in route.cells]
     named = {graph.component(cell) for cell in (*claimed, *passed)} - fixed
     barred = {graph.component(p.cell) for route in routes for p in route.through.barred}
+    likeness = Likeness(graph)
     layers: dict[object, list[Component]] = {}
     for component in sorted(named, key=str):
-        layers.setdefault(_kind(component, graph), []).append(component)
+        layers.setdefault(likeness.kind(component), []).append(component)
     found: list[Pool] = []
     for mine in layers.values():
-        every = _alike(mine[0], graph)
+        every = likeness.alike(mine[0])
         if len(every) > 1:
             others = tuple(c for c in every if c not in fixed | named | barred)
             found.append(Pool(tuple(mine), others, _layer(mine[0], graph)))
@@ -227,40 +229,3 @@ def _claimed(tree: Tree) -> object:
         )
 
     return tuple((node.path, frozenset(map(route, node.routes))) for node in tree.walk())
-
-
-def _kind(component: Component, graph: Graph) -> object:
-    """Equal for components of one type and layer."""
-    group, head = component
-    if head is not None:
-        return group
-    sites = _sites(group, graph)
-    if len(sites) == 1 and sites[0].kind == "site":
-        return _depths(graph)[sites[0].name], frozenset(port.name for port in sites[0].ports)
-    return component
-
-
-def _alike(component: Component, graph: Graph) -> list[Component]:
-    """All components of one type and layer, this one included."""
-    group, head = component
-    if head is not None:
-        count = max(site.heads or 0 for site in _sites(group, graph))
-        return [(group, number) for number in range(count)]
-    kind = _kind(component, graph)
-    others = dict.fromkeys(site.group for site in graph.sites.values() if site.heads is None)
-    return [(other, None) for other in others if _kind((other, None), graph) == kind]
-
-
-def _sites(group: str, graph: Graph) -> list[Site]:
-    return [site for site in graph.sites.values() if site.group == group]
-
-
-def _depths(graph: Graph) -> dict[str, int]:
-    """Of every site and stream: the longest way to it from an input, counted in sites."""
-    found: dict[str, int] = {}
-    for name, value in graph.values.items():
-        if isinstance(value, Site):
-            found[name] = 1 + max((found[port.source] for port in value.ports), default=-1)
-        else:
-            found[name] = max((found[writer] for writer in graph.writers(name)), default=0)
-    return found

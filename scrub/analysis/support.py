@@ -160,16 +160,11 @@ def _less_meets(
 ) -> tuple[Finer, ...]:
     """Each of these ways to ask for less by which the belief is met as well."""
 
-    def enough(less: Coarser) -> Finer | None:
-        try:
-            loose = scrub(less.tree)(len(draws.references))
-        except UserError:  # what cannot be scrubbed is not known to be enough
-            return None
-        if not _meets(loose, judged, expect):
-            return None
-        return Finer(less.node.name, less.words, figure(loose, expect.belief))
+    def enough(less: Coarser) -> Interval | None:
+        loose = scrub(less.tree)(len(draws.references))
+        return figure(loose, expect.belief) if _meets(loose, judged, expect) else None
 
-    return tuple(found for less in asked if (found := enough(less)))
+    return _those_that_are(enough, asked)
 
 
 def _finer(
@@ -182,18 +177,28 @@ def _finer(
 ) -> tuple[Finer, ...]:
     """Each of these ways to ask for less by which nothing is lost."""
 
-    def enough(less: Coarser) -> Finer | None:
-        try:
-            scrubbed = scrub(less.tree)
-            all_of = len(draws.references)
-            loose = scrubbed(_enough(all_of, lambda few: _lost(scrubbed(few), scores).low > 0))
-        except UserError:  # what cannot be scrubbed is not known to be enough
-            return None
-        if not _nothing(_lost(loose, scores)):
-            return None
-        return Finer(less.node.name, less.words, loose.recovered())
+    def enough(less: Coarser) -> Interval | None:
+        scrubbed = scrub(less.tree)
+        all_of = len(draws.references)
+        loose = scrubbed(_enough(all_of, lambda few: _lost(scrubbed(few), scores).low > 0))
+        return loose.recovered() if _nothing(_lost(loose, scores)) else None
 
-    return tuple(found for less in asked if (found := enough(less)))
+    return _those_that_are(enough, asked)
+
+
+def _those_that_are(
+    enough: Callable[[Coarser], Interval | None], asked: list[Coarser]
+) -> tuple[Finer, ...]:
+    """The ways to ask for less that are enough, each with its figure."""
+    found: list[Finer] = []
+    for less in asked:
+        try:
+            interval = enough(less)
+        except UserError:  # what cannot be scrubbed is not known to be enough
+            continue
+        if interval is not None:
+            found.append(Finer(less.node.name, less.words, interval))
+    return tuple(found)
 
 
 def _lost(scrubbed: Scores, scores: Scores) -> Interval:

@@ -35,11 +35,17 @@ NAMED = 3
 APART = "Give them different sites, positions or ports (into=)."
 
 
-def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problems) -> None:
-    """Every site and position that a child claims is reached, and no two children overlap."""
+def check_paths(
+    node: Occurrence, graph: Graph, frames: Sequence[Dataset], problems: Problems
+) -> None:
+    """Every site and position that a child claims is reached, and no two children overlap.
+
+    Args:
+        frames: datasets on whose rows the node may be computed.
+    """
     if node.is_leaf:
         return
-    explored = explore(node, graph, data)
+    explored = explore(node, graph, *frames)
     ports = {
         p
         for r in node.routes
@@ -61,7 +67,8 @@ def check_paths(node: Occurrence, graph: Graph, data: Dataset, problems: Problem
             for cell in route.cells:
                 if cell not in reached:
                     problems.add(
-                        *_no_path(node, below, number, cell, graph, data), node=below.node.name
+                        *_no_path(node, below, number, cell, graph, frames),
+                        node=below.node.name,
                     )
             if route.through.circuit is not None:
                 _unused(node, below, number, explored, graph, problems)
@@ -194,7 +201,12 @@ def _listed(cells: Sequence[Cell]) -> str:
 
 
 def _no_path(
-    node: Occurrence, child: Occurrence, number: int, cell: Cell, graph: Graph, data: Dataset
+    node: Occurrence,
+    child: Occurrence,
+    number: int,
+    cell: Cell,
+    graph: Graph,
+    frames: Sequence[Dataset],
 ) -> tuple[str, str]:
     """Why a cell is not reached, and the nearest thing that would be."""
     route = child.routes[number]
@@ -205,7 +217,7 @@ def _no_path(
     def works(**change: object) -> bool:
         tried = evolve(route, **change)
         lone = evolve(node, children=(evolve(child, routes=(tried,), children=()),))
-        return bool(explore(lone, graph, data).reached.get((0, 0)))
+        return bool(explore(lone, graph, *frames).reached.get((0, 0)))
 
     circuit = route.through.circuit
     if circuit is not None and circuit.edges:

@@ -7,42 +7,22 @@ place is noted as one: a node's thousand children have half a million pairs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 from attrs import evolve, field, frozen
 
+from scrub.checks.layouts import Layouts, Mask, layouts
 from scrub.data.dataset import Dataset
 from scrub.engine.gates import RouteId
-from scrub.engine.passing import Region
 from scrub.engine.routing import Walk
-from scrub.engine.states import CellEdge, Part, State
-from scrub.hypothesis.sites import (
-    ALL,
-    At,
-    Route,
-    Spec,
-)
+from scrub.engine.states import CellEdge, State
+from scrub.hypothesis.sites import ALL, Route, Spec
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Component, Graph
 from scrub.names import Cell
 
-
-@frozen(cache_hash=True)
-class Reach:
-    """Positions at which a value is read: these, or (`before`) all that they attend to.
-
-    Attributes:
-        without: positions at which it is not read, where these are all.
-    """
-
-    at: At
-    before: bool = False
-    without: frozenset[Spec] = frozenset()
-
-
-Claims = tuple[tuple[RouteId, tuple[Spec | None, ...]], ...]
-"""Routes that claim a cell, each with the positions at which it is read; None: all of them."""
+Claims = tuple[tuple[RouteId, Mask], ...]
+"""Routes that claim a cell, each with the positions at which it is read."""
 
 
 @frozen
@@ -93,7 +73,6 @@ class Explored:
     reached: Mapping[RouteId, Mapping[Cell, set[Spec | None]]]
     passed: Mapping[RouteId, set[Component]]
     overlaps: tuple[Shared | Crossed, ...]
-    meetings: Meetings
 
     def pairs(self, most: int) -> dict[Overlap, list[Cell]] | None:
         """Overlaps two by two, with the cells of each; None where they are more than `most`."""
@@ -113,153 +92,20 @@ class Explored:
                 if first[0] != second[0]:
                     yield Overlap(first, second, through=True)
             return
-        for (first, specs), (second, others) in itertools.combinations(overlap.by, 2):
-            if first[0] != second[0] and self.meetings.any_meet(specs, others):
+        for (first, mine), (second, others) in itertools.combinations(overlap.by, 2):
+            if first[0] != second[0] and mine & others:
                 yield Overlap(first, second, through=False)
 
 
-@frozen(eq=False)
-class Meetings:
-    """Which named positions are, or come before, which others in some row of the data.
+def explore(node: Occurrence, graph: Graph, *tables: Dataset) -> Explored:
+    """Walk all open paths below a node, positions included.
 
-    Attributes:
-        compared: pairs of positions that were looked up, each once.
+    Law: children overlap if and only if they do in some row, by paths that the model makes if every
+    position attends to all before it.
+
+    Args:
+        tables: datasets on whose rows the node may be computed.
     """
-
-    data: Dataset
-    causal: bool
-    compared: dict[tuple[Spec, Spec, bool], bool] = field(factory=dict)
-    _fitting: dict[tuple[At, Reach], tuple[Spec | None, ...]] = field(factory=dict)
-    _groups: dict[frozenset[Spec], dict[Spec, Spec]] = field(factory=dict)
-    _inside: dict[tuple[Region, Reach], tuple[Spec, ...]] = field(factory=dict)
-
-    def fitting(self, at: At, reach: Reach) -> tuple[Spec | None, ...]:
-        """The positions of a claim at which a value is read; None stands for all of them."""
-        key = (at, reach)
-        if key not in self._fitting:
-            specs = [None] if at == ALL else at
-            self._fitting[key] = tuple(s for s in specs if s is None or self._includes(reach, s))
-        return self._fitting[key]
-
-    def _beyond(self, spec: Spec, others: frozenset[Spec]) -> bool:
-        """Whether a position is none of some others, in some row."""
-        if spec in others:
-            return False
-        here = self.data.position(spec)
-        return bool(np.logical_and.reduce([self.data.position(o) != here for o in others]).any())
-
-    def outside(self, parts: tuple[Part, ...], reach: Reach) -> Reach | None:
-        """What is left of a reach but for the parts of a writer; None where nothing is."""
-        whole = [p.region for p in parts if not p.region.within and not p.region.without]
-        taken = frozenset(spec for region in whole for spec in region.at)
-        if not taken or reach.before:
-            return reach
-        if reach.at == ALL:
-            return evolve(reach, without=reach.without | taken)
-        left = tuple(spec for spec in reach.at if self._beyond(spec, taken))
-        return evolve(reach, at=left) if left else None
-
-    def inside(self, region: Region, reach: Reach) -> tuple[Spec, ...]:
-        """The named positions of a region at which a value is read, in some row."""
-        key = (region, reach)
-        if key not in self._inside:
-            self._inside[key] = tuple(
-                spec
-                for spec in region.at
-                if self._includes(reach, spec) and self._is_in(spec, region)
-            )
-        return self._inside[key]
-
-    def _is_in(self, spec: Spec, region: Region) -> bool:
-        """Whether a named position is in a region, in some row."""
-        here = self.data.position(spec)
-        found = np.ones(len(here), dtype=bool)
-        for among, specs in ((True, region.within), (False, region.without)):
-            for each in specs:
-                same = [self.data.position(other) == here for other in each]
-                found &= np.logical_or.reduce(same) == among
-        return bool(found.any())
-
-    def _includes(self, reach: Reach, spec: Spec) -> bool:
-        """Whether a named position is among those of a reach, in some row."""
-        if reach.without and not self._beyond(spec, reach.without):
-            return False
-        if reach.at == ALL or spec in reach.at or (reach.before and not self.causal):
-            return True
-        return any(self.meet(spec, other, before=reach.before) for other in reach.at)
-
-    def meet(self, one: Spec, other: Spec, *, before: bool = False) -> bool:
-        """Whether a position is another in some row, or (`before`) comes before it."""
-        key = (one, other, before)
-        if key not in self.compared:
-            mine, theirs = self.data.position(one), self.data.position(other)
-            found = np.less_equal(mine, theirs) if before else np.equal(mine, theirs)
-            self.compared[key] = bool(found.any())
-        return self.compared[key]
-
-    def any_meet(self, one: tuple[Spec | None, ...], other: tuple[Spec | None, ...]) -> bool:
-        """Whether two lists of positions have one in common, in some row."""
-        return any(
-            a is None or b is None or a == b or self.meet(a, b)
-            for a, b in itertools.product(one, other)
-        )
-
-    def together(self, claims: Mapping[RouteId, tuple[Spec | None, ...]]) -> list[list[RouteId]]:
-        """Routes that claim one cell, in groups: each meets another of its group somewhere."""
-        if any(None in specs for specs in claims.values()):
-            return [list(claims)]
-        named = frozenset(spec for specs in claims.values() for spec in specs if spec is not None)
-        group = dict(self._met(named))  # of a position: another of its group, or itself
-
-        def first(spec: Spec) -> Spec:
-            while group[spec] != spec:
-                group[spec] = group[group[spec]]
-                spec = group[spec]
-            return spec
-
-        for specs in claims.values():
-            for spec in specs[1:]:  # a route with several positions meets what meets any of them
-                assert spec is not None
-                assert specs[0] is not None
-                group[first(spec)] = first(specs[0])
-        groups: dict[Spec, list[RouteId]] = {}
-        for route, specs in claims.items():
-            assert specs[0] is not None
-            groups.setdefault(first(specs[0]), []).append(route)
-        return list(groups.values())
-
-    def _met(self, named: frozenset[Spec]) -> dict[Spec, Spec]:
-        """Per position one that it meets in some row, in a chain that ends at one that is its own.
-
-        All rows are sorted by position at once, so that those that meet are neighbours.
-        """
-        if named not in self._groups:
-            specs = sorted(named, key=str)
-            at = np.stack([self.data.position(spec) for spec in specs])
-            order = np.lexsort(
-                (
-                    np.repeat(np.arange(len(specs)), at.shape[1]),
-                    at.ravel(),
-                    np.tile(np.arange(at.shape[1]), len(specs)),
-                )
-            )
-            which, row = np.divmod(order, at.shape[1])
-            same = (row[1:] == row[:-1]) & (at.ravel()[order][1:] == at.ravel()[order][:-1])
-            pairs = np.unique(np.stack([which[:-1][same], which[1:][same]]), axis=1)
-            group = {spec: spec for spec in specs}
-            for one, other in pairs.T.tolist():
-                a, b = specs[one], specs[other]
-                while group[a] != a:
-                    a = group[a]
-                while group[b] != b:
-                    b = group[b]
-                group[b] = a
-            self._groups[named] = group
-        return self._groups[named]
-
-
-def explore(node: Occurrence, graph: Graph, data: Dataset) -> Explored:
-    """Walk all open paths below a node, positions included."""
     alike: dict[Route, list[RouteId]] = {}
     for child, below in enumerate(node.children):
         for number, route in enumerate(below.routes):
@@ -267,11 +113,38 @@ def explore(node: Occurrence, graph: Graph, data: Dataset) -> Explored:
     # One child for each route: what a path finds depends on nothing else.
     lone = tuple(evolve(node.children[r[0][0]], routes=(route,)) for route, r in alike.items())
     walk = Walk(graph, evolve(node, children=lone))
-    return _Explorer(walk, Meetings(data, graph.causal), tuple(alike.values())).explored()
+    found = layouts(_named((*node.routes, *alike)), tables, causal=graph.causal)
+    return _Explorer(walk, found, tuple(alike.values())).explored()
 
 
-Place = tuple[Cell, State, Reach]
-Edge = tuple[CellEdge, Reach]
+def _named(routes: Iterable[Route]) -> Iterator[Spec]:
+    """The positions that routes name, where they end and on their way."""
+    ways = dict.fromkeys(route.through for route in routes)
+    ats = dict.fromkeys(route.at for route in routes)
+    for at in (*ats, *(at for way in ways for at in way.positions)):
+        if not isinstance(at, str):
+            yield from at
+
+
+Place = tuple[Cell, State]
+
+
+@frozen(eq=False)
+class Read:
+    """What a cell takes of another in some state.
+
+    Attributes:
+        everywhere: whether at all positions that it attends to, not only at its own.
+        where: the positions at which the other cell is in that state.
+    """
+
+    edge: CellEdge
+    everywhere: bool
+    where: Mask
+
+    @property
+    def below(self) -> Place:
+        return self.edge.cell, self.edge.open
 
 
 @frozen(eq=False)
@@ -283,37 +156,51 @@ class _Explorer:
     """
 
     walk: Walk
-    meetings: Meetings
+    layouts: Layouts
     routes: tuple[list[RouteId], ...]
-    _edges: dict[Place, list[Edge]] = field(factory=dict, init=False)
-    _below: dict[Place, frozenset[int]] = field(factory=dict, init=False)
+    _reads: dict[Place, list[Read]] = field(factory=dict, init=False)
+    _below: dict[Place, dict[int, Mask]] = field(factory=dict, init=False)
 
     def explored(self) -> Explored:
-        reached: list[dict[Cell, set[Spec | None]]] = [{} for _ in self.routes]
+        reached: list[dict[Cell, Mask]] = [{} for _ in self.routes]
         overlaps: dict[Shared | Crossed, None] = {}
-        starts = [
-            (cell, self.walk.start(cell), Reach(route.at))
-            for route in self.walk.node.routes
-            for cell in route.cells
-        ]
+        starts: dict[Place, Mask] = {}
+        for route in self.walk.node.routes:
+            for cell in route.cells:
+                start = (cell, self.walk.start(cell))
+                starts[start] = starts.get(start, 0) | self.layouts.at(route.at)
+        places = self._all_below(starts)
+        come = self._come(starts, places)
+        for place in places:
+            for read, here in self._read(place, starts.get(place, 0) | come.get(place, 0)):
+                ends = self._ends(read.edge, here)
+                for lone, mask in ends.items():
+                    cells = reached[lone]
+                    cells[read.edge.cell] = cells.get(read.edge.cell, 0) | mask
+                overlaps |= dict.fromkeys(self._overlaps(read.edge, ends))
+        each = {
+            route: {cell: self._specs(lone, mask) for cell, mask in cells.items()}
+            for lone, cells in enumerate(reached)
+            for route in self.routes[lone]
+        }
+        return Explored(each, self._passed(come), tuple(overlaps))
+
+    def _passed(self, come: Mapping[Place, Mask]) -> dict[RouteId, set[Component]]:
+        """Per route that keeps to a circuit the components that it passes."""
         kept = {n for n, _ in enumerate(self.routes) if self.walk.routes[n, 0].through.circuit}
         passed: dict[int, set[Component]] = {lone: set() for lone in kept}
-        for place in self._all_below(starts):
-            if kept and place not in starts:
-                for lone in {way.route[0] for way in place[1] if way.onward} & kept:
-                    passed[lone].add(self.walk.graph.component(place[0]))
-            for edge, here in self.edges(place):
-                ends = self._ends(edge, here)
-                for lone, specs in ends.items():
-                    reached[lone].setdefault(edge.cell, set()).update(specs)
-                overlaps |= dict.fromkeys(self._overlaps(edge, ends, here))
-        each = {
-            route: found
-            for routes, found in zip(self.routes, reached, strict=True)
-            for route in routes
-        }
-        circuits = {route: passed[lone] for lone in kept for route in self.routes[lone]}
-        return Explored(each, circuits, tuple(overlaps), self.meetings)
+        for (cell, state), mask in come.items() if kept else ():
+            if mask:
+                for lone in {way.route[0] for way in state if way.onward} & kept:
+                    passed[lone].add(self.walk.graph.component(cell))
+        return {route: passed[lone] for lone in kept for route in self.routes[lone]}
+
+    def _specs(self, lone: int, mask: Mask) -> set[Spec | None]:
+        """The positions of a child's that are among these; None stands for all."""
+        at = self.walk.routes[lone, 0].at
+        if at == ALL:
+            return {None}
+        return {spec for spec in at if self.layouts.at((spec,)) & mask}
 
     def _all_below(self, starts: Iterable[Place], known: Container[Place] = ()) -> list[Place]:
         """These places and all that their paths come to, each once, up to those that are known."""
@@ -323,67 +210,83 @@ class _Explorer:
             place = waiting.pop()
             if place[1] and place not in seen and place not in known:
                 seen[place] = None
-                waiting += [(edge.cell, edge.open, here) for edge, here in self.edges(place)]
+                waiting += [read.below for read in self.reads(place)]
         return list(seen)
 
-    def edges(self, place: Place) -> list[Edge]:
-        """The cells that a cell reads, and at which positions."""
-        if place not in self._edges:
-            self._edges[place] = self._found(*place)
-        return self._edges[place]
+    def _come(self, starts: Mapping[Place, Mask], places: Sequence[Place]) -> dict[Place, Mask]:
+        """Where paths come to each place: what stands last in the graph reads first."""
+        order = self.walk.graph.order
+        come: dict[Place, Mask] = {}
+        for place in sorted(places, key=lambda place: -order[place[0].site]):
+            for read, here in self._read(place, starts.get(place, 0) | come.get(place, 0)):
+                come[read.below] = come.get(read.below, 0) | here
+        return come
 
-    def _found(self, cell: Cell, state: State, reach: Reach) -> list[Edge]:
-        found: list[Edge] = []
+    def _read(self, place: Place, at: Mask) -> Iterator[tuple[Read, Mask]]:
+        """What a place reads from these positions, and where."""
+        if at:
+            seen = self.layouts.seen_from(at)
+            for read in self.reads(place):
+                here = (seen if read.everywhere else at) & read.where
+                if here:
+                    yield read, here
+
+    def reads(self, place: Place) -> list[Read]:
+        """The cells that a cell reads."""
+        if place not in self._reads:
+            self._reads[place] = self._found(*place)
+        return self._reads[place]
+
+    def _found(self, cell: Cell, state: State) -> list[Read]:
+        found: list[Read] = []
         for port, edge in self.walk.edges(cell, state):
-            here = Reach(reach.at, before=True) if port.everywhere else reach
             if isinstance(edge, CellEdge):
                 if edge.open or edge.claims:
-                    found.append((edge, here))
+                    found.append(Read(edge, port.everywhere, self.layouts.every))
                 continue
             stream: str | None = edge.stream if edge.routes else None
             while stream is not None:
                 for writer in self.walk.writers(stream, edge.routes):
-                    left = self.meetings.outside(writer.parts, here) if writer.parts else here
-                    if left is not None and (writer.open or writer.claims):
-                        found.append((writer, left))
-                    found += self._parts(writer, here)
+                    found += self._divided(writer, port.everywhere)
                 stream = self.walk.graph.streams[stream].base
         return found
 
-    def _parts(self, writer: CellEdge, reach: Reach) -> Iterator[Edge]:
-        """A writer where other routes may pass it, if that is among the positions of a reach."""
-        for part in writer.parts:
-            specs = self.meetings.inside(part.region, reach)
-            if specs and (part.open or part.claims):
-                yield CellEdge(writer.cell, part.open, part.claims), Reach(specs)
+    def _divided(self, writer: CellEdge, everywhere: bool) -> Iterator[Read]:
+        """A writer where nothing is said of its positions, and in each of its parts."""
+        masks = [self.layouts.region(part.region) for part in writer.parts]
+        left = self.layouts.every
+        for mask in masks:
+            left &= ~mask
+        if left and (writer.open or writer.claims):
+            yield Read(writer, everywhere, left)
+        for part, mask in zip(writer.parts, masks, strict=True):
+            if mask and (part.open or part.claims):
+                yield Read(CellEdge(writer.cell, part.open, part.claims), everywhere, mask)
 
-    def _ends(self, edge: CellEdge, reach: Reach) -> dict[int, tuple[Spec | None, ...]]:
+    def _ends(self, edge: CellEdge, here: Mask) -> dict[int, Mask]:
         """The children that claim a cell where it is read, each with the positions."""
-        fitting = {claim.child: self.meetings.fitting(claim.at, reach) for claim in edge.claims}
-        return {child: specs for child, specs in fitting.items() if specs}
+        found = {claim.child: self.layouts.at(claim.at) & here for claim in edge.claims}
+        return {child: mask for child, mask in found.items() if mask}
 
-    def _overlaps(
-        self, edge: CellEdge, ends: Mapping[int, tuple[Spec | None, ...]], reach: Reach
-    ) -> Iterator[Shared | Crossed]:
-        claims = {route: specs for c, specs in ends.items() for route in self.routes[c]}
-        if len({child for child, _ in claims}) > 1:
-            for group in self.meetings.together(claims):
-                if len({child for child, _ in group}) > 1:
-                    yield Shared(edge.cell, tuple((r, claims[r]) for r in sorted(group)))
-        landing: dict[Reach, list[int]] = {}
-        for child, specs in ends.items():
-            there = reach if specs == (None,) else Reach(tuple(s for s in specs if s is not None))
-            landing.setdefault(there, []).append(child)
-        for there, children in landing.items():
-            by = sorted(route for child in children for route in self.routes[child])
-            on = self._leads_to((edge.cell, edge.open, there))
-            paths = sorted(route for child in on for route in self.routes[child])
+    def _overlaps(self, edge: CellEdge, ends: Mapping[int, Mask]) -> Iterator[Shared | Crossed]:
+        for lones in together(ends):
+            group = {route: ends[lone] for lone in lones for route in self.routes[lone]}
+            if len({child for child, _ in group}) > 1:
+                yield Shared(edge.cell, tuple(sorted(group.items())))
+        landing: dict[Mask, list[int]] = {}
+        for lone, mask in ends.items():
+            landing.setdefault(mask, []).append(lone)
+        leading = self._leading((edge.cell, edge.open)) if ends else {}
+        for mask, lones in landing.items() if leading else ():
+            on = [lone for lone, from_here in leading.items() if from_here & mask]
+            by = sorted(route for lone in lones for route in self.routes[lone])
+            paths = sorted(route for lone in on for route in self.routes[lone])
             owners = {child for child, _ in by}
             if paths and (len(owners) > 1 or any(child not in owners for child, _ in paths)):
                 yield Crossed(edge.cell, tuple(by), tuple(paths))
 
-    def _leads_to(self, start: Place) -> frozenset[int]:
-        """The children whose routes come from a place to what they claim.
+    def _leading(self, start: Place) -> Mapping[int, Mask]:
+        """The children whose routes come from a place to what they claim, and from which positions.
 
         What stands first in the graph is looked at first: all that a place reads is known then.
         """
@@ -391,9 +294,38 @@ class _Explorer:
         if start not in self._below:
             unknown = self._all_below([start], known=self._below)
             for place in sorted(unknown, key=lambda place: order[place[0].site]):
-                found: set[int] = set()
-                for edge, here in self.edges(place):
-                    found.update(self._ends(edge, here))
-                    found |= self._below.get((edge.cell, edge.open, here), frozenset())
-                self._below[place] = frozenset(found)
-        return self._below.get(start, frozenset())
+                self._below[place] = self._leads(place)
+        return self._below.get(start, {})
+
+    def _leads(self, place: Place) -> dict[int, Mask]:
+        found: dict[int, Mask] = {}
+        seen: dict[int, Mask] = {}
+        for read in self.reads(place):
+            into = seen if read.everywhere else found
+            for lone, mask in self._ends(read.edge, read.where).items():
+                into[lone] = into.get(lone, 0) | mask
+            for lone, mask in self._below.get(read.below, {}).items():
+                into[lone] = into.get(lone, 0) | mask & read.where
+        for lone, mask in seen.items():
+            found[lone] = found.get(lone, 0) | self.layouts.seeing(mask)
+        return found
+
+
+def together(ends: Mapping[int, Mask]) -> list[list[int]]:
+    """Children that claim one cell, in groups: each meets another of its group somewhere."""
+    once = twice = 0
+    for mask in ends.values():
+        twice |= once & mask
+        once |= mask
+    groups: list[tuple[Mask, list[int]]] = []
+    for child, mask in ends.items():
+        met = [group for group in groups if group[0] & mask] if mask & twice else []
+        if not met:
+            groups.append((mask, [child]))
+            continue
+        whole = mask
+        for other, _ in met:
+            whole |= other
+        groups[groups.index(met[0])] = (whole, [*itertools.chain(*(g for _, g in met)), child])
+        groups = [group for group in groups if group not in met[1:]]
+    return [group for _, group in groups]

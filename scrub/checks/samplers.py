@@ -7,7 +7,7 @@ it drew in the trial: most rows, by chance not all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from attrs import evolve, frozen
@@ -18,7 +18,15 @@ from scrub.errors import Problem, Problems, UserError, did_you_mean
 from scrub.hypothesis.correspondence import InterpNode
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
-from scrub.samplers import Generate, Pool, Sampler, Together, describe_sampler, is_virtual
+from scrub.samplers import (
+    Generate,
+    Pool,
+    Sampler,
+    Together,
+    describe_sampler,
+    is_virtual,
+    source_of,
+)
 from scrub.samplers.declarations import from_elsewhere, not_in_the_data
 
 TRIAL = 64
@@ -41,6 +49,26 @@ class Trial:
     sampler: Sampler
     references: Rows
     drawn: Rows | None
+
+
+def framed(tree: Occurrence, data: Dataset) -> Iterator[tuple[Occurrence, tuple[Dataset, ...]]]:
+    """Every node, parents first, with the datasets on whose rows it may be computed.
+
+    These are the data, and what its samplers and those above it say that they draw from.
+    """
+    waiting = [(tree, (data,))]
+    while waiting:
+        node, known = waiting.pop()
+        own = _with(known, node.node.sampler)
+        yield node, _with(own, node.node.other)
+        waiting += [(child, own) for child in reversed(node.children)]
+
+
+def _with(known: tuple[Dataset, ...], sampler: Sampler) -> tuple[Dataset, ...]:
+    source = source_of(sampler)
+    if source is None or any(source is table for table in known):
+        return known
+    return (*known, source)
 
 
 def try_samplers(tree: Occurrence, data: Dataset, problems: Problems) -> list[Trial]:

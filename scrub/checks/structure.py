@@ -9,7 +9,7 @@ from attrs import evolve
 from scrub.checks.circuits import check_passed
 from scrub.checks.metrics import check_effect, check_metric
 from scrub.checks.paths import check_paths
-from scrub.checks.samplers import check_pools, input_problems, try_samplers
+from scrub.checks.samplers import check_pools, framed, input_problems, try_samplers
 from scrub.checks.virtual import check_virtual, frame_problems
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import BASELINE, Draws
@@ -34,7 +34,7 @@ from scrub.hypothesis.splits import (
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.metrics import Metric
 from scrub.model.graph import Graph
-from scrub.names import Cell
+from scrub.names import EMBED, POS_EMBED, Cell
 from scrub.printing import name_problem, printable
 from scrub.samplers import source_of
 from scrub.samplers.declarations import no_sampler, wrongly_declared
@@ -83,10 +83,10 @@ def check(
             _brought(trial.node, trial.which, trial.drawn, graph, problems)
     if not nowhere:
         tree, graph = specialise(tree, graph)
-    for node in tree.walk():
+    for node, frames in framed(tree, data):
         below = tuple(child for child in node.children if child.node.name not in nowhere)
         if node.node.name not in nowhere:
-            check_paths(evolve(node, children=below), graph, data, problems)
+            check_paths(evolve(node, children=below), graph, frames, problems)
     return tuple(problems.found)
 
 
@@ -175,6 +175,11 @@ def _no_site(cell: Cell, graph: Graph) -> tuple[str, str]:
     """What is wrong with a cell that the graph does not have, and the nearest that it has."""
     layers = sorted({site.layer for site in graph.sites.values() if site.layer is not None})
     name = cell.name
+    if cell.site == POS_EMBED and EMBED in graph.sites:
+        return (
+            "The model has no learned position embedding, which embeddings() stands for as well.",
+            "Claim token_embedding().",
+        )
     if layers and name.of_mlp and not graph.mlps:
         return f"There is no {cell}: the model has no MLPs.", "Claim heads, or the embeddings."
     if layers and name.layer is not None:

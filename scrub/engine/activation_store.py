@@ -1,4 +1,4 @@
-"""Where plain values are stored: one table per dataset and width, a slot per row."""
+"""Where plain values are stored: one table per dataset and width, a slot per row and value."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Container, Hashable
 import numpy as np
 import torch
 from attrs import define, field, frozen
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from scrub.data.dataset import Dataset
@@ -29,51 +30,78 @@ def identity_of(data: Dataset) -> Identity:
 
 @define(eq=False)
 class Buffer:
-    """Values of one site or stream: [slots, positions, heads, …], of which the first are filled."""
+    """Values of one site or stream, for some rows of a dataset.
+
+    Attributes:
+        values: [slots, positions, heads, …], of which the first are filled.
+        slots: slot of each row of the dataset, −1 where it has none; int32 [rows].
+    """
 
     values: Tensor
+    slots: np.ndarray
     filled: int = 0
+
+    def clear(self) -> None:
+        """Take all slots back; the memory stays."""
+        self.slots.fill(-1)
+        self.filled = 0
+
+    def at(self, rows: Int[np.ndarray, " n"]) -> Int[Tensor, " n"]:
+        """The slots of these rows, which have some."""
+        slots = self.slots[rows]
+        assert (slots >= 0).all(), "a plain value is read that was not computed"
+        return torch.from_numpy(slots.astype(np.int64))
 
 
 @define(eq=False)
 class ActivationTable:
-    """Plain values of some rows of one dataset, padded to one width."""
+    """Plain values of some rows of one dataset, padded to one width.
 
-    rows: np.ndarray
-    """The row in each slot, int64 [slots]."""
-    slots: Tensor
-    """Slot of each row of the dataset, −1 where it has none; int64 [rows]."""
+    Attributes:
+        size: how many rows the dataset has.
+        buffers: a buffer a site or stream, each with rows of its own.
+    """
+
+    size: int
     buffers: dict[Site | Stream, Buffer] = field(factory=dict)
-
-    def add(self, rows: np.ndarray) -> None:
-        """Give a slot to each of these rows that has none."""
-        missing = rows[(self.slots[torch.tensor(rows)] < 0).numpy()]
-        used = len(self.rows)
-        self.slots[torch.tensor(missing)] = torch.arange(used, used + len(missing))
-        self.rows = np.concatenate([self.rows, missing])
 
     def clear(self) -> None:
         """Take all slots back; the memory stays."""
-        self.rows = self.rows[:0]
-        self.slots.fill_(-1)
         for buffer in self.buffers.values():
-            buffer.filled = 0
+            buffer.clear()
+
+    def has(self, value: Site | Stream, rows: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which of these rows have this value."""
+        here = self.buffers.get(value)
+        return np.zeros(len(rows), dtype=bool) if here is None else here.slots[rows] >= 0
 
     def filled(self, value: Site | Stream) -> int:
-        """How many slots, from the first on, have this value."""
+        """How many rows have this value."""
         return self.buffers[value].filled if value in self.buffers else 0
 
-    def append(self, value: Site | Stream, first: int, new: Tensor) -> None:
-        """Fill the slots from `first` on, which are the next ones."""
-        assert first == self.filled(value)
+    def append(
+        self, value: Site | Stream, rows: Int[np.ndarray, " n"], new: Tensor, room: int
+    ) -> None:
+        """Store a value of rows that lack it.
+
+        Args:
+            rows: distinct rows of the dataset.
+            room: how many slots will be filled, these and others, before the memory is asked for
+                more.
+        """
         buffer = self.buffers.get(value)
-        if buffer is None or len(buffer.values) < len(self.rows):
-            grown = torch.empty(len(self.rows), *new.shape[1:], dtype=new.dtype)
-            if buffer is not None:
-                grown[:first] = buffer.values[:first]
-            self.buffers[value] = buffer = Buffer(grown)
-        buffer.values[first : first + len(new)] = new
-        buffer.filled = first + len(new)
+        if buffer is None or len(buffer.values) < room:
+            grown = torch.empty(room, *new.shape[1:], dtype=new.dtype)
+            if buffer is None:
+                slots = np.full(self.size, -1, dtype=np.int32)
+                buffer = self.buffers[value] = Buffer(grown, slots)
+            else:
+                grown[: buffer.filled] = buffer.values[: buffer.filled]
+                buffer.values = grown
+        end = buffer.filled + len(rows)
+        buffer.values[buffer.filled : end] = new
+        buffer.slots[rows] = np.arange(buffer.filled, end)
+        buffer.filled = end
 
 
 @frozen(eq=False)
@@ -89,8 +117,7 @@ class ActivationStore:
         key = identity_of(data)
         self.datasets.setdefault(key, data)
         if (key, width) not in self.tables:
-            unknown = torch.full((len(data),), -1, dtype=torch.int64)
-            self.tables[key, width] = ActivationTable(np.empty(0, dtype=np.int64), unknown)
+            self.tables[key, width] = ActivationTable(len(data))
         return self.tables[key, width]
 
     def held(self) -> int:

@@ -6,9 +6,8 @@ Every node, sample, claim and seed of a session shares one store. A site that is
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Set
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,17 +16,26 @@ from jaxtyping import Int
 from torch import Tensor
 
 from scrub.data.dataset import Dataset, Rows
-from scrub.engine.activation_store import ActivationStore, ActivationTable, identity_of
+from scrub.engine.activation_store import ActivationStore, identity_of
 from scrub.engine.alignment import gather
 from scrub.engine.given import Computed, given_values
+from scrub.engine.sharing import united
+from scrub.engine.wanted import (
+    Masks,
+    Pass,
+    Wanted,
+    forward_passes,
+    given_passes,
+    masks_of,
+    of_one_dataset,
+    passes_for,
+)
 from scrub.model.forward import (
     Heads,
     InputBatch,
     forward,
     model_inputs,
-    needed,
     read,
-    reads,
     select_rows,
 )
 from scrub.model.graph import Graph
@@ -71,32 +79,72 @@ class ActivationCache:
     ) -> None:
         """Compute and store these sites and streams where these rows lack them.
 
-        What is stored already is not computed again: new sites of old rows start from it.
-
         Args:
             names: of virtual rows, all that is read; of inputs, those that are stored.
             width: positions that the rows are padded to.
             at_once: rows in one forward pass.
         """
-        table = self.store.table(rows.data, width)
-        table.add(np.unique(rows.index))
-        filled = {name: table.filled(self.graph.values[name]) for name in names}
-        if all(count == len(table.rows) for count in filled.values()):
+        distinct = rows.at(np.unique(rows.index))
+        self.fill_wanted([(distinct, frozenset(names))], width, at_once)
+
+    def fill_wanted(self, wanted: Iterable[Wanted], width: int, at_once: int) -> None:
+        """Compute and store what is wanted of each of these rows, where they lack it.
+
+        What is stored already is not computed again: new sites of old rows start from it.
+
+        Args:
+            wanted: no site or stream of a row twice.
+        """
+        for same in of_one_dataset(wanted):
+            if not self._lack(same, width):
+                continue
+            rows = united([rows for rows, _ in same])
+            table = self.store.table(rows.data, width)
+            known = self._known(rows, width)
+            lacking = {
+                name: mask & ~known[name] if name in known else mask
+                for name, mask in masks_of(same, rows).items()
+            }
+            room = {name: table.filled(self.graph.values[name]) for name in lacking}
+            room = {name: count + int(lacking[name].sum()) for name, count in room.items()}
+            for one, made in self._made(rows, width, lacking, known, at_once):
+                for name in one.names:  # each is let go when it is stored
+                    new, which = made.pop(name), lacking[name][one.at]
+                    if not which.all():
+                        new = new[torch.from_numpy(which).to(new.device)]
+                    here = rows.index[one.at[which]]
+                    table.append(self.graph.values[name], here, new, room[name])
+                    del new
+
+    def _lack(self, wanted: Iterable[Wanted], width: int) -> bool:
+        """Whether something has to be computed."""
+
+        def lack(rows: Rows, name: str) -> bool:
+            table = self.store.table(rows.data, width)
+            return not table.has(self.graph.values[name], rows.index).all()
+
+        return any(lack(rows, name) for rows, names in wanted for name in names)
+
+    def _made(
+        self, rows: Rows, width: int, lacking: Masks, known: Masks, at_once: int
+    ) -> Iterator[tuple[Pass, dict[str, Tensor]]]:
+        """What these rows lack, pass by pass."""
+        if rows.data.given is not None:
+            for one in given_passes(lacking, at_once):
+                yield one, self._given(rows.at(rows.index[one.at]), width, one.names, at_once)
             return
         inputs = _Inputs(self.graph, rows.data, width)
-        bounds = sorted({*filled.values(), len(table.rows)})
-        for start, end in itertools.pairwise(bounds):
-            lacking = {name for name, count in filled.items() if count <= start}
-            for first in range(start, end, at_once):
-                slots = slice(first, min(first + at_once, end))
-                here = rows.at(table.rows[slots])
-                if rows.data.given is None:
-                    known = self._known(table, slots, lacking)
-                    made = partial(forward, self.graph, inputs.batch(here), lacking, known)
-                else:
-                    made = partial(self._given, here, width, lacking, at_once)
-                for name, value in made().items():  # none is held while the next are made
-                    table.append(self.graph.values[name], first, value)
+        for one in forward_passes(self.graph, lacking, known, at_once):
+            here = rows.at(rows.index[one.at])
+            yield (
+                one,
+                forward(
+                    self.graph,
+                    inputs.batch(here),
+                    one.names,
+                    self._stored(here, width, one.known),
+                ),
+            )
 
     def _given(self, rows: Rows, width: int, names: Set[str], at_once: int) -> dict[str, Tensor]:
         """Values of virtual rows."""
@@ -105,46 +153,45 @@ class ActivationCache:
         return given_values(self.graph, rows, width, names, at_once, computed)
 
     def _computed(self, source: Dataset, width: int) -> Computed:
-        """The plain model on rows of a dataset, from what is stored of those that have a slot."""
-        inputs, table = _Inputs(self.graph, source, width), self.store.table(source, width)
-        every = {
-            name: table.buffers[value].values
-            for name, value in self.graph.values.items()
-            if len(table.rows) and table.filled(value) == len(table.rows)
-        }
+        """The plain model on rows of a dataset, from what is stored of them."""
+        inputs = _Inputs(self.graph, source, width)
 
-        def part(rows: Rows, names: Set[str], slots: Tensor | None) -> dict[str, Tensor]:
-            known = {}
-            if slots is not None:
-                order = needed(self.graph, names - every.keys(), every)
-                below = {source for name in order for source in reads(self.graph.values[name])}
-                which = every.keys() & (below | names)
-                known = {name: every[name][slots].to(self.graph.device) for name in which}
-            found = forward(self.graph, inputs.batch(rows), names - known.keys(), known)
-            return found | {name: known[name] for name in names & known.keys()}
+        def part(rows: Rows, names: Set[str], one: Pass) -> list[Tensor]:
+            found = self._stored(rows, width, one.known | (names - one.names))
+            if one.names:
+                found |= forward(self.graph, inputs.batch(rows), one.names, found)
+            return [found[name] for name in sorted(names)]
 
         def computed(rows: Rows, names: Set[str]) -> dict[str, Tensor]:
-            slots = table.slots[torch.tensor(rows.index)]
-            has = slots >= 0
-            if not every or not has.any():
-                return part(rows, names, None)
-            if has.all():
-                return part(rows, names, slots)
-            order = torch.cat([has.nonzero()[:, 0], (~has).nonzero()[:, 0]])
-            back = order.argsort().to(self.graph.device)
-            old = part(rows.at(rows.index[has.numpy()]), names, slots[has])
-            new = part(rows.at(rows.index[~has.numpy()]), names, None)
-            return {name: torch.cat([old[name], new[name]])[back] for name in names}
+            known = self._known(rows, width)
+            passes = passes_for(self.graph, names, known, len(rows))
+            parts = [part(rows.at(rows.index[one.at]), names, one) for one in passes]
+            order = np.concatenate([one.at for one in passes])
+            back, in_order = torch.from_numpy(order.argsort()), (np.diff(order) > 0).all()
+            found = {}
+            for name, values in zip(sorted(names), zip(*parts, strict=True), strict=True):
+                value = values[0] if len(values) == 1 else torch.cat(values)
+                found[name] = value if in_order else value[back.to(value.device)]
+            return found
 
         return computed
 
-    def _known(self, table: ActivationTable, slots: slice, lacking: set[str]) -> dict[str, Tensor]:
-        """What these slots have already, for a forward pass to start from."""
+    def _known(self, rows: Rows, width: int) -> Masks:
+        """For each site and stream that is stored of some row, which of these rows have it."""
+        table = self.store.table(rows.data, width)
         return {
-            name: table.buffers[value].values[slots].to(self.graph.device)
+            name: table.has(value, rows.index)
             for name, value in self.graph.values.items()
-            if name not in lacking and table.filled(value) >= slots.stop
+            if value in table.buffers
         }
+
+    def _stored(self, rows: Rows, width: int, names: Iterable[str]) -> dict[str, Tensor]:
+        """These sites and streams of rows that have them, at all positions and heads."""
+        found = {}
+        for name in names:
+            buffer = self.store.table(rows.data, width).buffers[self.graph.values[name]]
+            found[name] = buffer.values[buffer.at(rows.index)].to(self.graph.device)
+        return found
 
     def get(
         self,
@@ -163,34 +210,30 @@ class ActivationCache:
 
         def stored(name: str, at: Tensor | None, heads: Heads) -> Tensor:
             table = self.store.table(rows.data, width)
-            values = table.buffers[self.graph.values[name]].values
-            slots = table.slots[torch.tensor(rows.index)]
-            found = gather(values, slots, None if at is None else at.cpu(), heads)
+            buffer = table.buffers[self.graph.values[name]]
+            slots = buffer.at(rows.index)
+            found = gather(buffer.values, slots, None if at is None else at.cpu(), heads)
             return found.to(self.graph.device)
 
         if rows.data.given is not None:  # what is given is not recomputed from what is given
             return stored(name, at, heads)
         return read(self.graph, stored, name, at, heads, count=len(rows), width=width)
 
-    def held_after(
-        self,
-        drawn: Iterable[Rows],
-        width: int,
-        names: Mapping[str, int],
-        given: Iterable[tuple[Rows, Mapping[str, int]]] = (),
-    ) -> int:
+    def held_after(self, wanted: Iterable[tuple[Rows, Mapping[str, int]]], width: int) -> int:
         """Bytes of all values in the store once these rows are filled.
 
         Args:
-            drawn: distinct rows, dataset by dataset.
-            names: sites and streams that are filled, with their bytes per row.
-            given: virtual rows, with those that are filled of them.
+            wanted: distinct rows, with the sites and streams that are filled of them and their
+                bytes per row; no site or stream of a row twice.
         """
         total = self.store.held()
-        for rows, sizes in (*((rows, names) for rows in drawn), *given):
+        for rows, sizes in wanted:
             table = self.store.tables.get((identity_of(rows.data), width))
-            union = len(rows) if table is None else len(np.union1d(rows.index, table.rows))
             for name, size in sizes.items():
                 here = None if table is None else table.buffers.get(self.graph.values[name])
-                total += max(0, union * size - (0 if here is None else here.values.nbytes))
+                if here is None:
+                    total += len(rows) * size
+                else:
+                    filled = here.filled + int((here.slots[rows.index] < 0).sum())
+                    total += max(0, filled * size - here.values.nbytes)
         return total

@@ -20,6 +20,24 @@ from scrub.hypothesis.sites import Spec
 from scrub.model.forward import Heads, all_positions
 from scrub.model.graph import Graph
 
+Samples = Int[np.ndarray, " n"]
+"""Numbers of samples within a chunk."""
+
+
+@frozen(eq=False)
+class Pairs:
+    """The distinct rows and positions that two lookups read for some samples.
+
+    Attributes:
+        rows: a row an entry.
+        at: index of the position in it, int64 [entries, 1].
+        entry: for each sample and position the entries of both lookups.
+    """
+
+    rows: Rows
+    at: Int[Tensor, "entries 1"]
+    entry: Int[Tensor, "n positions 2"]
+
 
 @frozen(eq=False)
 class Frames:
@@ -36,6 +54,8 @@ class Frames:
     _bounds: dict[tuple[Variable, int, Range], np.ndarray] = field(factory=dict)
     _index: dict[tuple[Variable, Positions, int], tuple[np.ndarray, Tensor]] = field(factory=dict)
     """By frame, positions and span: the samples that were asked for last, and their indices."""
+    _pairs: dict[tuple[object, ...], tuple[np.ndarray, Pairs]] = field(factory=dict)
+    """By both lookups, positions and span, the same."""
 
     def rows(self, frame: Variable, samples: Int[np.ndarray, " n"]) -> Rows:
         """The inputs of these samples in a frame."""
@@ -60,6 +80,47 @@ class Frames:
         if known is None or known[0] is not samples:
             known = self._index[key] = (samples, self._index_of(frame, name, at, samples))
         return known[1]
+
+    def pairs(
+        self,
+        one: tuple[Variable, Variable],
+        other: tuple[Variable, Variable],
+        name: str,
+        at: Positions,
+        samples: Samples,
+    ) -> Pairs:
+        """What two lookups read at these positions, of inputs of one dataset.
+
+        Args:
+            one, other: the frame whose inputs are read, and that in which the positions are named.
+            name: the site or stream that is read.
+        """
+        key = (one, other, at, self.graph.span(name, self.width))
+        known = self._pairs.get(key)
+        if known is None or known[0] is not samples:
+            known = self._pairs[key] = (samples, self._pairs_of((one, other), name, at, samples))
+        return known[1]
+
+    def _pairs_of(
+        self,
+        lookups: tuple[tuple[Variable, Variable], ...],
+        name: str,
+        at: Positions,
+        samples: Samples,
+    ) -> Pairs:
+        span, frame = self.graph.span(name, self.width), lookups[0][0]
+        codes = [
+            self.rows(read, samples).index[:, None] * span
+            + self.index(named, name, at, samples).cpu().numpy()
+            for read, named in lookups
+        ]
+        distinct, entry = np.unique(np.stack(codes, axis=-1), return_inverse=True)
+        device = self.graph.device
+        return Pairs(
+            self.inputs[frame].at(distinct // span),
+            torch.tensor(distinct % span, device=device)[:, None],
+            torch.tensor(entry.reshape(*codes[0].shape, 2), device=device),
+        )
 
     def _index_of(
         self, frame: Variable, name: str, at: tuple[Spec, ...] | Range, samples: np.ndarray

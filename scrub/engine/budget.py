@@ -8,11 +8,13 @@ from attrs import evolve, frozen
 
 from scrub.draw import Draws
 from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
-from scrub.engine.cost import Cost, cost, row_bytes
-from scrub.engine.given_cost import GivenCost, given_cost, made_of, sized
+from scrub.engine.cost import Cost, cost
+from scrub.engine.given_cost import GivenCost, given_cost, made_of
+from scrub.engine.plain_cost import kept_bytes, sized
 from scrub.engine.sharing import by_dataset, drawn_inputs
 from scrub.engine.steps import Plan
 from scrub.engine.virtual import given_rows
+from scrub.engine.wanted import wanted_rows
 from scrub.errors import UserError
 
 FEW = 32
@@ -63,12 +65,13 @@ def fit_cost(known: Cost, plan: Plan, draws: Draws, cache: ActivationCache, memo
     rows, inputs = by_dataset(draws.rows()), drawn_inputs(draws)
     virtual = given_rows(plan, inputs)
     given = given_cost(plan, inputs, virtual)
+    kept = sized(plan.graph, wanted_rows(plan, inputs), width)
     return budget(
         evolve(known, forward_bytes=max(known.forward_bytes, given.forward)),
         samples=len(draws.references),
         rows=sum(map(len, (*rows, *(made_of(same, 1) for same, _ in virtual)))),
-        cached=cache.held_after(rows, width, row_bytes(plan, width), sized(plan, virtual, width)),
-        inputs=sum(rows.data.given is None for rows in draws.rows()),
+        cached=cache.held_after([*kept, *sized(plan.graph, virtual, width)], width),
+        alone=kept_bytes(kept),
         memory=memory,
         given=given,
     )
@@ -80,7 +83,7 @@ def budget(
     samples: int,
     rows: int,
     cached: int,
-    inputs: int,
+    alone: int,
     memory: int,
     given: GivenCost = NO_VIRTUAL_ROWS,
 ) -> Budget:
@@ -89,7 +92,7 @@ def budget(
     Args:
         rows: distinct rows that are drawn, at most.
         cached: bytes of all plain values once these rows' are cached, earlier claims' included.
-        inputs: inputs that one sample draws: it touches at most that many rows.
+        alone: bytes of these rows' plain values, virtual rows not counted.
         given: what virtual rows take; `cached` counts them.
 
     Raises:
@@ -101,7 +104,7 @@ def budget(
     if left >= max(cost.forward_bytes, min(samples, FEW) * cost.bytes):
         chunk = min(most, left // max(cost.bytes, 1))
         return _within(cost, chunk, rows, cached, left, keep_cache=True)
-    each = inputs * cost.row_bytes + given.sample
+    each = cost.drawn_bytes + given.sample
     least = ceil((given.means + each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
         raise UserError(
@@ -110,7 +113,7 @@ def budget(
         )
     room -= given.means
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
-    cached = min(rows, chunk * inputs) * cost.row_bytes + chunk * given.sample + given.means
+    cached = min(alone, chunk * cost.drawn_bytes) + chunk * given.sample + given.means
     room += given.means
     return _within(cost, chunk, rows, cached, room - cached, keep_cache=False)
 

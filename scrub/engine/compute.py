@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from scrub.engine.alignment import group_by_length, scatter, scatter_add
-from scrub.engine.lookup import Chunk, Samples, lookup_difference, lookup_plain, lookup_site
+from scrub.engine.alignment import Samples, group_by_length, scatter, scatter_add
+from scrub.engine.lookup import Chunk, lookup_difference, lookup_plain, lookup_site
 from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import Patch, SiteRead, SiteStep, Step, StreamRead, StreamStep
+from scrub.engine.writes import difference_of, written_apart
 from scrub.hypothesis.sites import ALL
 from scrub.model.forward import head_indices
 from scrub.model.graph import Where
@@ -149,14 +150,19 @@ def _change(
     else:
         at, frame = patch.at, patch.source.frame
         landing = chunk.frames.index(step.frame, step.stream, at, samples)
-    new = lookup_site(chunk, patch.source, site, heads, at, frame, samples)
-    old = lookup_site(chunk, patch.over, site, heads, at, step.frame, samples)
-    if not (new.is_floating_point() or new.is_complex()):  # 0 − 1 is 255 in some types
-        new, old = new.long(), old.long()
-    change = new - old
-    write = chunk.plan.graph.sites[site].write
-    if write is not None:
-        change = write(change, head_indices(heads, chunk.plan.graph))
+    graph = chunk.plan.graph
+    write, which = graph.sites[site].write, head_indices(heads, graph)
+    apart = written_apart(graph, chunk.frames, patch, step, samples)
+    if apart is not None:
+        assert write is not None
+        value = chunk.cache.get(site, apart.rows, chunk.frames.width, apart.at, heads)
+        change = difference_of(write(value, which), apart.entry)
+    else:
+        new = lookup_site(chunk, patch.source, site, heads, at, frame, samples)
+        old = lookup_site(chunk, patch.over, site, heads, at, step.frame, samples)
+        if not (new.is_floating_point() or new.is_complex()):  # 0 − 1 is 255 in some types
+            new, old = new.long(), old.long()
+        change = new - old if write is None else write(new - old, which)
     if patch.within or patch.without:
         at = target if landing is None else landing
         inside = _inside(chunk, patch, step, at, samples)

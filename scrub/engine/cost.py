@@ -7,6 +7,7 @@ flop counter does. Bytes are those of tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Set
+from math import ceil
 
 from attrs import frozen
 
@@ -23,6 +24,8 @@ from scrub.engine.steps import (
     StreamStep,
     Variable,
 )
+from scrub.engine.virtual import kept_of_inputs
+from scrub.engine.writes import WORTH, may_be_apart
 from scrub.hypothesis.sites import ALL, At
 from scrub.model.forward import last_readers, needed, reads
 from scrub.model.graph import Graph, Port, Site
@@ -50,15 +53,13 @@ class Cost:
     Attributes:
         flops: operations per sample, for what scrubbing changes and for the root's plain values.
         bytes: per sample, for the values of one chunk.
-        row_flops: operations per distinct row, for the plain model.
-        row_bytes: per distinct row, for the plain values that are kept.
+        drawn_bytes: per sample, for the plain values that are kept of the inputs that it drew.
         forward_bytes: per row of a plain forward pass, for what it holds besides what is kept.
     """
 
     flops: int
     bytes: int
-    row_flops: int
-    row_bytes: int
+    drawn_bytes: int
     forward_bytes: int
 
 
@@ -83,19 +84,13 @@ def _cost(plan: Plan, width: int) -> Cost:
 def with_rows(plan: Plan, width: int, *, flops: int, held: int) -> Cost:
     """The cost of plain values, beside operations and bytes per sample that are known."""
     graph = plan.graph
+    inputs = kept_of_inputs(plan)
     return Cost(
         flops=flops,
         bytes=held,
-        row_flops=sum(_row(name, graph, width) for name in needed(graph, plan.plain)),
-        row_bytes=sum(row_bytes(plan, width).values()),
-        forward_bytes=graph.dtype.itemsize * _forward(graph, plan.plain, width),
+        drawn_bytes=sum(value_bytes(graph, names, width) for names in inputs.values()),
+        forward_bytes=held_by_pass(graph, frozenset[str]().union(*inputs.values()), width),
     )
-
-
-def row_bytes(plan: Plan, width: int) -> dict[str, int]:
-    """Bytes per row of each site and stream whose plain values are kept."""
-    size = plan.graph.dtype.itemsize
-    return {name: size * _elements(name, plan.graph, width) for name in plan.plain}
 
 
 def value_bytes(graph: Graph, names: Iterable[str], width: int) -> int:
@@ -115,6 +110,8 @@ def held_by_pass(graph: Graph, names: Set[str], width: int) -> int:
 
 Longest = Callable[[Range, Variable, str], int]
 """(range, frame, site or stream) → how many positions the range has in some inputs, at most."""
+Share = Callable[[Patch, StreamStep], float | None]
+"""What share of the samples' values a patch writes: 1 where it writes each; None: not known."""
 
 
 def each_step(plan: Plan, width: int) -> list[StepCost]:
@@ -126,9 +123,11 @@ def each_step(plan: Plan, width: int) -> list[StepCost]:
     return [one_step(plan, width, step, whole) for step in plan.steps]
 
 
-def one_step(plan: Plan, width: int, step: Step, longest: Longest) -> StepCost:
+def one_step(
+    plan: Plan, width: int, step: Step, longest: Longest, share: Share = lambda patch, step: None
+) -> StepCost:
     """The cost of one step of a plan, computed once for inputs whose ranges have these lengths."""
-    return _StepEstimate(plan, width, longest, step).cost()
+    return _StepEstimate(plan, width, longest, share, step).cost()
 
 
 def read_root(plan: Plan, width: int) -> StepCost:
@@ -179,6 +178,7 @@ class _StepEstimate:
     plan: Plan
     width: int
     longest: Longest
+    share: Share
     step: Step
 
     @property
@@ -278,8 +278,13 @@ class _StepEstimate:
         places = self._places(named, patch.site)
         elements = self._size(patch.site, named, heads)
         written = self._places(named, step.stream) * self.graph.streams[step.stream].size
-        flops = places * heads * site.write_flops + sum(flops for flops, _ in found)
-        return flops, sum(held for _, held in found) + elements + (written if site.write else 0)
+        share = self.share(patch, step)
+        flops = round((share or 1) * places * heads * site.write_flops)
+        held = sum(held for _, held in found) + elements
+        if may_be_apart(self.graph, patch) and share != 1:
+            apart = ceil((share or WORTH) * (elements + written))
+            held = apart if share else max(held, apart)
+        return flops + sum(flops for flops, _ in found), held + (written if site.write else 0)
 
     def _places(self, at: Positions, name: str) -> int:
         if isinstance(at, Range):

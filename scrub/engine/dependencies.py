@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from collections.abc import Iterator, Sequence, Set
 
-from scrub.engine.steps import Plan, Result, Source, Step, StreamRead, StreamStep, Variable
-from scrub.model.forward import stored_sources
-from scrub.model.graph import Graph
+from attrs import evolve, frozen
+
+from scrub.engine.ranges import Positions
+from scrub.engine.sharing import BASELINE, REFERENCE
+from scrub.engine.steps import (
+    Patch,
+    Plan,
+    Result,
+    Source,
+    Step,
+    StreamRead,
+    StreamStep,
+    Variable,
+)
+from scrub.hypothesis.sites import ALL
 
 
 def sources(step: Step) -> list[Source]:
@@ -41,20 +53,76 @@ def find_needs(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(done)
 
 
-def list_plain_values(steps: tuple[Step, ...], result: Result, graph: Graph) -> frozenset[str]:
-    """Stored sites and streams whose plain values the steps or the result may read.
+def list_reads(
+    steps: tuple[Step, ...],
+    results: Sequence[Result],
+    *,
+    before: Source | None,
+    virtual: Set[Variable],
+) -> dict[Variable, frozenset[str]]:
+    """Of each drawn input, the sites and streams whose plain values steps or results read.
 
-    Law: with these in the activation cache nothing else of the plain model is computed, but for
-    sites that are not stored and are recomputed from these.
+    Law: with these in the activation cache, or with those that are stored and that they are
+    recomputed from, nothing else of the plain model is computed; and each of them is read.
     """
-    names = {cell.site for cell, _ in result.cells}
+    found: dict[Variable, set[str]] = {}
+    for lookup in _lookups(steps, results, before):
+        if lookup.is_plain(steps, virtual):
+            found.setdefault(lookup.source.frame, set()).add(lookup.name)
+    return {frame: frozenset(names) for frame, names in found.items()}
+
+
+@frozen
+class _Lookup:
+    """A site or stream that is read of a source, at positions that are named in a frame."""
+
+    source: Source
+    name: str
+    at: Positions
+    frame: Variable
+
+    def is_plain(self, steps: tuple[Step, ...], virtual: Set[Variable]) -> bool:
+        """Whether plain values are read: alone, or beside the positions that a step computed.
+
+        On virtual rows a step computes all that is read of it.
+        """
+        if self.source.step is None:
+            return True
+        computed = steps[self.source.step].at
+        same = computed == self.at and self.frame == self.source.frame
+        return not (computed == ALL or same or self.source.frame in virtual)
+
+
+def _lookups(
+    steps: tuple[Step, ...], results: Sequence[Result], before: Source | None
+) -> Iterator[_Lookup]:
+    """Everything that is read of sites, and of streams but for their differences."""
     for step in steps:
         if isinstance(step, StreamStep):
-            names |= {patch.site for patch in step.patches}
-        else:
-            names.add(step.site)
-            names |= {r.stream if isinstance(r, StreamRead) else r.site for r in step.reads}
-    return stored_sources(graph, names)
+            for patch in step.patches:
+                at, frame = _asked(patch, step)
+                yield _Lookup(patch.source, patch.site, at, frame)
+                yield _Lookup(patch.over, patch.site, at, step.frame)
+            continue
+        for read in step.reads:
+            if isinstance(read, StreamRead):
+                yield _Lookup(Source(step.frame), read.stream, step.at, step.frame)
+                continue
+            at = ALL if read.everywhere else step.at
+            for piece in read.pieces:
+                yield _Lookup(piece.source, read.site, at, step.frame)
+            for patch in read.patches:
+                yield _Lookup(patch.source, read.site, *_asked(patch, step))
+    for result in results:
+        for cell, source in result.cells:
+            for read in (source, Source(REFERENCE), Source(BASELINE), before):
+                if read is not None:
+                    yield _Lookup(read, cell.site, result.at, read.frame)
+
+
+def _asked(patch: Patch, step: Step) -> tuple[Positions, Variable]:
+    """The positions that a patch takes of its source, and the frame in which they are named."""
+    return (step.at, step.frame) if patch.at == ALL else (patch.at, patch.source.frame)
 
 
 def last_uses(plan: Plan) -> dict[int, int]:

@@ -33,11 +33,11 @@ from scrub.engine.sharing import (
     BASELINE,
     REFERENCE,
     Combinations,
-    by_dataset,
     drawn_inputs,
 )
 from scrub.engine.steps import Plan, Source, Variable
 from scrub.engine.virtual import given_rows
+from scrub.engine.wanted import wanted_rows
 from scrub.names import Cell
 
 
@@ -110,10 +110,8 @@ def _fill(
     plan: Plan, inputs: Mapping[Variable, Rows], cache: ActivationCache, width: int, at_once: int
 ) -> None:
     """Fill the cache with what is read of the plain values of these inputs."""
-    for rows in by_dataset(inputs.values()):
-        cache.fill(rows, width, plan.plain, at_once)
-    for rows, names in given_rows(plan, inputs):
-        cache.fill(rows, width, names, at_once)
+    cache.fill_wanted(wanted_rows(plan, inputs), width, at_once)
+    cache.fill_wanted(given_rows(plan, inputs), width, at_once)
 
 
 def _compute_steps(chunk: Chunk, min_batch: int) -> None:

@@ -6,6 +6,7 @@ is let go when it was read.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -16,7 +17,7 @@ from scrub.draw import Draws
 from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget
 from scrub.engine.compute import compute_step
-from scrub.engine.dependencies import find_needs, list_plain_values, sources
+from scrub.engine.dependencies import find_needs, list_reads, sources
 from scrub.engine.execute import chunks, read_root
 from scrub.engine.lookup import Chunk, Recent
 from scrub.engine.lower import lower
@@ -31,6 +32,10 @@ from scrub.engine.walks import Walks
 from scrub.hypothesis.tree import Tree
 from scrub.model.graph import Graph
 
+TOGETHER = 4
+"""Members whose roots are held at once where only columns are read of them: the weights of these,
+which are the references', then come from memory once for all."""
+
 
 @frozen(eq=False)
 class FamilyOutputs:
@@ -41,6 +46,7 @@ class FamilyOutputs:
         members: number of a member and its scrubbed root, each member once, in an order of the
             engine's. They are computed as they are asked for, and can be asked for until the next
             outputs are.
+        together: how many of these the memory was planned for.
     """
 
     samples: slice
@@ -48,6 +54,11 @@ class FamilyOutputs:
     baseline: Tensor
     before: Tensor | None
     members: Iterator[tuple[int, Tensor]]
+    together: int = 1
+
+    def batches(self) -> Iterator[list[tuple[int, Tensor]]]:
+        """The members, as many at a time as are planned for."""
+        return iter(lambda: list(itertools.islice(self.members, self.together)), [])
 
 
 def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -> FamilyPlan:
@@ -76,13 +87,13 @@ def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -
     ]
     steps, results = merge_steps(narrowed)
     steps = find_needs(steps)
-    plain = list_plain_values(steps, results[0], graph)
     other = Source(Variable(trees[0].path, "other"))
     before = None if all(tree.is_leaf for tree in trees) else other
     virtual = frozenset[Variable]().union(*map(virtual_inputs, trees))
+    reads = list_reads(steps, results, before=before, virtual=virtual)
     return FamilyPlan(
         tuple(
-            Plan(graph, tree, steps, result, plain, before, virtual)
+            Plan(graph, tree, steps, result, reads, before, virtual)
             for tree, result in zip(trees, results, strict=True)
         )
     )
@@ -109,6 +120,7 @@ def execute_family(
                 baseline=read_root(chunk, Source(BASELINE)),
                 before=None if first.before is None else read_root(chunk, first.before),
                 members=_members(plan, chunk, within.min_batch),
+                together=roots_together(plan),
             )
         yield outputs
 
@@ -127,6 +139,11 @@ def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[i
             yield member, value
         for old in released.get(number, ()):
             del chunk.values[old]
+
+
+def roots_together(plan: FamilyPlan) -> int:
+    """How many members' roots are held at once."""
+    return 1 if plan.members[0].result.readout is None else TOGETHER
 
 
 def readable_after(plan: FamilyPlan) -> dict[int, list[int]]:

@@ -7,13 +7,11 @@ from scrub.engine.activations import ActivationCache
 from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
-from scrub.engine.family import released_after
-from scrub.engine.given_cost import given_flops
+from scrub.engine.family import released_after, roots_together
 from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
-from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, by_dataset, drawn_inputs
+from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, drawn_inputs
 from scrub.engine.steps import FamilyPlan, Plan, SiteStep, StreamRead, Variable
-from scrub.engine.virtual import given_rows, is_mean
 
 PLAIN = 3
 """Plain roots: original, baseline and before."""
@@ -32,7 +30,7 @@ def family_cost(plan: FamilyPlan, width: int) -> Cost:
         flops=sum(step.flops for step in every) + (PLAIN + merged) * root.flops,
         held=peak_of(every, released_after(plan))
         + recent_bytes(plan, width)
-        + (PLAIN + 2) * root.made
+        + (PLAIN + 2 * roots_together(plan)) * root.made
         + root.besides,
     )
 
@@ -95,16 +93,13 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     size = samples.stop - samples.start
     held = PLAIN * root.made * size + recent_bytes(plan, width) * size
     last = root.made * max(scrubbed)
-    stored = by_dataset(inputs.values())
-    given = [one for one in given_rows(first, inputs) if not is_mean(one[0])]
+    together = (2 * roots_together(plan) - 1) * root.made * size
     return ChunkCost(
         samples=size,
-        rows=sum(len(rows) for rows in stored),
-        given_flops=given_flops(first, given, stored, width, within.forward),
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + sum(merged)),
         peak=held
         + max(
-            peak_of(every, released_after(plan)) + root.made * size + last,
+            peak_of(every, released_after(plan)) + together + last,
             (root.made + root.besides) * max(plain),
         ),
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 from attrs import frozen
 
 from scrub.data.dataset import Rows
 from scrub.data.virtual import Averages, Filled
-from scrub.engine.activation_store import identity_of
-from scrub.engine.cost import held_by_pass, plain_flops, value_bytes
+from scrub.engine.cost import held_by_pass, value_bytes
+from scrub.engine.plain_cost import passes_flops
 from scrub.engine.steps import Plan, Variable
-from scrub.engine.virtual import Given, is_mean, values_read
+from scrub.engine.virtual import Given, is_mean
+from scrub.engine.wanted import Wanted, masks_of, passes_for
 
 SUMS = 3
 """Times what a mean takes that it takes while it is summed up: in float64, and the mean itself."""
@@ -38,7 +39,6 @@ class GivenCost:
 def given_cost(plan: Plan, inputs: Mapping[Variable, Rows], given: Sequence[Given]) -> GivenCost:
     """What virtual rows take in a run on these inputs."""
     width = max(rows.data.width for rows in inputs.values())
-    read = values_read(plan)
 
     def size(names: Set[str]) -> int:
         return value_bytes(plan.graph, names, width)
@@ -47,7 +47,7 @@ def given_cost(plan: Plan, inputs: Mapping[Variable, Rows], given: Sequence[Give
     return GivenCost(
         means=sum(len(rows) * size(names) for rows, names in given if is_mean(rows)),
         others=sum(len(rows) * size(names) for rows, names in given if not is_mean(rows)),
-        sample=sum(size(read.get(variable, frozenset())) for variable in others),
+        sample=sum(size(plan.reads.get(variable, frozenset())) for variable in others),
         forward=max(
             (
                 held_by_pass(plan.graph, names, width) + SUMS * size(names) * is_mean(rows)
@@ -58,32 +58,32 @@ def given_cost(plan: Plan, inputs: Mapping[Variable, Rows], given: Sequence[Give
     )
 
 
-def sized(plan: Plan, given: Sequence[Given], width: int) -> list[tuple[Rows, dict[str, int]]]:
-    """Virtual rows, with the bytes per row of each value that is made of them."""
-    graph = plan.graph
-    return [
-        (rows, {name: value_bytes(graph, [name], width) for name in names}) for rows, names in given
-    ]
-
-
 def given_flops(
-    plan: Plan, given: Sequence[Given], stored: Sequence[Rows], width: int, at_once: int
+    plan: Plan, given: Sequence[Given], stored: Sequence[Wanted], width: int, at_once: int
 ) -> int:
     """Operations for the rows that virtual rows are made of.
 
     Args:
         stored: rows whose plain values are stored before.
-        at_once: virtual rows that are made at once.
+        at_once: rows, virtual or not, that are computed at once.
     """
-    known = {identity_of(rows.data): rows.index for rows in stored}
 
     def of(rows: Rows, names: Set[str]) -> int:
-        have = np.isin(rows.index, known.get(identity_of(rows.data), ())).sum()
-        anew = plain_flops(plan.graph, names, width)
-        from_stored = plain_flops(plan.graph, names - plan.plain, width, plan.plain)
-        return int(have * from_stored + (len(rows) - have) * anew)
+        passes = passes_for(plan.graph, names, masks_of(stored, rows), len(rows))
+        return passes_flops(plan.graph, passes, width)
 
-    return sum(of(made_of(rows, at_once), names) for rows, names in given)
+    return sum(
+        of(batch, names)
+        for rows, names in given
+        for some in _batches(rows, at_once)
+        for batch in _batches(made_of(some, at_once), at_once)
+    )
+
+
+def _batches(rows: Rows, at_once: int) -> Iterator[Rows]:
+    """Rows, as many at a time."""
+    for start in range(0, len(rows), at_once):
+        yield rows.at(rows.index[start : start + at_once])
 
 
 def made_of(rows: Rows, at_once: int) -> Rows:

@@ -13,15 +13,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from scrub.engine.activations import ActivationCache
-from scrub.engine.alignment import Frames, gather, scatter, take_positions
+from scrub.engine.alignment import Frames, Samples, gather, scatter, take_positions
 from scrub.engine.ranges import Positions
 from scrub.engine.sharing import Combinations
 from scrub.engine.steps import Plan, SiteStep, Source, StreamStep, Variable
 from scrub.hypothesis.sites import ALL
 from scrub.model.forward import Heads
-
-Samples = Int[np.ndarray, " n"]
-"""Numbers of samples within a chunk."""
 
 
 @define(eq=False)

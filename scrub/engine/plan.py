@@ -5,7 +5,7 @@ Read `plan` as a table of contents; each pass is a function in a module of its o
 
 from __future__ import annotations
 
-from scrub.engine.dependencies import find_needs, list_plain_values
+from scrub.engine.dependencies import find_needs, list_reads
 from scrub.engine.lower import lower
 from scrub.engine.narrow import narrow_positions
 from scrub.engine.readout import drop_last_site
@@ -33,6 +33,7 @@ def plan(tree: Tree, graph: Graph, *, columns: bool = False, before: bool = Fals
         steps, result = drop_last_site(steps, result, graph)
     steps = narrow_positions(steps, result, tree, graph)
     steps = find_needs(steps)
-    plain = list_plain_values(steps, result, graph)
     other = Source(Variable(tree.path, "other")) if before else None
-    return Plan(graph, tree, steps, result, plain, other, virtual_inputs(tree))
+    virtual = virtual_inputs(tree)
+    reads = list_reads(steps, [result], before=other, virtual=virtual)
+    return Plan(graph, tree, steps, result, reads, other, virtual)

@@ -6,11 +6,12 @@ the executor computes it once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
+from scrub.data.dataset import Rows
 from scrub.draw import Draws
 from scrub.engine.alignment import Frames, group_by_length
 from scrub.engine.budget import Budget
@@ -24,21 +25,25 @@ from scrub.engine.cost import (
     root_is_merged,
 )
 from scrub.engine.given_cost import given_cost, given_flops
+from scrub.engine.plain_cost import PlainCost, plain_cost
 from scrub.engine.ranges import Range
 from scrub.engine.sharing import (
     BASELINE,
     REFERENCE,
     Combinations,
-    by_dataset,
     drawn_inputs,
 )
 from scrub.engine.steps import (
+    Patch,
     Plan,
     SiteStep,
     Step,
+    StreamStep,
     Variable,
 )
-from scrub.engine.virtual import given_rows, is_mean
+from scrub.engine.virtual import Given, given_rows, is_mean
+from scrub.engine.wanted import wanted_rows
+from scrub.engine.writes import written_apart
 
 CHUNKS = 8
 """Chunks that are looked at; the others are like them, since samples are drawn independently."""
@@ -91,44 +96,64 @@ def extrapolated(
     width = max(rows.data.width for rows in draws.rows())
     samples = len(draws.references)
     starts = range(0, samples, within.chunk)
-    looked = [look(slice(s, min(s + within.chunk, samples))) for s in starts[:most]]
+    slices = [slice(s, min(s + within.chunk, samples)) for s in starts[:most]]
+    looked = [look(some) for some in slices]
     share = samples / sum(chunk.samples for chunk in looked)
-    stored, inputs = by_dataset(draws.rows()), drawn_inputs(draws)
+    inputs = drawn_inputs(draws)
     given = given_rows(plan, inputs)
-    means = [one for one in given if is_mean(one[0])]
-    others = given_cost(plan, inputs, given)
-    every_row = sum(len(rows) for rows in stored)
-    kept = every_row if within.keep_cache else max(chunk.rows for chunk in looked)
-    rows = every_row if within.keep_cache else share * sum(chunk.rows for chunk in looked)
+    virtual = given_cost(plan, inputs, given)
     if within.keep_cache:
-        made, virtual = given_flops(plan, given, stored, width, within.forward), others.others
+        plain = _plain(plan, inputs, given, width, within)
+        held = plain.bytes + virtual.others
     else:
-        made = share * sum(chunk.given_flops for chunk in looked)
-        made += given_flops(plan, means, (), width, within.forward)
-        virtual = within.chunk * others.sample
-    held = max(kept * static.row_bytes + virtual + others.means, within.cached)
-    forward = max(static.forward_bytes, others.forward)
+        plain = _forgotten(plan, draws, slices, width, within)
+        means = [one for one in given if is_mean(one[0])]
+        made = given_flops(plan, means, (), width, within.forward)
+        plain = evolve(plain, flops=round(share * plain.flops + made))
+        held = plain.bytes + within.chunk * virtual.sample
+    held = max(held + virtual.means, within.cached)
+    forward = max(static.forward_bytes, virtual.forward)
     return RunCost(
         flops=round(share * sum(chunk.flops for chunk in looked)),
-        plain_flops=round(rows * static.row_flops + made),
+        plain_flops=plain.flops,
         peak=held + max(within.forward * forward, max(chunk.peak for chunk in looked)),
         keeps_cache=within.keep_cache,
     )
 
 
+def _plain(
+    plan: Plan,
+    inputs: Mapping[Variable, Rows],
+    given: Sequence[Given],
+    width: int,
+    within: Budget,
+) -> PlainCost:
+    """What the plain values of these inputs take; of virtual rows, the operations."""
+    wanted = wanted_rows(plan, inputs)
+    found = plain_cost(plan.graph, wanted, width, within.forward)
+    made = given_flops(plan, given, wanted, width, within.forward)
+    return evolve(found, flops=found.flops + made)
+
+
+def _forgotten(
+    plan: Plan, draws: Draws, slices: Sequence[slice], width: int, within: Budget
+) -> PlainCost:
+    """The operations of these chunks together, and the bytes of the largest, means left out."""
+    found = []
+    for samples in slices:
+        inputs = drawn_inputs(draws, samples)
+        given = [one for one in given_rows(plan, inputs) if not is_mean(one[0])]
+        found.append(_plain(plan, inputs, given, width, within))
+    return PlainCost(sum(one.flops for one in found), max(one.bytes for one in found))
+
+
 @frozen
 class ChunkCost:
-    """What one chunk takes besides plain values, and how many rows it draws.
-
-    Attributes:
-        given_flops: operations for virtual rows that are no means.
-    """
+    """What one chunk takes besides plain values that are kept."""
 
     samples: int
-    rows: int
     flops: int
     peak: int
-    given_flops: int
 
 
 def _chunk(
@@ -148,12 +173,8 @@ def _chunk(
     scrubbed = [plan.steps[s.step] for _, s in plan.result.cells if s.step is not None]
     last = max((len(drawn.of(step.needs).first) for step in scrubbed), default=0)
     merged = last if root_is_merged(plan) else 0
-    stored = by_dataset(inputs.values())
-    given = [one for one in given_rows(plan, inputs) if not is_mean(one[0])]
     return ChunkCost(
         samples=size,
-        rows=sum(len(rows) for rows in stored),
-        given_flops=given_flops(plan, given, stored, width, within.forward),
         flops=sum(s.flops for s in every) + root.flops * (sum(plain) + merged),
         peak=max(peak(plan, every), read + root.made * last),
     )
@@ -185,5 +206,9 @@ def _cost_of(step: Step, plan: Plan, frames: Frames, samples: np.ndarray) -> Ste
     def longest(at: Range, frame: Variable, name: str) -> int:
         return int(frames.lengths(frame, name, at)[samples].max())
 
-    one, count = one_step(plan, frames.width, step, longest), len(samples)
+    def share(patch: Patch, step: StreamStep) -> float:
+        apart = written_apart(plan.graph, frames, patch, step, samples)
+        return 1 if apart is None else len(apart.rows) / apart.entry[..., 0].numel()
+
+    one, count = one_step(plan, frames.width, step, longest, share), len(samples)
     return StepCost(one.flops * count, one.made * count, one.besides * count)

@@ -53,6 +53,7 @@ class Walk:
         factory=dict, init=False
     )
     _entering: dict[Component, Routes] = field(factory=dict, init=False)
+    _enterable: dict[str, dict[Lane, list[int]]] = field(factory=dict, init=False)
     _passing: dict[Component, dict[Through, Passage]] = field(factory=dict, init=False)
     _leading: dict[str, frozenset[RouteId]] = field(factory=dict, init=False)
     _lanes: dict[str, Routes] = field(factory=dict, init=False)
@@ -94,11 +95,22 @@ class Walk:
     def writers(self, stream: str, routes: Routes) -> list[CellEdge]:
         """The writers of one stream (not of those that it continues) that differ from plain."""
         if (stream, routes) not in self._writers:
-            cells = self.graph.writing[stream] if routes else ()
             gated = [lane for lane in sorted(routes) if lane[2]] if self._edged else []
+            cells = self.graph.writing[stream] if gated else self._entered_along(stream, routes)
             found = (self._writer(cell, routes, gated) for cell in cells)
             self._writers[stream, routes] = [edge for edge in found if edge is not None]
         return self._writers[stream, routes]
+
+    def _entered_along(self, stream: str, routes: Routes) -> list[Cell]:
+        """The writers of a stream that some of these routes enter, which keep to no edges."""
+        cells = self.graph.writing[stream]
+        if stream not in self._enterable:
+            by_lane = self._enterable.setdefault(stream, {})
+            for number, cell in enumerate(cells):
+                for lane in self.entering(cell):
+                    by_lane.setdefault(lane, []).append(number)
+        known = self._enterable[stream]
+        return [cells[n] for n in sorted({n for lane in routes for n in known.get(lane, ())})]
 
     def _writer(self, cell: Cell, routes: Routes, gated: list[Lane]) -> CellEdge | None:
         """A writer as routes find it that come along a stream; None where it is plain."""
@@ -157,7 +169,7 @@ class Walk:
     ) -> set[Open]:
         """The ways of these routes out of a component, or to where they end in it."""
         component = self.graph.component(cell)
-        ending = self._ending.get(component[0], frozenset())
+        ending = self._ending.get(component, frozenset())
         free = here - self._edged if self._edged else here
         opens: set[Open] = set()
         for port in self.graph.outer_ports[component[0]]:
@@ -178,16 +190,16 @@ class Walk:
                 for through, routes in self._by_through.items()
                 if not self._may_pass(routes[0], cell).nowhere
             )
-            ending = self._ending.get(component[0], frozenset()) - self._edged
+            ending = self._ending.get(component, frozenset()) - self._edged
             every = ending.union(*passing)
             self._entering[component] = frozenset((*route, NO_GATE) for route in every)
         return self._entering[component]
 
     def _leave_by(self, cell: Cell, port: str) -> frozenset[RouteId]:
         """The routes that a component's port may be of use to: a quick way to leave most out."""
-        group = self.graph.sites[cell.site].group
-        streams = self.graph.read_by[group].get(port, ())
-        return self._ending.get(group, frozenset()).union(*map(self.leading, streams))
+        component = self.graph.component(cell)
+        streams = self.graph.read_by[component[0]].get(port, ())
+        return self._ending.get(component, frozenset()).union(*map(self.leading, streams))
 
     def _may_pass(self, route: RouteId, cell: Cell) -> Passage:
         """Where a route passes a component: asked once for all that pass through the same."""
@@ -201,13 +213,13 @@ class Walk:
         return passage(self.routes[route].through, cell, self.graph)
 
     @cached_property
-    def _ending(self) -> dict[str, frozenset[RouteId]]:
-        """The routes that end in each group of sites."""
-        ending: dict[str, set[RouteId]] = {}
+    def _ending(self) -> dict[Component, frozenset[RouteId]]:
+        """The routes that end in each component."""
+        ending: dict[Component, set[RouteId]] = {}
         for route, ends in self.routes.items():
             for cell in ends.cells:
-                ending.setdefault(self.graph.sites[cell.site].group, set()).add(route)
-        return {group: frozenset(routes) for group, routes in ending.items()}
+                ending.setdefault(self.graph.component(cell), set()).add(route)
+        return {component: frozenset(routes) for component, routes in ending.items()}
 
     @cached_property
     def _claiming(self) -> dict[Cell, frozenset[RouteId]]:
@@ -239,9 +251,10 @@ class Walk:
         """The routes that still lead somewhere along a stream."""
         if not routes:
             return routes
-        free = routes & self._leading_lanes(stream)
+        leading = self._leading_lanes(stream)
         if not self._edged:
-            return free
+            return routes if routes <= leading else routes & leading
+        free = routes & leading
         gated = [(*lane[:2], self._gates.along(stream, lane[2])) for lane in routes if lane[2]]
         return free.union(lane for lane in gated if lane[2])
 
@@ -278,7 +291,7 @@ class Walk:
             if way.onward
             and any(self._goes_along(stream, way) for stream in streams.get(way.port, ()))
         }
-        ending = self._ending.get(self.graph.sites[cell.site].group, frozenset())
+        ending = self._ending.get(self.graph.component(cell), frozenset())
         ports: dict[RouteId, set[str]] = {}
         for way in opens:
             if way.route in ending:

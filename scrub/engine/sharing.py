@@ -5,7 +5,7 @@ combination of their rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -89,12 +89,12 @@ def by_dataset(drawn: Iterable[Rows]) -> list[Rows]:
         if rows.data.given is not None:
             continue
         parts.setdefault(id(rows.data), []).append(rows)
-    return [same[0].at(_distinct(same)) for same in parts.values()]
+    return [united(same) for same in parts.values()]
 
 
-def _distinct(same: list[Rows]) -> np.ndarray:
-    """The row numbers that some rows of one dataset have, in order, each once."""
+def united(same: Sequence[Rows]) -> Rows:
+    """All distinct rows among rows of one dataset, in order."""
     drawn = np.zeros(len(same[0].data), dtype=bool)
     for rows in same:
         drawn[rows.index] = True
-    return np.flatnonzero(drawn)
+    return same[0].at(np.flatnonzero(drawn))

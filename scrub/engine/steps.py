@@ -7,6 +7,7 @@ change is plain: a row of the activation cache, in the frame named beside it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
@@ -142,7 +143,7 @@ class Plan:
     Attributes:
         steps: in an order in which each reads only those before it.
         result: where the scrubbed root is found; `original` and `baseline` are plain.
-        plain: sites and streams whose plain values are read.
+        reads: of each drawn input, the sites and streams whose plain values are read.
         before: where the root's plain value on its other input is found; None: not asked for.
         virtual: the inputs that are virtual rows.
         costs: by the width of rows, once `scrub.engine.cost.cost` was asked.
@@ -152,7 +153,7 @@ class Plan:
     tree: Tree
     steps: tuple[Step, ...]
     result: Result
-    plain: frozenset[str]
+    reads: Mapping[Variable, frozenset[str]]
     before: Source | None = None
     virtual: frozenset[Variable] = frozenset()
     costs: dict[int, Cost] = field(factory=dict, init=False, repr=False)
@@ -164,7 +165,7 @@ class FamilyPlan:
 
     Attributes:
         members: a plan a tree, in the order in which the trees were given. All have the same steps,
-            graph and plain values, and results that differ in their sources only: the same cells at
+            graph and reads, and results that differ in their sources only: the same cells at
             the same positions.
     """
 
@@ -178,8 +179,3 @@ class FamilyPlan:
     def steps(self) -> tuple[Step, ...]:
         """The steps of all members, each once, in an order in which each reads those before it."""
         return self.members[0].steps
-
-    @property
-    def plain(self) -> frozenset[str]:
-        """Sites and streams whose plain values some member reads."""
-        return self.members[0].plain

@@ -14,8 +14,9 @@ import numpy as np
 from scrub.data.dataset import Rows
 from scrub.data.virtual import Averages
 from scrub.engine.activation_store import identity_of
-from scrub.engine.steps import Plan, Source, StreamRead, StreamStep, Variable
+from scrub.engine.steps import Plan, Variable
 from scrub.hypothesis.tree import Tree
+from scrub.model.forward import stored_sources
 from scrub.samplers import Zero, is_virtual
 
 
@@ -38,37 +39,19 @@ def root_is_given(tree: Tree) -> bool:
     return is_virtual(tree.node.sampler) if tree.is_leaf else isinstance(tree.node.other, Zero)
 
 
-def values_read(plan: Plan) -> dict[Variable, frozenset[str]]:
-    """The sites and streams that steps and result may read of each input's plain values."""
-    found: dict[Variable, set[str]] = {}
-
-    def add(source: Source, name: str) -> None:
-        # On inputs a step may leave positions plain, which are read beside it.
-        if source.step is None or source.frame not in plan.virtual:
-            found.setdefault(source.frame, set()).add(name)
-
-    for step in plan.steps:
-        if isinstance(step, StreamStep):
-            for patch in step.patches:
-                add(patch.source, patch.site)
-                add(patch.over, patch.site)
-            continue
-        for read in step.reads:
-            if isinstance(read, StreamRead):
-                add(Source(step.frame), read.stream)
-                continue
-            for part in (*read.pieces, *read.patches):
-                add(part.source, read.site)
-    for cell, source in plan.result.cells:
-        add(source, cell.site)
-        if plan.before is not None:
-            add(plan.before, cell.site)
-    return {frame: frozenset(names) for frame, names in found.items()}
+def kept_of_inputs(plan: Plan) -> dict[Variable, frozenset[str]]:
+    """The sites and streams that are stored of each input, from which all that is read is found."""
+    return {
+        variable: stored_sources(plan.graph, names)
+        for variable, names in plan.reads.items()
+        if variable not in plan.virtual
+    }
 
 
 def values_held(plan: Plan) -> frozenset[str]:
     """The sites and streams that a run keeps, of inputs or of virtual rows."""
-    return plan.plain.union(*(values_read(plan).get(v, ()) for v in plan.virtual))
+    given = (names for variable, names in plan.reads.items() if variable in plan.virtual)
+    return frozenset[str]().union(*kept_of_inputs(plan).values(), *given)
 
 
 Given = tuple[Rows, frozenset[str]]
@@ -77,7 +60,6 @@ Given = tuple[Rows, frozenset[str]]
 
 def given_rows(plan: Plan, inputs: Mapping[Variable, Rows]) -> list[Given]:
     """The virtual rows that were drawn, those of one dataset together."""
-    read = values_read(plan)
     drawn: dict[object, Given] = {}
     for variable, rows in inputs.items():
         if rows.data.given is None:
@@ -85,7 +67,7 @@ def given_rows(plan: Plan, inputs: Mapping[Variable, Rows]) -> list[Given]:
         key = identity_of(rows.data)
         known, names = drawn.get(key, (rows, frozenset[str]()))
         every = rows.at(np.union1d(known.index, rows.index))
-        drawn[key] = (every, names | read.get(variable, frozenset()))
+        drawn[key] = (every, names | plan.reads.get(variable, frozenset()))
     return list(drawn.values())
 
 

@@ -74,6 +74,7 @@ def layer_of(cell: Cell) -> float:
 
 
 @functools.cache
+@functools.cache
 def component_of(cell: Cell) -> Component:
     """The component that a site belongs to."""
     layer = layer_of(cell)

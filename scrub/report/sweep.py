@@ -95,7 +95,8 @@ def foot(sweep: Sweep, top: int) -> list[str]:
 
 def _tried(sweep: Sweep, top: int) -> str:
     count = len(sweep.senders)
-    shown = f"the {top} largest of {count:,} senders" if count > top else f"{count:,} senders"
+    every = "1 sender" if count == 1 else f"{count:,} senders"
+    shown = f"the {top} largest of {every}" if count > top else every
     through = sweep.question.through
     way = "directly" if str(through) == "none" else f"through {through}"
     line = f"{shown}, each {way}"

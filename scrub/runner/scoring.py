@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -50,16 +50,30 @@ def _scores(plan: Plan, metric: Metric, output: Outputs, references: Rows) -> Sc
 def measuring(
     plan: Plan, metric: Metric, references: Rows, original: Tensor
 ) -> Callable[[Tensor], PerReference]:
-    """The function from values of a plan's root to the metric per reference.
+    """The function from a value of a plan's root to the metric per reference."""
+    measured = measuring_several(plan, metric, references, original)
+    return lambda value: measured([value])[0]
 
-    Where the metric reads a few columns, it reads them out of the root: their weights, which are
-    the references', are looked up once.
+
+def measuring_several(
+    plan: Plan, metric: Metric, references: Rows, original: Tensor
+) -> Callable[[Sequence[Tensor]], list[PerReference]]:
+    """The function from values of a plan's root to the metric per reference, of each.
+
+    Where the metric reads a few columns, it reads them out of all these roots at once: the columns'
+    weights, which are the references', are looked up once, and come from memory once.
     """
     readout = plan.result.readout
     if readout is None:
-        return lambda value: measure(metric, value, references, original)
+        return lambda values: [measure(metric, v, references, original) for v in values]
     columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     read = columns(torch.tensor(np.stack(labels, axis=1)).to(original.device))
-    return lambda value: measure(metric, read(value), references, of_labels=True)
+
+    def measured(values: Sequence[Tensor]) -> list[PerReference]:
+        several = values[0] if len(values) == 1 else torch.cat(list(values), dim=2)
+        each = read(several).split(several.shape[2] // len(values), dim=2)
+        return [measure(metric, value, references, of_labels=True) for value in each]
+
+    return measured

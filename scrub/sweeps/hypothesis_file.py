@@ -69,10 +69,11 @@ def hypothesis_text(sweep: Sweep, n: int | None = None, recovered: Interval | No
     _check(sweep)
     chosen = [sweep.senders[number] for number in sweep.certain()[:n]]
     if not chosen:
+        count = len(sweep.senders)
+        every = "1 sender" if count == 1 else f"{count} senders"
         raise NothingCertainError(
-            f"No effect of the {len(sweep.senders)} senders is away from zero: there is nothing to "
-            "make a hypothesis of. More samples (--samples), another corruption or another "
-            "receiver may tell."
+            f"No effect of the {every} is away from zero: there is nothing to make a hypothesis "
+            "of. More samples (--samples), another corruption or another receiver may tell."
         )
     function = _function(sweep, _nodes(chosen, sweep))
     decorator = _decorator(sweep, recovered)

@@ -27,7 +27,7 @@ from scrub.model.registry import Model
 from scrub.runner.context import Context
 from scrub.runner.memory import room_for
 from scrub.runner.progress import SILENT
-from scrub.runner.scoring import measuring
+from scrub.runner.scoring import measuring_several
 from scrub.sweeps.question import RECEIVER, ROOT, PreparedSweep
 
 Numbers = Float[np.ndarray, "metrics members samples"]
@@ -104,12 +104,16 @@ class Members:
         budget = self._budget(family, draws)
         for output in execute_family(family.plan, draws, family.cache, budget):
             references = draws.references.at(draws.references.index[output.samples])
-            of = [measuring(first, metric, references, output.original) for metric in metrics]
-            values = ((family.numbers[member], value) for member, value in output.members)
-            for number, value in ((ORIGINAL - FIRST, output.original), *values):
+            of = [
+                measuring_several(first, metric, references, output.original) for metric in metrics
+            ]
+            for row, measured in enumerate(of):
+                (into[row, ORIGINAL, output.samples],) = measured([output.original])
+            for batch in output.batches():
+                numbers = [FIRST + family.numbers[member] for member, _ in batch]
                 for row, measured in enumerate(of):
-                    into[row, FIRST + number, output.samples] = measured(value)
-                self.context.progress.advance(len(references) if number >= 0 else 0)
+                    into[row, numbers, output.samples] = measured([value for _, value in batch])
+                self.context.progress.advance(len(references) * sum(n >= FIRST for n in numbers))
 
     def cost(self) -> RunCost:
         """What it takes to measure all members on all samples, with no plain values known."""

@@ -18,12 +18,14 @@ from scrub import (
     Uncond,
     UserError,
     claim,
+    embeddings,
     heads,
     input_stream,
     mlp,
     output,
     supported,
 )
+from scrub.checks.structure import check
 from scrub.datasets import ioi
 from scrub.hypothesis.sites import (
     Through,
@@ -34,7 +36,10 @@ from scrub.hypothesis.sites import (
 )
 from scrub.hypothesis.splits import neurons, source_positions
 from scrub.metrics import logit_diff
+from scrub.model.bridge import graph_of
+from support import tiny_models
 from support.bad_input import DATA, HEADER, refused
+from support.random_data import random_dataset
 
 PLACE = (
     "Give the name of a position column, a whole number counted from the first token, several of "
@@ -228,3 +233,14 @@ def test_options_of_the_wrong_kind() -> None:
 def test_an_expectation_in_words() -> None:
     with pytest.raises(UserError, match="expect= is of type str"):
         claim(data=1, metric=1, expect="supported")(lambda model: model)  # type: ignore[arg-type]
+
+
+def test_embeddings_of_a_model_that_rotates_positions() -> None:
+    data = random_dataset(np.random.default_rng(0), "data")
+    root = InterpNode("logits", Exact())
+    tree = Correspondence({root: output(at="end"), root.child("words", Exact()): embeddings()})
+    (problem,) = check(tree, graph_of(tiny_models.bridge("neox")), data)
+    assert str(problem) == (
+        'node "words": The model has no learned position embedding, which embeddings() stands for '
+        "as well. Claim token_embedding()."
+    )

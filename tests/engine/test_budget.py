@@ -16,14 +16,15 @@ from scrub.engine.budget import (
 from scrub.engine.cost import Cost
 from scrub.errors import UserError
 
-COST = Cost(flops=1, bytes=1_000, row_flops=1, row_bytes=10_000, forward_bytes=2_000)
+COST = Cost(flops=1, bytes=1_000, drawn_bytes=50_000, forward_bytes=2_000)
+ROW = 10_000
 
 sizes = st.integers(1, 10_000)
 
 
 def fit(memory: int, *, samples: int = 100, rows: int = 50, held: int = 0) -> Budget:
-    cached = held + rows * COST.row_bytes
-    return budget(COST, samples=samples, rows=rows, cached=cached, inputs=5, memory=memory)
+    alone = rows * ROW
+    return budget(COST, samples=samples, rows=rows, cached=held + alone, alone=alone, memory=memory)
 
 
 @given(memory=st.integers(10**5, 10**9), samples=sizes, rows=sizes, held=st.integers(0, 10**8))
@@ -67,14 +68,14 @@ def test_a_memory_that_takes_no_sample_is_refused_with_the_least_that_would_do()
 
 def test_a_smaller_forward_pass_is_taken_before_the_run_is_refused() -> None:
     greedy = evolve(COST, forward_bytes=20_000)
-    found = budget(greedy, samples=10, rows=50, cached=500_000, inputs=5, memory=90_000)
+    found = budget(greedy, samples=10, rows=50, cached=500_000, alone=500_000, memory=90_000)
     assert found.forward == 1
 
 
 def test_a_chunk_ends_after_so_many_operations() -> None:
     slow = evolve(COST, flops=10**10)
-    found = budget(slow, samples=1_000, rows=50, cached=500_000, inputs=5, memory=10**9)
+    found = budget(slow, samples=1_000, rows=50, cached=500_000, alone=500_000, memory=10**9)
     assert found.chunk == LONG // 10**10
     endless = evolve(COST, flops=10**12)
-    found = budget(endless, samples=1_000, rows=50, cached=500_000, inputs=5, memory=10**9)
+    found = budget(endless, samples=1_000, rows=50, cached=500_000, alone=500_000, memory=10**9)
     assert found.chunk == FEW

@@ -39,7 +39,7 @@ from scrub.names import mlp as mlp_site
 from scrub.samplers import Uncond
 from support import tiny_models
 from support.difference import difference
-from support.generator import random_dataset
+from support.random_data import random_dataset
 
 quick = settings(
     max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)

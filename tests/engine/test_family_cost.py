@@ -31,7 +31,7 @@ from support.allocated import Allocated
 from support.families import random_family
 
 SAMPLES = 300
-MEMORY = 50_000_000
+MEMORY = 35_000_000
 """Bytes: enough for the plain values of all rows, and for some of the samples at once."""
 
 

@@ -38,7 +38,8 @@ from scrub.model.arithmetic import graph, node, source
 from scrub.reference import evaluate, evaluate_graph
 from scrub.samplers import Sampler
 from support.difference import difference
-from support.generator import Case, numbered_case, random_dataset, random_hypotheses
+from support.generator import Case, numbered_case, random_hypotheses
+from support.random_data import random_dataset
 from support.resampling import resampled
 
 GRAPH = graph(

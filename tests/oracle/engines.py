@@ -38,6 +38,7 @@ PARTS = (
     "scrub.engine.steps",
     "scrub.engine.lower",
     "scrub.engine.readout",
+    "scrub.engine.sharing",
     "scrub.engine.activation_store",
     "scrub.engine.virtual",
     "scrub.engine.narrow",
@@ -45,8 +46,8 @@ PARTS = (
     "scrub.engine.plan",
     "scrub.engine.alignment",
     "scrub.engine.given",
+    "scrub.engine.wanted",
     "scrub.engine.activations",
-    "scrub.engine.sharing",
     "scrub.engine.lookup",
     "scrub.engine.compute",
     "scrub.engine.execute",
@@ -89,11 +90,11 @@ def within(chunk: int, *, keep_cache: bool = True) -> Budget:
 
 
 def graph_of_case(case: Case, *, dtype: torch.dtype = torch.float64) -> Graph:
-    return _graph(case.model_name, dtype)
+    return graph_named(case.model_name, dtype)
 
 
 @functools.cache
-def _graph(name: str, dtype: torch.dtype) -> Graph:
+def graph_named(name: str, dtype: torch.dtype) -> Graph:
     from support import native_models, tiny_models
 
     if name in tiny_models.NATIVES:
@@ -149,7 +150,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "value taken at the parent's position": (
         "scrub.engine.compute",
         "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, frame, samples)",
-        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, step.frame, samples)",
+        "taken = frame if patch.source.step is not None else step.frame; "
+        "new = lookup_site(chunk, patch.source, site, patch.heads, patch.at, taken, samples)",
     ),
     "value put at the donor's position": (
         "scrub.engine.compute",

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.sites import ALL, Route
 from scrub.names import Cell
 from support.tiny_models import WIDTH, Shape
@@ -40,18 +41,22 @@ HEAD_PORTS = {
 }  # fmt: skip
 
 
+@functools.cache
 def kind(cell: Cell) -> str:
     return cell.site.split(".")[-1]
 
 
-def ports_of(cell: Cell) -> set[str]:
+@functools.cache
+def ports_of(cell: Cell) -> frozenset[str]:
     """The ports by which a path can have come to this site of a component."""
     if cell.head is not None:
-        return HEAD_PORTS[kind(cell)]
+        return frozenset(HEAD_PORTS[kind(cell)])
     ports = {"mlp": "mlp_in", "logits": "logits_in", "attn_out": "attn_out"}
-    return {ports[name]} if (name := kind(component(cell))) in ports else set()
+    name = kind(component(cell))
+    return frozenset({ports[name]} if name in ports else ())
 
 
+@functools.cache
 def component(cell: Cell) -> Cell:
     """The site by which a component is called: a head's z, an MLP's output, …"""
     stem, dot, name = cell.site.rpartition(".")
@@ -61,6 +66,7 @@ def component(cell: Cell) -> Cell:
     return Cell(f"{stem}{dot}{whole}")
 
 
+@functools.cache
 def is_stream(cell: Cell) -> bool:
     return kind(cell).endswith("_in") or kind(cell) == "attn_out"
 
@@ -118,6 +124,15 @@ def cells(net: Net) -> tuple[Cell, ...]:
         every += layer_cells(net.shape, layer)
     every += [Cell("embed"), Cell("pos_embed")][: 1 + net.shape.positions]
     return tuple(c for cell in every for c in (cell, *net.parts(cell)))
+
+
+@functools.cache
+def places(net: Net) -> tuple[Place, ...]:
+    """Every place of a path, each before those that it may go on to."""
+    vias = (None, "q", "k", "v", "mlp_in", "logits_in", "attn_out")
+    return tuple(
+        (via, cell, onward) for via in vias for cell in cells(net) for onward in (True, False)
+    )
 
 
 @functools.cache
@@ -179,6 +194,16 @@ def writers(shape: Shape, reader: Cell) -> list[Cell]:
 # Positions
 
 
+@functools.cache
+def sees(net: Net, at: tuple[int, ...]) -> np.ndarray:
+    """Which query sees which source of these, bool [query, source]."""
+    distance = np.arange(WIDTH)[:, None] - np.arange(WIDTH)
+    chosen = np.isin(np.arange(WIDTH), at)
+    if not net.shape.causal:
+        return np.broadcast_to(chosen, distance.shape)
+    return (distance >= 0) & (distance < net.window) & chosen
+
+
 @frozen
 class Geometry:
     """A model, and the positions of every row that a node may be computed on.
@@ -200,19 +225,11 @@ class Geometry:
 
     def read(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
         """The positions that are read from those of a mask."""
-        return mask if at is None else mask @ self.sees(at)
+        return mask if at is None else mask @ sees(self.net, at)
 
     def reading(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
         """The positions that read those of a mask."""
-        return mask if at is None else mask @ self.sees(at).T
-
-    def sees(self, at: tuple[int, ...]) -> np.ndarray:
-        """Which query sees which source of these, bool [query, source]."""
-        distance = np.arange(WIDTH)[:, None] - np.arange(WIDTH)
-        chosen = np.isin(np.arange(WIDTH), at)
-        if not self.net.shape.causal:
-            return np.broadcast_to(chosen, distance.shape)
-        return (distance >= 0) & (distance < self.net.window) & chosen
+        return mask if at is None else mask @ sees(self.net, at).T
 
 
 @frozen
@@ -253,7 +270,7 @@ class Trip:
             if not at_home or self.enters(ports_of(read)):
                 yield (via, read, onward), at, self.everywhere
 
-    @property
+    @functools.cached_property
     def everywhere(self) -> np.ndarray:
         return self.geometry.mask(Route((), ALL))
 
@@ -262,9 +279,8 @@ class Trip:
         through, circuit = self.route.through, self.route.through.circuit
         if circuit is not None and circuit.edges:
             mine = self.nowhere
-            for edge in circuit.edges:
-                ends = component(edge.writer), component(edge.reader)
-                if ends == (writer, reader) and edge.into in (None, port):
+            for edge in self.edges[writer, reader]:
+                if edge.into in (None, port):
                     mine = mine | self.geometry.mask(Route((), edge.at))
             return mine, mine
         kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
@@ -277,7 +293,16 @@ class Trip:
                 passed = passed & ~named if one in through.barred else passed | named
         return self.everywhere, passed
 
-    @property
+    @functools.cached_property
+    def edges(self) -> Mapping[tuple[Cell, Cell], list[Edge]]:
+        """The edges of the route's circuit by the components that they join."""
+        found: dict[tuple[Cell, Cell], list[Edge]] = defaultdict(list)
+        circuit = self.route.through.circuit
+        for edge in () if circuit is None else circuit.edges:
+            found[component(edge.writer), component(edge.reader)].append(edge)
+        return found
+
+    @functools.cached_property
     def nowhere(self) -> np.ndarray:
         return ~self.everywhere
 
@@ -294,7 +319,7 @@ class Trip:
         """Where the path comes by. It goes no further where it arrives."""
         mine = self.geometry.mask(self.route)
         masks: Masks = {(None, self.start, True): self.at}
-        for place in self.places():
+        for place in places(self.geometry.net):
             if place not in masks:
                 continue
             onward = masks[place] & ~mine if self.claimed(place) else masks[place]
@@ -307,11 +332,6 @@ class Trip:
                 masks[read] = masks[read] | come if read in masks else come
         return masks
 
-    def places(self) -> list[Place]:
-        vias = (None, "q", "k", "v", "mlp_in", "logits_in", "attn_out")
-        every = cells(self.geometry.net)
-        return [(via, cell, onward) for via in vias for cell in every for onward in (True, False)]
-
     def arrivals(self, reached: Masks) -> Masks:
         mine = self.geometry.mask(self.route)
         return {place: mask & mine for place, mask in reached.items() if self.claimed(place)}
@@ -319,7 +339,7 @@ class Trip:
     def on_the_way(self, reached: Masks) -> Masks:
         """Where the path comes by and from where it still arrives."""
         arrives = self.arrivals(reached)
-        for place in reversed(self.places()):
+        for place in reversed(places(self.geometry.net)):
             if place not in reached:
                 continue
             for read, at, allowed in self.goes(place):

@@ -91,7 +91,7 @@ def test_a_killed_run_keeps_the_claims_that_were_finished(
 
 def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Place) -> None:
     """In float32 batches fall otherwise: 1e-5 of the largest number (docs/semantics.md, Laws)."""
-    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "20000000", "--no-diagnose", "-v")
+    arguments = ("-k", "ioi", "--samples", "40", "--max-memory", "4000000", "--no-diagnose", "-v")
     whole, resumed = (
         ("--json", "w.json", "--save-run", "w"),
         ("--json", "r.json", "--save-run", "r"),
@@ -118,6 +118,39 @@ def test_stopped_while_every_node_is_scrubbed_alone_and_with_a_record(place: Pla
     for name, values in theirs.items():
         scale = 1e-5 * np.abs(values).max() if name.startswith("metric.") else 0
         assert np.allclose(ours[name], values, rtol=0, atol=scale), name
+
+
+CIRCUIT = """
+
+from scrub import Circuit, Correspondence, Exact, InterpNode, embeddings, heads, mlp, output
+
+
+@claim(data=ioi_claim3.PROMPTS, metric=watched("kept", ioi_claim3.METRIC.function))
+def kept(model):
+    logits = InterpNode("logits", Exact(), other=Uncond())
+    inside = logits.child("inside", Exact())
+    through = Circuit.of(mlp(0), heads(model.role("name mover"), at="end"))
+    return Correspondence({logits: output(at="end"), inside: embeddings(through=through)})
+"""
+
+
+def test_a_claim_about_a_circuit_resumes(place: Place) -> None:
+    file = place.folder / "claims.py"
+    file.write_text(file.read_text() + CIRCUIT)
+    arguments = ("-k", "kept", "--samples", "150", "--max-memory", "20000000", "--no-diagnose")
+    assert place.inside(*arguments, "--json", "w.json").code == 0
+    chunks = len(place.log.read_text().splitlines()) // 3
+    assert chunks >= 3, "it must be stopped in the middle of something"
+    place.asked()
+    place.stopped(signal.SIGINT, f"kept {3 * chunks // 2}", *arguments, "--json", "r.json")
+    (begun,) = place.json("r.json.partial")["kept"]
+    assert 0 < begun["samples"] < 150
+    place.asked()
+    assert place.inside(*arguments, "--json", "r.json").code == 0
+    assert place.asked() == {"kept": 3 * (8 + 150 - begun["samples"])}
+    (found,), (expected,) = (place.json(name)["results"] for name in ("r.json", "w.json"))
+    same_interval(found["recovered"], expected["recovered"])
+    assert found["verdict"] == expected["verdict"]
 
 
 def test_a_run_that_is_stopped_before_anything_is_computed_leaves_nothing(place: Place) -> None:
@@ -192,7 +225,7 @@ def test_what_was_changed_is_computed_anew(place: Place, what: str) -> None:
 def test_other_weights_in_the_same_folder_are_another_model(place: Place) -> None:
     model = place.folder / "model"
     shutil.copytree(EMBEDDED / "ioi-planted", model)
-    command = ("-k", "ioi", "--samples", "100", "--max-memory", "20000000", "--model", "model")
+    command = ("-k", "ioi", "--samples", "100", "--max-memory", "6000000", "--model", "model")
     arguments = (*command, "--no-diagnose", "--json", "r.json")
     place.stopped(signal.SIGINT, "ioi 4", *arguments)
     tensors = load_file(model / "model.safetensors")

@@ -1,18 +1,22 @@
 """Runs the command line, and holds what it prints against golden files.
 
-As a subprocess (`scrub`), or where only the answer matters in this process (`inside`): importing
-torch takes two seconds, and transformer_lens four.
+As a subprocess (`python`), as a fork of one that has imported torch (`scrub`), or where only the
+answer matters in this process (`inside`): importing torch takes two seconds, and transformer_lens
+four.
 
 To write the golden files anew: `SCRUB_UPDATE_GOLDEN=1 pytest tests/cli/test_cli.py`; read the diff.
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -54,7 +58,37 @@ def python(*arguments: str, cwd: Path = ROOT, **environment: str) -> Finished:
 
 def scrub(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> Finished:
     """Run `scrub` with these arguments."""
-    return python("-m", "scrub", *map(str, arguments), cwd=cwd, **environment)
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        for file in (out, err):
+            file.touch()
+        request = {
+            "arguments": [*map(str, arguments)],
+            "cwd": str(cwd),
+            "environment": ENVIRONMENT | environment,
+            "out": str(out),
+            "err": str(err),
+        }
+        server = _fork_server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(f"{json.dumps(request)}\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return Finished(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _fork_server() -> subprocess.Popen[str]:
+    """Ends with this process, which holds the other end of its standard input."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py")],
+        cwd=ROOT,
+        env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
 
 
 def inside(*arguments: str | Path, cwd: Path = ROOT) -> Finished:

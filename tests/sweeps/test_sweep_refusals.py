@@ -245,7 +245,7 @@ def test_nothing_told_from_zero_is_saved_as_nothing(folder: Path) -> None:
                   "--through", "anything", "--save", "s.py", cwd=folder)  # fmt: skip
     assert done.code == 1
     assert done.err.startswith(
-        "--save s.py: not written. No effect of the 1 senders is away from zero: there is nothing"
+        "--save s.py: not written. No effect of the 1 sender is away from zero: there is nothing"
     )
     assert not (folder / "s.py").exists()
 
