@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from scrub.model.weights import ACTIVATIONS, MLP, Attention
 from scrub.observations.heads import by_layer, head_name, named_heads, role_of
 from scrub.observations.observation import Observation, frame_of
 from scrub.observations.picture import Grid
-from scrub.observations.subject import Subject, check_words, weights_of
+from scrub.observations.subject import Subject, Values, check_words, weights_of
 from scrub.observations.tokens import ordinary_tokens
 from scrub.runner.options import is_whole
 
@@ -33,6 +33,8 @@ WITHIN = 5
 """Logits among which a copied token is, as in Wang et al. (2022)."""
 WORDS = 200
 """Tokens of the vocabulary that are tried, at most, where there is no data."""
+PROMPTS = 100
+"""Rows of data that are tried, at most: all logits are computed for each head and token."""
 NORM = "final norm: applied to what the head writes, with its bias, as Wang et al. (2022) do"
 
 
@@ -86,7 +88,8 @@ def copying_of_rows(
     """Copy scores of heads on a behaviour's prompts: on what stands at some columns.
 
     Args:
-        at: position columns; default: those that always hold a label's token.
+        at: position columns; default: those that always hold a label's token. Of more than 100
+            rows 100 are tried, evenly spread.
 
     Returns, Raises:
         As `copying_of_words`, a token for each row and column; or no column holds labels.
@@ -99,8 +102,10 @@ def copying_of_rows(
             "Say which tokens to copy: at= (--at), of: "
             f"{', '.join(subject.data.positions) or 'none'}."
         )
-    title = f"OV circuits at {', '.join(map(str, specs))}, after layer 0"
-    reads = _read_in_rows(subject, specs)
+    tried = _spread_out(subject.values)
+    columns = ", ".join(map(str, specs))
+    title = f"OV circuits at {columns} of {len(tried.rows)} rows, after layer 0"
+    reads = _read_in_rows(tried, specs)
     return _observation(subject.model, reads, of, within, title, subject.about)
 
 
@@ -119,11 +124,18 @@ def label_columns(subject: Subject) -> tuple[Spec, ...]:
     )
 
 
-def _read_in_rows(subject: Subject, specs: tuple[Spec, ...]) -> Iterator[Read]:
+def _spread_out(values: Values) -> Values:
+    """At most 100 of the rows, evenly spread over them."""
+    count = len(values.rows)
+    which = np.arange(min(count, PROMPTS)) * count // min(count, PROMPTS)
+    return evolve(values, rows=values.rows.at(values.rows.index[which]))
+
+
+def _read_in_rows(values: Values, specs: tuple[Spec, ...]) -> Iterator[Read]:
     before, after = names.resid_pre(0), names.resid_pre(1)
-    for part in subject.values.parts([before, after]):
+    for part in values.parts([before, after]):
         at = part.index(*specs)
-        tokens = torch.tensor(subject.data.inputs["tokens"][part.rows.index], device=at.device)
+        tokens = torch.tensor(part.rows.data.inputs["tokens"][part.rows.index], device=at.device)
         streams = (part.value(name, at)[:, :, 0].flatten(0, 1) for name in (before, after))
         yield Read(tokens.gather(1, at).flatten(), *streams)
 
@@ -155,11 +167,19 @@ def written_by(
 
 def ranks(
     model: Model, written: Float[Tensor, "tokens d_model"], tokens: Int[Tensor, " tokens"]
-) -> Int[Tensor, " tokens"]:
-    """How many logits of what is written are larger than the token's own."""
+) -> Int[Tensor, "2 tokens"]:
+    """How many logits of what is written, and of its negative, are larger than the token's own.
+
+    Law: logits of the negative are 2c − logits, where c are those of nothing: the biases.
+    """
     weights = weights_of(model)
-    logits = weights.unembedding(weights.norm_final(written))
-    return (logits > logits.gather(-1, tokens[:, None])).sum(-1)
+
+    def logits(stream: Tensor) -> Tensor:
+        return weights.unembedding(weights.norm_final(stream))
+
+    plus, nothing = logits(written), logits(torch.zeros_like(written[:1]))
+    both = (plus, 2 * nothing - plus)
+    return torch.stack([(one > one.gather(-1, tokens[:, None])).sum(-1) for one in both])
 
 
 def _observation(
@@ -174,8 +194,7 @@ def _observation(
             stream = read.later if layer else read.first
             for head in numbers:
                 written = written_by(blocks[layer].attention, head, stream)
-                both = [ranks(model, sign * written, read.tokens) for sign in (1, -1)]
-                found.setdefault((layer, head), []).append(torch.stack(both).cpu())
+                found.setdefault((layer, head), []).append(ranks(model, written, read.tokens).cpu())
     rows = []
     for head in heads:
         plus, minus = torch.cat(found[head], dim=1).double().numpy()

@@ -32,7 +32,7 @@ class Observation:
         notes: what the figures rest on, a line each.
         tables: what a terminal shows: the frame, or what sums it up.
         by: columns: rows that are largest in one of them, whatever the sign, come first in a
-            table; () where the frame's order is kept.
+            table; one that has none of them is shown whole, in its order.
         picture: what `plot` draws.
     """
 
@@ -80,13 +80,13 @@ class Observation:
 
 
 def largest(table: pd.DataFrame, by: Sequence[str], n: int) -> pd.DataFrame:
-    """The n rows that are largest in one of these columns, whatever the sign; the first of none.
+    """The n rows largest in one of these columns, whatever the sign; all where it has none.
 
     What is undefined comes last.
     """
     columns = [name for name in by if name in table]
     if not columns:
-        return table.head(n)
+        return table
     size = table.loc[:, columns].abs().max(axis=1).fillna(-1.0).to_numpy()
     return table.iloc[np.argsort(-size, kind="stable")[:n]]
 

@@ -70,18 +70,19 @@ def overview(
         SCORES: partial(_tokens, model, memory, seed, text),
     }
     scores, notes = _gathered(looks, rows)
-    tables = [_largest(rows, scores)]
+    tables, by = [_table(rows, scores)], [*scores]
     if subject is not None:
         adds, more = _gathered({ADDS: partial(attribution, subject)}, rows)
         for seen in attention(subject).frame.to_dict("records") if subject.data.positions else ():
             rows[seen["component"]][f"to {seen['to']}"] = seen["attention"]
         to = [f"to {column}" for column in subject.data.positions]
-        tables.append(_largest(rows, [*adds, *to], by=adds or to))
+        tables.append(_table(rows, [*adds, *to]))
+        by += adds or to
         notes += [*more, *([TO] if to else [])]
     about = model.name if subject is None else subject.about
     grid = Grid("component", "", tuple(scores), "share or attention")
     frame = frame_of(list(rows.values()))
-    return Observation("Heads", about, frame, tuple(notes), grid, tables=tuple(tables))
+    return Observation("Heads", about, frame, tuple(notes), grid, tuple(by), tuple(tables))
 
 
 def _gathered(
@@ -104,14 +105,9 @@ def _gathered(
     return added, notes
 
 
-def _largest(rows: Rows, shown: Sequence[str], by: Sequence[str] = ()) -> pd.DataFrame:
-    """Some columns of the rows, those first that are largest in one of the columns `by`."""
-
-    def size(row: dict[str, Any]) -> float:
-        return max((abs(row[name]) for name in by or shown if row[name] == row[name]), default=0.0)
-
-    ordered = sorted(rows.values(), key=size, reverse=True)
-    return frame_of([{name: row[name] for name in (*NAMED, *shown)} for row in ordered])
+def _table(rows: Rows, shown: Sequence[str]) -> pd.DataFrame:
+    """Some columns of the rows."""
+    return frame_of([{name: row[name] for name in (*NAMED, *shown)} for row in rows.values()])
 
 
 def _copying(model: Model, seed: int, subject: Subject | None) -> Observation:

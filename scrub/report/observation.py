@@ -40,13 +40,13 @@ def show_observation(observation: Observation, console: Console, top: int) -> No
         console.print()
         console.print(printed, highlight=False)
         if len(part) < len(whole):
-            named = " or ".join(name.replace("_", " ") for name in observation.by)
+            named = " or ".join(name.replace("_", " ") for name in observation.by if name in part)
             order = f", the largest by {named}" if named else ""
             console.print(Text(f"{len(part):,} of {len(whole):,} rows{order}"))
     console.print()
     if left_out:
         names = ", ".join(left_out)
-        console.print(Text(f"left out for want of width: {names}; --csv has all"))
+        console.print(Text(f"left out for want of width: {names}; .frame (--csv) has all"))
     for note in observation.notes:
         console.print(Text(note))
 
