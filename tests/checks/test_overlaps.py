@@ -14,7 +14,8 @@ from attrs import evolve, frozen
 
 from oracle import meeting
 from oracle.engines import graph_named
-from oracle.legality import Geometry, Net
+from oracle.legality import Geometry
+from oracle.net import Net
 from scrub.checks.layouts import Layouts
 from scrub.checks.reachability import explore
 from scrub.checks.structure import check

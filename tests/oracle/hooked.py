@@ -14,25 +14,21 @@ those of its twin, the same model with a key-value head of its own for every que
 
 from __future__ import annotations
 
-import copy
-import functools
 import math
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from attrs import evolve, frozen
 from torch import Tensor
-from torch.nn.functional import rms_norm
 from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb
 
 from oracle import hooked_native
-from oracle.legality import component, is_stream, kind, ports_of, writers
+from oracle.net import component, is_stream, kind, ports_of, writers
+from oracle.twin import twin
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis.circuit import Circuit
@@ -46,7 +42,7 @@ from scrub.hypothesis.splits import (
 )
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.names import Cell
-from support import family_models, native_models, tiny_models
+from support import tiny_models
 
 
 @frozen(eq=False)
@@ -229,45 +225,6 @@ MLP_HOOKS = {
     },
 }  # fmt: skip
 """The bridge's hooks within an MLP, plain and gated, and the sites that they show."""
-
-
-@functools.cache
-def twin(name: str) -> Any:
-    """The bridge of a model whose heads all have keys and values of their own, in float64.
-
-    A model of TransformerLens' own kind is the module itself, without a bridge.
-
-    Also, RMSNorm and softmax are computed in float64, where Hugging Face takes float32.
-    """
-    if name in tiny_models.NATIVES:
-        return native_models.module(name)
-    bridge = tiny_models.bridge(name)
-    if bridge.cfg.n_key_value_heads in (None, bridge.cfg.n_heads):
-        return bridge
-    few: Any = tiny_models.hugging_face_model(name)
-    config = copy.deepcopy(few.config)
-    times = config.num_attention_heads // config.num_key_value_heads
-    config.num_key_value_heads = config.num_attention_heads
-    many = type(few)(config).to(torch.float64)
-    weights = few.state_dict()
-    for key, value in weights.items():
-        if "k_proj" in key or "v_proj" in key:
-            heads = value.unflatten(0, (-1, few.model.layers[0].self_attn.head_dim))
-            weights[key] = heads.repeat_interleave(times, dim=0).flatten(0, 1)
-    many.load_state_dict(weights)
-    with tempfile.TemporaryDirectory() as directory:
-        family_models.save(many, Path(directory))
-        bridge = family_models.boot(directory, torch.float64)
-    for module in bridge.modules():
-        if type(module).__name__.endswith("RMSNorm"):
-            module.forward = partial(rms_normed, module)
-    for block in bridge.blocks:
-        block.attn._masked_softmax = lambda scores, dtype: scores.softmax(-1).nan_to_num(0.0)
-    return bridge
-
-
-def rms_normed(module: Any, x: Tensor) -> Tensor:
-    return rms_norm(x, x.shape[-1:], module.weight, module.variance_epsilon)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from attrs import frozen
 
-from oracle.legality import Geometry, Masks, Place, Trip, cells, starts
+from oracle.legality import Geometry, Masks, Place, Trip, starts
+from oracle.net import cells
 from scrub.hypothesis.sites import Route
 
 Step = tuple[Place, tuple[int, ...] | None, np.ndarray]

@@ -11,7 +11,7 @@ from attrs import evolve
 from torch import Tensor
 
 from hypothesis import HealthCheck, given, settings
-from oracle import legality
+from oracle import legality, net
 from oracle.engines import graph_of_case
 from scrub.checks.structure import check
 from scrub.data.dataset import Rows
@@ -180,9 +180,9 @@ def exercised(case: Case, tree: Occurrence, draws: Draws) -> Iterator[str]:
         yield "no MLPs"
     if not tiny_models.SHAPES[case.model_name].causal:
         yield "both ways"
-    if any(legality.kind(cell) == "mask" for cell in claimed):
+    if any(net.kind(cell) == "mask" for cell in claimed):
         yield "masks"
-    if any(legality.kind(cell) in ("pattern", "scores") for cell in claimed):
+    if any(net.kind(cell) in ("pattern", "scores") for cell in claimed):
         yield "patterns, scores"
     if any(cell.part is not None for cell in claimed):
         yield "summands"
@@ -233,15 +233,15 @@ def test_the_cases_know_every_family_site_port_and_split() -> None:
         families.add(case.model_name)
         for node, where in case.correspondence.sites.items():
             for route in where.routes:
-                (sites if node.parents else roots).update(map(legality.kind, route.cells))
+                (sites if node.parents else roots).update(map(net.kind, route.cells))
                 ports |= route.into or set()
                 kind = type(route.split).__name__
                 parts |= {(kind, "rest" if c.part == "rest" else "named") for c in route.cells}
     assert families == set(tiny_models.SHAPES)
     every = {
-        legality.kind(cell)
+        net.kind(cell)
         for shape in tiny_models.SHAPES.values()
-        for cell in legality.cells(legality.Net(shape))
+        for cell in net.cells(net.Net(shape))
     }
     assert every - sites == {"logits", "attn_out"}
     assert {"logits", "attn_out", "mlp", "q", "pattern"} <= roots
@@ -284,7 +284,7 @@ def test_the_strategy_makes_trees(case: Case) -> None:
 
 
 GEOMETRY = legality.Geometry(
-    legality.Net(tiny_models.SHAPES["2x2"]),
+    net.Net(tiny_models.SHAPES["2x2"]),
     {"a": np.array([0, 1]), "end": np.array([2, 4])},
 )
 

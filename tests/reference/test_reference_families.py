@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from oracle import hooked
-from oracle.legality import Net, cells
+from oracle.net import Net, cells
 from scrub.data.dataset import Dataset, Rows, pad
 from scrub.draw import Draws, NodeDraw
 from scrub.hypothesis.correspondence import Correspondence, InterpNode

@@ -16,20 +16,8 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from hypothesis import strategies as st
-from oracle.legality import (
-    Geometry,
-    Net,
-    Trace,
-    cells,
-    component,
-    is_stream,
-    kind,
-    overlap,
-    ports_of,
-    reachable,
-    trace,
-    writers,
-)
+from oracle.legality import Geometry, Trace, overlap, reachable, trace
+from oracle.net import Net, cells, component, is_stream, kind, ports_of, writers
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit, Edge, Placed
 from scrub.hypothesis.correspondence import Correspondence, InterpNode

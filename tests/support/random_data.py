@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from oracle.legality import SOURCES, Net, cells, kind
+from oracle.net import SOURCES, Net, cells, kind
 from scrub.data.dataset import Dataset, Rows, pad
 from scrub.hypothesis.splits import Split, estimate, neurons, projection, source_positions
 from support import tiny_models
