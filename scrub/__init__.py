@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scrub import observe
     from scrub.api import Explanation, explain, find, patch, paths, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
@@ -163,6 +164,7 @@ __all__ = [
     "neurons",
     "none",
     "not_applicable",
+    "observe",
     "output",
     "patch",
     "paths",
@@ -185,6 +187,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "observe":
+        return import_module("scrub.observe")
     if name not in _MODULE:
         raise AttributeError(f"module 'scrub' has no attribute {name!r}")
     return getattr(import_module(_MODULE[name]), name)

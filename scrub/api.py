@@ -109,7 +109,7 @@ def run(
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     wrong += reporter_problems(reporters)
-    chosen = _options("run", options, session, wrong)
+    chosen = checked_options("run", options, session, wrong)
     wanted = diagnoses(diagnosed, fresh=fresh)
     results = _run(several, session or Session(), wanted, chosen, reporters)
     return results[0] if isinstance(claims, Claim) else results
@@ -142,7 +142,7 @@ def explain(
     _several("explain", [claim])
     is_number = is_whole(rows) and rows >= 0
     wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
-    chosen = _options("explain", options, session, wrong)
+    chosen = checked_options("explain", options, session, wrong)
     (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
     if isinstance(result, Inapplicable):
         raise UserError(f"{claim.name} is not applicable to {result.model}: {result.reason}.")
@@ -184,10 +184,10 @@ def patch(
     Raises:
         UserError: the sweep makes no sense, or an option is not one.
     """
-    chosen = _options("patch", options, session, _no_behaviour("patch", behaviour))
+    chosen = checked_options("patch", options, session, _no_behaviour("patch", behaviour))
     session = session or Session()
     question = Question(to, senders, at, through, restore, metrics, approximate, top)
-    prepared = prepare_sweep(_collected_behaviour(behaviour), question, session, chosen)
+    prepared = prepare_sweep(collected_behaviour(behaviour), question, session, chosen)
     return run_sweep(prepared, Context(session, chosen))
 
 
@@ -244,13 +244,13 @@ def find(
         wrong.append(f"by={by!r}. {did_you_mean(str(by), ('paths',))}")
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
-    chosen = _options("find", options, session, wrong)
+    chosen = checked_options("find", options, session, wrong)
     settings = settings_of(
         senders=kinds_of(senders), at=at, through=through, restore=restore, smallest=smallest,
         keep=keep, drop=drop, split=split, merge=merge,
     )  # fmt: skip
     context = Context(session or Session(), chosen)
-    search = begin(_collected_behaviour(behaviour), settings, context)
+    search = begin(collected_behaviour(behaviour), settings, context)
     if steps is None:
         return search.run()
     for _ in range(steps):
@@ -270,7 +270,7 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
         UserError: the claim is illegal, or an option is not one.
     """
     _several("paths", [claim])
-    chosen = _options("paths", options, session, [])
+    chosen = checked_options("paths", options, session, [])
     session = session or Session()
     (prepared,) = prepare([_collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
@@ -362,7 +362,9 @@ def _run(
     return results
 
 
-def _options(called: str, options: dict[str, Any], session: Any, wrong: list[str]) -> Options:
+def checked_options(
+    called: str, options: dict[str, Any], session: Any, wrong: list[str]
+) -> Options:
     """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]
     started_in()
@@ -388,7 +390,7 @@ def _collected(claim: Claim) -> Collected:
     return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
-def _collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
+def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
     """The behaviour as the file says that it stands in, about the model that the file names."""
     path = Path(behaviour.made[0])
     modules = [vars(module) for module in list(sys.modules.values())]

@@ -19,6 +19,7 @@ from scrub.cli.compare import compare_command
 from scrub.cli.exit_codes import exit_code
 from scrub.cli.explain import explain_command
 from scrub.cli.find import find_command
+from scrub.cli.look import look_command
 from scrub.cli.patch import patch_command
 from scrub.cli.paths import paths_command
 from scrub.cli.plan import plan_command
@@ -62,5 +63,6 @@ group.add_command(show_command)
 group.add_command(patch_command)
 group.add_command(find_command)
 group.add_command(paths_command)
+group.add_command(look_command)
 group.add_command(explain_command)
 group.add_command(compare_command)

@@ -18,6 +18,7 @@ from attrs import Factory, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Rows
+from scrub.model.weights import Weights
 from scrub.names import Cell
 
 Component = tuple[str, int | None]
@@ -155,6 +156,7 @@ class Graph:
         outputs: how many logits the model gives, by which labels count; None where it reads no
             tokens.
         inputs: the dataset's inputs that it reads, where they are not just tokens.
+        weights: of a transformer, for who looks at its matrices; None for other graphs.
     """
 
     values: Mapping[str, Site | Stream]
@@ -165,6 +167,7 @@ class Graph:
     vocabulary: int | None = None
     outputs: int | None = None
     inputs: tuple[str, ...] = ()
+    weights: Weights | None = field(default=None, repr=False)
 
     @cached_property
     def sites(self) -> dict[str, Site]:

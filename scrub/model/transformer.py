@@ -53,6 +53,7 @@ def transformer(weights: Weights) -> Graph:
         causal=weights.causal,
         vocabulary=weights.embedding.shape[0],
         outputs=weights.unembedding.weight.shape[1],
+        weights=weights,
     )
 
 

@@ -28,13 +28,18 @@ DIMMED = 0.25
 
 def save_heatmap(sweep: Sweep, file: Path) -> None:
     """Write the picture: the same bytes for the same numbers. Raises an OSError if that fails."""
+    save_figure(heatmap(sweep), file)
+
+
+def save_figure(figure: Figure, file: Path) -> None:
+    """Write a figure: the same bytes for the same figure. Raises an OSError if that fails."""
     import matplotlib
 
     drawn = io.BytesIO()
     kind = file.suffix.removeprefix(".").lower()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scrub"}):
         dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        heatmap(sweep).savefig(drawn, format=kind, metadata=dates.get(kind))
+        figure.savefig(drawn, format=kind, metadata=dates.get(kind))
     file.write_bytes(drawn.getvalue())
 
 

@@ -19,7 +19,7 @@ from scrub.data.dataset import Dataset
 from scrub.engine.passing import passage
 from scrub.errors import Problem, Problems, UserError, did_you_mean
 from scrub.hypothesis.arguments import several
-from scrub.hypothesis.claim import Claim
+from scrub.hypothesis.claim import Claim, definitions_made
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import Sites, Through, none
@@ -53,7 +53,7 @@ def prepare_sweep(
     check_options(options)
     check_question(question)
     session.forget_failures()
-    claim = _as_claim(item)
+    claim = as_claim(item)
     with located(item.file, claim, "Checking it"):
         if item.behaviour.corrupt is None:
             raise UserError(
@@ -89,7 +89,7 @@ def prepare_sweep(
     )
 
 
-def _as_claim(item: CollectedBehaviour) -> Claim:
+def as_claim(item: CollectedBehaviour) -> Claim:
     """The behaviour as a claim of its root alone: what is shared with claims goes by it."""
     behaviour = item.behaviour
 
@@ -103,10 +103,11 @@ def _as_claim(item: CollectedBehaviour) -> Claim:
             )
         return Correspondence({InterpNode(ROOT, Exact()): sites})
 
-    return Claim(
-        behaviour.name, build, behaviour.data, behaviour.metric, model=behaviour.model,
-        belief=behaviour.says, made=behaviour.made,
-    )  # fmt: skip
+    with definitions_made():  # it is no claim of the file that may be loaded just now
+        return Claim(
+            behaviour.name, build, behaviour.data, behaviour.metric, model=behaviour.model,
+            belief=behaviour.says, made=behaviour.made,
+        )  # fmt: skip
 
 
 def _check_corruption(corrupt: Any) -> None:

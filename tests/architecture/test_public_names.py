@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import scrub
-from scrub import datasets, metrics, samplers, testing
+from scrub import datasets, metrics, observe, samplers, testing
 from support.command import python
 from support.paths import ROOT
 
@@ -41,7 +41,7 @@ def public(module: ModuleType) -> list[str]:
 
 NAMES = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
-    for module in (scrub, metrics, samplers, testing, *DATASETS)
+    for module in (scrub, metrics, observe, samplers, testing, *DATASETS)
     for name in public(module)
 ]
 
