@@ -16,7 +16,6 @@ from torch import Tensor
 from scrub.data.dataset import Rows
 from scrub.engine.ranges import Positions, Range, bounds
 from scrub.engine.steps import Variable
-from scrub.hypothesis.sites import Spec
 from scrub.model.forward import Heads, all_positions
 from scrub.model.graph import Graph
 
@@ -78,7 +77,8 @@ class Frames:
         key = (frame, at, self.graph.span(name, self.width) if isinstance(at, Range) else 0)
         known = self._index.get(key)
         if known is None or known[0] is not samples:
-            known = self._index[key] = (samples, self._index_of(frame, name, at, samples))
+            index = self._on_host(frame, name, at, samples).to(self.graph.device)
+            known = self._index[key] = (samples, index)
         return known[1]
 
     def pairs(
@@ -111,7 +111,7 @@ class Frames:
         span, frame = self.graph.span(name, self.width), lookups[0][0]
         codes = [
             self.rows(read, samples).index[:, None] * span
-            + self.index(named, name, at, samples).cpu().numpy()
+            + self._on_host(named, name, at, samples).numpy()
             for read, named in lookups
         ]
         distinct, entry = np.unique(np.stack(codes, axis=-1), return_inverse=True)
@@ -122,14 +122,15 @@ class Frames:
             torch.tensor(entry.reshape(*codes[0].shape, 2), device=device),
         )
 
-    def _index_of(
-        self, frame: Variable, name: str, at: tuple[Spec, ...] | Range, samples: np.ndarray
-    ) -> Tensor:
+    def _on_host(self, frame: Variable, name: str, at: Positions, samples: Samples) -> Tensor:
+        """What `index` gives, on the host: of a graph without weights there is no other."""
+        if isinstance(at, str):
+            return torch.arange(self.graph.span(name, self.width)).expand(len(samples), -1)
         if isinstance(at, Range):
             ends = self._ends(frame, name, at)[samples]
             index = np.minimum(ends[:, :1] + np.arange(1 + np.diff(ends).max()), ends[:, 1:])
-            return torch.tensor(index).to(self.graph.device)
-        return named_index(self.rows(frame, samples), at).to(self.graph.device)
+            return torch.tensor(index)
+        return named_index(self.rows(frame, samples), at)
 
     def lengths(self, frame: Variable, name: str, at: Range) -> Int[np.ndarray, " samples"]:
         """How many positions a range has in each sample's input."""
