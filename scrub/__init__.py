@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import Explanation, explain, find, patch, paths, run
+    from scrub.api import explain, find, patch, paths, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.errors import UserError
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         source_positions,
     )
     from scrub.model.families import register_family
+    from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
     from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "Explanation explain find patch paths run",
+    "scrub.api": "explain find patch paths run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -101,6 +102,7 @@ _HOME = {
     "scrub.hypothesis.residual": "residual",
     "scrub.searches.path_search": "PathSearch",
     "scrub.searches.paths": "ClaimPaths",
+    "scrub.report.explanation": "Explanation",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
     "output position_embedding site summand token_embedding",

@@ -6,12 +6,10 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
-from attrs import fields, frozen
+from attrs import fields
 
-from scrub.analysis.blame import Blame
-from scrub.analysis.describe_swap import swap_in_words
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
@@ -19,8 +17,8 @@ from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
 from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
+from scrub.report.explanation import Explanation
 from scrub.report.reporter import Reporter, finish, reporter_problems
-from scrub.report.waterfall import waterfall
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.runner.context import Context
@@ -30,21 +28,16 @@ from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, is_whole, option_problems
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
-from scrub.runner.prepare import prepare_all, split
+from scrub.runner.prepare import prepare, prepare_all, split
 from scrub.runner.session import Session
 from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
-from scrub.stats.rounding import interval
 from scrub.sweeps.prepare import prepare_sweep
 from scrub.sweeps.question import Question
 from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 A_FLAG = "Give True or False, or leave it out."
 
@@ -274,64 +267,6 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     session = session or Session()
     (prepared,) = prepare([_collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
-
-
-@frozen(eq=False, repr=False)
-class Explanation:
-    """Where a claim loses what it loses. In a notebook it shows itself as a table.
-
-    Attributes:
-        result: of the claim itself.
-    """
-
-    result: Result
-
-    @property
-    def blame(self) -> Blame:
-        """Every swap with its paths, and the samples that lose most."""
-        assert self.result.diagnosis is not None
-        assert self.result.diagnosis.blame is not None
-        return self.result.diagnosis.blame
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """One row a swap, in order from the root; in shares of baseline − original.
-
-        `lost_alone`, `lost_last` and `lost_in_order`, each with the ends of its interval. Law: what
-        is lost in order adds up to what the claim loses.
-        """
-        import pandas as pd
-
-        found = []
-        for loss in self.blame.swaps:
-            _, draws = swap_in_words(self.result.tree, loss.swap)
-            row: dict[str, Any] = {"node": " / ".join(loss.swap.path), "draws": draws}
-            kinds = {"alone": loss.alone, "last": loss.last, "in_order": loss.step}
-            for kind, lost in kinds.items():
-                row[f"lost_{kind}"] = lost.mean
-                row |= {f"lost_{kind}_low": lost.low, f"lost_{kind}_high": lost.high}
-            found.append(row)
-        return pd.DataFrame(found)
-
-    @property
-    def worst(self) -> pd.DataFrame:
-        """The references that lose most, the worst first: as in `result.frame`."""
-        return self.result.frame.iloc[list(self.blame.worst)]
-
-    def plot(self) -> Figure:
-        """What is lost from the root down, as a waterfall."""
-        claim = self.result.claim
-        return waterfall(self.result.tree, self.blame, f"{claim.name}: {claim.belief}")
-
-    def __repr__(self) -> str:
-        lost = self.blame.total
-        return (
-            f"Explanation({self.result.claim.name}: loses {interval(lost)} "
-            f"in {len(self.blame.swaps)} swaps)"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
 def _run(

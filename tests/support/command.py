@@ -33,6 +33,9 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 
+AT_THE_START = {"PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONWARNINGS"}
+"""Variables that a Python process reads as it starts, which a fork does no more."""
+
 
 @frozen
 class Finished:
@@ -58,6 +61,8 @@ def python(*arguments: str, cwd: Path = ROOT, **environment: str) -> Finished:
 
 def scrub(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> Finished:
     """Run `scrub` with these arguments."""
+    if environment.keys() & AT_THE_START:
+        return python("-m", "scrub", *map(str, arguments), cwd=cwd, **environment)
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         for file in (out, err):
