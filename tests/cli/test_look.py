@@ -11,6 +11,7 @@ from rich.console import Console
 
 from scrub import Session, observe
 from scrub.datasets import ioi
+from scrub.model.registry import embedded_names
 from scrub.report.observation import columns_of, show_observation
 from support.bad_input import refused
 from support.command import inside, scrub
@@ -99,8 +100,8 @@ REFUSED = {
         f'--what atention: The nearest is "attention"; there are: {WHATS}'
     ),
     ("ioi-plantd",): (
-        'There is no model "ioi-plantd". The nearest is "ioi-planted"; there are: ioi-planted, '
-        "ioi-shortcut, parens."
+        'There is no model "ioi-plantd". The nearest is "ioi-planted"; there are: '
+        f"{', '.join(embedded_names())}."
     ),
     ("b.py::ioi",): (
         "b.py::ioi is a file, and the model comes first: scrub look ioi-planted b.py::ioi."

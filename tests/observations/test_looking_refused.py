@@ -12,6 +12,7 @@ from scrub.datasets import ioi
 from scrub.errors import UserError
 from scrub.metrics import kl
 from scrub.model.arithmetic import graph, node, source
+from scrub.model.registry import embedded_names
 from scrub.observations.observation import Observation
 
 IOI = ioi.behaviour(30, model="ioi-planted")
@@ -140,8 +141,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a model that is not there": (
         lambda: observe.heads("ioi-plantd", session=SESSION),
-        'There is no model "ioi-plantd". The nearest is "ioi-planted"; there are: ioi-planted, '
-        "ioi-shortcut, parens.",
+        'There is no model "ioi-plantd". The nearest is "ioi-planted"; there are: '
+        f"{', '.join(embedded_names())}.",
     ),
     "no behaviour": (
         lambda: observe.attention("ioi-planted"),  # type: ignore[arg-type]  # on purpose
