@@ -50,10 +50,11 @@ class Step:
         """Where an edge of a circuit makes this step."""
         assert through.circuit is not None
         mask = self.marked(())
+        writer, reader = self.component_of(self.writer), self.component_of(self.reader)
         for edge in through.circuit.edges:
-            ends = self.component_of(edge.writer), self.component_of(edge.reader)
-            here = ends == (self.component_of(self.writer), self.component_of(self.reader))
-            if here and edge.into in (None, self.port):
+            if self.component_of(edge.writer) != writer or edge.into not in (None, self.port):
+                continue
+            if self.component_of(edge.reader) == reader:
                 mask |= self.marked(edge.at)
         return mask
 

@@ -32,6 +32,9 @@ from support.resampling import resampled
 TOLERANCE = 1e-9
 """Relative to the largest output, in float64 (docs/semantics.md, Laws)."""
 EXAMPLES = 1_000
+"""Cases in which a mutant is looked for; a mutant that is caught is caught within some 100."""
+PARTS = 4
+"""Tests that share the comparison, so that two processes can."""
 
 laws = settings(
     max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -43,11 +46,10 @@ def drawn(case: Case) -> tuple[Tree, Draws]:
     return tree, draw(tree, case.data, samples=case.samples, seed=case.seed)
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(case=random_hypotheses())
-def test_engine_equals_reference_evaluator(case: Case) -> None:
+def test_engine_equals_reference_evaluator(part: int, case: Case) -> None:
     _, draws = drawn(case)
     expected = evaluate(case.correspondence, draws, case.bridge)
     assert difference(ENGINE.scrub(case, draws), expected) < TOLERANCE
