@@ -65,12 +65,6 @@ class Cost:
 
 def cost(plan: Plan, width: int) -> Cost:
     """The cost of a plan on rows of this width."""
-    if width not in plan.costs:
-        plan.costs[width] = _cost(plan, width)
-    return plan.costs[width]
-
-
-def _cost(plan: Plan, width: int) -> Cost:
     every = each_step(plan, width)
     root, reads_root = read_root(plan, width), plain_roots(plan) + root_is_merged(plan)
     return with_rows(

@@ -8,9 +8,9 @@ change is plain: a row of the activation cache, in the frame named beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions
@@ -19,9 +19,6 @@ from scrub.hypothesis.sites import ALL, At
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
 from scrub.names import Cell
-
-if TYPE_CHECKING:
-    from scrub.engine.cost import Cost
 
 
 @frozen(order=True, cache_hash=True)
@@ -146,7 +143,6 @@ class Plan:
         reads: of each drawn input, the sites and streams whose plain values are read.
         before: where the root's plain value on its other input is found; None: not asked for.
         virtual: the inputs that are virtual rows.
-        costs: by the width of rows, once `scrub.engine.cost.cost` was asked.
     """
 
     graph: Graph
@@ -156,7 +152,6 @@ class Plan:
     reads: Mapping[Variable, frozenset[str]]
     before: Source | None = None
     virtual: frozenset[Variable] = frozenset()
-    costs: dict[int, Cost] = field(factory=dict, init=False, repr=False)
 
 
 @frozen(eq=False)

@@ -17,6 +17,7 @@ from scrub.data.frames import END
 from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.sites import Sites, Spec
 from scrub.metrics import Metric
 from scrub.model.forward import stored_sources
@@ -235,6 +236,7 @@ def subject(item: CollectedBehaviour, session: Session, options: Options) -> Sub
     with located(item.file, claim, LOOKING):
         collected = Collected(item.file, claim, item.model, item.path)
         described, data, correspondence = bound_hypothesis(collected, session, options)
+        assert isinstance(correspondence, Correspondence), "a behaviour applies to all models"
         weights_of(described)
         metric, *_ = metrics_of(claim.metric)
         problems = check(correspondence, described.graph, data, metric)
