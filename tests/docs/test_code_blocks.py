@@ -21,12 +21,15 @@ PAGES = {
 }
 SEVERAL_FILES = {"docs/extend/model_family.md": "tests/docs/test_model_family.py"}
 """Pages whose blocks are files that import each other, and the tests that run them as pasted."""
+IN_ORDER = ("docs/ioi.md",)
+"""Pages whose commands read what earlier ones wrote; they run in one directory, in order."""
 WITH_PYTHON = [
     name for name, page in PAGES.items() if "```python" in page and name not in SEVERAL_FILES
 ]
 SHOWN = [
     pytest.param(name, shown, id=f"{name}:{shown.line}")
     for name, page in PAGES.items()
+    if name not in IN_ORDER
     for shown in shown_on(page)
 ]
 
@@ -58,6 +61,22 @@ def missing(page: str, shown: Shown, folder: Path) -> list[str]:
     return not_printed(shown.output, done.out)
 
 
+def missing_in_order(page: str, folder: Path) -> dict[str, list[str]]:
+    """Of each command of the page, run one after the other, the lines that are not printed.
+
+    The folder stands for the repository's root, in which a reader writes the page's file.
+    """
+    write_modules(page, folder)
+    (folder / "hypotheses").symlink_to(ROOT / "hypotheses")
+    found = {}
+    for shown in shown_on(page):
+        done = inside(*shown.arguments, cwd=folder)
+        assert done.err == "", shown.arguments
+        if lines := not_printed(shown.output, done.out):
+            found[" ".join(shown.arguments)] = lines
+    return found
+
+
 @pytest.mark.parametrize("name", WITH_PYTHON)
 def test_python_runs(name: str, tmp_path: Path) -> None:
     run_python(PAGES[name], tmp_path)
@@ -71,6 +90,11 @@ def test_pages_of_several_files_have_tests_of_their_own() -> None:
 @pytest.mark.parametrize(("name", "shown"), SHOWN)
 def test_what_is_shown_is_printed(name: str, shown: Shown, tmp_path: Path) -> None:
     assert missing(PAGES[name], shown, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_what_is_shown_is_printed_in_order(name: str, tmp_path: Path) -> None:
+    assert missing_in_order(PAGES[name], tmp_path) == {}
 
 
 def test_readmes_table_is_what_its_command_prints() -> None:
@@ -139,6 +163,48 @@ def test_other_output_is_caught(tmp_path: Path) -> None:
     assert not_printed("a\nb\n", "b\na\n") == ["b"]
     assert not_printed("x  1.000\n", "x  1.001\n") == ["x  1.000"]
     assert not_printed("x  supported  supported\n", "x  supported  supported    1.0\n") == []
+
+
+IN_ORDER_PAGE = """
+```python
+\"\"\"behaviours.py\"\"\"
+
+from scrub.datasets import ioi
+
+MODEL = "ioi-planted"
+IOI = ioi.behaviour(40)
+```
+
+```
+$ scrub patch behaviours.py::ioi --samples 40 --from 3.0 --at end --save saved.py
+saved: scrub test saved.py
+```
+
+```
+$ scrub show saved.py --row 0
+saved.py::strongest_senders: Head 3.0 at end is enough: the rest may come from the corrupted run.
+```
+"""
+
+
+def test_a_command_reads_what_an_earlier_one_wrote(tmp_path: Path) -> None:
+    assert missing_in_order(IN_ORDER_PAGE, tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("saved.py\nsaved:", "other.py\nsaved:"),  # so that nobody writes saved.py
+        ("strongest_senders", "weakest_senders"),
+    ],
+)
+def test_what_a_later_command_does_not_print_is_caught(
+    right: str, wrong: str, tmp_path: Path
+) -> None:
+    assert right in IN_ORDER_PAGE
+    page = IN_ORDER_PAGE.replace(right, wrong)
+    with pytest.raises(AssertionError):
+        assert missing_in_order(page, tmp_path) == {}
 
 
 def test_a_mark_leaves_a_block_out() -> None:
