@@ -140,7 +140,7 @@ def find_command(
 
 def _searched(search: PathSearch, outputs: Outputs, *, fresh: bool) -> PathSearch:
     """Search to the end, and print the log as it grows."""
-    from scrub.searches.log import log_lines, opening, step_lines
+    from scrub.searches.log import opening, step_lines
     from scrub.searches.state_file import StateFile
 
     state = StateFile.of(search, outputs)
@@ -150,15 +150,19 @@ def _searched(search: PathSearch, outputs: Outputs, *, fresh: bool) -> PathSearc
     progress = search.context.progress
     if trouble:
         progress.note(f"{state.file} cannot be resumed from: {trouble}.")
-    for line in log_lines(search) if search.measured else opening(search):
+    for line in opening(search):
         click.echo(line)
-    while not search.finished:
-        before = len(search.found.links)
+    shown = 0
+    while True:
+        for step in range(shown, search.found.settled):
+            for line in step_lines(search, step):
+                click.echo(line)
+        shown = search.found.settled
+        if search.finished:
+            break
         search = search.step(outputs)
         if failed := state.save(search):
             progress.note(f"what was measured could not be kept: {failed}")
-        for line in step_lines(search, before):
-            click.echo(line)
     return search
 
 

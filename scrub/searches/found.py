@@ -45,10 +45,13 @@ class Found:
         links: to each receiver whose senders are measured, those with the largest shares first;
             receivers in the order in which they come, breadth first.
         frontier: the receivers that come next.
+        settled: how many of the receivers with links come before all of the frontier, so that
+            nothing that is measured later comes between them.
     """
 
     links: Mapping[Receiver, tuple[Link, ...]]
     frontier: tuple[Receiver, ...]
+    settled: int
 
     def every(self) -> Iterator[Link]:
         """All links, by receiver."""
@@ -73,15 +76,17 @@ def found_of(measured: Sequence[Measured], settings: Settings, attends: Attends)
     by = {one.receiver: one for one in measured}
     links: dict[Receiver, tuple[Link, ...]] = {}
     frontier: list[Receiver] = []
+    settled = 0
     waiting = [ROOT]
     for receiver in waiting:  # grows meanwhile
         if receiver in by:
             links[receiver] = tuple(_links(by[receiver], settings, attends))
             senders = (link.sender for link in links[receiver])
             waiting += [one for one in dict.fromkeys(senders) if one not in waiting]
+            settled += not frontier
         elif goes_on(receiver):
             frontier.append(receiver)
-    return Found(links, tuple(frontier))
+    return Found(links, tuple(frontier), settled)
 
 
 def goes_on(receiver: Receiver) -> bool:

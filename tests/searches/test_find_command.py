@@ -89,6 +89,11 @@ def test_it_ends_in_a_hypothesis_that_a_person_would_have_written(
     assert merged.out.replace("kept however small, where away from zero: 3.0\n", "") == again.out
     monkeypatch.undo()
 
+    # where new receivers come between those that were measured, none is lost, and none told twice
+    more = found(folder, "--smallest", "0.01", "--log", "more.txt")
+    assert more.out.startswith((folder / "more.txt").read_text(encoding="utf-8"))
+    assert more.out.count("senders tried") > done.out.count("senders tried")
+
     # what was measured of another file is not taken for this one's
     (folder / "b.py").write_text(FILE.replace("behaviour(80)", "behaviour(90)"), encoding="utf-8")
     asked = []
