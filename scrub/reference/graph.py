@@ -204,9 +204,10 @@ def leads_to(graph: Graph, cell: Cell) -> frozenset[str]:
     A site that reads nothing (a mask) is itself what those who read it depend on; one that only
     writes (an embedding) has a port of its own name.
     """
-    own = graph.sites[cell.site].ports
-    readers = [p for site in graph.sites.values() for p in site.ports if p.source == cell.site]
-    return frozenset().union(*(port.leads for port in own or readers)) or frozenset({cell.site})
+    ports = graph.sites[cell.site].ports or tuple(
+        port for site in graph.sites.values() for port in site.ports if port.source == cell.site
+    )
+    return frozenset().union(*(port.leads for port in ports)) or frozenset({cell.site})
 
 
 def allows(graph: Graph, through: Through, cell: Cell) -> bool:

@@ -37,7 +37,7 @@ PARTS = 4
 """Tests that share the comparison, so that two processes can."""
 
 laws = settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
