@@ -76,7 +76,7 @@ def test_engine_equals_reference_evaluator(balancer: Balancer, name: str) -> Non
 
 
 @needs_original
-@pytest.mark.parametrize("name", [*NINE, *ALTERNATIVES])
+@pytest.mark.parametrize("name", ["exp_0a", "exp_2b", "exp_4", *ALTERNATIVES])
 def test_engine_equals_reference_evaluator_on_the_original(original: Balancer, name: str) -> None:
     assert disagreement(original, name) < TOLERANCE
 

@@ -49,7 +49,7 @@ def on_the_other_input(case: Case, tree: Tree, draws: Draws) -> torch.Tensor:
     return evaluate(alone, evolve(draws, nodes=nodes), case.bridge)
 
 
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(case=random_hypotheses())
 def test_it_is_the_plain_model_on_the_roots_other_input(case: Case) -> None:
     tree, draws = drawn(case)

@@ -42,7 +42,7 @@ from support.difference import difference
 from support.random_data import random_dataset
 
 quick = settings(
-    max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 SEEDS = st.integers(0, 2**32 - 1)
 MODEL = "3x2"

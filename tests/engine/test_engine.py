@@ -37,7 +37,7 @@ PARTS = 4
 """Tests that share the comparison, so that two processes can."""
 
 laws = settings(
-    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -47,7 +47,7 @@ def drawn(case: Case) -> tuple[Tree, Draws]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(case=random_hypotheses())
 def test_engine_equals_reference_evaluator(part: int, case: Case) -> None:
     _, draws = drawn(case)

@@ -31,7 +31,7 @@ from support.families import Family, random_family
 TOLERANCE = 1e-9
 
 laws = settings(
-    max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 families = st.builds(random_family, st.integers(0, 2**32 - 1), nodes=st.integers(2, 8))
 

@@ -86,7 +86,7 @@ def key_by_query() -> Case:
 def known() -> list[Known]:
     """Random cases for which a hooked forward per node is enough, with what it gives."""
     cases = []
-    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(320))]:
+    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(240))]:
         draws = drawn(case)
         if any(rows.data.given is not None for rows in draws.rows()):
             continue  # a forward has inputs, virtual rows have none
@@ -98,7 +98,7 @@ def known() -> list[Known]:
                 cases.append(
                     (case, draws, hooked.evaluate(run, case.correspondence, draws, case.model_name))
                 )
-    assert len(cases) > 60
+    assert len(cases) > 45
     nested = [case for case, draws, _ in cases if max(map(len, draws.nodes)) > 2]
     assert sum(case.bridge.cfg.n_key_value_heads is not None for case in nested) > 2
     assert sum(split(case) for case in nested) > 2
@@ -200,7 +200,11 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_mutants_are_found(name: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(*MUTANTS[name])
-    assert disagreement(known) is not None
+def test_mutants_are_found(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one test, since two processes would each make the cases."""
+    missed = []
+    for name, change in MUTANTS.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(*change)
+            missed += [name] if disagreement(known) is None else []
+    assert missed == []
