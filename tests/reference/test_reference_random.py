@@ -86,7 +86,7 @@ def key_by_query() -> Case:
 def known() -> list[Known]:
     """Random cases for which a hooked forward per node is enough, with what it gives."""
     cases = []
-    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(240))]:
+    for case in [key_by_query(), *(random_case(s, nodes=3 if s % 3 else 5) for s in range(320))]:
         draws = drawn(case)
         if any(rows.data.given is not None for rows in draws.rows()):
             continue  # a forward has inputs, virtual rows have none
@@ -98,7 +98,7 @@ def known() -> list[Known]:
                 cases.append(
                     (case, draws, hooked.evaluate(run, case.correspondence, draws, case.model_name))
                 )
-    assert len(cases) > 45
+    assert len(cases) > 60
     nested = [case for case, draws, _ in cases if max(map(len, draws.nodes)) > 2]
     assert sum(case.bridge.cfg.n_key_value_heads is not None for case in nested) > 2
     assert sum(split(case) for case in nested) > 2
