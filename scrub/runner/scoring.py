@@ -58,8 +58,8 @@ def measuring(
 def measuring_several(
     plan: Plan, metric: Metric, references: Rows, original: Tensor
 ) -> Callable[[Tensor, int], list[PerReference]]:
-    """The function to the metric per reference from values of a plan's root, side by side on the axis
-    of cells, and how many they are.
+    """The function to the metric per reference from values of a plan's root, side by side on the
+    axis of cells, and how many they are.
 
     Where the metric reads a few columns, it reads them out of all these roots at once: the columns'
     weights, which are the references', are looked up once, and come from memory once.
