@@ -40,14 +40,18 @@ def merge_steps(members: Sequence[Member]) -> tuple[tuple[Step, ...], list[Resul
     shared = [
         tuple(sorted(n for n in set(numbers) if 1 < times[n] < len(members))) for numbers in used
     ]
-    merged = _Merged()
+    steps: list[Step] = []
+    place: dict[int, int] = {}
     results: dict[int, Result] = {}
     for member in sorted(range(len(members)), key=shared.__getitem__):
-        steps, result = members[member]
-        numbers = merged.add(steps)
+        for number in used[member]:
+            if number not in place:
+                steps.append(renumbered(apart.steps[number], place))
+                place[number] = len(steps) - 1
+        numbers, (_, result) = [place[number] for number in used[member]], members[member]
         cells = tuple((cell, moved(source, numbers)) for cell, source in result.cells)
         results[member] = evolve(result, cells=cells)
-    return tuple(merged.steps), [results[member] for member in range(len(members))]
+    return tuple(steps), [results[member] for member in range(len(members))]
 
 
 @frozen(eq=False)
