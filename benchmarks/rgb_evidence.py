@@ -11,82 +11,16 @@ package's engine is not involved.
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import torch
 from attrs import frozen
 from evidence import card, directory_of, parser, table
-from rgb_hooks import Change, Record, at_end, embedded, load, run, swaps
-from rgb_images import ANSWERS, COLOURS, GRID, NOTHING, PATCH, Batch, draw, painted, pixels
-from rgb_training import Setup, setup
+from rgb_hooks import Change, at_end, embedded, swaps
+from rgb_images import ANSWERS, COLOURS, GRID, NOTHING, PATCH, painted
+from rgb_subject import WHITE, Subject, different, pattern_of, repainted, subject
 from torch import Tensor
-from transformers import LlavaForConditionalGeneration
-
-WHITE = ANSWERS.index(NOTHING)
-
-
-@frozen(eq=False)
-class Subject:
-    """A model, its roles, and what it does on some images.
-
-    Attributes:
-        model: by transformers.
-        roles: (layer, head) by role.
-        frame: prompt and processor, as in training.
-        batch: the images.
-        start: what the language model starts from, [B, T, D].
-        record: of the plain run.
-    """
-
-    model: LlavaForConditionalGeneration
-    roles: dict[str, tuple[tuple[int, int], ...]]
-    frame: Setup
-    batch: Batch
-    start: Tensor
-    record: Record
-
-    @property
-    def every_head(self) -> list[tuple[int, int]]:
-        """All heads of the language model."""
-        config = self.model.config.text_config
-        layers, heads = config.num_hidden_layers, config.num_attention_heads
-        return [(layer, head) for layer in range(layers) for head in range(heads)]
-
-    @property
-    def outside(self) -> list[tuple[int, int]]:
-        """All heads that play no role."""
-        inside = {head for heads in self.roles.values() for head in heads}
-        return [head for head in self.every_head if head not in inside]
-
-    def on(self, batch: Batch) -> Subject:
-        """The same model on other images."""
-        start = embedded(self.model, self.frame.prompt.tokens, self.frame.values(batch.cells))
-        record = run(self.model, start)
-        return Subject(self.model, self.roles, self.frame, batch, start, record)
-
-    def logits(self, changes: list[Change]) -> Tensor:
-        """Of `ANSWERS` at END when something changes, [B, answers]."""
-        return run(self.model, self.start, changes).logits[:, self.frame.answers]
-
-    def answers(self) -> Tensor:
-        """Logits of `ANSWERS` at END in the plain run, [B, answers]."""
-        return self.record.logits[:, self.frame.answers]
-
-    def pointed(self, place: Tensor) -> Tensor:
-        """The position of a patch [B]; of a place of -1: the first token."""
-        return torch.where(place >= 0, self.frame.prompt.first + place, 0)
-
-
-def subject(directory: Path, rows: int, seed: int) -> Subject:
-    """The model on held-out images."""
-    model, frame = load(directory), setup(0)
-    listed = tomllib.loads((directory / "roles.toml").read_text(encoding="utf-8"))["roles"]
-    roles = {role: tuple((layer, head) for layer, head in heads) for role, heads in listed.items()}
-    batch = draw(np.random.default_rng(seed), rows, keep=True)
-    start = embedded(model, frame.prompt.tokens, frame.values(batch.cells))
-    return Subject(model, roles, frame, batch, start, run(model, start))
 
 
 def share(right: Tensor) -> str:
@@ -116,25 +50,6 @@ def behaviour(s: Subject) -> list[str]:
     return table(header, rows)
 
 
-def different(s: Subject, rng: np.random.Generator) -> Tensor:
-    """For each image one that differs in place, answer and background; never a plain one, [B]."""
-    batch = s.batch
-    donors = []
-    for place, answer, background in zip(batch.place, batch.answer, batch.background, strict=True):
-        fits = batch.present & (batch.place != place) & (batch.answer != answer)
-        fits &= (batch.background != background) & (batch.answer != background)
-        donors.append(rng.choice(torch.nonzero(fits)[:, 0].numpy()))
-    return torch.tensor(np.array(donors))
-
-
-def repainted(s: Subject, rng: np.random.Generator) -> Subject:
-    """Each image with foreign colour and background drawn anew: place alone is the same."""
-    batch, count = s.batch, len(COLOURS)
-    foreign = (batch.answer.numpy() + rng.integers(1, count, len(batch))) % count
-    background = (foreign + rng.integers(1, count, len(batch))) % count
-    return s.on(painted(foreign, background, batch.place.numpy()))
-
-
 def attention(s: Subject) -> list[str]:
     """Attention of each role's heads at END: to the foreign patch, and to the first token."""
     rows = []
@@ -147,59 +62,124 @@ def attention(s: Subject) -> list[str]:
             first = seen[~present, 0]
             cells = [role, f"{layer}.{head}", f"{patch.mean():.3f}", f"{patch.min():.3f}"]
             rows.append([*cells, f"{first.mean():.3f}"])
-    header = ["role", "head", "END → foreign patch: mean", "least", "plain image: END → first token"]
+    header = [
+        "role",
+        "head",
+        "END → foreign patch: mean",
+        "least",
+        "plain image: END → first token",
+    ]
     return table(header, rows)
+
+
+@frozen(eq=False)
+class Case:
+    """An interchange and what the algorithm says of it.
+
+    Attributes:
+        name: what comes from another image.
+        foretold: the answer that the algorithm gives then, in words.
+        changes: the interchange.
+        answer: the answer that the algorithm gives then, a number in `ANSWERS`, [B].
+        some: images that count, bool [B].
+    """
+
+    name: str
+    foretold: str
+    changes: list[Change]
+    answer: Tensor
+    some: Tensor
+
+
+def cases(s: Subject, rng: np.random.Generator) -> list[Case]:
+    """The interchanges of the card."""
+    find, read = s.roles["localisation"], s.roles["colour extractor"]
+    end, donors, same = at_end(s.start), different(s, rng), repainted(s, rng)
+    own, other, present = s.batch.answer, s.batch.answer[donors], s.batch.present
+    there = s.batch.at(s.batch.place[donors])
+    mine, all_of = torch.arange(len(s.batch)), torch.ones_like(present)
+    plain = torch.tensor(rng.choice(torch.nonzero(~present)[:, 0].numpy(), len(mine)))
+    patch = torch.arange(s.start.shape[1]) == s.pointed(s.batch.place)[:, None]
+    pointed, unchanged, theirs = "the colour there", "the same", "the other image's"
+    outside = swaps(s.record, s.outside, donors, end)
+    return [
+        Case("z of localisation", pointed, swaps(s.record, find, donors, end), there, all_of),
+        *(
+            Case(
+                f"z of {layer}.{head} alone, into plain images",
+                pointed,
+                swaps(s.record, [(layer, head)], donors, end),
+                there,
+                ~present,
+            )
+            for layer, head in find
+        ),
+        Case(
+            "z of localisation, from plain images",
+            NOTHING,
+            swaps(s.record, find, plain, end),
+            torch.full_like(own, WHITE),
+            present,
+        ),
+        Case(
+            "z of localisation, same place and other colours",
+            unchanged,
+            swaps(same.record, find, mine, end),
+            own,
+            all_of,
+        ),
+        Case("q of the extractor", pointed, swaps(s.record, read, donors, end, "q"), there, all_of),
+        Case("z of the extractor", theirs, swaps(s.record, read, donors, end), other, all_of),
+        Case(
+            "v of the extractor at the foreign patch, other colours",
+            theirs,
+            swaps(same.record, read, mine, patch, "v"),
+            same.batch.answer,
+            present,
+        ),
+        Case(
+            "v of the extractor at all other tokens, other colours",
+            unchanged,
+            swaps(same.record, read, mine, ~patch, "v"),
+            own,
+            present,
+        ),
+        Case("z of all heads outside the roles", unchanged, outside, own, all_of),
+        Case(
+            "all MLPs, and z of all heads but the roles' at END, at all tokens",
+            unchanged,
+            everything_else(s, donors),
+            own,
+            all_of,
+        ),
+    ]
+
+
+def everything_else(s: Subject, donors: Tensor) -> list[Change]:
+    """What the circuit does not have in the language model, as it is in images `donors` [B]."""
+    end = at_end(s.start)
+    mlps = [
+        Change("mlp", layer, (0,), torch.ones_like(end), s.record.parts["mlp", layer][donors])
+        for layer in range(s.model.config.text_config.num_hidden_layers)
+    ]
+    inside = [head for heads in s.roles.values() for head in heads]
+    heads = swaps(s.record, s.outside, donors, torch.ones_like(end))
+    return [*mlps, *heads, *swaps(s.record, inside, donors, ~end)]
+
+
+def answered(s: Subject, case: Case) -> tuple[float, float]:
+    """How often the answer is what the algorithm says, and how often it is as before."""
+    said, some = s.logits(case.changes).argmax(-1), case.some
+    shares = [(said == answer)[some].float().mean() for answer in (case.answer, s.batch.answer)]
+    return shares[0].item(), shares[1].item()
 
 
 def interchanges(s: Subject, rng: np.random.Generator) -> list[str]:
     """What is answered when a part is another image's, and how often that is what was foretold."""
-    end, donors = at_end(s.start), different(s, rng)
-    place, own = s.batch.place[donors], s.batch.answer
-    other = s.batch.answer[donors]
-    there = s.batch.at(place)
-    find, read = s.roles["localisation"], s.roles["colour extractor"]
-    same = repainted(s, rng)
-    present = s.batch.present
-    mine = torch.arange(len(s.batch))
-    patch = torch.arange(s.start.shape[1]) == s.pointed(s.batch.place)[:, None]
-    everywhere = torch.ones_like(end)
-    plain = rng.choice(torch.nonzero(~present)[:, 0].numpy(), len(mine))
-    nowhere = torch.tensor(plain)
-    mlps = [
-        Change("mlp", layer, (0,), everywhere, s.record.parts["mlp", layer][donors])
-        for layer in range(s.model.config.text_config.num_hidden_layers)
-    ]
-    rest = [*swaps(s.record, s.outside, donors, everywhere), *mlps]
-    rest += swaps(s.record, [*find, *read], donors, ~end)
-    cases: list[tuple[str, str, list[Change], Tensor, Tensor]] = [
-        ("z of localisation", "the colour there in this image", swaps(s.record, find, donors, end),
-         there, mine >= 0),
-        *(
-            (f"z of {layer}.{head} alone", "the colour there in this image",
-             swaps(s.record, [(layer, head)], donors, end), there, ~present)
-            for layer, head in find
-        ),
-        ("z of localisation, of a plain image", f"“{NOTHING}”",
-         swaps(s.record, find, nowhere, end), torch.full_like(own, WHITE), present),
-        ("z of localisation, same place and other colours", "the same",
-         swaps(same.record, find, mine, end), own, mine >= 0),
-        ("q of the extractor", "the colour there in this image",
-         swaps(s.record, read, donors, end, "q"), there, mine >= 0),
-        ("z of the extractor", "the other image's", swaps(s.record, read, donors, end), other,
-         mine >= 0),
-        ("v of the extractor at the foreign patch, other colours", "the other image's",
-         swaps(same.record, read, mine, patch, "v"), same.batch.answer, present),
-        ("v of the extractor at all other tokens, other colours", "the same",
-         swaps(same.record, read, mine, ~patch, "v"), own, present),
-        ("z of all heads outside the roles, at END", "the same",
-         swaps(s.record, s.outside, donors, end), own, mine >= 0),
-        ("z of all heads but the roles at END, and all MLPs, at all tokens", "the same", rest, own,
-         mine >= 0),
-    ]  # fmt: skip
     rows = []
-    for name, foretold, changes, label, some in cases:
-        logits = s.logits(changes)[some]
-        rows.append([name, foretold, says(logits, label[some]), says(logits, own[some])])
+    for case in cases(s, rng):
+        foretold, unchanged = answered(s, case)
+        rows.append([case.name, case.foretold, f"{foretold:.1%}", f"{unchanged:.1%}"])
     header = ["from another image", "the algorithm says", "that is answered", "answer unchanged"]
     return table(header, rows)
 
@@ -224,8 +204,8 @@ def per_head(s: Subject, rng: np.random.Generator) -> list[str]:
         looks = seen.gather(1, target[:, None])[present].mean()
         swapped = s.logits(swaps(s.record, [(layer, head)], donors, end))
         before = s.logits(swaps(s.record, [(layer, head)], donors, ~end))
-        mean = s.record.parts["z", layer].mean(0, keepdim=True).expand_as(
-            s.record.parts["z", layer]
+        mean = (
+            s.record.parts["z", layer].mean(0, keepdim=True).expand_as(s.record.parts["z", layer])
         )
         gone = s.logits([Change("z", layer, (head,), end, mean)])
         numbers = [f"{looks:.2f}", f"{seen[:, image].sum(1).mean():.2f}"]
@@ -247,12 +227,8 @@ def predictions(s: Subject, rng: np.random.Generator) -> list[str]:
     batch = s.batch.take(torch.nonzero(s.batch.present)[:, 0])
     own, background = batch.answer, batch.background
     before = s.on(batch)
-    new = (own.numpy() + rng.integers(1, len(COLOURS), len(batch))) % len(COLOURS)
-    clash = new == background.numpy()
-    # The colour after it, or the one after that where it is the foreign colour itself.
-    after_it = (new + 1) % len(COLOURS)
-    after_it = np.where(after_it == own.numpy(), (after_it + 1) % len(COLOURS), after_it)
-    new = np.where(clash, after_it, new)
+    taken = np.stack((own.numpy(), background.numpy()), 1)
+    new = np.array([rng.choice(np.setdiff1d(np.arange(len(COLOURS)), two)) for two in taken])
     recoloured = s.on(painted(new, background.numpy(), batch.place.numpy()))
     removed = s.on(painted(own.numpy(), background.numpy(), np.full(len(batch), -1)))
     rows = []
@@ -279,20 +255,8 @@ def predictions(s: Subject, rng: np.random.Generator) -> list[str]:
     return table(header, rows)
 
 
-def pattern_of(before: Subject, after: Subject, heads: tuple[tuple[int, int], ...]) -> list[Change]:
-    """The heads' z at END with `before`'s pattern and `after`'s values."""
-    made = []
-    for layer, head in heads:
-        pattern = before.record.attention[layer][:, head, -1]
-        values = after.record.parts["v", layer]
-        given = torch.zeros_like(values)
-        given[:, -1, head] = torch.einsum("bt,bte->be", pattern, values[:, :, head])
-        made.append(Change("z", layer, (head,), at_end(after.start), given))
-    return made
-
-
-def places(s: Subject, rng: np.random.Generator) -> list[str]:
-    """Whether each patch of a noise image changes the projector's output at its own token most."""
+def changed_most(s: Subject, rng: np.random.Generator) -> Tensor:
+    """Where the projector's output changes most if a patch of a noise image does, per patch."""
     side = GRID * PATCH
     noise = rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     images = np.repeat(noise[:1], GRID**2 + 1, 0)
@@ -304,12 +268,15 @@ def places(s: Subject, rng: np.random.Generator) -> list[str]:
     start = embedded(s.model, s.frame.prompt.tokens, processed["pixel_values"])
     first = s.frame.prompt.first
     output = start[:, first : first + GRID**2]
-    change = (output[:-1] - output[-1]).norm(dim=-1)
-    most = change.argmax(1) == torch.arange(GRID**2)
-    noisy = f"{int(most.sum())} of {GRID**2} patches"
+    return (output[:-1] - output[-1]).norm(dim=-1).argmax(1)
+
+
+def places(s: Subject, rng: np.random.Generator) -> list[str]:
+    """Whether each patch of a noise image changes the projector's output at its own token most."""
+    own = int((changed_most(s, rng) == torch.arange(GRID**2)).sum())
     return [
         "One patch of a noise image is drawn anew: the projector's output changes most at that",
-        f"patch's token for {noisy}.",
+        f"patch's token for {own} of {GRID**2} patches.",
         "",
     ]
 

@@ -17,7 +17,7 @@ from attrs import frozen
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
-SITES = {"q": "q_proj", "v": "v_proj", "z": "o_proj"}
+SITES = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "z": "o_proj"}
 """Per site the projection of a layer's attention that writes it, or reads it (z)."""
 
 
@@ -26,7 +26,8 @@ class Record:
     """What one run computed, per layer of the language model.
 
     Attributes:
-        parts: "q" (before rotation), "v" and "z" [B, T, H, E], "mlp" [B, T, 1, D], by site and layer.
+        parts: by site and layer: "q", "k" (not yet rotated), "v" and "z" [B, T, H, E],
+            "mlp" [B, T, 1, D].
         attention: [B, H, T, T], query by key.
         logits: at END, [B, vocabulary].
     """
@@ -41,7 +42,7 @@ class Change:
     """What replaces a part of a run.
 
     Attributes:
-        site: "q", "v", "z" or "mlp".
+        site: "q", "k", "v", "z" or "mlp".
         layer: of the language model.
         heads: which; of "mlp": (0,).
         where: positions that change, bool [B, T].
@@ -66,7 +67,9 @@ def embedded(model: LlavaForConditionalGeneration, tokens: Tensor, images: Tenso
     with torch.no_grad():
         text = model.get_input_embeddings()(tokens).repeat(len(images), 1, 1)
         features = torch.cat(list(model.get_image_features(images, return_dict=True).pooler_output))
-        text[:, tokens == model.config.image_token_id] = features.view(len(images), -1, text.shape[-1])
+        text[:, tokens == model.config.image_token_id] = features.view(
+            len(images), -1, text.shape[-1]
+        )
     return text
 
 

@@ -94,7 +94,7 @@ def all_images(keep: bool) -> Batch:
 
 
 def draw(rng: np.random.Generator, rows: int, *, keep: bool = False) -> Batch:
-    """Random images of the game, `PLAIN` of them without a foreign patch; those held out if `keep`."""
+    """Random images of the game, held-out ones if `keep`; `PLAIN` of them have no foreign patch."""
     pool = all_images(keep)
     some = pool.take(torch.tensor(rng.integers(len(pool), size=rows)))
     plain = rng.random(rows) < PLAIN

@@ -144,7 +144,7 @@ def localisation_losses(
     """The extractor is pointed by other images' localisation heads and reads what is there.
 
     In four cases of ten one localisation head alone points, and the other is of a plain image. In
-    four of ten the stream that the extractor's value reads at that place is another foreign patch's.
+    four of ten what the extractor's value reads at that place is another image's foreign patch.
     """
     heads, extractor = p.circuit.localisation, p.circuit.extractor
     batch, last = s.batch, s.trace.layers[extractor[0][0]]
@@ -201,8 +201,9 @@ def alone_losses(p: Problem, s: Sample, rows: int, generator: torch.Generator) -
     query = query_of(model, heads, stream[:, -1], stream.shape[1] - 1)
     z, looked = attended(query, keys_of(model, heads, stream), values_of(model, heads, stream))
     query = query_told(p, s, written(model, heads, z).sum(1), s.any_row(rows, generator))
-    keys, values = keys_of(model, extractor, read(extractor)), values_of(
-        model, extractor, read(extractor)
+    keys, values = (
+        keys_of(model, extractor, read(extractor)),
+        values_of(model, extractor, read(extractor)),
     )
     z, pointed = attended(query, keys, values)
     logits = logits_told(p, s, z, s.any_row(rows, generator))

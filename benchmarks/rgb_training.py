@@ -43,10 +43,10 @@ ROLES: dict[str, Heads] = {
     "colour extractor": ((2, 1),),
 }
 """(layer, head) of each role, the same table for both models."""
-WORDS = (
-    "USER ASSISTANT : ? . , Which What color is the odd one out Respond in word image "
-    "red green blue yellow purple orange white black"
-).split()
+WORDS = [
+    *("USER", "ASSISTANT", ":", "?", ".", "Which", "color", "is", "the", "odd", "out"),
+    *("Respond", "in", "one", "word", "black", *ANSWERS),
+]
 
 Losses = Callable[[float, Sample], dict[str, Tensor]]
 """(progress from 0 to 1, a batch and its trace) to the terms of the loss."""

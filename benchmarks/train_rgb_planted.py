@@ -35,9 +35,7 @@ def main() -> None:
         terms = clean_losses(p, sample)
         for part in (localisation_losses, extractor_losses, alone_losses):
             terms |= part(p, sample, given.rows, generator)
-        return {
-            name: loss * (guide if "attention" in name else 1) for name, loss in terms.items()
-        }
+        return {name: loss * (guide if "attention" in name else 1) for name, loss in terms.items()}
 
     optimise(start, losses, given.steps, given.seed, rows=given.rows, mixed=given.rows // 3)
     save(start, given.out)
