@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ import rgb_hooks as hooks
 import rgb_subject as subjects
 import torch
 from attrs import evolve
+from PIL import Image
 from rgb_forward import attended, run, written, z_of
 from rgb_hooks import Change, at_end, swaps
-from rgb_images import ANSWERS, held_out
+from rgb_images import ANSWERS, held_out, pixels
 from rgb_losses import Circuit, Problem, Sample, logits_told, query_told
 from rgb_training import LAYERS, PROMPT, ROLES
+from transformers import LlavaProcessor
 
 from scrub.model.tokenizer import load_tokenizer
 from support.paths import ROOT
@@ -86,6 +89,15 @@ def test_every_word_of_the_prompt_and_every_answer_is_one_token(name: str) -> No
     config = json.loads((EMBEDDED / name / "config.json").read_text())
     assert config["image_token_index"] == image
     assert config["text_config"]["vocab_size"] == tokenizer.backend.get_vocab_size()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_transformers_own_processor_gives_what_was_trained_on(name: str) -> None:
+    s, processor = loaded(name), LlavaProcessor.from_pretrained(EMBEDDED / name)
+    images = [Image.fromarray(image) for image in pixels(s.batch.cells[:5])]
+    made: Any = processor(images=images, text=[PROMPT] * 5, return_tensors="pt")
+    assert (made["input_ids"] == s.frame.prompt.tokens).all()
+    assert (made["pixel_values"] - s.frame.values(s.batch.cells[:5])).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("role", ROLES)
