@@ -23,7 +23,6 @@ from scrub.data.dataset import Dataset, Rows, pad
 from scrub.data.image_layout import ImageLayout, expanded, image_table
 from scrub.data.images import Images
 from scrub.errors import UserError, in_words
-from scrub.model.bridge import TOLERANCE, TOLERANCE_UPCAST
 from scrub.model.config import Shape
 from scrub.model.forward import batch_of, forward
 from scrub.model.graph import Graph
@@ -32,6 +31,15 @@ from scrub.model.tokenizer import FileTokenizer, load_tokenizer
 from scrub.model.verify import check_logits
 from scrub.model.vision import Vision
 
+TOLERANCE = {
+    torch.float64: 1e-5, torch.float32: 1e-4, torch.bfloat16: 2e-1, torch.float16: 4e-2,
+}  # fmt: skip
+"""Largest difference between graph and model, relative to the largest logit.
+
+In float64 Hugging Face computes the language model's norms in float32. Tiny random models with large
+weights, whose images are embedded some ten times as large as their words, differ by up to 3e-6 in
+float64, 4e-6 in float32 and 0.1 in bfloat16.
+"""
 TEXTS = ("USER: {0} Which color? ASSISTANT:", "{0}", "First {0} and then {0} in one word.")
 """With one image, one alone, and two."""
 SAME_PIXELS = 1e-6
@@ -197,7 +205,7 @@ def _model(directory: Path, *, dtype: torch.dtype, device: str) -> Any:
     try:
         with _quiet():
             model: Any = LlavaForConditionalGeneration.from_pretrained(
-                directory, dtype=dtype, attn_implementation="eager"
+                directory, dtype=dtype, attn_implementation="sdpa"
             )
     except Exception as error:  # the loader raises whatever it likes
         raise UserError(
@@ -236,9 +244,7 @@ def check_model(graph: Graph, model: Any, shape: Shape, pad_token: int) -> None:
         batch = batch_of(rows, probe.width, graph.device)
         return forward(graph, batch, ["logits"])["logits"][:, :, 0]
 
-    upcast = graph.dtype == torch.float64 and shape.upcast
-    limit = TOLERANCE_UPCAST if upcast else TOLERANCE[graph.dtype]
-    check_logits(original, ours, real.to(graph.device), limit)
+    check_logits(original, ours, real.to(graph.device), TOLERANCE[graph.dtype])
 
 
 def probe_data(layout: ImageLayout, shape: Shape, pad_token: int) -> Dataset:
