@@ -36,9 +36,9 @@ TOLERANCE = {
 }  # fmt: skip
 """Largest difference between graph and model, relative to the largest logit.
 
-In float64 Hugging Face computes the language model's norms in float32. Tiny random models with large
-weights, whose images are embedded some ten times as large as their words, differ by up to 3e-6 in
-float64, 4e-6 in float32 and 0.1 in bfloat16.
+In float64 Hugging Face computes the language model's norms in float32. Tiny random models with
+large weights, whose images are embedded some ten times as large as their words, differ by up to
+3e-6 in float64, 4e-6 in float32 and 0.1 in bfloat16.
 """
 TEXTS = ("USER: {0} Which color? ASSISTANT:", "{0}", "First {0} and then {0} in one word.")
 """With one image, one alone, and two."""
