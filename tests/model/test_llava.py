@@ -18,7 +18,7 @@ import scrub
 from scrub import Correspondence, Exact, Images, InterpNode, UserError
 from scrub.checks.structure import check
 from scrub.data.dataset import Dataset, Rows, pad
-from scrub.data.image_layout import IMAGE, expanded
+from scrub.data.image_layout import IMAGE, ImageLayout, expanded
 from scrub.hypothesis.sites import anything, heads, none, output, projector, token_embedding
 from scrub.metrics import logit_diff
 from scrub.model import llava_check
@@ -28,13 +28,16 @@ from scrub.model.llava_check import check_patches, noise, probe_data, processor_
 from scrub.model.llava_directory import HuggingFaceVision
 from scrub.model.processor_files import FILES
 from scrub.model.registry import describe, load
+from scrub.model.tokenizer import load_tokenizer
 from scrub.model.vision import Vision
 from scrub.reference import Pictures
 from support import tiny_llava
 from support.family_models import TOLERANCE, off
+from support.paths import SHARED_MODELS
 from support.tiny_llava import TOKENS, VOCABULARY
 
 TOKEN = TOKENS[IMAGE]
+STORIES = SHARED_MODELS / "stories260k"
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,36 @@ def test_a_text_becomes_the_tokens_of_the_processor(large: Path) -> None:
     assert tokens[0] == TOKENS["<s>"]
     assert tokens[1:10] == [TOKEN] * 9
     assert len(tokens) == 13
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason="the shared models are not here")
+@pytest.mark.parametrize("text", ["USER: {0}\nWhich one was it? A:", "{0}", "Once {0}upon {0} it"])
+def test_a_llamas_own_tokenizer_reads_texts_with_images_alike(text: str, tmp_path: Path) -> None:
+    """Byte-pair encoding whose words begin with "▁", as llava-1.5 has it."""
+    from transformers import AutoTokenizer
+
+    written = json.loads((STORIES / "tokenizer.json").read_text())
+    added = {"id": 512, "content": IMAGE, "special": True, "normalized": False}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
+    begin = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    written["added_tokens"].append(added | flags)
+    written["post_processor"] |= {
+        "single": begin,
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}},
+    }
+    settings = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "legacy": False}
+    for name, table in (
+        ("tokenizer.json", written),
+        ("tokenizer_config.json", settings),
+        ("config.json", {"model_type": "llava"}),
+    ):
+        (tmp_path / name).write_text(json.dumps(table))
+    layout = ImageLayout(16, 4, 512, 16, (0, 0, 0), (1, 1, 1))
+    tokenizer = evolve(load_tokenizer(tmp_path), images=layout)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)(text.format(IMAGE * 16))["input_ids"]
+    assert expanded(tokenizer, text.format(IMAGE)) == theirs
+    assert theirs[0] == 1
+    assert theirs.count(512) == 16 * text.count("{0}")
 
 
 def test_scrubbed_by_a_claim(large: Path) -> None:
