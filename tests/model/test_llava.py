@@ -24,7 +24,14 @@ from scrub.metrics import logit_diff
 from scrub.model import llava_check
 from scrub.model.forward import batch_of, forward
 from scrub.model.graph import Graph
-from scrub.model.llava_check import check_patches, noise, probe_data, processor_of
+from scrub.model.llava_check import (
+    check_graph,
+    check_patches,
+    logits_on,
+    noise,
+    probe_data,
+    processor_of,
+)
 from scrub.model.llava_directory import HuggingFaceVision
 from scrub.model.processor_files import FILES
 from scrub.model.registry import describe, load
@@ -283,11 +290,12 @@ def test_other_weights_of_the_tower_are_found(loaded: Graph) -> None:
     assert loaded.weights is not None
     right = loaded.vision.project
     vision = evolve(loaded.vision, project=lambda pixels: 1.001 * right(pixels))
-    model = tiny_llava.hugging_face_model(grid=3, width=40)
-    shape = _shape(tiny_llava.directory(), width=40)
-    llava_check.check_model(loaded, model, shape, 0)
+    layout = vision.layout
+    probe = probe_data(layout, _shape(tiny_llava.directory(), width=40), 0)
+    expected = logits_on(tiny_llava.hugging_face_model(grid=3, width=40), probe, layout)
+    check_graph(loaded, probe, expected)
     with pytest.raises(UserError, match="The graph disagrees with the model"):
-        llava_check.check_model(transformer(loaded.weights, vision), model, shape, 0)
+        check_graph(transformer(loaded.weights, vision), probe, expected)
 
 
 def _shape(directory: Path, **more: Any) -> Any:
