@@ -50,6 +50,11 @@ def language_names(found: Mapping[str, Header]) -> dict[str, str]:
     return names
 
 
+def language_headers(found: Mapping[str, Header]) -> dict[str, Header]:
+    """What is said of the language model's tensors, by the names that it has by itself."""
+    return {own: found[name] for own, name in language_names(found).items()}
+
+
 def described_vision(directory: Path, config: Config) -> Vision:
     """How the model in a directory reads images, without weights.
 
@@ -90,16 +95,22 @@ def llava_graph(
         dtype=dtype,
         project=projection(directory, config, layout, dtype=dtype, device=device),
     )
-    weights = read_weights(read, language_config(config), shape, dtype=dtype, device=device)
-    graph = transformer(weights, vision)
-    if not recheck and (is_shipped(files, dtype, device) or is_remembered(key)):
-        return graph
-    says(CHECKING)
-    from scrub.model.llava_check import check_against_hugging_face
 
-    check_against_hugging_face(directory, graph, shape, dtype=dtype, device=device)
+    def graph() -> Graph:
+        language = language_config(config)
+        return transformer(read_weights(read, language, shape, dtype=dtype, device=device), vision)
+
+    if not recheck and (is_shipped(files, dtype, device) or is_remembered(key)):
+        return graph()
+    says(CHECKING)
+    from scrub.model.llava_check import check_graph, check_vision, hugging_face_logits
+
+    probe = check_vision(directory, vision, shape)
+    expected = hugging_face_logits(directory, probe, layout, dtype=dtype, device=device)
+    made = graph()
+    check_graph(made, probe, expected)
     remember(key)
-    return graph
+    return made
 
 
 def _language_places(directory: Path, config: Config, shape: Shape) -> Places:
@@ -115,7 +126,7 @@ def _language_places(directory: Path, config: Config, shape: Shape) -> Places:
     where = None
     if files is not None:
         where = places_in(
-            {own: found[name] for own, name in named.items()},
+            language_headers(found),
             {own: (files[name], name) for own, name in named.items()},
             language,
             shape,
@@ -184,7 +195,7 @@ def _modules(directory: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]
 
     logging.set_verbosity_error()
     try:
-        config = AutoConfig.from_pretrained(directory)
+        config: Any = AutoConfig.from_pretrained(directory)
         tower: Any = AutoModel.from_config(
             config.vision_config, dtype=dtype, attn_implementation="sdpa"
         )
