@@ -20,7 +20,7 @@ import pkgutil
 import runpy
 import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 LIBRARIES = ("torch", "pandas", "scipy.stats")
 PACKAGES = ("cli", "runner", "results", "report", "engine", "analysis", "sweeps")
@@ -48,16 +48,24 @@ def opened(request: dict[str, Any]) -> list[int | None]:
     return files
 
 
+def as_at_the_start(number: int, like: TextIO) -> TextIO:
+    """A standard stream as Python makes it of a file that is open when it starts."""
+    mode, buffering = "r" if number == 0 else "w", 1 if number == 2 else -1
+    coded = {"encoding": like.encoding, "errors": like.errors}
+    return open(number, mode, buffering, **coded, closefd=False)
+
+
 def become(request: dict[str, Any], files: list[int | None]) -> None:
     """What is left of this process is the command."""
     for number, (name, file) in enumerate(zip(STREAMS, files, strict=True)):
-        if file is None:  # what Python has in the place of a stream that is closed when it starts
+        if file is None:
             os.close(number)
-            setattr(sys, name, None)
-            setattr(sys, f"__{name}__", None)
         else:
             os.dup2(file, number)
             os.close(file)
+        stream = None if file is None else as_at_the_start(number, getattr(sys, name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests are behind
     os.chdir(request["cwd"])
     os.environ.clear()
