@@ -125,7 +125,10 @@ def still_open(graph: Graph, paths: Iterable[Path], cell: Cell) -> list[Path]:
 
 def from_inputs(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     """One step of the model: a site as a function of the sites and streams that it reads."""
-    ports = frame.graph.sites[cell.site].ports
+    site = frame.graph.sites[cell.site]
+    ports = site.ports
+    if site.from_rows is not None:
+        return site.from_rows(frame.rows, frame.at.shape[1])[:, :, 0]
     if not ports:
         return frame.apply(cell, frame.inputs)
     values = {port.name: arrived(cell, port, frame, paths)[:, :, None] for port in ports}
