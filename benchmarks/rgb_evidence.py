@@ -206,6 +206,21 @@ def sources(s: Subject, rng: np.random.Generator) -> list[str]:
     return table(["v of", "at", "answer of the other colours", "answer unchanged"], rows)
 
 
+def layer_by_layer(s: Subject, rng: np.random.Generator) -> list[str]:
+    """What is answered when a layer's heads, or its MLP, write at END what another image has."""
+    donors, end = different(s, rng), at_end(s.start)
+    own, other = s.batch.answer, s.batch.answer[donors]
+    rows = []
+    for layer in range(sizes(s.model)[0]):
+        heads = [head for head in s.every_head if head[0] == layer]
+        mlp = Change("mlp", layer, (0,), end, s.record.parts["mlp", layer][donors])
+        parts = {"heads": swaps(s.record, heads, donors, end), "MLP": [mlp]}
+        for name, changes in parts.items():
+            said = s.logits(changes)
+            rows.append([f"{name} of layer {layer}", says(said, other), says(said, own)])
+    return table(["from another image", "the other image's answer", "answer unchanged"], rows)
+
+
 def per_head(s: Subject, rng: np.random.Generator) -> list[str]:
     """Per head: where it looks from END, and what an interchange and an ablation of it do."""
     donors = different(s, rng)
@@ -331,6 +346,9 @@ def evidence(directory: Path, rows: int, seed: int) -> str:
         "Values of heads, of an image with its foreign patch at the same place and other colours.",
         "",
         *sources(s, rng),
+        "### Layer by layer, at END",
+        "",
+        *layer_by_layer(s, rng),
         "### Head by head",
         "",
         *per_head(s, rng),
