@@ -37,7 +37,7 @@ from scrub.samplers import Constant, Exact, Steer, describe_sampler, is_virtual
 from scrub.samplers.binding import bound
 from scrub.sweeps.question import RECEIVER, ROOT, SENDER, PreparedSweep, Question, check_question
 from scrub.sweeps.receiver import Receiver, receiver_of
-from scrub.sweeps.senders import EACH, Sender, named_senders, placed, whole_neurons
+from scrub.sweeps.senders import EACH, Named, Sender, named_senders, placed, whole_neurons
 
 SWEPT = "Sweeping it"
 
@@ -328,10 +328,13 @@ def _members(
         family.check_through(candidates[0])
         senders = family.reaching(candidates)
         if not senders:
+            searched = isinstance(question.senders, Named)  # by a search, whose paths are given
+            kinds = f"({question.senders})" if searched else printed(question.senders)
+            others = "other positions: at= (--at)" if searched else "others, or through=anything"
             raise UserError(
-                f"None of the {len(candidates)} senders {printed(question.senders)} leads to the "
+                f"None of the {len(candidates)} senders {kinds} leads to the "
                 f"receiver {family.receiver.name}{_by_way(question.through)}: they come after it, "
-                "or at positions that it does not read. Give others, or through=anything."
+                f"or at positions that it does not read. Give {others}."
             )
         family.check_member(senders[0])
     trees = tuple(map(family.tree, senders))
