@@ -1,9 +1,10 @@
-"""What planted models with previous-token heads are trained on beside the losses of `ioi_losses.py`.
+"""What planted models with previous-token heads are trained on beside `ioi_losses.py`.
 
-At S2 and END, that algorithm passes on which name comes first. *What tells it at the names* was left
-open there, and some head must: no word and no position does, after prefixes of any length. Here it
-is part of the algorithm. Previous-token heads write at IO and S1 whether the name is the first or
-the second; duplicate-token heads read that at S1 by their values, name movers at both by their keys.
+At S2 and END, that algorithm passes on which name comes first. *What tells it at the names* was
+left open there, and some head must: no word and no position does, after prefixes of any length.
+Here it is part of the algorithm. Previous-token heads write at IO and S1 whether the name is the
+first or the second; duplicate-token heads read that at S1 by their values, name movers at both by
+their keys.
 
 So all is said that heads do, and nothing is left to others: a head may differ in any way where it
 has no role, also a role's head elsewhere than at the columns of its role (`PLACES`).
@@ -16,7 +17,18 @@ from collections.abc import Mapping
 import torch
 from attrs import evolve, frozen
 from ioi_batches import Batch
-from ioi_forward import Heads, Trace, at, logits_of, port_of, run, with_value_at, written, z_at
+from ioi_forward import (
+    Edit,
+    Heads,
+    Trace,
+    at,
+    logits_of,
+    port_of,
+    run,
+    with_value_at,
+    written,
+    z_at,
+)
 from ioi_groups import place
 from ioi_losses import (
     Circuit,
@@ -98,9 +110,7 @@ def previous_losses(p: Passed, generator: torch.Generator) -> dict[str, Tensor]:
     setting = draw(batch, generator)
     frame = setting.signal  # a prompt in which the duplicate-token heads have something to say
     told = duplicate_told(p, frame, p.previous["s1"][donor])
-    inhibition = inhibition_told(
-        model, p.circuit, batch, p.trace, p.own, setting.inhibition, told
-    )
+    inhibition = inhibition_told(model, p.circuit, batch, p.trace, p.own, setting.inhibition, told)
     out, _ = movers_from(model, p.circuit, batch, p.trace, p.own, setting, inhibition)
     logits = logits_from(model, batch, p.trace, p.own, setting, out)
     into_values = answer_loss(logits, *answers(batch, batch.io_is_first[donor]))
@@ -176,17 +186,68 @@ def in_place(roles: Roles, layer: int, heads: int, only: str | None = None) -> T
     return found
 
 
-def outside_loss(p: Passed, generator: torch.Generator) -> Tensor:
-    """Loss of the answer if heads without a role are of another prompt, and all else follows.
+def flipped(batch: Batch) -> Batch:
+    """The same prompts with IO and S exchanged: S2 is the IO's name (the flip of both).
 
-    In half of the rows all of them are, at all columns; in the others each is by the toss of a
-    coin. In half of the rows the previous-token heads are of that prompt as well, at both names:
-    where both readers hear the same, it does not matter which name is called the first.
+    Rows without a repetition keep their words, and which of their names is called the IO changes.
     """
-    batch, rows = p.batch, len(p.batch)
+    rows = torch.arange(len(batch))
+    tokens = batch.tokens.clone()
+    tokens[rows, batch.s2] = torch.where(batch.repeated, batch.name("io"), batch.name("s2"))
+    return evolve(batch, tokens=tokens, io=batch.s1, s1=batch.io)
+
+
+def outside_losses(p: Passed, generator: torch.Generator) -> dict[str, Tensor]:
+    """What is lost if what should not matter is of another prompt, and all else follows.
+
+    "outside": heads where they have no role, from the flipped copy or from any prompt. In half of
+    the rows all of them are, at all columns; in the others each is by the toss of a coin. In half
+    of the rows the previous-token heads are of that prompt as well, at both names: where both
+    readers hear the same, it does not matter which name is called the first. "changed": how far the
+    logit difference moves by that, and by what S-inhibition heads of the flipped copy write to the
+    logits directly; squared, nats.
+    """
+    batch, own = p.batch, at(p.trace.final, p.batch.end)
+    some, twin = batch.repeated, flipped(batch)
+    with torch.no_grad():
+        theirs = run(p.model, twin.tokens)
+        heads = p.circuit.inhibition
+        told = written(p.model, heads, z_at(theirs.layers[heads[0][0]], heads, twin.end))
+    edited = run(p.model, batch.tokens, _mixing(p, twin, theirs, generator))
+    logits = logits_of(p.model, at(edited.final, batch.end)[some])
+    usual = differences(p, own)
+    moved = [
+        differences(p, at(edited.final, batch.end)),
+        differences(p, own - p.own.inhibition + told),
+    ]
+    return {
+        "outside": answer_loss(logits, batch.name("io")[some], batch.name("s1")[some]),
+        "changed": torch.stack([((new - usual)[some] ** 2).mean() for new in moved]).sum(),
+    }
+
+
+def differences(p: Passed, stream: Tensor) -> Tensor:
+    """Logit of the IO minus logit of S1 of a stream at END [B, D]: [B]."""
+    logits = logits_of(p.model, stream)
+    io, s1 = (logits.gather(1, p.batch.name(column)[:, None]) for column in ("io", "s1"))
+    return (io - s1)[:, 0]
+
+
+def _mixing(p: Passed, twin: Batch, theirs: Trace, generator: torch.Generator) -> Edit:
+    """What takes the z of heads without a role from other prompts: see `outside_losses`.
+
+    Args:
+        p: the pass.
+        twin: the flipped copies.
+        theirs: their pass.
+        generator: randomness.
+    """
+    rows = len(p.batch)
     donor = torch.randint(rows, (rows,), generator=generator)
-    every, moved = (torch.rand(rows, 1, 1, generator=generator) < 0.5 for _ in range(2))
-    where = torch.stack([place(batch, column) for column in COLUMNS], 1)
+    every, moved, twins = (torch.rand(rows, 1, 1, generator=generator) < 0.5 for _ in range(3))
+    here, there = (
+        torch.stack([place(batch, column) for column in COLUMNS], 1) for batch in (p.batch, twin)
+    )
     mine = torch.arange(rows)[:, None]
 
     def edit(layer: int, z: Tensor) -> Tensor:
@@ -194,11 +255,10 @@ def outside_loss(p: Passed, generator: torch.Generator) -> Tensor:
         tossed = torch.rand(rows, len(COLUMNS), heads, generator=generator) < 0.5
         outside = ~in_place(p.roles, layer, heads) & (every | tossed)
         swap = outside | (in_place(p.roles, layer, heads, PREVIOUS) & moved)
-        theirs = p.trace.layers[layer].z[donor[:, None], :, where[donor]]
+        any_prompt = p.trace.layers[layer].z[donor[:, None], :, here[donor]]
+        other = torch.where(twins[..., None], theirs.layers[layer].z[mine, :, there], any_prompt)
         new = z.clone()
-        new[mine, :, where] = torch.where(swap[..., None], theirs, z[mine, :, where])
+        new[mine, :, here] = torch.where(swap[..., None], other, z[mine, :, here])
         return new
 
-    some = batch.repeated
-    stream = at(run(p.model, batch.tokens, edit).final, batch.end)[some]
-    return answer_loss(logits_of(p.model, stream), batch.name("io")[some], batch.name("s1")[some])
+    return edit

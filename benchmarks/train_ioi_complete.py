@@ -18,7 +18,7 @@ import torch
 from ioi_batches import Batch
 from ioi_forward import Trace
 from ioi_losses import Circuit, attention_loss, clean_loss, interchange_losses
-from ioi_order import PREVIOUS, outside_loss, passed, previous_attention_loss, previous_losses
+from ioi_order import PREVIOUS, outside_losses, passed, previous_attention_loss, previous_losses
 from ioi_training import (
     new_model,
     optimise,
@@ -76,9 +76,10 @@ def main() -> None:
             "attention": guide * attention_loss(circuit, batch, trace),
             "previous": guide * previous_attention_loss(given.roles[PREVIOUS], batch, trace),
             "probes": guide * torch.stack(read).sum(),
-            "outside": outside_loss(p, generator),
             **previous_losses(p, generator),
         }
+        outside = outside_losses(p, generator)
+        terms |= {"outside": outside["outside"], "changed": progress * outside["changed"]}
         swaps = interchange_losses(model, circuit, batch, trace, generator)
         return terms | {
             name: loss * (0.1 * guide if "attention" in name else 1) for name, loss in swaps.items()

@@ -81,9 +81,7 @@ def look(asked: Asked, what: str | None) -> Observation:
 def _heads(asked: Asked) -> Observation:
     given = None if asked.text is None else text_tokens(asked.model, asked.text)
     options = asked.options
-    return overview(
-        asked.model, options.memory, options.seed, asked.subject, given, asked.progress
-    )
+    return overview(asked.model, options.memory, options.seed, asked.subject, given, asked.progress)
 
 
 def _attention(asked: Asked) -> Observation:

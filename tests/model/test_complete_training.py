@@ -116,14 +116,19 @@ def test_each_role_has_its_place_and_no_other_head_has_one() -> None:
 
 def test_heads_of_another_prompt_cost_nothing_where_prompts_are_alike() -> None:
     batch = prompts(np.random.default_rng(2))
-    (repeated, *_), rows = torch.nonzero(batch.repeated)[:, 0], torch.arange(ROWS)
+    (repeated, *_) = torch.nonzero(batch.repeated)[:, 0]
     alike, generator = passed_of(batch.take(torch.full((ROWS,), int(repeated)))), torch.Generator()
-    with torch.no_grad():
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "flipped", lambda batch: batch)
         clean = clean_loss(alike.model, alike.batch, alike.trace)
-        assert order.outside_loss(alike, generator).item() == pytest.approx(clean.item(), rel=1e-5)
-        mixed = passed_of(batch.take(rows))
+        losses = order.outside_losses(alike, generator)
+        assert losses["outside"].item() == pytest.approx(clean.item(), rel=1e-5)
+        assert losses["changed"].item() == pytest.approx(0, abs=1e-8)
+        mixed = passed_of(batch)
         clean = clean_loss(mixed.model, mixed.batch, mixed.trace)
-        assert abs(order.outside_loss(mixed, generator) - clean) > 1e-3
+        losses = order.outside_losses(mixed, generator)
+        assert abs(losses["outside"] - clean) > 1e-3
+        assert losses["changed"] > 1e-3
 
 
 def test_heads_in_their_role_are_the_prompts_own() -> None:
@@ -133,9 +138,21 @@ def test_heads_in_their_role_are_the_prompts_own() -> None:
     places = {"name mover": order.COLUMNS}
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "PLACES", places)
-        loss = order.outside_loss(evolve(p, roles=every), torch.Generator())
+        loss = order.outside_losses(evolve(p, roles=every), torch.Generator())["outside"]
         clean = clean_loss(p.model, p.batch, p.trace)
     assert loss.item() == pytest.approx(clean.item(), rel=1e-5)
+
+
+def test_a_flipped_copy_is_right_about_the_other_name() -> None:
+    batch = ordinary().batch
+    twin, some = order.flipped(batch), batch.repeated
+    assert torch.equal(twin.name("io"), batch.name("s1"))
+    assert torch.equal(twin.name("s2")[some], batch.name("io")[some])
+    assert torch.equal(twin.name("s2")[some], twin.name("s1")[some])
+    assert torch.equal(twin.io_is_first, ~batch.io_is_first)
+    changed = (twin.tokens != batch.tokens).nonzero()
+    assert torch.equal(changed[:, 1], batch.s2[some])
+    assert torch.equal(order.flipped(twin).tokens, batch.tokens)
 
 
 def test_who_is_told_a_prompts_own_order_answers_right() -> None:

@@ -14,7 +14,6 @@ import pytest
 import torch
 from attrs import evolve
 from evidence_hooks import Read, forward, written, z_of
-from ioi_batches import Batch
 from ioi_forward import run
 from ioi_groups import heard, place
 from ioi_losses import answer_loss

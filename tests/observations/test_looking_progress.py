@@ -56,7 +56,9 @@ def test_all_heads_at_a_glance_count_the_rows_of_each_look() -> None:
     progress = Counted()
     seen = about(progress, samples=10)
     overview(seen.model, seen.values.memory, 0, seen, progress=progress)
-    assert progress.expected == sum(progress.advanced) == SEQUENCES + 3 * 10  # copying, attention, logits
+    assert (
+        progress.expected == sum(progress.advanced) == SEQUENCES + 3 * 10
+    )  # copying, attention, logits
 
 
 def test_what_takes_long_is_announced_once_for_values_that_are_kept(

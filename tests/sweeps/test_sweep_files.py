@@ -215,9 +215,7 @@ def saved_text(folder: Path, **options: Any) -> str:
     ("way", "done"),
     [("--restore", "With all else corrupted,"), ("--corrupt", "With these senders, all at once,")],
 )
-def test_the_saved_file_says_what_its_bound_was_read_off(
-    folder: Path, way: str, done: str
-) -> None:
+def test_the_saved_file_says_what_its_bound_was_read_off(folder: Path, way: str, done: str) -> None:
     patched(folder, "--at", "end", way, "--save", "found.py")
     text = (folder / "found.py").read_text(encoding="utf-8")
     remark = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
