@@ -3,6 +3,11 @@
     python benchmarks/train_ioi_complete.py --out DIR [--steps N] [--seed K] [--rows N] [--layers N]
         [--previous 0.2] [--duplicate 2.1,2.3] [--inhibition 3.2] [--mover 4.0,4.3]
 
+Two such models are held out, for checks of searches (docs/searches.md):
+
+    --previous 1.2 --duplicate 2.0,2.3 --inhibition 3.1,3.3 --mover 4.2 --seed 21 --steps 700
+    --previous 0.1 --duplicate 1.0,1.3 --inhibition 2.0,2.2 --mover 4.1,4.3 --seed 22 --steps 700
+
 The algorithm is that of `ioi-planted` (`train_ioi_planted.py`), with previous-token heads, which
 tell at each name whether it is the first: see `ioi_order.py`. `qualify_planted.py` then says, by
 hooks, whether a model is what its roles say. Deterministic on one machine's CPU.
