@@ -29,8 +29,11 @@ def show_paths(found: ClaimPaths, console: Console) -> None:
         Column("of all", [_share(one.share) for one in found.paths], right=True),
         Column("last", [interval(one.last, (0.0,)) for one in found.paths], drop=1),
     ]
-    console.print(table(shown, console.width), highlight=False)
+    printed = table(shown, console.width)
+    console.print(printed, highlight=False)
     console.print()
+    if len(printed.columns) < len(shown):
+        console.print(Text("left out for want of width: last; .frame (--csv) has it"))
     for line in foot(found):
         console.print(Text(line))
 

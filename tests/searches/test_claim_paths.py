@@ -104,6 +104,14 @@ def test_shares_of_nothing_are_undefined() -> None:
     assert "of all: –, where what all paths change is not told from zero" in foot(found)
 
 
+def test_a_column_that_does_not_fit_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found, said = scrub.paths(restored("x"), samples=50), "left out for want of width: last"
+    show_paths(found, Console(width=200))
+    assert said not in capsys.readouterr().out
+    show_paths(found, Console(width=30))
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_one_reference_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     show_paths(scrub.paths(restored("x"), samples=1), Console(width=200))
     assert "\n1 reference on " in capsys.readouterr().out
