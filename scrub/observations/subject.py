@@ -145,7 +145,11 @@ class Subject:
     def about(self) -> str:
         """The behaviour, the model and the rows, in words."""
         count, every = len(self.values.rows), len(self.data)
-        rows = f"{count:,} of {every:,} rows" if count < every else f"{count:,} rows"
+        rows = (
+            f"{count:,} of {every:,} rows"
+            if count < every
+            else f"{count:,} row{'s' * (count != 1)}"
+        )
         return f"{self.name} on {self.model.name}: {rows} of {self.data.name}"
 
     def position(self, given: Any) -> Spec:
@@ -182,6 +186,8 @@ class Subject:
         """
         listed = [given] if isinstance(given, str | int) else given
         found = tuple(self.data.positions) if listed is None else tuple(map(self.position, listed))
+        if not found and listed is not None:
+            raise UserError("No position is named. Give a column or an index, or leave it out.")
         if not found:
             raise UserError(f'Dataset "{self.data.name}" has no position columns. Give indices.')
         return found

@@ -347,13 +347,19 @@ def _by_way(through: Through) -> str:
 
 def _check_columns(at: Any, data: Dataset) -> None:
     """Refuse a position that the data does not have, once for all senders."""
+    if not several(at):
+        raise UserError(
+            f'at={printed(at)} names no position. Give "each", "all", a column, an index, or '
+            "several of them."
+        )
     for spec in several(at):
         if isinstance(spec, str) and spec not in ("all", EACH) and spec not in data.positions:
             raise data.lacks("position column", spec)
-        if isinstance(spec, int) and spec >= data.width:
+        if isinstance(spec, int) and not 0 <= spec < data.width:
+            nearest = min(max(spec, 0), data.width - 1)
             raise UserError(
                 f'Position {spec} is outside dataset "{data.name}": its rows have positions 0 to '
-                f"{data.width - 1}. The nearest is {data.width - 1}."
+                f"{data.width - 1}. The nearest is {nearest}."
             )
     if at == EACH and not data.positions:
         raise UserError(f'at="each": dataset "{data.name}" has no position columns. Leave it out.')
