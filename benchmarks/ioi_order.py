@@ -31,7 +31,9 @@ from ioi_forward import (
 )
 from ioi_groups import place
 from ioi_losses import (
+    MARGIN,
     Circuit,
+    Setting,
     Written,
     answer_loss,
     draw,
@@ -55,6 +57,9 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("io", "s1", "s1+1", "s2", "end")
 """Where heads without a role are taken from other prompts."""
 
+LEAST = 0.25 * 2 * MARGIN
+"""What one head of several must change of the logit difference: a quarter of the total effect."""
+
 
 @frozen(eq=False)
 class Passed:
@@ -62,6 +67,7 @@ class Passed:
 
     Attributes:
         previous: what the previous-token heads write at a column, [B, D] each.
+        twin, theirs: the flipped copies and their pass, of which no gradient is taken.
     """
 
     model: GPT2LMHeadModel
@@ -71,6 +77,13 @@ class Passed:
     trace: Trace
     own: Written
     previous: Mapping[str, Tensor]
+    twin: Batch
+    theirs: Trace
+
+    @property
+    def rows(self) -> Tensor:
+        """All row numbers, [B]."""
+        return torch.arange(len(self.batch))
 
 
 def passed(
@@ -82,8 +95,10 @@ def passed(
         column: written(model, heads, z_at(trace.layers[heads[0][0]], heads, place(batch, column)))
         for column in PLACES[PREVIOUS]
     }
-    own = groups_written(model, circuit, batch, trace)
-    return Passed(model, roles, circuit, batch, trace, own, previous)
+    own, twin = groups_written(model, circuit, batch, trace), flipped(batch)
+    with torch.no_grad():
+        theirs = run(model, twin.tokens)
+    return Passed(model, roles, circuit, batch, trace, own, previous, twin, theirs)
 
 
 def previous_attention_loss(heads: Heads, batch: Batch, trace: Trace) -> Tensor:
@@ -208,12 +223,8 @@ def outside_losses(p: Passed, generator: torch.Generator) -> dict[str, Tensor]:
     logits directly; squared, nats.
     """
     batch, own = p.batch, at(p.trace.final, p.batch.end)
-    some, twin = batch.repeated, flipped(batch)
-    with torch.no_grad():
-        theirs = run(p.model, twin.tokens)
-        heads = p.circuit.inhibition
-        told = written(p.model, heads, z_at(theirs.layers[heads[0][0]], heads, twin.end))
-    edited = run(p.model, batch.tokens, _mixing(p, twin, theirs, generator))
+    some, told = batch.repeated, flipped_written(p, p.circuit.inhibition, "end")
+    edited = run(p.model, batch.tokens, _mixing(p, generator))
     logits = logits_of(p.model, at(edited.final, batch.end)[some])
     usual = differences(p, own)
     moved = [
@@ -226,6 +237,52 @@ def outside_losses(p: Passed, generator: torch.Generator) -> dict[str, Tensor]:
     }
 
 
+def flipped_written(p: Passed, heads: Heads, column: str) -> Tensor:
+    """What heads of one layer write at a column of the flipped copies: [B, D]. No gradient."""
+    layer = p.theirs.layers[heads[0][0]]
+    with torch.no_grad():
+        return written(p.model, heads, z_at(layer, heads, place(p.twin, column)))
+
+
+def share_loss(p: Passed, generator: torch.Generator) -> Tensor:
+    """What heads of a group lack of their share; squared, nats.
+
+    What one head of each group of several writes comes from the flipped copy, by the circuit's
+    direct paths alone. The logit difference should fall by `LEAST` or more.
+    """
+    batch, some = p.batch, p.batch.repeated
+    usual = differences(p, at(p.trace.final, batch.end))[some]
+    setting = Setting(*[p.rows] * 6)
+    total = torch.zeros(())
+    for group, column in (("duplicate", "s2"), ("inhibition", "end"), ("movers", "end")):
+        heads: Heads = getattr(p.circuit, group)
+        if len(heads) == 1:
+            continue
+        told = getattr(p.own, group) + one_flipped(p, heads, column, generator)
+        if group == "duplicate":
+            told = inhibition_told(
+                p.model, p.circuit, batch, p.trace, p.own, setting.inhibition, told
+            )
+        if group != "movers":
+            told, _ = movers_from(p.model, p.circuit, batch, p.trace, p.own, setting, told)
+        stream = at(p.trace.final, batch.end) - p.own.movers + told
+        fallen = usual - differences(p, stream)[some]
+        total = total + ((LEAST - fallen).clamp_min(0) ** 2).mean()
+    return total
+
+
+def one_flipped(p: Passed, heads: Heads, column: str, generator: torch.Generator) -> Tensor:
+    """By how much what a group writes changes if one of its heads is the flipped copy's, [B, D]."""
+    layer = p.trace.layers[heads[0][0]]
+    changes = [
+        flipped_written(p, (head,), column)
+        - written(p.model, (head,), z_at(layer, (head,), place(p.batch, column)))
+        for head in heads
+    ]
+    chosen = torch.randint(len(heads), (len(p.batch),), generator=generator)
+    return torch.stack(changes, 1)[p.rows, chosen]
+
+
 def differences(p: Passed, stream: Tensor) -> Tensor:
     """Logit of the IO minus logit of S1 of a stream at END [B, D]: [B]."""
     logits = logits_of(p.model, stream)
@@ -233,20 +290,13 @@ def differences(p: Passed, stream: Tensor) -> Tensor:
     return (io - s1)[:, 0]
 
 
-def _mixing(p: Passed, twin: Batch, theirs: Trace, generator: torch.Generator) -> Edit:
-    """What takes the z of heads without a role from other prompts: see `outside_losses`.
-
-    Args:
-        p: the pass.
-        twin: the flipped copies.
-        theirs: their pass.
-        generator: randomness.
-    """
+def _mixing(p: Passed, generator: torch.Generator) -> Edit:
+    """What takes the z of heads without a role from other prompts: see `outside_losses`."""
     rows = len(p.batch)
     donor = torch.randint(rows, (rows,), generator=generator)
     every, moved, twins = (torch.rand(rows, 1, 1, generator=generator) < 0.5 for _ in range(3))
     here, there = (
-        torch.stack([place(batch, column) for column in COLUMNS], 1) for batch in (p.batch, twin)
+        torch.stack([place(batch, column) for column in COLUMNS], 1) for batch in (p.batch, p.twin)
     )
     mine = torch.arange(rows)[:, None]
 
@@ -256,7 +306,7 @@ def _mixing(p: Passed, twin: Batch, theirs: Trace, generator: torch.Generator) -
         outside = ~in_place(p.roles, layer, heads) & (every | tossed)
         swap = outside | (in_place(p.roles, layer, heads, PREVIOUS) & moved)
         any_prompt = p.trace.layers[layer].z[donor[:, None], :, here[donor]]
-        other = torch.where(twins[..., None], theirs.layers[layer].z[mine, :, there], any_prompt)
+        other = torch.where(twins[..., None], p.theirs.layers[layer].z[mine, :, there], any_prompt)
         new = z.clone()
         new[mine, :, here] = torch.where(swap[..., None], other, z[mine, :, here])
         return new

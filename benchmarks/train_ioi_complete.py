@@ -5,8 +5,8 @@
 
 Two such models are held out, for checks of searches (docs/searches.md):
 
-    --previous 1.2 --duplicate 2.0,2.3 --inhibition 3.1,3.3 --mover 4.2 --seed 21 --steps 700
-    --previous 0.1 --duplicate 1.0,1.3 --inhibition 2.0,2.2 --mover 4.1,4.3 --seed 22 --steps 700
+    --previous 1.2 --duplicate 2.0,2.3 --inhibition 3.1,3.3 --mover 4.2 --seed 121 --steps 600
+    --previous 0.1 --duplicate 1.0,1.3 --inhibition 2.0,2.2 --mover 4.1,4.3 --seed 122 --steps 600
 
 The algorithm is that of `ioi-planted` (`train_ioi_planted.py`), with previous-token heads, which
 tell at each name whether it is the first: see `ioi_order.py`. `qualify_planted.py` then says, by
@@ -23,7 +23,14 @@ import torch
 from ioi_batches import Batch
 from ioi_forward import Trace
 from ioi_losses import Circuit, attention_loss, clean_loss, interchange_losses
-from ioi_order import PREVIOUS, outside_losses, passed, previous_attention_loss, previous_losses
+from ioi_order import (
+    PREVIOUS,
+    outside_losses,
+    passed,
+    previous_attention_loss,
+    previous_losses,
+    share_loss,
+)
 from ioi_training import (
     new_model,
     optimise,
@@ -84,7 +91,11 @@ def main() -> None:
             **previous_losses(p, generator),
         }
         outside = outside_losses(p, generator)
-        terms |= {"outside": outside["outside"], "changed": progress * outside["changed"]}
+        terms |= {
+            "outside": outside["outside"],
+            "changed": progress * outside["changed"],
+            "shares": 0.05 * share_loss(p, generator),
+        }
         swaps = interchange_losses(model, circuit, batch, trace, generator)
         return terms | {
             name: loss * (0.1 * guide if "attention" in name else 1) for name, loss in swaps.items()

@@ -38,6 +38,10 @@ def ordinary() -> order.Passed:
     return passed_of(prompts(np.random.default_rng(0)))
 
 
+def without_flip(p: order.Passed) -> order.Passed:
+    return evolve(p, twin=p.batch, theirs=p.trace)
+
+
 def donors() -> Tensor:
     return torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
 
@@ -117,14 +121,14 @@ def test_each_role_has_its_place_and_no_other_head_has_one() -> None:
 def test_heads_of_another_prompt_cost_nothing_where_prompts_are_alike() -> None:
     batch = prompts(np.random.default_rng(2))
     (repeated, *_) = torch.nonzero(batch.repeated)[:, 0]
-    alike, generator = passed_of(batch.take(torch.full((ROWS,), int(repeated)))), torch.Generator()
-    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "flipped", lambda batch: batch)
+    generator = torch.Generator()
+    alike = without_flip(passed_of(batch.take(torch.full((ROWS,), int(repeated)))))
+    with torch.no_grad():
         clean = clean_loss(alike.model, alike.batch, alike.trace)
         losses = order.outside_losses(alike, generator)
         assert losses["outside"].item() == pytest.approx(clean.item(), rel=1e-5)
         assert losses["changed"].item() == pytest.approx(0, abs=1e-8)
-        mixed = passed_of(batch)
+        mixed = without_flip(passed_of(batch))
         clean = clean_loss(mixed.model, mixed.batch, mixed.trace)
         losses = order.outside_losses(mixed, generator)
         assert abs(losses["outside"] - clean) > 1e-3
@@ -141,6 +145,29 @@ def test_heads_in_their_role_are_the_prompts_own() -> None:
         loss = order.outside_losses(evolve(p, roles=every), torch.Generator())["outside"]
         clean = clean_loss(p.model, p.batch, p.trace)
     assert loss.item() == pytest.approx(clean.item(), rel=1e-5)
+
+
+def test_heads_that_change_nothing_lack_their_whole_share() -> None:
+    """Of the groups of `ROLES` two have two heads each."""
+    p = ordinary()
+    with torch.no_grad():
+        alike = order.share_loss(without_flip(p), torch.Generator())
+        assert alike.item() == pytest.approx(2 * order.LEAST**2, rel=1e-4)
+        assert order.share_loss(p, torch.Generator()) != pytest.approx(alike.item(), rel=1e-4)
+
+
+def test_one_head_of_a_group_is_the_flipped_copys() -> None:
+    p, heads = ordinary(), ROLES["duplicate token"]
+    with torch.no_grad():
+        changed = order.one_flipped(p, heads, "s2", torch.Generator())
+        each = torch.stack([
+            order.flipped_written(p, (head,), "s2")
+            - written(p.model, (head,), p.trace.layers[2].z[p.rows, head[1], p.batch.s2][:, None])
+            for head in heads
+        ])  # fmt: skip
+    near = (changed - each).abs().amax(-1) < 1e-5
+    assert near.any(0).all()
+    assert near.any(1).all()
 
 
 def test_a_flipped_copy_is_right_about_the_other_name() -> None:
