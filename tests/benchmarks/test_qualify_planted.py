@@ -17,7 +17,7 @@ MOVERS, INHIBITION = "name mover", "S-inhibition"
 
 @cache
 def planted() -> qualify.Subject:
-    return qualify.subject(EMBEDDED / "ioi-planted", 60, 7)
+    return qualify.subject(EMBEDDED / "ioi-planted", 30, 7)
 
 
 def figures(findings: list[qualify.Finding]) -> dict[str, float]:
