@@ -122,17 +122,20 @@ def _look(
     from scrub.hypothesis.collect import collect_behaviour
     from scrub.observations.asked import Asked, look
     from scrub.observations.subject import opened, subject
+    from scrub.report.progress_bar import ProgressBar
     from scrub.runner.session import Session
 
     text = _text(asked.pop("text"), outputs)
     session = Session()
-    found = None
-    if target is not None:
-        found = subject(collect_behaviour(target, outputs.start), session, options)
-    model = opened(options.model, session, options) if found is None else found.model
     chosen = {name: _several(value) if name in ("at", "to") else value
               for name, value in asked.items()}  # fmt: skip
-    return look(Asked(model, found, options, text=text, **chosen), what)
+    item = None if target is None else collect_behaviour(target, outputs.start)
+    with ProgressBar(0, quiet=False, counted="rows") as progress:
+        progress.says("loading the model")
+        found = None if item is None else subject(item, session, options, progress)
+        model = opened(options.model, session, options) if found is None else found.model
+        progress.says(model.name)
+        return look(Asked(model, found, options, text=text, progress=progress, **chosen), what)
 
 
 def _several(given: str | None) -> Any:

@@ -210,6 +210,20 @@ def saved_text(folder: Path, **options: Any) -> str:
     return found.to_hypothesis()
 
 
+@pytest.mark.parametrize(
+    ("way", "done"),
+    [("--restore", "With all else corrupted,"), ("--corrupt", "With these senders, all at once,")],
+)
+def test_the_saved_file_says_what_its_bound_was_read_off(folder: Path, way: str, done: str) -> None:
+    patched(folder, "--at", "end", way, "--save", "found.py")
+    text = (folder / "found.py").read_text(encoding="utf-8")
+    remark = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    assert remark.startswith(done)
+    assert re.search(r"corrupted, -?\d\.\d+ \[.+\] of the loss was recovered when this", remark)
+    assert remark.endswith("chosen by (60, seed 0): other data is a harsher test.")
+    assert max(map(len, text.splitlines())) <= 100
+
+
 def test_at_most_so_many_senders(folder: Path) -> None:
     module = load(folder / "b.py")
     found = scrub.patch(module.IOI, samples=60, at="end")
