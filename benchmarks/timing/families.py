@@ -52,11 +52,11 @@ def _family(work: Work, trees: Sequence[Tree], cache: ActivationCache) -> list[S
     for output in execute_family(plan, draws, cache, fit_family(plan, draws, cache, MEMORY)):
         here = draws.references.at(draws.references.index[output.samples])
         measured = measuring_several(plan.members[0], work.metric, here, output.original)
-        (scores[0, :, output.samples],) = measured([output.original])
-        (scores[2, :, output.samples],) = measured([output.baseline])
+        (scores[0, :, output.samples],) = measured(output.original, 1)
+        (scores[2, :, output.samples],) = measured(output.baseline, 1)
         for batch in output.batches():
-            numbers = [member for member, _ in batch]
-            scores[1, numbers, output.samples] = measured([value for _, value in batch])
+            several = measured(batch.value, len(batch.members))
+            scores[1, list(batch.members), output.samples] = several
     original, scrubbed, baseline = scores
     low, high = ratio_set(baseline - scrubbed, baseline - original, 0.95)
     return [

@@ -13,7 +13,7 @@ from scrub.engine.lookup import Chunk, lookup_difference, lookup_plain, lookup_s
 from scrub.engine.passing import Specs
 from scrub.engine.ranges import Positions, Range
 from scrub.engine.steps import Patch, SiteRead, SiteStep, Step, StreamRead, StreamStep
-from scrub.engine.writes import difference_of, written_apart
+from scrub.engine.writes import difference_of, write_each, written_apart
 from scrub.hypothesis.sites import ALL
 from scrub.model.forward import head_indices
 from scrub.model.graph import Where
@@ -69,7 +69,7 @@ def compute_site(chunk: Chunk, step: SiteStep, samples: Samples) -> Tensor:
 
 
 def compute_stream(chunk: Chunk, step: StreamStep, samples: Samples) -> Tensor:
-    """By how much a stream differs from the plain one: [n, positions, 1, …].
+    """By how much a stream differs from the plain one: [n, positions, 1 or members, …].
 
     That is the difference of the stream that it continues, and what each patch adds.
     """
@@ -156,13 +156,20 @@ def _change(
     if apart is not None:
         assert write is not None
         value = chunk.cache.get(site, apart.rows, chunk.frames.width, apart.at, heads)
-        change = difference_of(write(value, which), apart.entry)
+        if step.stacked > 1:
+            written = write_each(graph, patch, value, apart.at)
+        else:
+            written = write(value, which)
+        change = difference_of(written, apart.entry)
     else:
         new = lookup_site(chunk, patch.source, site, heads, at, frame, samples)
         old = lookup_site(chunk, patch.over, site, heads, at, step.frame, samples)
         if not (new.is_floating_point() or new.is_complex()):  # 0 − 1 is 255 in some types
             new, old = new.long(), old.long()
-        change = new - old if write is None else write(new - old, which)
+        if step.stacked > 1:
+            change = write_each(graph, patch, new - old, target if landing is None else landing)
+        else:
+            change = new - old if write is None else write(new - old, which)
     if patch.within or patch.without:
         at = target if landing is None else landing
         inside = _inside(chunk, patch, step, at, samples)

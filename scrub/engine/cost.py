@@ -190,7 +190,7 @@ class _StepEstimate:
     def _site(self, step: SiteStep) -> tuple[int, int, int]:
         site = self.graph.sites[step.site]
         places = self._places(step.at, step.site)
-        heads = 1 if site.shared else len(step.heads)
+        heads = step.stacked * (1 if site.shared else len(step.heads))
         flops = places * heads * site.flops(self.width)
         made = places * heads * site.size(self.width)
         besides = places * heads * site.scratch(self.width, places)
@@ -208,12 +208,14 @@ class _StepEstimate:
         elements = self._places(step.at, step.site) * self.graph.streams[read.stream].size
         if read.difference is None:
             return 0, elements
-        return 0, 2 * elements + self._copied(Source(step.frame, read.difference), step, elements)
+        changed = step.stacked * elements
+        copied = self._copied(Source(step.frame, read.difference), step, changed)
+        return 0, elements + changed + copied
 
     def _read_site(self, read: SiteRead, step: SiteStep) -> tuple[int, int]:
         at: Positions = ALL if read.everywhere else step.at
         found = [
-            self._lookup(piece.source, read.site, at, len(piece.heads), step)
+            self._lookup(piece.source, read.site, at, step.stacked * len(piece.heads), step)
             for piece in read.pieces
         ]
         found += [
@@ -251,7 +253,7 @@ class _StepEstimate:
         return 0 if known.needs == step.needs and known.at == step.at else elements
 
     def _stream(self, step: StreamStep) -> tuple[int, int, int]:
-        made = self._places(step.at, step.stream) * self.graph.streams[step.stream].size
+        made = self._written(step.at, step)
         flops = besides = 0
         for patch in step.patches:
             more, held = self._change(patch, step)
@@ -271,7 +273,7 @@ class _StepEstimate:
         ]
         places = self._places(named, patch.site)
         elements = self._size(patch.site, named, heads)
-        written = self._places(named, step.stream) * self.graph.streams[step.stream].size
+        written = self._written(named, step)
         share = self.share(patch, step)
         flops = round((share or 1) * places * heads * site.write_flops)
         held = sum(held for _, held in found) + elements
@@ -279,6 +281,10 @@ class _StepEstimate:
             apart = ceil((share or WORTH) * (elements + written))
             held = apart if share else max(held, apart)
         return flops + sum(flops for flops, _ in found), held + (written if site.write else 0)
+
+    def _written(self, at: Positions, step: StreamStep) -> int:
+        """Elements of a stream, of each member that a step computes."""
+        return self._places(at, step.stream) * self.graph.streams[step.stream].size * step.stacked
 
     def _places(self, at: Positions, name: str) -> int:
         if isinstance(at, Range):

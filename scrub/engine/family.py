@@ -6,7 +6,7 @@ is let go when it was read.
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -26,7 +26,8 @@ from scrub.engine.narrow import narrow_positions
 from scrub.engine.readout import drop_last_site
 from scrub.engine.sharing import APART, BASELINE, REFERENCE
 from scrub.engine.specialise import specialise_family
-from scrub.engine.steps import FamilyPlan, Plan, Source, Variable
+from scrub.engine.stack import stack_members
+from scrub.engine.steps import FamilyPlan, Plan, Result, Source, Variable
 from scrub.engine.virtual import root_is_given, virtual_inputs
 from scrub.engine.walks import Walks
 from scrub.hypothesis.tree import Tree
@@ -38,14 +39,26 @@ which are the references', then come from memory once for all."""
 
 
 @frozen(eq=False)
+class Roots:
+    """The roots of some members, for some samples.
+
+    Attributes:
+        members: their numbers.
+        value: [samples, positions, members · cells, …].
+    """
+
+    members: tuple[int, ...]
+    value: Tensor
+
+
+@frozen(eq=False)
 class FamilyOutputs:
     """The roots' values for some samples: each [samples, positions, cells, ...].
 
     Attributes:
         before: the plain root on the root's `other` input; None where all roots are leaves.
-        members: number of a member and its scrubbed root, each member once, in an order of the
-            engine's. They are computed as they are asked for, and can be asked for until the next
-            outputs are.
+        roots: the members' scrubbed roots, each member once, in an order of the engine's. They are
+            computed as they are asked for, and can be asked for until the next outputs are.
         together: how many of these the memory was planned for.
     """
 
@@ -53,12 +66,36 @@ class FamilyOutputs:
     original: Tensor
     baseline: Tensor
     before: Tensor | None
-    members: Iterator[tuple[int, Tensor]]
+    roots: Iterator[Roots]
     together: int = 1
 
-    def batches(self) -> Iterator[list[tuple[int, Tensor]]]:
-        """The members, as many at a time as are planned for."""
-        return iter(lambda: list(itertools.islice(self.members, self.together)), [])
+    @property
+    def members(self) -> Iterator[tuple[int, Tensor]]:
+        """Number of each member, and its scrubbed root."""
+        for roots in self.roots:
+            each = roots.value.split(roots.value.shape[2] // len(roots.members), dim=2)
+            yield from zip(roots.members, each, strict=True)
+
+    def batches(self) -> Iterator[Roots]:
+        """The members' roots, as many at a time as are planned for, or were computed together."""
+        alone: list[Roots] = []
+        for roots in self.roots:
+            if len(roots.members) > 1:
+                yield roots
+                continue
+            alone.append(roots)
+            if len(alone) == self.together:
+                yield _joined(alone)
+                alone = []
+        if alone:
+            yield _joined(alone)
+
+
+def _joined(several: Sequence[Roots]) -> Roots:
+    if len(several) == 1:
+        return several[0]
+    members = tuple(member for roots in several for member in roots.members)
+    return Roots(members, torch.cat([roots.value for roots in several], dim=2))
 
 
 def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -> FamilyPlan:
@@ -86,6 +123,8 @@ def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -
         for tree, (steps, result) in zip(trees, lowered, strict=True)
     ]
     steps, results = merge_steps(narrowed)
+    if results[0].readout is not None:
+        steps, results = stack_members(steps, results, graph, TOGETHER)
     steps = find_needs(steps)
     other = Source(Variable(trees[0].path, "other"))
     before = None if all(tree.is_leaf for tree in trees) else other
@@ -119,24 +158,27 @@ def execute_family(
                 original=read_root(chunk, Source(REFERENCE)),
                 baseline=read_root(chunk, Source(BASELINE)),
                 before=None if first.before is None else read_root(chunk, first.before),
-                members=_members(plan, chunk, within.min_batch),
+                roots=_roots(plan, chunk, within.min_batch),
                 together=roots_together(plan),
             )
         yield outputs
 
 
-def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[int, Tensor]]:
-    """Each member's root as soon as the steps that it is read from are computed."""
+def _roots(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[Roots]:
+    """Each root as soon as the steps that it is read from are computed."""
     readable, released = readable_after(plan), released_after(plan)
     for number in range(-1, len(plan.steps)):
         with torch.no_grad():
             if number >= 0:
                 step = plan.steps[number]
                 chunk.values[number] = compute_step(chunk, step, min_batch)
-        for member in readable.get(number, ()):
+        for members in stacks_of(plan, readable.get(number, ())):
             with torch.no_grad():
-                value = read_root(evolve(chunk, plan=plan.members[member]), None)
-            yield member, value
+                value = read_root(evolve(chunk, plan=plan.members[members[0]]), None)
+                entries = [plan.members[member].result.entry for member in members]
+                if None not in entries and entries != list(range(value.shape[2])):
+                    value = value[:, :, entries]
+            yield Roots(members, value)
         for old in released.get(number, ()):
             del chunk.values[old]
 
@@ -144,6 +186,18 @@ def _members(plan: FamilyPlan, chunk: Chunk, min_batch: int) -> Iterator[tuple[i
 def roots_together(plan: FamilyPlan) -> int:
     """How many members' roots are held at once."""
     return 1 if plan.members[0].result.readout is None else TOGETHER
+
+
+def stacks_of(plan: FamilyPlan, members: Sequence[int]) -> list[tuple[int, ...]]:
+    """Members, those whose roots a step computes together in one tuple, by their entries."""
+    together: dict[object, dict[int, int]] = {}
+    times: Counter[Result] = Counter()
+    for member in members:
+        result = plan.members[member].result
+        key = member if result.entry is None else (result.cells, times[result])
+        together.setdefault(key, {})[result.entry or 0] = member
+        times[result] += 1
+    return [tuple(alike[entry] for entry in sorted(alike)) for alike in together.values()]
 
 
 def readable_after(plan: FamilyPlan) -> dict[int, list[int]]:

@@ -7,7 +7,7 @@ from scrub.engine.activations import ActivationCache
 from scrub.engine.alignment import Frames
 from scrub.engine.budget import Budget, fit_cost
 from scrub.engine.cost import Cost, each_step, peak_of, read_root, root_is_merged, with_rows
-from scrub.engine.family import released_after, roots_together
+from scrub.engine.family import released_after, roots_together, stacks_of
 from scrub.engine.lookup import needs_of
 from scrub.engine.prediction import CHUNKS, ChunkCost, RunCost, extrapolated, step_cost
 from scrub.engine.sharing import APART, BASELINE, REFERENCE, Combinations, drawn_inputs
@@ -23,7 +23,7 @@ def family_cost(plan: FamilyPlan, width: int) -> Cost:
     """The cost of a family on rows of this width."""
     first = plan.members[0]
     every, root = each_step(first, width), read_root(first, width)
-    merged = sum(map(_reads_plain, plan.members))
+    merged = sum(map(_reads_plain, _read(plan)))
     return with_rows(
         first,
         width,
@@ -84,10 +84,11 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
     ]
     variables = [REFERENCE, BASELINE, Variable(first.tree.path, "other")]
     plain = [len(drawn.of(frozenset({v})).first) for v in variables if v in inputs]
-    scrubbed = [_combinations(member, drawn) for member in plan.members]
+    read = _read(plan)
+    scrubbed = [_combinations(member, drawn) for member in read]
     merged = [
         combinations
-        for combinations, member in zip(scrubbed, plan.members, strict=True)
+        for combinations, member in zip(scrubbed, read, strict=True)
         if _reads_plain(member)
     ]
     size = samples.stop - samples.start
@@ -103,6 +104,11 @@ def _chunk(plan: FamilyPlan, draws: Draws, samples: slice, width: int, within: B
             (root.made + root.besides) * max(plain),
         ),
     )
+
+
+def _read(plan: FamilyPlan) -> list[Plan]:
+    """The members whose roots are read: the first of those that are read as one."""
+    return [plan.members[stack[0]] for stack in stacks_of(plan, range(len(plan.members)))]
 
 
 def _reads_plain(member: Plan) -> bool:

@@ -109,7 +109,7 @@ def lookup_site(
     assert isinstance(step, SiteStep)
     known = None if step.at == ALL else chunk.frames.index(step.frame, site, step.at, samples)
     value = _of_step(chunk, source.step, samples, known)
-    if value.shape[2] > 1:
+    if len(step.heads) > 1 and value.shape[2] > 1:
         value = value[:, :, [step.heads.index(head) for head in heads]]
     if known is None:
         return value if index is None else take_positions(value, index)

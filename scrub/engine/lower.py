@@ -75,7 +75,7 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            found = _Below(self, node).expand(cells)
+            found = _Below(self, node, self.walks.walks[node.path]).expand(cells)
             self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
@@ -85,6 +85,7 @@ class _Below:
 
     builder: Builder
     node: Occurrence
+    walk: Walk
     cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
     """By site and state, the heads whose value scrubbing changes."""
     streams: dict[str, set[Routes]] = field(factory=dict)
@@ -93,10 +94,6 @@ class _Below:
     """The step that computes a site in a state."""
     differences: dict[tuple[str, Routes], int] = field(factory=dict)
     """The step that computes how a stream with these routes differs from plain."""
-
-    @property
-    def walk(self) -> Walk:
-        return self.builder.walks.walks[self.node.path]
 
     @property
     def plain(self) -> Source:

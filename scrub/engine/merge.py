@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
 from scrub.engine.steps import (
     Patch,
+    Piece,
     Result,
     SiteRead,
     SiteStep,
@@ -19,6 +21,8 @@ from scrub.engine.steps import (
 
 Member = tuple[tuple[Step, ...], Result]
 """The steps of a tree, and where its root is found."""
+Numbers = Sequence[int] | Mapping[int, int]
+"""The new number of each step, by the old one."""
 
 
 def merge_steps(members: Sequence[Member]) -> tuple[tuple[Step, ...], list[Result]]:
@@ -36,14 +40,18 @@ def merge_steps(members: Sequence[Member]) -> tuple[tuple[Step, ...], list[Resul
     shared = [
         tuple(sorted(n for n in set(numbers) if 1 < times[n] < len(members))) for numbers in used
     ]
-    merged = _Merged()
+    steps: list[Step] = []
+    place: dict[int, int] = {}
     results: dict[int, Result] = {}
     for member in sorted(range(len(members)), key=shared.__getitem__):
-        steps, result = members[member]
-        numbers = merged.add(steps)
-        cells = tuple((cell, _moved(source, numbers)) for cell, source in result.cells)
+        for number in used[member]:
+            if number not in place:
+                steps.append(renumbered(apart.steps[number], place))
+                place[number] = len(steps) - 1
+        numbers, (_, result) = [place[number] for number in used[member]], members[member]
+        cells = tuple((cell, moved(source, numbers)) for cell, source in result.cells)
         results[member] = evolve(result, cells=cells)
-    return tuple(merged.steps), [results[member] for member in range(len(members))]
+    return tuple(steps), [results[member] for member in range(len(members))]
 
 
 @frozen(eq=False)
@@ -57,41 +65,62 @@ class _Merged:
         """Add the steps of a tree that are new; say which number each has here."""
         numbers: list[int] = []
         for step in steps:
-            here = _renumbered(step, numbers)
-            number = self.known.setdefault(_computed(here), len(self.steps))
+            here = renumbered(step, numbers)
+            number = self.known.setdefault(computed(here), len(self.steps))
             if number == len(self.steps):
                 self.steps.append(here)
             numbers.append(number)
         return numbers
 
 
-def _computed(step: Step) -> Hashable:
+def computed(step: Step) -> Hashable:
     """What a step computes: equal for two steps that give the same value."""
     if isinstance(step, SiteStep):
         return step.site, step.heads, step.frame, step.reads, step.at
     return step.stream, step.frame, step.base, step.patches, step.at
 
 
-def _renumbered(step: Step, numbers: Sequence[int]) -> Step:
+def renumbered(step: Step, numbers: Numbers) -> Step:
     """A step that reads others by their new numbers."""
     if isinstance(step, SiteStep):
-        return evolve(step, reads=tuple(_read(read, numbers) for read in step.reads))
+        reads = tuple(_read(read, numbers) for read in step.reads)
+        return step if _same(reads, step.reads) else evolve(step, reads=reads)
     base = None if step.base is None else numbers[step.base]
-    return evolve(step, base=base, patches=tuple(_patch(p, numbers) for p in step.patches))
+    patches = tuple(_patch(patch, numbers) for patch in step.patches)
+    if base == step.base and _same(patches, step.patches):
+        return step
+    return evolve(step, base=base, patches=patches)
 
 
-def _read(read: SiteRead | StreamRead, numbers: Sequence[int]) -> SiteRead | StreamRead:
+def _read(read: SiteRead | StreamRead, numbers: Numbers) -> SiteRead | StreamRead:
     if isinstance(read, StreamRead):
-        return (
-            read if read.difference is None else evolve(read, difference=numbers[read.difference])
-        )
-    pieces = tuple(evolve(piece, source=_moved(piece.source, numbers)) for piece in read.pieces)
-    return evolve(read, pieces=pieces, patches=tuple(_patch(p, numbers) for p in read.patches))
+        if read.difference is None:
+            return read
+        return StreamRead(read.port, read.stream, numbers[read.difference])
+    pieces = tuple(_piece(piece, numbers) for piece in read.pieces)
+    patches = tuple(_patch(patch, numbers) for patch in read.patches)
+    if _same(pieces, read.pieces) and _same(patches, read.patches):
+        return read
+    return evolve(read, pieces=pieces, patches=patches)
 
 
-def _patch(patch: Patch, numbers: Sequence[int]) -> Patch:
-    return evolve(patch, source=_moved(patch.source, numbers), over=_moved(patch.over, numbers))
+def _piece(piece: Piece, numbers: Numbers) -> Piece:
+    source = moved(piece.source, numbers)
+    return piece if source is piece.source else Piece(piece.heads, source)
 
 
-def _moved(source: Source, numbers: Sequence[int]) -> Source:
+def _patch(patch: Patch, numbers: Numbers) -> Patch:
+    source, over = moved(patch.source, numbers), moved(patch.over, numbers)
+    if source is patch.source and over is patch.over:
+        return patch
+    return evolve(patch, source=source, over=over)
+
+
+def _same(new: Sequence[object], old: Sequence[object]) -> bool:
+    """Whether nothing was made anew."""
+    return all(map(operator.is_, new, old))
+
+
+def moved(source: Source, numbers: Numbers) -> Source:
+    """A source by its step's new number."""
     return source if source.step is None else Source(source.frame, numbers[source.step])

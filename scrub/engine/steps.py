@@ -90,7 +90,12 @@ class StreamRead:
 
 @frozen
 class SiteStep:
-    """Computes a site in one state for some heads of a node."""
+    """Computes a site in one state for some heads of a node.
+
+    Attributes:
+        stacked: how many members of a family it computes at once, each an entry of the head axis
+            (see `scrub.engine.stack`); with several, a site without heads.
+    """
 
     node: NamePath
     site: str
@@ -100,11 +105,17 @@ class SiteStep:
     reads: tuple[SiteRead | StreamRead, ...]
     needs: frozenset[Variable] = frozenset()
     at: Positions = ALL
+    stacked: int = 1
 
 
 @frozen
 class StreamStep:
-    """Computes how a stream differs from the plain one when some routes are open."""
+    """Computes how a stream differs from the plain one when some routes are open.
+
+    Attributes:
+        stacked: how many members of a family it computes at once, each an entry of the head axis
+            (see `scrub.engine.stack`): with several, each head of its one patch is a member's own.
+    """
 
     node: NamePath
     stream: str
@@ -114,6 +125,7 @@ class StreamStep:
     patches: tuple[Patch, ...]
     needs: frozenset[Variable] = frozenset()
     at: Positions = ALL
+    stacked: int = 1
 
 
 Step = SiteStep | StreamStep
@@ -126,11 +138,14 @@ class Result:
     Attributes:
         readout: the site whose columns are still to be read from these values (see
             `Site.columns`), where the metric asks for a few columns only; else None.
+        entry: which entry of the head axis is the root's, where a step computes those of several
+            members of a family; else None.
     """
 
     at: At
     cells: tuple[tuple[Cell, Source], ...]
     readout: str | None = None
+    entry: int | None = None
 
 
 @frozen(eq=False)

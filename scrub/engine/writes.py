@@ -15,7 +15,8 @@ from torch.nn import functional
 from scrub.engine.alignment import Frames, Pairs, Samples
 from scrub.engine.steps import Patch, StreamStep
 from scrub.hypothesis.sites import ALL
-from scrub.model.graph import Graph
+from scrub.model.forward import head_indices
+from scrub.model.graph import Graph, Where
 
 WORTH = 0.75
 """Share of the samples up to which rows are written apart: a product that is saved costs a copy."""
@@ -44,13 +45,33 @@ def may_be_apart(graph: Graph, patch: Patch) -> bool:
     return plain and site.stored and site.write_flops > 0
 
 
+def write_each(
+    graph: Graph,
+    patch: Patch,
+    value: Float[Tensor, "n positions heads *rest"],
+    at: Int[Tensor, "n positions"],
+) -> Float[Tensor, "n positions heads d"]:
+    """What each head of a patch adds to a stream.
+
+    Law: their sum is what the site writes of these heads, to rounding.
+    """
+    output = graph.sites[graph.sites[patch.site].output or ""]
+    (port,) = output.ports
+    return output.apply({port.name: value}, Where(head_indices(patch.heads, graph), at))
+
+
 def difference_of(
-    written: Float[Tensor, "entries 1 1 d"], entry: Int[Tensor, "n positions 2"]
-) -> Float[Tensor, "n positions 1 d"]:
+    written: Float[Tensor, "entries 1 heads d"], entry: Int[Tensor, "n positions 2"]
+) -> Float[Tensor, "n positions heads d"]:
     """For each sample and position the first of two entries minus the second, in one pass."""
     sign = torch.tensor([1.0, -1.0], dtype=written.dtype, device=written.device)
-    which = entry.flatten(0, 1)
+    entries, heads = len(written), written.shape[2]
+    begins = torch.arange(0, heads * entries, entries, device=entry.device)
+    which = (entry[:, :, None] + begins[:, None]).flatten(0, 2)  # head by head, as products give it
     change = functional.embedding_bag(
-        which, written.flatten(1), mode="sum", per_sample_weights=sign.expand(which.shape)
+        which,
+        written.movedim(2, 0).flatten(0, 2),
+        mode="sum",
+        per_sample_weights=sign.expand(which.shape),
     )
-    return change.unflatten(0, entry.shape[:2])[:, :, None]
+    return change.unflatten(0, (*entry.shape[:2], heads))

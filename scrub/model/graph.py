@@ -91,6 +91,8 @@ class Site:
         flops: floating-point operations of `apply` per input, position and head, given the width.
         write_flops: the same for `write`.
         size: numbers in the value per input, position and head, given the width.
+        entrywise: of a site without heads whether `apply` takes any number of entries on the head
+            axis, and computes each from itself alone.
         scratch: numbers that `apply` holds at once besides its inputs and the value, per input,
             position and head, given the width and how many positions are computed.
         columns: for a site of one port that is linear up to the last axis: columns int64
@@ -116,6 +118,7 @@ class Site:
     flops: Callable[[int], int] = lambda width: 0
     write_flops: int = 0
     size: Callable[[int], int] = lambda width: 1
+    entrywise: bool = False
     scratch: Callable[[int, int], int] = lambda width, places: 0
     columns: Callable[[Tensor], Callable[[Tensor], Tensor]] | None = None
     from_rows: Callable[[Rows, int], Tensor] | None = None

@@ -137,6 +137,7 @@ def _logits(stream: str, weights: Weights) -> list[Site]:
             stored=False,
             flops=lambda width: flops,
             size=lambda width: size,
+            entrywise=True,
         )
 
     def normed(inputs: Mapping[str, Tensor], where: Where) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -52,28 +52,32 @@ def measuring(
 ) -> Callable[[Tensor], PerReference]:
     """The function from a value of a plan's root to the metric per reference."""
     measured = measuring_several(plan, metric, references, original)
-    return lambda value: measured([value])[0]
+    return lambda value: measured(value, 1)[0]
 
 
 def measuring_several(
     plan: Plan, metric: Metric, references: Rows, original: Tensor
-) -> Callable[[Sequence[Tensor]], list[PerReference]]:
-    """The function from values of a plan's root to the metric per reference, of each.
+) -> Callable[[Tensor, int], list[PerReference]]:
+    """The function to the metric per reference from values of a plan's root, side by side on the
+    axis of cells, and how many they are.
 
     Where the metric reads a few columns, it reads them out of all these roots at once: the columns'
     weights, which are the references', are looked up once, and come from memory once.
     """
+
+    def each(several: Tensor, count: int) -> tuple[Tensor, ...]:
+        return several.split(several.shape[2] // count, dim=2)
+
     readout = plan.result.readout
     if readout is None:
-        return lambda values: [measure(metric, v, references, original) for v in values]
+        return lambda several, count: [
+            measure(metric, value, references, original) for value in each(several, count)
+        ]
     columns = plan.graph.sites[readout].columns
     assert columns is not None
     labels = [references.data.label(name)[references.index] for name in metric.labels]
     read = columns(torch.tensor(np.stack(labels, axis=1)).to(original.device))
 
-    def measured(values: Sequence[Tensor]) -> list[PerReference]:
-        several = values[0] if len(values) == 1 else torch.cat(list(values), dim=2)
-        each = read(several).split(several.shape[2] // len(values), dim=2)
-        return [measure(metric, value, references, of_labels=True) for value in each]
-
-    return measured
+    return lambda several, count: [
+        measure(metric, value, references, of_labels=True) for value in each(read(several), count)
+    ]

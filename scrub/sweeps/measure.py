@@ -111,11 +111,11 @@ class Members:
                 measuring_several(first, metric, references, output.original) for metric in metrics
             ]
             for row, measured in enumerate(of):
-                (into[row, ORIGINAL, output.samples],) = measured([output.original])
+                (into[row, ORIGINAL, output.samples],) = measured(output.original, 1)
             for batch in output.batches():
-                numbers = [FIRST + family.numbers[member] for member, _ in batch]
+                numbers = [FIRST + family.numbers[member] for member in batch.members]
                 for row, measured in enumerate(of):
-                    into[row, numbers, output.samples] = measured([value for _, value in batch])
+                    into[row, numbers, output.samples] = measured(batch.value, len(numbers))
                 self.context.progress.advance(len(references) * sum(n >= FIRST for n in numbers))
 
     def cost(self) -> RunCost:

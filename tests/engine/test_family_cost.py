@@ -28,7 +28,7 @@ from scrub.model.registry import Model
 from scrub.runner.session import Session
 from scrub.samplers import Exact, Uncond
 from support.allocated import Allocated
-from support.families import random_family
+from support.families import random_family, sender_family
 
 SAMPLES = 300
 MEMORY = 35_000_000
@@ -64,13 +64,21 @@ class Seen:
     peak: float
 
 
-def ratios(trees: list[Tree], graph: Graph, data: Dataset, budget: Budget, samples: int) -> Seen:
-    planned = plan_family(trees, graph)
+def ratios(
+    trees: list[Tree],
+    graph: Graph,
+    data: Dataset,
+    budget: Budget,
+    samples: int,
+    *,
+    columns: bool = False,
+) -> Seen:
+    planned = plan_family(trees, graph, columns=columns)
     draws = draw(united(trees), data, samples=samples, seed=0)
     predicted = predict_family(planned, draws, budget)
     with FlopCounterMode(display=False) as counter, Allocated() as allocated:
         for outputs in execute_family(planned, draws, ActivationCache(planned.graph), budget):
-            for _ in outputs.members:
+            for _ in outputs.batches():
                 pass
             del outputs
     done = counter.get_total_flops()
@@ -80,17 +88,31 @@ def ratios(trees: list[Tree], graph: Graph, data: Dataset, budget: Budget, sampl
     )
 
 
-@pytest.mark.parametrize("through", [none, mlps, anything], ids=["direct", "mlps", "anything"])
+@pytest.mark.parametrize(
+    ("through", "columns"),
+    [(none, True), (none, False), (mlps, False), (anything, False)],
+    ids=["direct, of which columns are read", "direct", "mlps", "anything"],
+)
 @pytest.mark.parametrize(
     "budget",
     [Budget(SAMPLES, True, 64, 0), Budget(90, False, 64, 0)],
     ids=["at once", "forgetting plain values"],
 )
-def test_a_family_takes_what_is_predicted(through: Through, budget: Budget) -> None:
+def test_a_family_takes_what_is_predicted(through: Through, columns: bool, budget: Budget) -> None:
     model, data = setting()
-    seen = ratios(senders(through), model.graph, data, budget, SAMPLES)
+    seen = ratios(senders(through), model.graph, data, budget, SAMPLES, columns=columns)
     assert seen.flops == pytest.approx(1, abs=0.02)
     assert seen.peak == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_senders_that_are_computed_together_take_the_operations_that_are_predicted(
+    seed: int,
+) -> None:
+    family = sender_family(seed)
+    graph, budget = graph_of_case(family.case), evolve(within(50), min_batch=1 + seed)
+    seen = ratios(family.trees, graph, family.case.data, budget, 50, columns=True)
+    assert seen.flops == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("seed", range(20))

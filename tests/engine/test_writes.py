@@ -96,10 +96,11 @@ def test_roots_that_are_read_together_are_measured_as_each_alone() -> None:
     for outputs in execute_family(plan, draws, cache, within(SAMPLES)):
         given = plan.members[0], metric, draws.references, outputs.original
         for batch in outputs.batches():
-            assert len(batch) <= TOGETHER
-            together = measuring_several(*given)([value for _, value in batch])
-            alone = [measuring(*given)(value) for _, value in batch]
+            count = len(batch.members)
+            assert count <= TOGETHER
+            together = measuring_several(*given)(batch.value, count)
+            alone = [measuring(*given)(value) for value in batch.value.split(1, dim=2)]
             assert np.allclose(together, alone, rtol=0, atol=1e-9)
-            found |= {member: mine for (member, _), mine in zip(batch, alone, strict=True)}
+            found |= dict(zip(batch.members, alone, strict=True))
     assert sorted(found) == list(range(len(trees)))
     assert len({numbers.tobytes() for numbers in found.values()}) == len(trees)

@@ -7,10 +7,21 @@ from attrs import frozen
 
 from scrub.draw import Draws, draw
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.sites import (
+    ALL,
+    At,
+    anything,
+    heads,
+    none,
+    output,
+    token_embedding,
+)
 from scrub.hypothesis.splits import REST, SourcePositions
 from scrub.hypothesis.tree import Tree, treeify, united
-from scrub.samplers import Exact, is_virtual
+from scrub.samplers import Agree, Exact, Sampler, Uncond, Zero, is_virtual
 from support.generator import Case, random_case
+from support.random_data import random_dataset
+from support.tiny_models import SHAPES, bridge
 
 SENDER = "sender"
 """What the node that varies is called in all members."""
@@ -97,3 +108,35 @@ def _with(
         name = SENDER if node is sender else node.name
         made[node] = InterpNode(name, drawn.sampler, other=drawn.other, parents=above)
     return Correspondence({made[node]: whole.sites[node] for node in made})
+
+
+def sender_family(seed: int) -> Family:
+    """Heads alone, in pairs and twice, and other senders, each to the logits of a random model.
+
+    Most go there directly and are taken at the same positions, so that many differ in their head
+    alone. Columns of the logits are all that is to be read.
+    """
+    random = np.random.default_rng(seed)
+    name = str(random.choice([name for name, shape in SHAPES.items() if shape.heads > 1]))
+    shape, data = SHAPES[name], random_dataset(random, "data")
+    root_at = PLACES[random.integers(len(PLACES))]
+    taken = [ALL, root_at, root_at[-1:]] if root_at != ALL else [ALL, ("a", "end"), ("b",)]
+    at = taken[random.integers(len(taken))]
+    layers, order = random.permutation(shape.layers), random.permutation(shape.heads)
+    few = [(int(layer), int(head)) for layer in layers for head in order][:6]
+    root = InterpNode("root", Exact(), other=OTHERS[random.integers(len(OTHERS))])
+    sender = root.child(SENDER, SENT[random.integers(len(SENT))])
+    members = []
+    for which in ([[head] for head in few], [few[:2], few[-1:]]):
+        for some in which:
+            passed = none if random.random() < 0.8 else anything
+            sites = heads(some, at=at if random.random() < 0.9 else ALL, through=passed)
+            members.append(Correspondence({root: output(at=root_at), sender: sites}))
+    members.append(Correspondence({root: output(at=root_at), sender: token_embedding(at=at)}))
+    case = Case(name, bridge(name), members[0], data, int(random.integers(3, 16)), seed)
+    return Family(case, tuple(members[i] for i in random.permutation(len(members))))
+
+
+PLACES: tuple[At, ...] = (("end",), ("end",), ("a", "end"), ALL)
+OTHERS: tuple[Sampler, ...] = (Exact(), Uncond(), Agree("two"))
+SENT: tuple[Sampler, ...] = (Uncond(), Uncond(), Agree("two"), Zero())
