@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 import numpy as np
+from attrs import frozen
 from rich.text import Text
 from rich.tree import Tree as Picture
 
 from scrub.data.dataset import Rows
+from scrub.data.image_layout import ImageLayout
 from scrub.data.virtual import told_row
 from scrub.draw import Draws
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.report.console import titled
+from scrub.report.images import images_of_row, legend, row_pictures, runs, side_by_side
 from scrub.samplers import describe_sampler
 
 
-def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
-    """The tree with every node's inputs as text.
+@frozen(eq=False)
+class Drawn:
+    """How images are drawn.
+
+    Attributes:
+        layout: which tokens are whose.
+        coloured: as blocks of colour, not as letters.
+    """
+
+    layout: ImageLayout
+    coloured: bool = False
+
+
+def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) -> Picture:
+    """The tree with every node's inputs as text, and below it their images patch by patch.
 
     Tokens that are not the reference's are in «guillemets»; positions that a node stands for are
-    _underlined_.
+    _underlined_. An image's tokens are one word.
+
+    Args:
+        images: how they are drawn, where the data has any.
     """
     reference = draws.references.at(draws.references.index[sample : sample + 1])
-    picture = Picture(Text.assemble("reference: ", _text(reference, reference, ())))
+    title = Text.assemble("reference: ", _text(reference, reference, (), images))
+    if images is not None:
+        title = _with_images(title, [("", reference, ())], reference, images)
+    picture = Picture(title)
 
     def grow(node: Occurrence, picture: Picture) -> None:
         drawn = draws.nodes[node.path]
@@ -33,11 +56,16 @@ def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
         rows = drawn.own.at(drawn.own.index[sample : sample + 1])
         marked = node.routes if node.is_leaf else ()
         words = describe_sampler(node.node.sampler)
-        branch.add(Text.assemble(f"own   {words}: ", _text(rows, reference, marked)))
+        line = Text.assemble(f"own   {words}: ", _text(rows, reference, marked, images))
+        shown = [("own", rows, marked)]
         if drawn.other is not None:
+            branch.add(line)
             rows = drawn.other.at(drawn.other.index[sample : sample + 1])
             words = describe_sampler(node.node.other)
-            branch.add(Text.assemble(f"other {words}: ", _text(rows, reference, node.routes)))
+            text = _text(rows, reference, node.routes, images)
+            line = Text.assemble(f"other {words}: ", text)
+            shown.append(("other", rows, node.routes))
+        branch.add(line if images is None else _with_images(line, shown, reference, images))
         for child in node.children:
             grow(child, branch)
 
@@ -45,11 +73,93 @@ def swaps(tree: Tree, draws: Draws, sample: int) -> Picture:
     return picture
 
 
+def signs(tree: Tree, draws: Draws, sample: int, images: Drawn) -> Text:
+    """What the signs in the pictures of a sample mean."""
+    drawn = [rows.at(rows.index[sample : sample + 1]) for rows in draws.rows()]
+    inputs = [rows for rows in drawn if rows.data.given is None]
+    found = [one for rows in inputs for one in row_pictures("", rows, rows, images.layout)]
+    places = [at for node in tree.walk() for route in node.routes for at in _claimed(route, drawn)]
+    (reference, *_) = inputs
+    shown = runs(reference.data, int(reference.index[0]), images.layout)
+    claimed = any(at in run for at in places for run in shown)
+    return legend([one.colours for one in found], coloured=images.coloured, claimed=claimed)
+
+
+def _claimed(route: Route, drawn: Sequence[Rows]) -> list[int]:
+    """Where a route stands, in the inputs that have its columns."""
+    if route.at == ALL:
+        return []
+    return [
+        int(rows.data.position(spec)[rows.index[0]])
+        for rows in drawn
+        for spec in route.at
+        if isinstance(spec, int) or spec in rows.data.positions
+    ]
+
+
+def _with_images(
+    line: Text,
+    shown: Sequence[tuple[str, Rows, tuple[Route, ...]]],
+    reference: Rows,
+    images: Drawn,
+) -> Text:
+    """A line with the images of some inputs below it, side by side."""
+    pictures = [
+        one
+        for title, rows, routes in shown
+        if rows.data.given is None
+        for one in row_pictures(title, rows, reference, images.layout, _positions(rows, routes))
+    ]
+    if not pictures:
+        return line
+    return Text.assemble(line, "\n", side_by_side(pictures, coloured=images.coloured))
+
+
 def _sites(node: Occurrence) -> str:
     return " | ".join(describe_route(route) for route in node.routes)
 
 
-def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> Text:
+@frozen
+class _Piece:
+    """Some tokens that are shown as one.
+
+    Attributes:
+        key: what tells it from others; the text, and of an image what it shows.
+    """
+
+    text: str
+    key: str
+    tokens: range
+
+
+def _pieces(rows: Rows, images: Drawn | None) -> list[_Piece]:
+    """The tokens of one row, those of an image as one."""
+    row = int(rows.index[0])
+    texts = rows.data.pieces[row]
+    found = [_Piece(text, text, range(i, i + 1)) for i, text in enumerate(texts)]
+    if images is None:
+        return found
+    pixels = images_of_row(rows.data, row)
+    for shown, run in reversed([*zip(pixels, runs(rows.data, row, images.layout), strict=True)]):
+        text = texts[run.start]
+        found[run.start : run.stop] = [_Piece(text, f"{text}{shown.tobytes()!r}", run)]
+    return found
+
+
+def _positions(rows: Rows, routes: tuple[Route, ...]) -> set[int]:
+    """The tokens of one row at which a node stands that names positions."""
+    row = int(rows.index[0])
+    return {
+        int(rows.data.position(spec)[row])
+        for route in routes
+        if route.at != ALL
+        for spec in route.at
+    }
+
+
+def _text(
+    rows: Rows, reference: Rows, routes: tuple[Route, ...], images: Drawn | None = None
+) -> Text:
     """One row as text, with what differs from the reference marked."""
     row = int(rows.index[0])
     if rows.data.given is not None:
@@ -57,22 +167,17 @@ def _text(rows: Rows, reference: Rows, routes: tuple[Route, ...]) -> Text:
     if not rows.data.pieces:
         values = {name: np.asarray(v[row]).tolist() for name, v in rows.data.inputs.items()}
         return Text(f"row {row}: {values}")
-    pieces = rows.data.pieces[row]
-    known = reference.data.pieces[int(reference.index[0])]
+    pieces, known = _pieces(rows, images), _pieces(reference, images)
     same = np.zeros(len(pieces), dtype=bool)
-    matcher = difflib.SequenceMatcher(a=known, b=pieces, autojunk=False)
+    keys = [[piece.key for piece in one] for one in (known, pieces)]
+    matcher = difflib.SequenceMatcher(a=keys[0], b=keys[1], autojunk=False)
     for block in matcher.get_matching_blocks():
         same[block.b : block.b + block.size] = True
-    at = {
-        int(rows.data.position(spec)[row])
-        for route in routes
-        if route.at != ALL
-        for spec in route.at
-    }
+    at = _positions(rows, routes)
     shown = Text()
     for i, piece in enumerate(pieces):
-        piece = piece if shown.plain else piece.lstrip()
-        shown += _marked(piece, changed=not same[i], underlined=i in at)
+        text = piece.text if shown.plain else piece.text.lstrip()
+        shown += _marked(text, changed=not same[i], underlined=not at.isdisjoint(piece.tokens))
     shown.rstrip()
     return shown
 
