@@ -1,21 +1,19 @@
-"""The RGB game: a grid of patches of one colour but for one, and the question which is the odd one.
+"""The RGB game: a grid of patches of one colour but for one, and the question which is odd.
 
-A vision-language model is shown the image and asked "Which color is the odd color out?". The prompt is
-the same in every row; rows differ in the image alone.
+A vision-language model is shown the image and asked "Which color is the odd color out?". The prompt
+is the same in every row; rows differ in the image alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
 
 from scrub.data.dataset import Dataset, Recipe, Tokenizer
-from scrub.data.image_layout import ImageLayout, expanded, image_layout
-from scrub.data.images import Images
+from scrub.data.image_layout import IMAGE, ImageLayout, expanded, image_layout
 from scrub.errors import Problems, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.sites import output
@@ -24,29 +22,17 @@ from scrub.printing import printed
 from scrub.samplers import Paired
 
 from .ioi_draws import fresh_numbers, uniform_numbers
-from .rgb_prompt import IMAGE, PROMPT, answer_tokens, positions_of_words
+from .rgb_prompt import PROMPT, answer_tokens, positions_of_words
+from .rgb_table import COLOURS, Change, Table, changed, images_of, tokens_of
 
 __all__ = [
     "COLOURS", "DRAWN", "PROMPT", "behaviour", "game", "moved", "recoloured", "removed",
 ]  # fmt: skip
 
-COLOURS: dict[str, tuple[int, int, int]] = {
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "purple": (128, 0, 128),
-    "orange": (255, 165, 0),
-    "white": (255, 255, 255),
-    "black": (0, 0, 0),
-}
-"""Red, green and blue of each colour, 0 to 255."""
 DRAWN = ("red", "green", "blue", "yellow", "purple", "orange")
 """Colours that are drawn where none is named. White is not: it is what some models answer where no
 patch is foreign."""
 NOBODY = "white"
-
-Change = Literal["recoloured", "removed", "moved"]
 
 
 def game(
@@ -64,9 +50,9 @@ def game(
     """Random images of one foreign patch, made once the model's tokenizer and processor are known.
 
     What is not named is drawn, uniformly and independently of all else: a colour from those of
-    `DRAWN` whose word is one token of the model and that the row does not have yet, a place from the
-    patches that do not lie on the border. Laws: the same arguments give the same table; row i does
-    not depend on `n`; every patch of an image is one colour of `COLOURS`, and the features say which.
+    `DRAWN` whose word is one token of the model and that the row does not have yet, a place from
+    the patches that do not lie on the border. Laws: the same arguments give the same table; row i
+    does not depend on `n`; every patch is one colour of `COLOURS`, and the features say which.
 
     The dataset, row by row:
 
@@ -257,18 +243,6 @@ def _changed(recipe: Recipe, what: Change) -> Recipe:
     return _recipe({**recipe.arguments, "changes": (*changes, what)})
 
 
-@frozen(eq=False)
-class _Table:
-    """The choices behind the images; arrays [rows]. Colours are indices into a list of words."""
-
-    foreign: np.ndarray
-    background: np.ndarray
-    new: np.ndarray
-    row: np.ndarray
-    column: np.ndarray
-    present: np.ndarray
-
-
 def _make(
     tokenizer: Tokenizer,
     *,
@@ -306,14 +280,14 @@ def _make(
     inner = layout.grid - 2
     drawn = fresh_numbers(inner * inner, uniform("place"))
     row, column = (1 + drawn // inner, 1 + drawn % inner) if place is None else place
-    table = _Table(
+    table = Table(
         **colours,
         row=np.broadcast_to(row, n),
         column=np.broadcast_to(column, n),
         present=np.full(n, present),
     )
     for depth, what in enumerate(changes):
-        table = _change(table, what, inner, uniform(f"change {depth} {what}"))
+        table = changed(table, what, inner, uniform(f"change {depth} {what}"))
     corner = fresh_numbers(4, uniform("corner"))
     called = _name(n, foreign, background, present, seed, changes)
     return _dataset(called, table, corner, answers, prompt, layout, tokenizer)
@@ -330,14 +304,14 @@ def _misfits(
     side, size = layout.grid, f"{layout.grid} x {layout.grid}"
     if grid is not None and grid != side:
         return [
-            f"rgb.game: grid is {grid}, and {tokenizer.name} sees {size} patches, of {layout.patch} "
-            f"pixels each. Give grid={side}, or leave it out."
+            f"rgb.game: grid is {grid}, and {tokenizer.name} sees {size} patches, of "
+            f"{layout.patch} pixels a side. Give grid={side}, or leave it out."
         ]
     least = 4 if "moved" in changes else 3
     if side < least:
         return [
-            f"rgb.game: {tokenizer.name} sees {size} patches. There is no room for a foreign patch "
-            f"with four neighbours{' to move in' if least == 4 else ''}: that needs {least} x {least}."
+            f"rgb.game: {tokenizer.name} sees {size} patches. A foreign patch with four "
+            f"neighbours{' and a place to move to' * (least == 4)} needs {least} x {least}."
         ]
     if place is not None and not all(0 < number < side - 1 for number in place):
         return [
@@ -347,35 +321,9 @@ def _misfits(
     return []
 
 
-def _change(table: _Table, what: Change, inner: int, uniform: np.ndarray) -> _Table:
-    match what:
-        case "recoloured":
-            return evolve(table, foreign=table.new, new=table.foreign)
-        case "removed":
-            return evolve(table, present=np.zeros_like(table.present))
-        case "moved":
-            here = (table.row - 1) * inner + table.column - 1
-            there = fresh_numbers(inner * inner, uniform, here)
-            return evolve(table, row=1 + there // inner, column=1 + there % inner)
-
-
-def _images(table: _Table, words: Sequence[str], layout: ImageLayout) -> tuple[Images, np.ndarray]:
-    """Each distinct image once, and which of them each row has: int64 [rows, 1]."""
-    shown = np.where(table.present, table.foreign, table.background)
-    looks = np.stack([table.background, shown, table.row, table.column])
-    looks[2:, ~table.present] = 0  # what is all background looks the same wherever the patch was
-    distinct, which = np.unique(looks, axis=1, return_inverse=True)
-    palette = np.array([COLOURS[word] for word in words], dtype=np.uint8)
-    grids = np.broadcast_to(distinct[0, :, None, None], (distinct.shape[1], *[layout.grid] * 2))
-    grids = grids.copy()
-    grids[np.arange(len(grids)), distinct[2], distinct[3]] = distinct[1]
-    pixels = palette[grids].repeat(layout.patch, axis=1).repeat(layout.patch, axis=2)
-    return Images(pixels), which.reshape(-1, 1)
-
-
 def _dataset(
     name: str,
-    table: _Table,
+    table: Table,
     corner: np.ndarray,
     answers: dict[str, int],
     prompt: str,
@@ -385,7 +333,7 @@ def _dataset(
     n, words = len(table.row), list(answers)
     ids = expanded(tokenizer, prompt)
     first = ids.index(layout.token)
-    images, which = _images(table, words, layout)
+    images, which = images_of(table, words, layout)
     spelled, tokens = np.array(words, dtype=object), np.array(list(answers.values()))
     last = layout.grid - 1
     around = {"patch": (0, 0), "left": (0, -1), "right": (0, 1), "above": (-1, 0), "below": (1, 0)}
@@ -407,10 +355,7 @@ def _dataset(
             "column": table.column,
             "present": table.present,
         },
-        positions={
-            at: np.array([layout.position(int(r), int(c), first) for r, c in zip(*cell, strict=True)])
-            for at, cell in cells.items()
-        }
+        positions={at: tokens_of(layout, first, *cell) for at, cell in cells.items()}
         | {word: np.full(n, index) for word, index in at_words.items()},
         labels=labels,
         pieces=(tuple(tokenizer.decode(ids)),) * n,

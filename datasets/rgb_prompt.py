@@ -6,13 +6,10 @@ import re
 from collections.abc import Container, Iterable
 
 from scrub.data.dataset import Tokenizer
-from scrub.data.image_layout import expanded
+from scrub.data.image_layout import IMAGE, expanded
 from scrub.errors import UserError
 
-IMAGE = "<image>"
-PROMPT = (
-    f"USER: {IMAGE}\nWhich color is the odd color out? Respond in one word. ASSISTANT:"
-)
+PROMPT = f"USER: {IMAGE}\nWhich color is the odd color out? Respond in one word. ASSISTANT:"
 """As llava-1.5 is asked."""
 WORDS = ("color", "odd")
 """Words of the prompt whose positions are columns."""

@@ -30,8 +30,8 @@ class Outputs:
     Attributes:
         start: the directory in which the command was started. The user's code may leave it, so
             that a path is looked for from here alone.
-        json, save_run, plot, svg, csv, save, log, figures: as the user gave them, which is how messages call
-            them; None where they were not asked for.
+        json, save_run, plot, svg, csv, save, log, figures: as the user gave them, which is how
+            messages call them; None where they were not asked for.
     """
 
     start: Path

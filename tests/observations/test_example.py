@@ -184,9 +184,7 @@ def test_a_head_with_children_looks_by_what_reaches_its_query() -> None:
 
     found = by_title(seen(build), LATE)["in the scrubbed model"]
     query = put("blocks.1.attn.hook_q", THIRD, (slice(None), END, LATE[1]))
-    np.testing.assert_allclose(
-        found.attention, hooked(CORRUPTED, 1, query)[LATE[1]], atol=CLOSE
-    )
+    np.testing.assert_allclose(found.attention, hooked(CORRUPTED, 1, query)[LATE[1]], atol=CLOSE)
     assert found.rows.data is CORRUPTED
 
 
@@ -195,9 +193,7 @@ def test_answers_are_the_models_probabilities() -> None:
     assert found is not None
     bridge = tiny_models.bridge(NAME)
     with torch.no_grad():
-        plain, before = (
-            bridge(torch.tensor(data.inputs["tokens"])) for data in (CLEAN, CORRUPTED)
-        )
+        plain, before = (bridge(torch.tensor(data.inputs["tokens"])) for data in (CLEAN, CORRUPTED))
         tokens = torch.tensor(CORRUPTED.inputs["tokens"])
         after = bridge.run_with_hooks(tokens, fwd_hooks=[put(Z0[0], CLEAN, Z0[1])])
     expected = {"reference": plain, "root's other input": before, "scrubbed": after}

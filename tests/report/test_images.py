@@ -1,4 +1,4 @@
-"""Images as text: letters are the pixels' colours, capitals what differs, and nothing is too wide."""
+"""Images as text: letters are the pixels' colours, capitals what differs; nothing is too wide."""
 
 from __future__ import annotations
 
