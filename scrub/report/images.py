@@ -106,7 +106,8 @@ def side_by_side(pictures: Sequence[Picture], *, coloured: bool) -> Text:
             that of a changed patch is a capital. A claimed patch stands in brackets where there is
             room, and on a terminal is underlined.
     """
-    columns = [_lines(one, coloured=coloured) for one in pictures]
+    titled = any(one.title for one in pictures)
+    columns = [_lines(one, titled=titled, coloured=coloured) for one in pictures]
     height = max(map(len, columns))
     lines = []
     for number in range(height):
@@ -128,11 +129,11 @@ def _width(one: Picture) -> int:
     return max(len(one.title), each * columns)
 
 
-def _lines(one: Picture, *, coloured: bool) -> list[Text]:
+def _lines(one: Picture, *, titled: bool, coloured: bool) -> list[Text]:
     """The title and the rows of a picture."""
     wide = max(one.changed.shape) <= WIDE
     letters = _letters(one.colours)
-    lines = [Text(one.title, style="dim")] if one.title else []
+    lines = [Text(one.title, style="dim")] if titled else []
     for row in range(len(letters)):
         line = Text()
         for column in range(letters.shape[1]):
