@@ -12,7 +12,6 @@ from scrub.data.image_layout import ImageLayout
 from scrub.observations.example import Answers, Example, Look, Looking, Swapped
 from scrub.observations.heads import head_name
 from scrub.report.images import images_of_row, runs
-from scrub.stats.rounding import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +38,9 @@ def example_figure(example: Example, layout: ImageLayout, title: str) -> Figure:
     size = (SIDE * across, (SIDE + 0.55) * lines + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.add_gridspec(lines, across)
-    figure.suptitle(textwrap.fill(title, int(11 * size[0])), x=0.01, ha="left", parse_math=False)
+    left_out = _left_out(len(example.swapped) - len(shown), example.left_out)
+    said = textwrap.fill(f"{title}{left_out}", int(11 * size[0]))
+    figure.suptitle(said, x=0.01, ha="left", fontsize="medium", parse_math=False)
     inputs = (Swapped("reference", example.reference), *shown)
     for column, one in enumerate(inputs):
         _image(figure.add_subplot(grid[0, column]), one.rows, one.title)
@@ -52,15 +53,12 @@ def example_figure(example: Example, layout: ImageLayout, title: str) -> Figure:
                 axes.set_ylabel(_called(looking), parse_math=False)
     if example.answers is not None:
         _answers(figure.add_subplot(grid[lines - 1, :]), example.answers)
-    notes = _left_out(len(example.swapped) - len(shown), example.left_out)
-    if notes:
-        figure.text(0.01, 0.002, notes, fontsize="small", parse_math=False)
     return figure
 
 
 def _left_out(inputs: int, heads: int) -> str:
     said = [f"{inputs} more inputs"] * (inputs > 0) + [f"{heads} more heads"] * (heads > 0)
-    return f"not drawn: {', '.join(said)}" if said else ""
+    return f" Not drawn: {', '.join(said)}." if said else ""
 
 
 def _called(looking: Looking) -> str:
@@ -117,8 +115,7 @@ def _said(look: Look, layout: ImageLayout) -> str:
     if attention is None:
         return look.title
     row, column = np.unravel_index(attention.argmax(), attention.shape)
-    inside = percent(float(attention.sum()))
-    return f"{look.title}\n{inside} on the image, most at {row},{column}"
+    return f"{look.title}\n{attention.sum():.0%} on the image, most at {row},{column}"
 
 
 def _answers(axes: Any, answers: Answers) -> None:

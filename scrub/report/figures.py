@@ -51,7 +51,8 @@ class FiguresFolder:
 
         found = example(claim, result.draws, self.session, self.options)
         says = f"{claim.name} on {result.model}: {result.claim.belief}"
-        figure = example_figure(found, layout, f"{says} {result.judgement.verdict}, sample 0.")
+        judged = f"{says} Verdict: {result.judgement.verdict}. Sample 0."
+        figure = example_figure(found, layout, judged)
         folder = record_folder(self.folder, claim, self.claims)
         with self.outputs.writing("--figures", folder / f"{claim.claim.name}.png") as file:
             file.parent.mkdir(parents=True, exist_ok=True)

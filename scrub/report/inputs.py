@@ -75,7 +75,12 @@ def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) ->
 
 def signs(tree: Tree, draws: Draws, sample: int, images: Drawn) -> Text:
     """What the signs in the pictures of a sample mean."""
-    drawn = [rows.at(rows.index[sample : sample + 1]) for rows in draws.rows()]
+    every = [rows for node in draws.nodes.values() for rows in (node.own, node.other)]
+    drawn = [
+        rows.at(rows.index[sample : sample + 1])
+        for rows in (draws.references, *every)
+        if rows is not None
+    ]
     inputs = [rows for rows in drawn if rows.data.given is None]
     found = [one for rows in inputs for one in row_pictures("", rows, rows, images.layout)]
     places = [at for node in tree.walk() for route in node.routes for at in _claimed(route, drawn)]
