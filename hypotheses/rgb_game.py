@@ -201,7 +201,8 @@ OUTPUTS = rgb.behaviour(1_000, metric=[logit("foreign"), DIFF], name="output_of_
 POINTING = rgb.behaviour(
     1_000,
     corrupt="removed",
-    metric=[logit("background"), logit("foreign")],
+    metric=[logit_diff("background", "foreign"), logit("background"), logit("foreign")],
     name="pointing_of_each_head",
 )
-"""Prediction 3: which heads, restored, raise the background's colour where the patch is removed?"""
+"""Prediction 3: which heads, restored where the patch is removed, raise the background's colour and
+not the one that was there? (What brings that one back lowers the difference.)"""

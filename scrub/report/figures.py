@@ -19,7 +19,7 @@ from scrub.runner.session import Session
 
 @frozen(eq=False)
 class FiguresFolder:
-    """Draws an example of each claim whose data has images, as soon as the claim is finished.
+    """Draws an example of each claim whose data has images, when the run has come to its end.
 
     Attributes:
         folder: where the figures go, made if missing.
@@ -35,13 +35,29 @@ class FiguresFolder:
     quiet: bool = False
 
     def claim_finished(self, result: Result | Inapplicable) -> None:
-        """Draws the first sample of a claim.
+        """Draws nothing yet: what a run computes must not depend on what is drawn meanwhile."""
+
+    def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
+        """Draws the first sample of each claim, and says where; nothing if the run was stopped.
 
         Raises:
-            UserError: the file cannot be written.
+            UserError: a file cannot be written.
         """
-        if isinstance(result, Inapplicable) or not _has_images(result):
+        judged = [result for result in results if isinstance(result, Result)]
+        if stopped or not judged:
             return
+        blind = [result.claim.name for result in judged if not _has_images(result)]
+        for result in judged:
+            if _has_images(result):
+                self._draw(result)
+        drawn = len(judged) - len(blind)
+        if drawn and not self.quiet:
+            _print(f"{drawn} figure{'s' * (drawn != 1)} in {self.folder}")
+        if blind and not self.quiet:
+            whose = "" if not drawn else f" of {', '.join(blind)}"
+            _print(f"--figures: nothing to draw{whose}: the data has no images")
+
+    def _draw(self, result: Result) -> None:
         (claim,) = (claim for claim in self.claims if claim.claim is result.claim)
         layout = getattr(claim.model.tokenizer, "images", None)
         assert layout is not None, "a model that is given images reads them"
@@ -57,19 +73,6 @@ class FiguresFolder:
         with self.outputs.writing("--figures", folder / f"{claim.claim.name}.png") as file:
             file.parent.mkdir(parents=True, exist_ok=True)
             save_figure(figure, file)
-
-    def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
-        """Says where the figures are, and for which claims there is nothing to draw."""
-        judged = [result for result in results if isinstance(result, Result)]
-        if self.quiet or not judged:
-            return
-        blind = [result.claim.name for result in judged if not _has_images(result)]
-        drawn = len(judged) - len(blind)
-        if drawn:
-            _print(f"{drawn} figure{'s' * (drawn != 1)} in {self.folder}")
-        if blind:
-            whose = "" if not drawn else f" of {', '.join(blind)}"
-            _print(f"--figures: nothing to draw{whose}: the data has no images")
 
 
 def _has_images(result: Result) -> bool:
