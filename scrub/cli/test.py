@@ -11,6 +11,7 @@ from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED, NO_CLAIM, UNEXPECTED
 from scrub.cli.options import (
     DEVICE,
+    DTYPE,
     KEYWORD,
     MEMORY,
     MODEL,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 )
 @SEED
 @DEVICE
+@DTYPE
 @MEMORY
 @click.option("--by", metavar="COLUMN", help="Break every figure down by a column of the data.")
 @json_option("Write results here.")

@@ -101,7 +101,10 @@ def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
 
 def from_inputs(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
     """One step of the model: a site as a function of the sites and streams that it reads."""
-    ports = frame.graph.sites[cell.site].ports
+    site = frame.graph.sites[cell.site]
+    ports = site.ports
+    if site.from_rows is not None:
+        return site.from_rows(frame.rows, frame.at.shape[1])[:, :, 0]
     if not ports:
         return frame.apply(cell, frame.inputs)
     going = list(paths)
