@@ -203,7 +203,7 @@ def _at_end(model: Any) -> Any:
 
 
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def _is_place(place: Any) -> bool:

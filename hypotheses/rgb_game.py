@@ -1,4 +1,4 @@
-"""The RGB game: localisation heads point a colour extractor at the foreign patch; it reads the colour.
+"""The RGB game: localisation heads point a colour extractor at the foreign patch, which it reads.
 
 An image of blue patches but for one, and the question which color is the odd one out. The belief:
 at END, localisation heads find the foreign patch and write its place; that reaches the query of a
@@ -63,8 +63,9 @@ def lacking(model):
 
 
 # The belief: the place by the query, the colour by the value at the foreign patch; all else from
-# other images. It is about heads: MLPs may pass on what they say. The extractor runs on an image whose foreign patch stands in the same place, since
-# that is where the value is put; but its query comes from any image, but for what localisation says.
+# other images. It is about heads: MLPs may pass on what they say. The extractor runs on an image
+# whose foreign patch stands in the same place, since that is where the value is put; but its query
+# comes from any image, but for what localisation says.
 
 
 def scrubbed(model, told="place", read="patch"):

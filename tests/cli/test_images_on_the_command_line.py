@@ -1,4 +1,4 @@
-"""The RGB game on a tiny random LLaVA, whose files are those of llava-1.5: every command runs on it."""
+"""The RGB game on a tiny random LLaVA, whose files are those of llava-1.5: commands run on it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from scrub.model.registry import describe, load
-from scrub.report.console import terminal
 from support.command import ROOT, inside
 from support.tiny_rgb import GRID, directory
 
@@ -61,7 +59,7 @@ def test_every_claim_has_a_figure_and_the_report_and_results_are_the_same(
     assert last == f"3 figures in {tmp_path / 'deep' / 'f'}"
 
     def timeless(text: str) -> str:
-        return re.sub(r" +\d+\.\d$|\"seconds\": [\d.e-]+|\"measured\": \d+", "", text, flags=re.M)
+        return re.sub(r"(?m) +\d+\.\d$|\"(seconds|measured)\": [\d.e-]+", "", text)
 
     assert timeless(drawn.out.removesuffix(f"{last}\n")) == timeless(plain.out)
     files = [(tmp_path / name).read_text() for name in ("r.json", "plain.json")]
@@ -83,9 +81,8 @@ def test_of_data_without_images_there_is_nothing_to_draw(tmp_path: Path) -> None
     file = ROOT / "hypotheses" / "ioi_claim3.py"
     folder = tmp_path / "figures"
     done = inside("test", file, "-k", "by_value", *FEW, "--figures", folder)
-    assert done.out.splitlines()[-1] == (
-        "--figures: nothing to draw: the data has no images"
-    )
+    *_, last = done.out.splitlines()
+    assert last == "--figures: nothing to draw: the data has no images"
     assert not folder.exists()
 
 
