@@ -45,9 +45,10 @@ def example_figure(example: Example, layout: ImageLayout, title: str) -> Figure:
     for column, one in enumerate(inputs):
         _image(figure.add_subplot(grid[0, column]), one.rows, one.title)
     for line, looking in enumerate(example.looking, start=1):
+        peak = _peak(looking, layout)
         for column, look in enumerate(looking.looks):
             axes = figure.add_subplot(grid[line, column])
-            _attention(axes, look, layout)
+            _attention(axes, look, layout, peak)
             axes.set_title(_said(look, layout), fontsize="small", parse_math=False)
             if column == 0:
                 axes.set_ylabel(_called(looking), parse_math=False)
@@ -90,7 +91,13 @@ def over_grid(look: Look, layout: ImageLayout) -> np.ndarray | None:
     return look.attention[first : first + layout.grid**2].reshape(layout.grid, layout.grid)
 
 
-def _attention(axes: Any, look: Look, layout: ImageLayout) -> None:
+def _peak(looking: Looking, layout: ImageLayout) -> float:
+    """The most attention that a patch gets in any run, so that runs can be compared."""
+    grids = [over_grid(look, layout) for look in looking.looks]
+    return max((float(grid.max()) for grid in grids if grid is not None), default=0.0) or 1.0
+
+
+def _attention(axes: Any, look: Look, layout: ImageLayout, peak: float) -> None:
     """The image, each patch the more faded the less attention it gets."""
     _no_ticks(axes)
     attention = over_grid(look, layout)
@@ -98,7 +105,6 @@ def _attention(axes: Any, look: Look, layout: ImageLayout) -> None:
     if attention is None or not pixels:
         return
     axes.imshow(pixels[0], interpolation="nearest")
-    peak = float(attention.max()) or 1.0
     veil = np.ones((*attention.shape, 4))
     veil[..., 3] = FADED * (1 - attention / peak)
     height, width = pixels[0].shape[:2]
@@ -127,5 +133,5 @@ def _answers(axes: Any, answers: Answers) -> None:
         bars = axes.bar(places + (number - (count - 1) / 2) * width, shares, width, label=run)
         axes.bar_label(bars, [f"{share:.2f}" for share in shares], fontsize=7)
     axes.set_xticks(places, answers.labels)
-    axes.set(ylim=(0, 1.12), ylabel="probability")
+    axes.set(ylim=(0, 1.3), ylabel="probability")
     axes.legend(fontsize="small", ncols=count, loc="upper right")
