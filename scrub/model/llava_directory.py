@@ -130,7 +130,7 @@ def _language_places(directory: Path, config: Config, shape: Shape) -> Places:
 
 
 @frozen(eq=False)
-class _Projection:
+class HuggingFaceVision:
     """Hugging Face's vision tower and projector.
 
     Attributes:
@@ -138,7 +138,7 @@ class _Projection:
         first: how many tokens of an image are left out, before its patches.
     """
 
-    tower: nn.Module
+    tower: Any
     projector: nn.Module
     layers: tuple[int, ...]
     first: int
@@ -146,7 +146,7 @@ class _Projection:
     device: str
 
     def __call__(self, values: Tensor) -> Tensor:
-        seen: Any = self.tower(
+        seen = self.tower(
             values.to(self.device, self.dtype), output_hidden_states=True, return_dict=True
         )
         states = [seen.hidden_states[layer][:, self.first :] for layer in self.layers]
@@ -173,7 +173,7 @@ def projection(
         module.load_state_dict({state[own]: tensor for own, tensor in tensors.items()})
         module.to(device=device, dtype=dtype).eval().requires_grad_(False)
     first = 1 if strategy(config) == "default" else 0
-    return _Projection(tower, projector, feature_layers(config), first, dtype, device)
+    return HuggingFaceVision(tower, projector, feature_layers(config), first, dtype, device)
 
 
 def _modules(directory: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]:
@@ -186,7 +186,7 @@ def _modules(directory: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]
     try:
         config = AutoConfig.from_pretrained(directory)
         tower: Any = AutoModel.from_config(
-            config.vision_config, dtype=dtype, attn_implementation="eager"
+            config.vision_config, dtype=dtype, attn_implementation="sdpa"
         )
         return tower, LlavaMultiModalProjector(config)
     except Exception as error:  # the library raises whatever it likes

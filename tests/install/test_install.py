@@ -88,6 +88,8 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
         ("ioi-planted", "ioi-planted-2", "ioi-shortcut"),
         (*weights, "roles.toml", "tokenizer.json"),
     )
+    seeing = (*weights, "roles.toml", "tokenizer.json", "processor_config.json")
+    parts |= dict.fromkeys(("rgb-planted", "rgb-shortcut"), seeing)
     for model, files in {**parts, "parens": weights}.items():
         assert {f"scrub/model/embedded/{model}/{file}" for file in files} <= names
     assert "scrub/model/roles/gpt2.toml" in names

@@ -42,7 +42,7 @@ from support.difference import difference
 from support.random_data import random_dataset, with_images
 from support.tiny_llava import TOKENS
 
-CASES = 40
+CASES = 24
 TOLERANCE = 1e-9
 SPECS = ("a", "b", "end", 0, 1, 2)
 THROUGH = (
@@ -75,7 +75,10 @@ def correspondences(rng: np.random.Generator, twin: Dataset) -> Iterator[Corresp
 
     def path() -> dict[str, Any]:
         at = ALL if rng.random() < 0.3 else tuple(rng.permutation(SPECS[:3])[:2].tolist())
-        return {"at": at if rng.random() < 0.8 else (int(rng.integers(3)),), "through": pick(THROUGH)}
+        return {
+            "at": at if rng.random() < 0.8 else (int(rng.integers(3)),),
+            "through": pick(THROUGH),
+        }
 
     def embedding() -> Sites:
         return pick([projector, projector, text_embedding, token_embedding])(**path())
