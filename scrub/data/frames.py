@@ -337,7 +337,7 @@ def _paths(value: Any) -> tuple[str, ...] | None:
         return None
     paths = tuple(several)
     known = all(isinstance(path, str | PathLike) for path in paths)
-    return tuple(map(fspath, paths)) if known else None
+    return tuple(str(fspath(path)) for path in paths) if known else None
 
 
 def _list(value: Any) -> np.ndarray:

@@ -58,7 +58,7 @@ class Images:
     @cached_property
     def hashes(self) -> tuple[str, ...]:
         """The hash of each: two of one size with one hash are the same picture."""
-        return tuple(hashlib.sha256(np.ascontiguousarray(p)).hexdigest() for p in self.pixels)
+        return tuple(hashlib.sha256(one.tobytes()).hexdigest() for one in self.pixels)
 
     def sha256(self, number: int) -> str:
         """The hash of one."""

@@ -50,6 +50,11 @@ def language_names(found: Mapping[str, Header]) -> dict[str, str]:
     return names
 
 
+def language_headers(found: Mapping[str, Header]) -> dict[str, Header]:
+    """What is said of the language model's tensors, by the names that it has by itself."""
+    return {own: found[name] for own, name in language_names(found).items()}
+
+
 def described_vision(directory: Path, config: Config) -> Vision:
     """How the model in a directory reads images, without weights.
 
@@ -115,7 +120,7 @@ def _language_places(directory: Path, config: Config, shape: Shape) -> Places:
     where = None
     if files is not None:
         where = places_in(
-            {own: found[name] for own, name in named.items()},
+            language_headers(found),
             {own: (files[name], name) for own, name in named.items()},
             language,
             shape,
@@ -184,7 +189,7 @@ def _modules(directory: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Module]
 
     logging.set_verbosity_error()
     try:
-        config = AutoConfig.from_pretrained(directory)
+        config: Any = AutoConfig.from_pretrained(directory)
         tower: Any = AutoModel.from_config(
             config.vision_config, dtype=dtype, attn_implementation="sdpa"
         )

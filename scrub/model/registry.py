@@ -37,7 +37,7 @@ from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.hf_directory import hugging_face_graph
 from scrub.model.llava_config import is_llava
-from scrub.model.llava_directory import described_vision, language_names, llava_graph
+from scrub.model.llava_directory import described_vision, language_headers, llava_graph
 from scrub.model.processor_files import with_images
 from scrub.model.roles import Roles, read_roles
 from scrub.model.skeleton import skeleton
@@ -198,7 +198,7 @@ def _shape(name: str, directory: Path, config: Config) -> Shape:
 def _check_weights(directory: Path, config: Config, shape: Shape) -> None:
     """Refuse weights that are cut short, or are not those of the configuration."""
     found = headers(directory)
-    check_layers(directory, language_names(found) if is_llava(config) else found, shape.layers)
+    check_layers(directory, language_headers(found) if is_llava(config) else found, shape.layers)
     if is_lens(config):
         if found:
             check_tensors(directory, found, config)
