@@ -20,7 +20,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     prepared = prepared_claims((target,), "", model=model)
     from scrub.draw import draw
     from scrub.report.console import claim_line, terminal
-    from scrub.report.inputs import Drawn, signs, swaps
+    from scrub.report.inputs import drawing, signs, swaps
 
     console = terminal()
     for claim in prepared:
@@ -30,10 +30,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        layout = getattr(claim.model.tokenizer, "images", None)
-        images = None
-        if layout is not None and claim.data.images is not None:
-            images = Drawn(layout, coloured=not console.no_color)
+        images = drawing(claim, console)
         console.print(claim_line(claim.name, claim.claim.belief))
         console.print(swaps(claim.tree, draws, 0, images), highlight=False)
         if images is not None:

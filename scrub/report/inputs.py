@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Picture
 
@@ -19,6 +20,7 @@ from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.report.console import titled
 from scrub.report.images import images_of_row, legend, row_pictures, runs, side_by_side
+from scrub.runner.prepare import Prepared
 from scrub.samplers import describe_sampler
 
 
@@ -33,6 +35,14 @@ class Drawn:
 
     layout: ImageLayout
     coloured: bool = False
+
+
+def drawing(claim: Prepared, console: Console) -> Drawn | None:
+    """How the images of a claim's data are drawn on a console; None where it has none."""
+    layout = getattr(claim.model.tokenizer, "images", None)
+    if claim.data.images is None or layout is None:
+        return None
+    return Drawn(layout, coloured=not console.no_color)
 
 
 def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) -> Picture:

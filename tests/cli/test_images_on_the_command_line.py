@@ -110,6 +110,15 @@ def test_sweeps_and_observations_run_on_it(model: str, tmp_path: Path) -> None:
     assert (tmp_path / "heads.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_explain_draws_the_samples_that_lose_most(model: str) -> None:
+    claim = f"{GAME}::localisation_tells_the_colour"
+    done = inside("explain", claim, "--model", model, "--samples", "10", "--rows", "1")
+    assert (done.code, done.err) == (0, "")
+    sample = done.out.split("\nsample ")[1]
+    assert "capitals: not the reference's" in sample
+    assert "<image><image>" not in sample.replace(" ", "")
+
+
 def test_a_model_without_the_roles_is_not_concerned(model: str, tmp_path: Path) -> None:
     import shutil
 
