@@ -184,6 +184,28 @@ def interchanges(s: Subject, rng: np.random.Generator) -> list[str]:
     return table(header, rows)
 
 
+def sources(s: Subject, rng: np.random.Generator) -> list[str]:
+    """What is answered when heads read some tokens in an image painted in other colours."""
+    same, present = repainted(s, rng), s.batch.present
+    first = s.frame.prompt.first
+    position = torch.arange(s.start.shape[1])
+    image = ((position >= first) & (position < first + GRID**2)).expand(len(present), -1)
+    patch = position == s.pointed(s.batch.place)[:, None]
+    places = {"the foreign patch": patch, "all other patches": image & ~patch, "all patches": image}
+    ranges = {"all heads": s.every_head} | {
+        f"heads of layer {layer}": [head for head in s.every_head if head[0] == layer]
+        for layer in range(s.model.config.text_config.num_hidden_layers)
+    }
+    rows = []
+    for who, heads in ranges.items():
+        for name, where in places.items():
+            changes = swaps(same.record, heads, torch.arange(len(present)), where, "v")
+            said = s.logits(changes)[present].argmax(-1)
+            answers = (same.batch.answer[present], s.batch.answer[present])
+            rows.append([who, name, *(share(said == answer) for answer in answers)])
+    return table(["v of", "at", "answer of the other colours", "answer unchanged"], rows)
+
+
 def per_head(s: Subject, rng: np.random.Generator) -> list[str]:
     """Per head: where it looks from END, and what an interchange and an ablation of it do."""
     donors = different(s, rng)
@@ -304,6 +326,11 @@ def evidence(directory: Path, rows: int, seed: int) -> str:
         "heads: into plain images, where the other one points nowhere.",
         "",
         *interchanges(s, rng),
+        "### Which tokens colour is read at",
+        "",
+        "Values of heads, of an image with its foreign patch at the same place and other colours.",
+        "",
+        *sources(s, rng),
         "### Head by head",
         "",
         *per_head(s, rng),
