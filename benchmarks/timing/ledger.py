@@ -27,8 +27,8 @@ class Least:
         fill: of plain values, each once per row, at the positions on which a root depends.
         values: of values that scrubbing changes, without what writes heads' outputs.
         writes: of the outputs of heads whose value is another than its reader's plain one, where
-            no plain head's output is kept: of each layer's heads as new and old, or as their
-            difference, whichever are fewer.
+            no plain head's output is kept: of each head as new and old, each once, or as their
+            differences, whichever are fewer.
         kept: the same if all plain heads' outputs were kept (d_model numbers a head and
             position, 12 times what their z takes in GPT-2 small).
     """
@@ -94,15 +94,14 @@ class Ledger:
             cost = flops(kind_of(cell), self.shape, self.columns)
             _, index = _distinct(*np.concatenate(parts, axis=1))
             values += sum(cost(i) * int(n) for i, n in enumerate(np.bincount(index)))
-        apart = together = changed = 0
+        written = changed = 0
         for parts in self._writes.values():
             _, new, old, kept = _distinct(*np.concatenate(parts, axis=1))
-            apart += len(np.unique(np.concatenate([new, old])))
-            together += len(new)
+            written += min(len(np.unique(np.concatenate([new, old]))), len(new))
             changed += len(np.unique(new[kept == 0]))
         one = flops("result", self.shape, self.columns)(0)
         fill = sum(filled(dict(table), self.shape, self.columns) for table in self._needs.values())
-        return Least(fill, values, one * min(apart, together), one * changed)
+        return Least(fill, values, one * written, one * changed)
 
 
 def filled(

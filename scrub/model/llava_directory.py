@@ -95,16 +95,22 @@ def llava_graph(
         dtype=dtype,
         project=projection(directory, config, layout, dtype=dtype, device=device),
     )
-    weights = read_weights(read, language_config(config), shape, dtype=dtype, device=device)
-    graph = transformer(weights, vision)
-    if not recheck and (is_shipped(files, dtype, device) or is_remembered(key)):
-        return graph
-    says(CHECKING)
-    from scrub.model.llava_check import check_against_hugging_face
 
-    check_against_hugging_face(directory, graph, shape, dtype=dtype, device=device)
+    def graph() -> Graph:
+        language = language_config(config)
+        return transformer(read_weights(read, language, shape, dtype=dtype, device=device), vision)
+
+    if not recheck and (is_shipped(files, dtype, device) or is_remembered(key)):
+        return graph()
+    says(CHECKING)
+    from scrub.model.llava_check import check_graph, check_vision, hugging_face_logits
+
+    probe = check_vision(directory, vision, shape)
+    expected = hugging_face_logits(directory, probe, layout, dtype=dtype, device=device)
+    made = graph()
+    check_graph(made, probe, expected)
     remember(key)
-    return graph
+    return made
 
 
 def _language_places(directory: Path, config: Config, shape: Shape) -> Places:

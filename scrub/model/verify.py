@@ -58,37 +58,44 @@ def check(
             not finite.
     """
     batch = probe_batch(graph, vocabulary, windows)
-    check_logits(
-        lambda: original(batch),
-        lambda: plain_logits(graph, batch.tokens, batch.lengths),
-        batch.real,
-        limit,
-    )
+    expected = logits_of(lambda: original(batch), batch.real)
+    with torch.no_grad():
+        compare(plain_logits(graph, batch.tokens, batch.lengths), expected, limit)
 
 
-def check_logits(
-    original: Callable[[], Tensor], ours: Callable[[], Tensor], real: Tensor, limit: float
-) -> None:
-    """Refuse logits that are not those of the model, [rows, width, vocabulary].
+def logits_of(original: Callable[[], Tensor], real: Tensor) -> Tensor:
+    """The logits of the model itself on a probe batch, [rows, width, vocabulary].
 
     Args:
         real: which positions hold a token and no pad, bool [rows, width].
-        limit: the largest difference allowed, relative to the largest logit.
 
     Raises:
-        UserError: as `check` does.
+        UserError: the model fails, or gives numbers that are not finite.
     """
     try:
         with torch.no_grad():
-            expected = original()
+            logits = original()
+    except UserError:
+        raise
     except Exception as error:  # whatever a setting or a module that the user has changed raises
         raise UserError(
             f"The model itself fails on a probe batch of tokens: {in_words(error)}. Are its "
             "configuration and its modules as they were made?"
         ) from error
-    _check_finite(expected, real)
-    with torch.no_grad():
-        off = largest_difference(ours(), expected)
+    _check_finite(logits, real)
+    return logits
+
+
+def compare(found: Tensor, expected: Tensor, limit: float) -> None:
+    """Refuse logits of a graph that are not those of the model that it was made from.
+
+    Args:
+        limit: the largest difference allowed, relative to the largest logit.
+
+    Raises:
+        UserError: with the size of the difference.
+    """
+    off = largest_difference(found, expected)
     if not off <= limit:
         raise UserError(
             f"The graph disagrees with the model it was made from: by {off:.2g} of the "

@@ -73,7 +73,8 @@ def critical_values(
     second, scale = (rest**2).mean(-1), (saved**2).mean(-1) + (gap**2).mean(-1)
     flat = second <= 1e-24 * scale  # nothing but rounding is left
     unit = np.where(flat[..., None], 0.0, rest / np.sqrt(np.where(flat, 1.0, second))[..., None])
-    skewness, sixth = (unit**3).mean(-1), (unit**6).mean(-1)
+    cubes = unit * unit * unit  # numpy's powers take ten times as long
+    skewness, sixth = cubes.mean(-1), (cubes * cubes).mean(-1)
     squared = np.where(skewness == 0, math.inf, skewness**2)
     told = np.maximum(1 - CHANCE * sixth / (samples * squared), 0.0)
     quantile = float(special.stdtrit(samples - 1, (1 + confidence) / 2))

@@ -141,7 +141,7 @@ def test_sizes(given: str, size: int | None) -> None:
 
 def test_help_names_every_option() -> None:
     shown = inside("test", "--help").out
-    options = "model samples precision seed device max-memory by json save-run nulls diagnose"
+    options = "model samples precision seed device dtype max-memory by json save-run nulls diagnose"
     for option in [*(f"--{name} " for name in options.split()), "-k ", "-q, ", "-v, "]:
         assert option in shown
     top = inside("--help").out

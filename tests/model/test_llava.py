@@ -18,23 +18,33 @@ import scrub
 from scrub import Correspondence, Exact, Images, InterpNode, UserError
 from scrub.checks.structure import check
 from scrub.data.dataset import Dataset, Rows, pad
-from scrub.data.image_layout import IMAGE, expanded
+from scrub.data.image_layout import IMAGE, ImageLayout, expanded
 from scrub.hypothesis.sites import anything, heads, none, output, projector, token_embedding
 from scrub.metrics import logit_diff
 from scrub.model import llava_check
 from scrub.model.forward import batch_of, forward
 from scrub.model.graph import Graph
-from scrub.model.llava_check import check_patches, noise, probe_data, processor_of
+from scrub.model.llava_check import (
+    check_graph,
+    check_patches,
+    logits_on,
+    noise,
+    probe_data,
+    processor_of,
+)
 from scrub.model.llava_directory import HuggingFaceVision
 from scrub.model.processor_files import FILES
 from scrub.model.registry import describe, load
+from scrub.model.tokenizer import load_tokenizer
 from scrub.model.vision import Vision
 from scrub.reference import Pictures
 from support import tiny_llava
 from support.family_models import TOLERANCE, off
+from support.paths import SHARED_MODELS
 from support.tiny_llava import TOKENS, VOCABULARY
 
 TOKEN = TOKENS[IMAGE]
+STORIES = SHARED_MODELS / "stories260k"
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +193,36 @@ def test_a_text_becomes_the_tokens_of_the_processor(large: Path) -> None:
     assert len(tokens) == 13
 
 
+@pytest.mark.skipif(not STORIES.is_dir(), reason="the shared models are not here")
+@pytest.mark.parametrize("text", ["USER: {0}\nWhich one was it? A:", "{0}", "Once {0}upon {0} it"])
+def test_a_llamas_own_tokenizer_reads_texts_with_images_alike(text: str, tmp_path: Path) -> None:
+    """Byte-pair encoding whose words begin with "▁", as llava-1.5 has it."""
+    from transformers import AutoTokenizer
+
+    written = json.loads((STORIES / "tokenizer.json").read_text())
+    added = {"id": 512, "content": IMAGE, "special": True, "normalized": False}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
+    begin = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    written["added_tokens"].append(added | flags)
+    written["post_processor"] |= {
+        "single": begin,
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}},
+    }
+    settings = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "legacy": False}
+    for name, table in (
+        ("tokenizer.json", written),
+        ("tokenizer_config.json", settings),
+        ("config.json", {"model_type": "llava"}),
+    ):
+        (tmp_path / name).write_text(json.dumps(table))
+    layout = ImageLayout(16, 4, 512, 16, (0, 0, 0), (1, 1, 1))
+    tokenizer = evolve(load_tokenizer(tmp_path), images=layout)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)(text.format(IMAGE * 16))["input_ids"]
+    assert expanded(tokenizer, text.format(IMAGE)) == theirs
+    assert theirs[0] == 1
+    assert theirs.count(512) == 16 * text.count("{0}")
+
+
 def test_scrubbed_by_a_claim(large: Path) -> None:
     """All exact is the plain model; another image's projection is another one's."""
     data = rows_of(1, 1, 1)
@@ -250,11 +290,12 @@ def test_other_weights_of_the_tower_are_found(loaded: Graph) -> None:
     assert loaded.weights is not None
     right = loaded.vision.project
     vision = evolve(loaded.vision, project=lambda pixels: 1.001 * right(pixels))
-    model = tiny_llava.hugging_face_model(grid=3, width=40)
-    shape = _shape(tiny_llava.directory(), width=40)
-    llava_check.check_model(loaded, model, shape, 0)
+    layout = vision.layout
+    probe = probe_data(layout, _shape(tiny_llava.directory(), width=40), 0)
+    expected = logits_on(tiny_llava.hugging_face_model(grid=3, width=40), probe, layout)
+    check_graph(loaded, probe, expected)
     with pytest.raises(UserError, match="The graph disagrees with the model"):
-        llava_check.check_model(transformer(loaded.weights, vision), model, shape, 0)
+        check_graph(transformer(loaded.weights, vision), probe, expected)
 
 
 def _shape(directory: Path, **more: Any) -> Any:

@@ -35,14 +35,14 @@ from scrub.hypothesis.tree import treeify
 from scrub.model.graph import Graph
 from scrub.model.transformer import transformer
 from scrub.model.vision import Vision
-from scrub.reference import evaluate
-from scrub.samplers import Agree, Exact, Fixed, Uncond
+from scrub.reference import evaluate, evaluate_graph
+from scrub.samplers import Agree, Exact, Fixed, Mean, Sampler, Uncond, Zero
 from support import tiny_llava
 from support.difference import difference
 from support.random_data import random_dataset, with_images
 from support.tiny_llava import TOKENS
 
-CASES = 24
+CASES = {"inputs": 20, "virtual rows": 8}
 TOLERANCE = 1e-9
 SPECS = ("a", "b", "end", 0, 1, 2)
 THROUGH = (
@@ -63,12 +63,20 @@ class Case:
     expected: Tensor
 
 
-def image_data(rng: np.random.Generator, name: str) -> Dataset:
-    return with_images(rng, random_dataset(rng, name), TOKENS[IMAGE], 4)
+def image_data(rng: np.random.Generator, name: str, shapes: int = 0) -> Dataset:
+    """Rows most of which have an image; alike in length where `shapes` is 1."""
+    return with_images(rng, random_dataset(rng, name, shapes), TOKENS[IMAGE], 4)
 
 
-def correspondences(rng: np.random.Generator, twin: Dataset) -> Iterator[Correspondence]:
-    """Random hypotheses, legal or not, each of which claims a part of the embedding."""
+def correspondences(
+    rng: np.random.Generator, own: Sequence[Sampler], other: Sequence[Sampler]
+) -> Iterator[Correspondence]:
+    """Random hypotheses, legal or not, each of which claims a part of the embedding.
+
+    Args:
+        own: samplers of leaves.
+        other: samplers of other inputs.
+    """
 
     def pick(options: Sequence[Any]) -> Any:
         return options[rng.integers(len(options))]
@@ -89,17 +97,16 @@ def correspondences(rng: np.random.Generator, twin: Dataset) -> Iterator[Corresp
                      mlp(int(rng.integers(2)), **path())])  # fmt: skip
 
     while True:
-        samplers = [Uncond(), Exact(), Fixed(twin), Agree("two")]
         starts = [output(at="end"), output(), heads([(1, 1)], at="end"), token_embedding()]
-        root = InterpNode("root", pick(samplers[:2]), other=pick(samplers))
+        root = InterpNode("root", pick([Exact(), Uncond()]), other=pick(other))
         nodes = {root: pick(starts)}
-        middle = root.child("middle", pick(samplers), other=pick(samplers))
+        middle = root.child("middle", pick([Exact(), Uncond()]), other=pick(other))
         nested, beside = rng.random() < 0.5, rng.random() < 0.5
         if nested or beside:
             nodes[middle] = inner()
-        nodes[(middle if nested else root).child("leaf", pick(samplers))] = embedding()
+        nodes[(middle if nested else root).child("leaf", pick(own))] = embedding()
         if rng.random() < 0.3:
-            nodes[root.child("other leaf", pick(samplers))] = embedding()
+            nodes[root.child("other leaf", pick(own))] = embedding()
         yield Correspondence(nodes)
 
 
@@ -111,17 +118,20 @@ def text_embedding(**path: Any) -> Sites:
 def cases() -> tuple[Case, ...]:
     """Random legal cases with what the evaluator gives."""
     rng = np.random.default_rng(0)
-    data, twin = image_data(rng, "data"), image_data(rng, "twin")
-    legal = (
-        claimed
-        for claimed in correspondences(rng, twin)
-        if not check(claimed, tiny_llava.graph(), data)
-    )
-    found = []
-    for seed, claimed in enumerate(itertools.islice(legal, CASES)):
-        draws = draw(treeify(claimed), data, samples=4, seed=seed)
-        expected = evaluate(claimed, draws, tiny_llava.bridge(), tiny_llava.pictures())
-        found.append(Case(claimed, draws, expected))
+    found: list[Case] = []
+    for kind, count in CASES.items():
+        virtual = kind == "virtual rows"
+        data, twin = (image_data(rng, name, shapes=virtual) for name in ("data", "twin"))
+        inputs = [Uncond(), Exact(), Fixed(twin), Agree("two")]
+        given = [Mean(), Mean("two"), Zero()]
+        tried = correspondences(
+            rng, [*given, Exact()] if virtual else inputs, given[:1] if virtual else inputs
+        )
+        legal = (one for one in tried if not check(one, tiny_llava.graph(), data))
+        for claimed in itertools.islice(legal, count):
+            draws = draw(treeify(claimed), data, samples=4, seed=len(found))
+            expected = evaluate(claimed, draws, tiny_llava.bridge(), tiny_llava.pictures())
+            found.append(Case(claimed, draws, expected))
     sites = [
         cell.site
         for case in found
@@ -145,6 +155,13 @@ def wrong(graph: Graph) -> list[int]:
 
 def test_engine_equals_reference_evaluator() -> None:
     assert wrong(tiny_llava.graph()) == []
+
+
+def test_engine_equals_the_evaluator_on_the_graph() -> None:
+    graph = tiny_llava.graph()
+    for case in cases()[::4]:
+        found = evaluate_graph(case.correspondence, case.draws, graph)
+        assert difference(found, case.expected) < TOLERANCE
 
 
 def neighbours(
