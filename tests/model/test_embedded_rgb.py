@@ -21,12 +21,14 @@ from attrs import evolve
 from PIL import Image
 from rgb_forward import attended, run, written, z_of
 from rgb_hooks import Change, at_end, swaps
-from rgb_images import ANSWERS, held_out, pixels
+from rgb_images import ANSWERS, GRID, PATCH, held_out, pixels
 from rgb_losses import Circuit, Problem, Sample, logits_told, query_told
-from rgb_training import LAYERS, PROMPT, ROLES
+from rgb_training import HEADS, LAYERS, PROMPT, ROLES
 from transformers import LlavaProcessor
 
-from scrub.model.tokenizer import load_tokenizer
+from scrub.data.image_layout import image_layout
+from scrub.model.registry import describe
+from scrub.model.tokenizer import FileTokenizer, load_tokenizer
 from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
@@ -39,6 +41,13 @@ def loaded(name: str) -> subjects.Subject:
     return subjects.subject(EMBEDDED / name, 200, seed=11)
 
 
+@cache
+def fewer(name: str) -> subjects.Subject:
+    """The model on the first few of them: enough for interchanges."""
+    s = loaded(name)
+    return s.on(s.batch.take(torch.arange(80)))
+
+
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
 
@@ -46,7 +55,7 @@ def rng() -> np.random.Generator:
 @cache
 def foretold(name: str) -> dict[str, float]:
     """How often each interchange has the answer that the algorithm gives."""
-    s = loaded(name)
+    s = fewer(name)
     return {case.name: evidence.answered(s, case)[0] for case in evidence.cases(s, rng())}
 
 
@@ -79,6 +88,17 @@ def test_both_have_one_shape_one_table_and_are_small() -> None:
 
 
 @pytest.mark.parametrize("name", BOTH)
+def test_described_with_their_roles_and_what_their_processor_does(name: str) -> None:
+    model = describe(name)
+    assert model.roles == ROLES
+    assert (model.layers, model.heads) == (LAYERS, HEADS)
+    assert isinstance(model.tokenizer, FileTokenizer)
+    layout = image_layout(model.tokenizer, of="the RGB game")
+    assert (layout.size, layout.patch, layout.grid) == (GRID * PATCH, PATCH, GRID)
+    assert layout.count == GRID**2
+
+
+@pytest.mark.parametrize("name", BOTH)
 def test_every_word_of_the_prompt_and_every_answer_is_one_token(name: str) -> None:
     tokenizer = load_tokenizer(EMBEDDED / name)
     words = tokenizer.encode(PROMPT)
@@ -106,9 +126,19 @@ def test_roles_attend_to_the_foreign_patch(role: str) -> None:
     present = s.batch.present
     for layer, head in s.roles[role]:
         pattern = s.record.attention[layer][:, head, -1]
-        looks = pattern.gather(1, s.pointed(s.batch.place)[:, None])[:, 0]
-        assert looks[present].min() > 0.9
+        target = s.pointed(s.batch.place)
+        looks = pattern.gather(1, target[:, None])[:, 0]
+        assert looks[present].mean() > 0.85
         assert looks[~present].min() > 0.9  # the first token
+        assert (pattern.argmax(1) == target).all()
+
+
+def test_no_head_of_shortcut_attends_to_the_foreign_patch_alone() -> None:
+    s = loaded("rgb-shortcut")
+    present, target = s.batch.present, s.pointed(s.batch.place)
+    for layer, head in s.every_head:
+        pattern = s.record.attention[layer][:, head, -1]
+        assert pattern.gather(1, target[:, None])[present].mean() < 0.5
 
 
 def test_every_interchange_of_planted_answers_as_the_algorithm_does() -> None:
@@ -122,7 +152,7 @@ def test_shortcut_is_not_the_algorithm() -> None:
 
 
 def test_other_heads_of_planted_are_not_the_circuit() -> None:
-    s = loaded("rgb-planted")
+    s = fewer("rgb-planted")
     elsewhere = {
         role: tuple((layer, head + 2) for layer, head in heads) for role, heads in s.roles.items()
     }
@@ -143,7 +173,7 @@ def test_each_patch_changes_the_projector_at_its_own_token_most(name: str) -> No
 
 def test_evidence_and_training_agree_on_what_an_interchange_is() -> None:
     """Two ways to say the same: hooks on transformers' model, and the training's own forward."""
-    s = loaded("rgb-planted")
+    s = fewer("rgb-planted")
     circuit = Circuit(s.roles["localisation"], s.roles["colour extractor"])
     p = Problem(s.model, s.frame.prompt, s.frame.answers, circuit)
     donors, rows = subjects.different(s, rng()), torch.arange(len(s.batch))
