@@ -122,7 +122,7 @@ def example(
     Raises:
         UserError: the model cannot be loaded, or one sample does not fit into the memory.
     """
-    model = session.load(claim.model, options.dtype, options.device)
+    model = session.load(claim.model, options.dtype, options.device, recheck=options.recheck)
     one = draws.at(np.array([sample]))
     runs = _Runs(model, claim.tree, one, session, options)
     every = _named(claim.tree, model)
