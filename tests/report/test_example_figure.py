@@ -1,4 +1,4 @@
-"""The figure of an example: what stands where, held to an example whose attention is written down."""
+"""The figure of an example: what stands where, of an example whose attention is written down."""
 
 from __future__ import annotations
 
