@@ -192,17 +192,19 @@ def prediction_4_answer(model):
     return restored(model, "localisation", REPAINTED)
 
 
-# The heads without being told: the same patches for every head of the model, as sweeps.
+# The heads without being told: the same patches for every head of the model, as sweeps. They have
+# other images than the claims, so that heads that are chosen by them can be tested by these.
 #
 #     scrub patch hypotheses/rgb_game.py::output_of_each_head --at end --through anything
 #     scrub patch hypotheses/rgb_game.py::pointing_of_each_head --at end --through anything
 
-OUTPUTS = rgb.behaviour(1_000, metric=[logit("foreign"), DIFF], name="output_of_each_head")
+OUTPUTS = rgb.behaviour(1_000, metric=[logit("foreign"), DIFF], seed=1, name="output_of_each_head")
 """Prediction 1: which heads, restored, bring back the colour that was repainted?"""
 POINTING = rgb.behaviour(
     1_000,
     corrupt="removed",
     metric=[logit_diff("background", "foreign"), logit("background"), logit("foreign")],
+    seed=1,
     name="pointing_of_each_head",
 )
 """Prediction 3: which heads, restored where the patch is removed, raise the background's colour and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from support.command import ROOT, inside
 from support.tiny_rgb import GRID, directory
 
+PAGE = (ROOT / "docs" / "rgb.md").read_text(encoding="utf-8")
 GAME = ROOT / "hypotheses" / "rgb_game.py"
 KEPT = "place_by or 3_not or 2_removed"
 FEW = ("--samples", "10", "--no-diagnose")
@@ -117,6 +119,30 @@ def test_explain_draws_the_samples_that_lose_most(model: str) -> None:
     sample = done.out.split("\nsample ")[1]
     assert "capitals: not the reference's" in sample
     assert "<image><image>" not in sample.replace(" ", "")
+
+
+COMMANDS = re.findall(r"`scrub ((?:look|patch|test) [^`]*--device cuda[^`]*)`", PAGE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_pages_commands_for_the_large_model_run(
+    command: str, model: str, tmp_path: Path
+) -> None:
+    """As they stand there, but for the device and how many samples are drawn."""
+    command = re.sub(r"--samples \d+", "--samples 5", command).replace("cuda", "cpu")
+    arguments = shlex.split(command.replace("llava-1.5-7b", model))
+    if arguments[0] == "test":
+        arguments += ["-k", "3_not", "--no-diagnose"]
+    (tmp_path / "hypotheses").symlink_to(ROOT / "hypotheses")
+    done = inside(*arguments, cwd=tmp_path)
+    assert done.code in (0, 1)
+    assert done.err == ""
+    written = {path.suffix for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert {".csv", ".png"} & written
+
+
+def test_there_are_such_commands() -> None:
+    assert [command.split()[0] for command in COMMANDS] == ["look", "patch", "test"]
 
 
 def test_a_model_without_the_roles_is_not_concerned(model: str, tmp_path: Path) -> None:
