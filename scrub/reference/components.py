@@ -76,7 +76,6 @@ def layer_of(cell: Cell) -> float:
 
 
 @functools.cache
-@functools.cache
 def component_of(cell: Cell) -> Component:
     """The component that a site belongs to."""
     layer = layer_of(cell)
@@ -89,6 +88,7 @@ def component_of(cell: Cell) -> Component:
     return Component(EMBED if cell.site in (TEXT_EMBED, PROJECTOR) else kind_of(cell), layer)
 
 
+@functools.cache
 def beside(cell: Cell, part: str) -> Cell:
     """Another site of the same component: beside a head's scores its q."""
     return Cell(cell.name.beside(part), cell.head)

@@ -41,7 +41,8 @@ def _step(step: Step) -> tuple[str, str, str]:
 
 def cost_line(claim: Prepared, options: Options) -> str:
     """What a run will take, drawn as it would be."""
-    planned = _plan(claim, options.dtype)
+    dtype = claim.model.graph.dtype if claim.model.directory is None else options.dtype
+    planned = _plan(claim, dtype)
     draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
     within = fit(planned, draws, ActivationCache(planned.graph), options.memory)
     found = predict(planned, draws, within)

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from support import tiny_llava
-from support.command import inside
+from support.command import SUMS, inside
 
 FILE = '''
 """Two pictures."""
@@ -126,3 +126,9 @@ def test_a_precision_that_there_is_not(file: Path) -> None:
     done = inside("test", file.name, "--dtype", "int8", cwd=file.parent)
     assert done.code == 2
     assert "'int8' is not one of 'float32', 'float64', 'bfloat16'." in done.err
+
+
+def test_a_graph_keeps_its_own_precision() -> None:
+    shown = {inside("plan", SUMS, "--dtype", dtype).out for dtype in ("float32", "float64")}
+    assert len(shown) == 1
+    assert "FLOP and" in shown.pop()

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from scrub.errors import UserError
+from scrub.model.bridge import wrapped
 from scrub.model.no_installing import HELPERS, INSTALLER, installs, nothing_installed
 from scrub.model.registry import describe, embedded_names, load
 from support import family_models, tiny_llava
@@ -74,6 +75,19 @@ def test_what_transformer_lens_would_install_is_refused() -> None:
     ):
         getattr(helpers, INSTALLER)()
     assert getattr(helpers, INSTALLER) is right
+
+
+def test_a_llava_behind_a_bridge_is_refused_and_not_installed_for(
+    started: list[Any], tmp_path: Path
+) -> None:
+    """The way by which TransformerLens comes to its installer: there is no processor."""
+    model = tiny_llava.hugging_face_model()
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="scrub installs nothing") as refused:
+        wrapped(model.float(), str(tmp_path))
+    assert len(refused.value.problems) == 1
+    assert started == []
 
 
 def test_an_installer_is_refused_and_other_processes_are_not() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import evolve
 
-from oracle.net import SOURCES, Net, cells, kind
+from oracle.net import SOURCES, cells, kind, net_of
 from scrub.data.dataset import Dataset, Rows, pad
 from scrub.data.images import Images
 from scrub.hypothesis.splits import Split, estimate, neurons, projection, source_positions
@@ -67,7 +67,7 @@ Made = tuple[str, tuple[str, ...], Split]
 
 def random_splits(rng: np.random.Generator, shape: tiny_models.Shape) -> dict[str, Made]:
     """Splits of one or two sites."""
-    sites = sorted({c.site for c in cells(Net(shape)) if kind(c) in SIZES})
+    sites = sorted({c.site for c in cells(net_of(shape)) if kind(c) in SIZES})
     likely = np.array([4.0 if site.endswith(LIKELY) else 1.0 for site in sites])
     chosen = rng.choice(sites, int(rng.integers(1, 3)), replace=False, p=likely / likely.sum())
     return {str(site): random_split(rng, shape, str(site)) for site in chosen}

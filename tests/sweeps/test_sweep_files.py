@@ -23,7 +23,8 @@ from scrub.hypothesis.sites import anything
 from scrub.report.sweep import show_sweep
 from scrub.sweeps import measure, resumable
 from scrub.sweeps.heatmap import DIMMED, cells
-from support.command import assert_golden, inside, python
+from support.command import assert_golden, inside
+from support.command import scrub as scrub_command
 from support.paths import ROOT
 
 FILE = """
@@ -160,9 +161,7 @@ def test_other_senders_are_drawn_by_position() -> None:
 def test_the_saved_file_runs_in_a_process_of_its_own(folder: Path) -> None:
     out = patched(folder, "--at", "end", "--save", "found.py")
     assert out.endswith("saved: scrub test found.py\n")
-    done = python(
-        "-m", "scrub", "test", "found.py", "--samples", "60", cwd=folder, PYTHONPATH=str(ROOT)
-    )
+    done = scrub_command("test", "found.py", "--samples", "60", cwd=folder, PYTHONPATH=str(ROOT))
     assert done.code == 0, done.err
     assert re.search(r"strongest_senders .*supported +supported", done.out)
     text = (folder / "found.py").read_text(encoding="utf-8")
