@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrub.data.dataset import Dataset, Recipe
+from scrub.data.image_layout import IMAGE
 from scrub.datasets import ioi, rgb
 from scrub.errors import UserError
-from scrub.model.tokenizer import FileTokenizer, word_level
+from scrub.model.tokenizer import FileTokenizer, load_tokenizer, word_level
 from scrub.samplers import Paired, Uncond
 from support.image_words import image_words
+from support.paths import SHARED_MODELS
 
 WORDS = {look: word for word, look in rgb.COLOURS.items()}
 AROUND = {"patch": (0, 0), "left": (0, -1), "right": (0, 1), "above": (-1, 0), "below": (1, 0)}
@@ -225,6 +228,31 @@ def test_words_of_several_tokens_are_left_out_or_named() -> None:
         rgb.game(100).make(few)
     assert len(rgb.game(5, foreign="red", new="white").make(image_words(
         6, colours=["red", "blue", "white"]))) == 5  # fmt: skip
+
+
+def test_words_of_several_tokens_have_their_last() -> None:
+    """With a tokenizer of a large model, to which the image token is added."""
+    shared = "gpt2-tokenizer"
+    if not (SHARED_MODELS / shared).is_dir():
+        pytest.skip(f"shared/models/{shared} is not here")
+    plain, layout = load_tokenizer(SHARED_MODELS / shared), image_words(6).images
+    assert layout is not None
+    plain.backend.add_special_tokens([IMAGE])
+    token = plain.backend.token_to_id(IMAGE)
+    words = evolve(plain, images=evolve(layout, token=token))
+    data = rgb.game(20).make(words)
+    for row in range(20):
+        pieces = data.pieces[row]
+        at = {name: int(values[row]) for name, values in data.positions.items()}
+        assert "".join(pieces[: at["color"] + 1]).endswith("Which color is the odd color")
+        assert "".join(pieces[: at["odd"] + 1]).endswith("Which color is the odd")
+        assert "".join(pieces).endswith("ASSISTANT:")
+        assert place_of(at["patch"], data, row, words) == (
+            data.columns["row"][row],
+            data.columns["column"][row],
+        )
+        (answer,) = words.decode([data.labels["foreign"][row]])
+        assert answer == f" {data.columns['foreign'][row]}"
 
 
 def test_a_word_that_is_split_is_told_by_its_tokens() -> None:
