@@ -123,15 +123,19 @@ def side_by_side(pictures: Sequence[Picture], *, coloured: bool) -> Text:
     return Text("\n").join(lines)
 
 
+def _is_wide(one: Picture) -> bool:
+    """Whether a patch takes three characters."""
+    return max(one.changed.shape) <= WIDE
+
+
 def _width(one: Picture) -> int:
-    rows, columns = one.changed.shape
-    each = 3 if max(rows, columns) <= WIDE else 1
-    return max(len(one.title), each * columns)
+    each = 3 if _is_wide(one) else 1
+    return max(len(one.title), each * one.changed.shape[1])
 
 
 def _lines(one: Picture, *, titled: bool, coloured: bool) -> list[Text]:
     """The title and the rows of a picture."""
-    wide = max(one.changed.shape) <= WIDE
+    wide = _is_wide(one)
     letters = _letters(one.colours)
     lines = [Text(one.title, style="dim")] if titled else []
     for row in range(len(letters)):
@@ -173,15 +177,17 @@ def _style(colour: np.ndarray, *, claimed: bool) -> Style:
     )
 
 
-def legend(colours: Iterable[np.ndarray], *, coloured: bool, claimed: bool) -> Text:
-    """What the signs in pictures of these colours mean, in one line."""
-    marks = "◆" if coloured else "capitals"
-    said = [f"{marks}: not the reference's"]
-    if claimed:
+def legend(pictures: Sequence[Picture], *, coloured: bool) -> Text:
+    """What the signs in these pictures mean, in one line."""
+    said = [f"{'◆' if coloured else 'capitals'}: not the reference's"]
+    claimed = [one for one in pictures if one.claimed.any()]
+    if any(_is_wide(one) for one in claimed):
         said.append("[ ]: where a node stands")
+    elif claimed and coloured:
+        said.append("underlined: where a node stands")
     if coloured:
         return Text("; ".join(said), style="dim")
-    number, exact = _nearest(np.concatenate([one.reshape(-1, 3) for one in colours]))
+    number, exact = _nearest(np.concatenate([one.colours.reshape(-1, 3) for one in pictures]))
     words = [WORDS[n] for n in np.unique(number)]
     named = " · ".join(f"{NAMED[word][0]} {word}" for word in words)
     return Text("; ".join([named if exact.all() else f"nearest to {named}", *said]), style="dim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence, Tree
 from scrub.report.console import titled
+from scrub.report.images import Picture as Image
 from scrub.report.images import images_of_row, legend, row_pictures, runs, side_by_side
 from scrub.runner.prepare import Prepared
 from scrub.samplers import describe_sampler
@@ -61,21 +63,20 @@ def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) ->
     picture = Picture(title)
 
     def grow(node: Occurrence, picture: Picture) -> None:
-        drawn = draws.nodes[node.path]
         branch = picture.add(titled(node.node.name, f" ({_sites(node)})"))
-        rows = drawn.own.at(drawn.own.index[sample : sample + 1])
-        marked = node.routes if node.is_leaf else ()
-        words = describe_sampler(node.node.sampler)
-        line = Text.assemble(f"own   {words}: ", _text(rows, reference, marked, images))
-        shown = [("own", rows, marked)]
-        if drawn.other is not None:
+        shown = _inputs(node, draws, sample)
+        samplers = {"own": node.node.sampler, "other": node.node.other}
+        lines = [
+            Text.assemble(
+                f"{which:5} {describe_sampler(samplers[which])}: ",
+                _text(rows, reference, marked, images),
+            )
+            for which, rows, marked in shown
+        ]
+        if images is not None:
+            lines[-1] = _with_images(lines[-1], shown, reference, images)
+        for line in lines:
             branch.add(line)
-            rows = drawn.other.at(drawn.other.index[sample : sample + 1])
-            words = describe_sampler(node.node.other)
-            text = _text(rows, reference, node.routes, images)
-            line = Text.assemble(f"other {words}: ", text)
-            shown.append(("other", rows, node.routes))
-        branch.add(line if images is None else _with_images(line, shown, reference, images))
         for child in node.children:
             grow(child, branch)
 
@@ -85,46 +86,39 @@ def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) ->
 
 def signs(tree: Tree, draws: Draws, sample: int, images: Drawn) -> Text:
     """What the signs in the pictures of a sample mean."""
-    every = [rows for node in draws.nodes.values() for rows in (node.own, node.other)]
-    drawn = [
-        rows.at(rows.index[sample : sample + 1])
-        for rows in (draws.references, *every)
-        if rows is not None
-    ]
-    inputs = [rows for rows in drawn if rows.data.given is None]
-    found = [one for rows in inputs for one in row_pictures("", rows, rows, images.layout)]
-    places = [at for node in tree.walk() for route in node.routes for at in _claimed(route, drawn)]
-    (reference, *_) = inputs
-    shown = runs(reference.data, int(reference.index[0]), images.layout)
-    claimed = any(at in run for at in places for run in shown)
-    return legend([one.colours for one in found], coloured=images.coloured, claimed=claimed)
+    reference = draws.references.at(draws.references.index[sample : sample + 1])
+    shown = [one for node in tree.walk() for one in _inputs(node, draws, sample)]
+    pictures = _pictures([("", reference, ()), *shown], reference, images)
+    return legend(pictures, coloured=images.coloured)
 
 
-def _claimed(route: Route, drawn: Sequence[Rows]) -> list[int]:
-    """Where a route stands, in the inputs that have its columns."""
-    if route.at == ALL:
-        return []
+Shown = tuple[str, Rows, tuple[Route, ...]]
+"""An input of a node: "own" or "other", the one row, and the routes whose positions are marked."""
+
+
+def _inputs(node: Occurrence, draws: Draws, sample: int) -> list[Shown]:
+    """What a node drew. Its positions are marked in the input that it is computed on."""
+    drawn = draws.nodes[node.path]
+    own = drawn.own.at(drawn.own.index[sample : sample + 1])
+    if drawn.other is None:
+        return [("own", own, node.routes)]
+    other = drawn.other.at(drawn.other.index[sample : sample + 1])
+    return [("own", own, ()), ("other", other, node.routes)]
+
+
+def _pictures(shown: Sequence[Shown], reference: Rows, images: Drawn) -> list[Image]:
+    """The images of some inputs, each under its title; of virtual rows there are none."""
     return [
-        int(rows.data.position(spec)[rows.index[0]])
-        for rows in drawn
-        for spec in route.at
-        if isinstance(spec, int) or spec in rows.data.positions
-    ]
-
-
-def _with_images(
-    line: Text,
-    shown: Sequence[tuple[str, Rows, tuple[Route, ...]]],
-    reference: Rows,
-    images: Drawn,
-) -> Text:
-    """A line with the images of some inputs below it, side by side."""
-    pictures = [
         one
         for title, rows, routes in shown
         if rows.data.given is None
         for one in row_pictures(title, rows, reference, images.layout, _positions(rows, routes))
     ]
+
+
+def _with_images(line: Text, shown: Sequence[Shown], reference: Rows, images: Drawn) -> Text:
+    """A line with the images of some inputs below it, side by side."""
+    pictures = _pictures(shown, reference, images)
     if not pictures:
         return line
     return Text.assemble(line, "\n", side_by_side(pictures, coloured=images.coloured))
@@ -157,7 +151,8 @@ def _pieces(rows: Rows, images: Drawn | None) -> list[_Piece]:
     pixels = images_of_row(rows.data, row)
     for shown, run in reversed([*zip(pixels, runs(rows.data, row, images.layout), strict=True)]):
         text = texts[run.start]
-        found[run.start : run.stop] = [_Piece(text, f"{text}{shown.tobytes()!r}", run)]
+        key = f"{text} {hashlib.sha256(shown.tobytes()).hexdigest()}"
+        found[run.start : run.stop] = [_Piece(text, key, run)]
     return found
 
 

@@ -86,7 +86,7 @@ def test_a_row_of_the_game_and_its_corrupted_ones_by_hand() -> None:
         " b  b  b  b     b  b  b  b     b  b  b  b",
         " b  b  b  b     b  b  b  b     b  b  b  b",
     ]
-    said = legend([one.colours for one in shown], coloured=False, claimed=True).plain
+    said = legend(shown, coloured=False).plain
     assert said == (
         "r red · g green · b blue; capitals: not the reference's; [ ]: where a node stands"
     )
@@ -117,6 +117,16 @@ def test_two_images_side_by_side_fit_into_eighty_columns(grid: int) -> None:
     assert len(lines) <= MOST + 1
 
 
+def test_signs_are_explained_that_can_be_seen() -> None:
+    grid = np.zeros((WIDE + 1, WIDE + 1), dtype=int)
+    pixels = blocks(grid, 2)
+    narrow = picture("", pixels, pixels, 2, [(0, 0)])
+    assert legend([narrow], coloured=False).plain == "r red; capitals: not the reference's"
+    assert legend([narrow], coloured=True).plain == (
+        "◆: not the reference's; underlined: where a node stands"
+    )
+
+
 def test_of_many_patches_some_are_drawn_as_one_and_no_change_is_lost() -> None:
     before = np.zeros((64, 64), dtype=int)
     after = before.copy()
@@ -131,7 +141,7 @@ def test_other_colours_have_the_letter_of_the_nearest() -> None:
     pixels = np.full((2, 2, 3), (250, 10, 10), dtype=np.uint8)
     one = picture("", pixels, pixels, 1)
     assert side_by_side([one], coloured=False).plain.split("\n")[0] == " r  r"
-    said = legend([one.colours], coloured=False, claimed=False).plain
+    said = legend([one], coloured=False).plain
     assert said == "nearest to r red; capitals: not the reference's"
 
 
