@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from attrs import frozen
 from evidence import card, directory_of, parser, table
-from rgb_hooks import Change, at_end, embedded, swaps
+from rgb_hooks import Change, at_end, embedded, sizes, swaps
 from rgb_images import ANSWERS, COLOURS, GRID, NOTHING, PATCH, painted
 from rgb_subject import WHITE, Subject, different, pattern_of, repainted, subject
 from torch import Tensor
@@ -160,7 +160,7 @@ def everything_else(s: Subject, donors: Tensor) -> list[Change]:
     end = at_end(s.start)
     mlps = [
         Change("mlp", layer, (0,), torch.ones_like(end), s.record.parts["mlp", layer][donors])
-        for layer in range(s.model.config.text_config.num_hidden_layers)
+        for layer in range(sizes(s.model)[0])
     ]
     inside = [head for heads in s.roles.values() for head in heads]
     heads = swaps(s.record, s.outside, donors, torch.ones_like(end))
@@ -194,7 +194,7 @@ def sources(s: Subject, rng: np.random.Generator) -> list[str]:
     places = {"the foreign patch": patch, "all other patches": image & ~patch, "all patches": image}
     ranges = {"all heads": s.every_head} | {
         f"heads of layer {layer}": [head for head in s.every_head if head[0] == layer]
-        for layer in range(s.model.config.text_config.num_hidden_layers)
+        for layer in range(sizes(s.model)[0])
     }
     rows = []
     for who, heads in ranges.items():

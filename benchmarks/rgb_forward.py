@@ -64,7 +64,8 @@ def block(model: LlavaForConditionalGeneration, layer: int) -> Any:
 
 def head_count(model: LlavaForConditionalGeneration) -> int:
     """Heads a layer of the language model."""
-    return int(model.config.text_config.num_attention_heads)
+    config: Any = model.config.text_config
+    return int(config.num_attention_heads)
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
@@ -92,7 +93,8 @@ def projected(model: LlavaForConditionalGeneration, images: Tensor) -> Tensor:
     """
     tower: Any = model.model.vision_tower
     x = tower.pre_layrnorm(tower.embeddings(images))
-    for layer in tower.encoder.layers[: model.config.vision_feature_layer + 1]:
+    assert model.config.vision_feature_layer == -2
+    for layer in tower.encoder.layers[:-1]:
         x = layer(x, attention_mask=None)
     return model.model.multi_modal_projector(x[:, 1:])
 
@@ -113,7 +115,7 @@ def run(model: LlavaForConditionalGeneration, prompt: Prompt, images: Tensor) ->
     cosine, sine = _angles(model, stream)
     causal = torch.ones(stream.shape[1], stream.shape[1], dtype=torch.bool).tril()
     layers = []
-    last = model.config.text_config.num_hidden_layers - 1
+    last = len(model.model.language_model.layers) - 1
     for index in range(last + 1):
         part = block(model, index)
         normed = part.input_layernorm(stream)

@@ -62,11 +62,18 @@ def load(directory: Path) -> LlavaForConditionalGeneration:
     return model.eval()
 
 
+def sizes(model: LlavaForConditionalGeneration) -> tuple[int, int]:
+    """Layers of the language model, and heads of a layer."""
+    config: Any = model.config.text_config
+    return config.num_hidden_layers, config.num_attention_heads
+
+
 def embedded(model: LlavaForConditionalGeneration, tokens: Tensor, images: Tensor) -> Tensor:
     """What the language model starts from, [B, T, D]: tokens [T], pixel values [B, 3, ...]."""
     with torch.no_grad():
         text = model.get_input_embeddings()(tokens).repeat(len(images), 1, 1)
-        features = torch.cat(list(model.get_image_features(images, return_dict=True).pooler_output))
+        made: Any = model.get_image_features(images)
+        features = torch.cat(list(made.pooler_output))
         text[:, tokens == model.config.image_token_id] = features.view(
             len(images), -1, text.shape[-1]
         )
@@ -77,7 +84,7 @@ def run(
     model: LlavaForConditionalGeneration, start: Tensor, changes: Sequence[Change] = ()
 ) -> Record:
     """The language model from `start` [B, T, D], with these changes."""
-    count = model.config.text_config.num_attention_heads
+    _, count = sizes(model)
     parts: dict[tuple[str, int], Tensor] = {}
 
     def seen(site: str, layer: int, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from attrs import frozen
-from rgb_hooks import Change, Record, at_end, embedded, load, run
+from rgb_hooks import Change, Record, at_end, embedded, load, run, sizes
 from rgb_images import ANSWERS, COLOURS, NOTHING, Batch, draw, painted
 from rgb_training import Setup, setup
 from torch import Tensor
@@ -43,8 +43,7 @@ class Subject:
     @property
     def every_head(self) -> list[tuple[int, int]]:
         """All heads of the language model."""
-        config = self.model.config.text_config
-        layers, heads = config.num_hidden_layers, config.num_attention_heads
+        layers, heads = sizes(self.model)
         return [(layer, head) for layer in range(layers) for head in range(heads)]
 
     @property

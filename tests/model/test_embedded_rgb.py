@@ -103,6 +103,7 @@ def test_every_word_of_the_prompt_and_every_answer_is_one_token(name: str) -> No
     tokenizer = load_tokenizer(EMBEDDED / name)
     words = tokenizer.encode(PROMPT)
     image = tokenizer.backend.token_to_id("<image>")
+    assert image is not None
     assert tokenizer.unknown not in words
     assert words.count(image) == 1
     assert [len(tokenizer.encode(f" {answer}")) for answer in ANSWERS] == [1] * len(ANSWERS)
@@ -113,9 +114,10 @@ def test_every_word_of_the_prompt_and_every_answer_is_one_token(name: str) -> No
 
 @pytest.mark.parametrize("name", BOTH)
 def test_transformers_own_processor_gives_what_was_trained_on(name: str) -> None:
-    s, processor = loaded(name), LlavaProcessor.from_pretrained(EMBEDDED / name)
+    s = loaded(name)
+    processor: Any = LlavaProcessor.from_pretrained(EMBEDDED / name)
     images = [Image.fromarray(image) for image in pixels(s.batch.cells[:5])]
-    made: Any = processor(images=images, text=[PROMPT] * 5, return_tensors="pt")
+    made = processor(images=images, text=[PROMPT] * 5, return_tensors="pt")
     assert (made["input_ids"] == s.frame.prompt.tokens).all()
     assert (made["pixel_values"] - s.frame.values(s.batch.cells[:5])).abs().max() < 1e-6
 
