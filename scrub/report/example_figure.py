@@ -133,5 +133,5 @@ def _answers(axes: Any, answers: Answers) -> None:
         bars = axes.bar(places + (number - (count - 1) / 2) * width, shares, width, label=run)
         axes.bar_label(bars, [f"{share:.2f}" for share in shares], fontsize=7)
     axes.set_xticks(places, answers.labels)
-    axes.set(ylim=(0, 1.3), ylabel="probability")
+    axes.set(ylim=(0, 1.3), yticks=(0, 0.5, 1), ylabel="probability")
     axes.legend(fontsize="small", ncols=count, loc="upper right")
