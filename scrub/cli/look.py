@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, MEMORY, SEED, options_of
+from scrub.cli.options import DEVICE, DTYPE, MEMORY, SEED, options_of
 from scrub.errors import UserError, did_you_mean
 from scrub.runner.outputs import Outputs, check_outputs
 
@@ -61,6 +61,7 @@ OF_BEHAVIOURS = ("attention", "lens", "attribution", "components")
 )
 @SEED
 @DEVICE
+@DTYPE
 @MEMORY
 def look_command(
     model: str,
@@ -72,13 +73,16 @@ def look_command(
     samples: int,
     seed: int,
     device: str,
+    dtype: str,
     max_memory: int,
     **asked: Any,
 ) -> int:
     """Look at a model: what its heads attend to, copy and write, what its logits are made of."""
     _check(model, target, what, asked)
     outputs = check_outputs(csv=csv, plot=plot)
-    options = options_of(max_memory, model=model, samples=samples, seed=seed, device=device)
+    options = options_of(
+        max_memory, model=model, samples=samples, seed=seed, device=device, dtype=dtype
+    )
     observation = _look(target, what, asked, options, outputs)
     from scrub.report.console import terminal
     from scrub.report.observation import show_observation

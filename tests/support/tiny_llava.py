@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,26 @@ from support.family_models import randomised
 
 WORDS = ("ASSISTANT", "Which", "color", "red", "green", ":", "?")
 VOCABULARY = 2 + len(WORDS) + 2
-TOKENS = {name: VOCABULARY - 2 + i for i, name in enumerate(("<s>", IMAGE))}
+
+
+def tokens_of(words: Sequence[str]) -> dict[str, int]:
+    """Ids of the special tokens, which come after the words."""
+    return {name: 2 + len(words) + i for i, name in enumerate(("<s>", IMAGE))}
+
+
+TOKENS = tokens_of(WORDS)
 PATCH = 4
 
 
 def configuration(
     grid: int = 2, width: int = 8, *, layer: int | list[int] = -2, strategy: str = "default",
-    **more: Any
+    words: Sequence[str] = WORDS, **more: Any
 ) -> Any:  # fmt: skip
     """A language model of 2 layers with 4 heads on 2 key-value heads; a tower of 2 layers."""
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
     text = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=2 + len(words) + 2,
         max_position_embeddings=width,
         hidden_size=16,
         intermediate_size=20,
@@ -45,7 +53,7 @@ def configuration(
         num_key_value_heads=2,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0},
         pad_token_id=0,
-        bos_token_id=TOKENS["<s>"],
+        bos_token_id=tokens_of(words)["<s>"],
         eos_token_id=0,
     )
     vision = CLIPVisionConfig(
@@ -59,7 +67,7 @@ def configuration(
     return LlavaConfig(
         vision_config=vision,
         text_config=text,
-        image_token_index=TOKENS[IMAGE],
+        image_token_index=tokens_of(words)[IMAGE],
         vision_feature_layer=layer,
         vision_feature_select_strategy=strategy,
         image_seq_length=grid**2 + (strategy == "full"),
@@ -83,10 +91,11 @@ def save(directory: Path, grid: int = 2, width: int = 8, **more: Any) -> Any:
     logging.set_verbosity_error()
     model = hugging_face_model(grid, width, **more)
     model.save_pretrained(directory)
-    tokenizer = word_level(WORDS)
+    words = more.get("words", WORDS)
+    tokenizer = word_level(words)
     tokenizer.add_special_tokens(["<s>", IMAGE])
     tokenizer.post_processor = TemplateProcessing(  # type: ignore[misc]  # untyped setter
-        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", TOKENS["<s>"])]
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", tokens_of(words)["<s>"])]
     )
     side = PATCH * grid
     processor = LlavaProcessor(
