@@ -11,6 +11,7 @@ head. Positions count from 0, the first real token of every row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from transformers import GPT2LMHeadModel
 
 Heads = tuple[tuple[int, int], ...]
 """(layer, head) pairs; a group of heads lies in one layer here."""
+
+Edit = Callable[[int, Tensor], Tensor]
+"""Layer and z [B, H, T, E] to another z."""
 
 
 @frozen(eq=False)
@@ -68,8 +72,14 @@ def _block(model: GPT2LMHeadModel, layer: int) -> Any:
     return model.transformer.h[layer]
 
 
-def run(model: GPT2LMHeadModel, tokens: Tensor) -> Trace:
-    """The model on tokens [B, T]. Right padding needs no mask: attention is causal."""
+def run(model: GPT2LMHeadModel, tokens: Tensor, edit: Edit | None = None) -> Trace:
+    """The model on tokens [B, T]. Right padding needs no mask: attention is causal.
+
+    Args:
+        model: GPT-2.
+        tokens: [B, T].
+        edit: what becomes of each layer's z; all that is downstream follows.
+    """
     heads = _head_count(model)
     stream = model.transformer.wte(tokens) + model.transformer.wpe.weight[: tokens.shape[1]]
     causal = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).tril()
@@ -81,6 +91,7 @@ def run(model: GPT2LMHeadModel, tokens: Tensor) -> Trace:
         scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
         pattern = scores.masked_fill(~causal, -torch.inf).softmax(-1)
         z = pattern @ v
+        z = z if edit is None else edit(layer, z)
         layers.append(Layer(stream, k, v, pattern, z))
         stream = stream + block.attn.c_proj(z.transpose(1, 2).flatten(-2))
         stream = stream + block.mlp(block.ln_2(stream))

@@ -119,14 +119,29 @@ def inhibition_from(
     setting: Setting,
 ) -> Tensor:
     """What S-inhibition writes at END if its values at S2 alone hear the signal, [B, D]."""
-    frame = setting.inhibition
+    told = own.duplicate[setting.signal]
+    return inhibition_told(model, circuit, batch, trace, own, setting.inhibition, told)
+
+
+def inhibition_told(
+    model: GPT2LMHeadModel,
+    circuit: Circuit,
+    batch: Batch,
+    trace: Trace,
+    own: Written,
+    frame: Tensor,
+    told: Tensor,
+) -> Tensor:
+    """What S-inhibition writes at END on the prompts of `frame` [B], if its values at S2 alone hear
+    `told` [B, D] instead of the duplicate-token heads: [B, D].
+    """
     z = with_value_at(
         model,
         trace.layers[circuit.inhibition[0][0]].take(frame),
         circuit.inhibition,
         query=batch.end[frame],
         source=batch.s2[frame],
-        change=own.duplicate[setting.signal] - own.duplicate[frame],
+        change=told - own.duplicate[frame],
     )
     return written(model, circuit.inhibition, z)
 

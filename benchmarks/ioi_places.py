@@ -26,7 +26,7 @@ def heads_of(text: str) -> Heads:
     return tuple((int(layer), int(head)) for layer, head in pairs)
 
 
-def problems(roles: Roles, layers: int, heads: int) -> list[str]:
+def problems(roles: Roles, layers: int, heads: int, lowest: int = 1) -> list[str]:
     """Why the circuit cannot be planted at these places, a sentence each; [] if it can.
 
     A group lies in one layer, below the next. The first lies above layer 0: what a head of layer 0
@@ -35,6 +35,8 @@ def problems(roles: Roles, layers: int, heads: int) -> list[str]:
     Args:
         roles: heads of each role, each role feeding the one after it.
         layers, heads: of the model.
+        lowest: the lowest layer in which the first role may lie. Where previous-token heads come
+            before it, they tell which name came first.
     """
     found: list[str] = []
     for role, group in roles.items():
@@ -56,10 +58,10 @@ def problems(roles: Roles, layers: int, heads: int) -> list[str]:
                 "heads of a later layer."
             )
     first, group = next(iter(roles.items()))
-    if min(group)[0] == 0:
+    if min(group)[0] < lowest:
         found.append(
             f"{first} is {in_words(group)}: no head of layer 0 can tell which name came first, "
-            "give heads of layer 1 or above."
+            f"give heads of layer {lowest} or above."
         )
     return found
 

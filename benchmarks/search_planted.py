@@ -3,8 +3,10 @@
     python benchmarks/search_planted.py ioi-planted DIRECTORY…
 
 The search reads no roles. What is true is read from them afterwards (`roles.toml`): the heads of
-the three roles, and the paths of the algorithm that was planted: name movers at END to the output,
-S-inhibition at END into their queries, duplicate-token heads at S2 into its values.
+the roles, and the paths of the algorithm that was planted: name movers at END to the output,
+S-inhibition at END into their queries, duplicate-token heads at S2 into its values; where there are
+previous-token heads, they at S1 into the values of those, and at IO and S1 into the name movers'
+keys.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from scrub.model.roles import Roles
 from scrub.searches.found import Found
 
 MOVER, INHIBITION, DUPLICATE = "name mover", "S-inhibition", "duplicate token"
+PREVIOUS = "previous token"
 PROMPTS, SAMPLES, SEED = 1_000, 1_000, 0
 Head = tuple[int, int]
 Edge = tuple[Head, str, Head | str, str]
@@ -62,6 +65,9 @@ def planted_edges(roles: Roles) -> set[Edge]:
     edges: set[Edge] = {(head, "end", "output", "") for head in roles[MOVER]}
     edges |= {(one, "end", to, "q") for one in roles[INHIBITION] for to in roles[MOVER]}
     edges |= {(one, "s2", to, "v") for one in roles[DUPLICATE] for to in roles[INHIBITION]}
+    for one in roles.get(PREVIOUS, ()):
+        edges |= {(one, "s1", to, "v") for to in roles[DUPLICATE]}
+        edges |= {(one, at, to, "k") for at in ("io", "s1") for to in roles[MOVER]}
     return edges
 
 
@@ -79,7 +85,7 @@ def searched(model: str, prompts: int = PROMPTS, samples: int = SAMPLES) -> tupl
     behaviour = ioi.behaviour(prompts)
     search = scrub.find(behaviour, model=model, samples=samples, seed=SEED)
     roles = describe(model).roles
-    heads = {head for role in (MOVER, INHIBITION, DUPLICATE) for head in roles[role]}
+    heads = {head for group in roles.values() for head in group}
     return (
         score(set(search.heads), heads),
         score(set(found_edges(search.found)), planted_edges(roles)),

@@ -14,7 +14,8 @@ What is minimised is described in `ioi_losses.py`. Deterministic on one machine'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -59,17 +60,39 @@ class Planting:
 def planting(arguments: Sequence[str] | None = None) -> Planting:
     """Read the command line; bad input ends the process with a sentence and exit code 2."""
     parser = parser_of("ioi-planted", 2500, "Train the embedded model ioi-planted.")
-    parser.add_argument("--layers", type=int, default=LAYERS, help="default %(default)s")
-    for role, flag in FLAGS.items():
+    return placed(parser, FLAGS, ROLES, LAYERS, arguments)
+
+
+def placed(
+    parser: ArgumentParser,
+    flags: Mapping[str, str],
+    usual: Roles,
+    layers: int,
+    arguments: Sequence[str] | None,
+    *,
+    lowest: int = 1,
+) -> Planting:
+    """Add the options that say where the roles stand, and read the command line.
+
+    Args:
+        parser: with all other options.
+        flags: the option of each role.
+        usual: where each stands if it is not given.
+        layers: how many there are if it is not given.
+        arguments: the command line; None: the process's.
+        lowest: the lowest layer in which the first role may lie.
+    """
+    parser.add_argument("--layers", type=int, default=layers, help="default %(default)s")
+    for role, flag in flags.items():
         parser.add_argument(
-            f"--{flag}", default=in_words(ROLES[role]), metavar="HEADS", help="default %(default)s"
+            f"--{flag}", default=in_words(usual[role]), metavar="HEADS", help="default %(default)s"
         )
     given = parser.parse_args(arguments)
     try:
-        roles = {role: heads_of(getattr(given, flag)) for role, flag in FLAGS.items()}
+        roles = {role: heads_of(getattr(given, flag)) for role, flag in flags.items()}
     except ValueError as error:
         parser.error(str(error))
-    if wrong := problems(roles, given.layers, HEADS):
+    if wrong := problems(roles, given.layers, HEADS, lowest):
         parser.error(" ".join(wrong))
     return Planting(given.out, given.steps, given.seed, given.rows, given.layers, roles)
 

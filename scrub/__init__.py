@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scrub.api import explain, find, patch, paths, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
+    from scrub.data.images import Images
     from scrub.errors import UserError
     from scrub.hypothesis.behaviour import Behaviour, behaviour
     from scrub.hypothesis.belief import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         none,
         output,
         position_embedding,
+        projector,
         site,
         summand,
         token_embedding,
@@ -85,6 +87,7 @@ _HOME = {
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
+    "scrub.data.images": "Images",
     "scrub.hypothesis.circuit": "Circuit edge",
     "scrub.hypothesis.behaviour": "Behaviour behaviour",
     "scrub.hypothesis.claim": "Claim claim",
@@ -105,7 +108,7 @@ _HOME = {
     "scrub.report.explanation": "Explanation",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
-    "output position_embedding site summand token_embedding",
+    "output position_embedding projector site summand token_embedding",
     "scrub.hypothesis.splits": "estimate neurons projection source_positions",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -125,6 +128,7 @@ __all__ = [
     "Explanation",
     "Fixed",
     "Generate",
+    "Images",
     "Inapplicable",
     "Input",
     "InterpNode",
@@ -172,6 +176,7 @@ __all__ = [
     "paths",
     "position_embedding",
     "projection",
+    "projector",
     "raises",
     "recovers",
     "refuted",

@@ -5,6 +5,8 @@ Names of a transformer's sites (layer L; sites marked * have an axis of heads):
 | name | value |
 | --- | --- |
 | `embed`, `pos_embed` | token embedding; learned position embedding |
+| `text_embed`, `projector` | of a vision-language model, whose sum is `embed`: the token embedding,
+ zero at image tokens; the projector's output, zero at others |
 | `blocks.L.attn.q_in`*, `k_in`*, `v_in`* | the residual stream as a query, key or value reads it |
 | `blocks.L.attn.q_normed`*, `k_normed`*, `v_normed`* | the same, after the layer's norm |
 | `blocks.L.attn.q`*, `k`*, `v`* | queries, keys and values, before the rotary embedding |
@@ -31,6 +33,7 @@ import functools
 from attrs import evolve, frozen
 
 EMBED, POS_EMBED = "embed", "pos_embed"
+TEXT_EMBED, PROJECTOR = "text_embed", "projector"
 LOGITS_IN, LOGITS_NORMED, LOGITS = "logits_in", "logits_normed", "logits"
 
 _BLOCKS, _ATTENTION, _MLP = "blocks", "attn", "mlp"

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from scrub.analysis.loosening import stated
-from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.data.dataset import Dataset, Rows, padded_tokens, what_is_read
 from scrub.data.virtual import gives_the_same
 from scrub.draw import Draws
 from scrub.engine.alignment import gather, named_index
@@ -116,12 +116,15 @@ def same_inputs(first: Rows, second: Rows) -> bool:
             return source and np.array_equal(one.data.given.same_as(one.index), input_.index)
     width = max(first.data.width, second.data.width)
     theirs = _read(second, width)
-    return all(np.array_equal(values, theirs[name]) for name, values in _read(first, width).items())
+    mine = _read(first, width)
+    return mine.keys() == theirs.keys() and all(
+        np.array_equal(values, theirs[name]) for name, values in mine.items()
+    )
 
 
 def _read(rows: Rows, width: int) -> dict[str, np.ndarray]:
     """What the model reads of these rows: its inputs, and how long they are."""
-    found = {name: values[rows.index] for name, values in rows.data.inputs.items()}
+    found = {name: values[rows.index] for name, values in what_is_read(rows.data).items()}
     if "tokens" in found:
         found["tokens"] = padded_tokens(rows.data, width)[rows.index]
     return found | {"lengths": rows.data.lengths[rows.index]}

@@ -164,6 +164,7 @@ class _Explorer:
     def explored(self) -> Explored:
         reached: list[dict[Cell, Mask]] = [{} for _ in self.routes]
         overlaps: dict[Shared | Crossed, None] = {}
+        siblings = len({child for routes in self.routes for child, _ in routes}) > 1
         starts: dict[Place, Mask] = {}
         for route in self.walk.node.routes:
             for cell in route.cells:
@@ -177,7 +178,8 @@ class _Explorer:
                 for lone, mask in ends.items():
                     cells = reached[lone]
                     cells[read.edge.cell] = cells.get(read.edge.cell, 0) | mask
-                overlaps |= dict.fromkeys(self._overlaps(read.edge, ends))
+                if siblings:
+                    overlaps |= dict.fromkeys(self._overlaps(read.edge, ends))
         each = {
             route: {cell: self._specs(lone, mask) for cell, mask in cells.items()}
             for lone, cells in enumerate(reached)

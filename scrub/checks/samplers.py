@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.checks.images import image_problems
 from scrub.data.dataset import Dataset, Rows
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import Problem, Problems, UserError, did_you_mean
@@ -180,6 +181,7 @@ def input_problems(data: Dataset, graph: Graph, node: str = "") -> list[Problem]
         )
     if graph.vocabulary is None:
         return problems
+    problems += image_problems(data, graph, whose, node)
     # A label is the id of a token, or the number of a logit where a model has more of those.
     known = max(graph.vocabulary, graph.outputs or 0)
     for name, ids in data.labels.items():

@@ -53,6 +53,7 @@ def explain_command(
         )
     from scrub.report.blame import show_blame
     from scrub.report.console import terminal
+    from scrub.report.inputs import drawing
     from scrub.report.results_file import ResultsFile
     from scrub.report.terminal import show
     from scrub.results.result import Result
@@ -71,7 +72,8 @@ def explain_command(
     show(results, console)
     for result in results:
         console.print()
-        show_blame(result, console)
+        (claim,) = (claim for claim in prepared if claim.claim is result.claim)
+        show_blame(result, console, drawing(claim, console))
     if plot:
         from scrub.report.waterfall import save_waterfall
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, MEMORY, SEED, options_of
+from scrub.cli.options import DEVICE, DTYPE, MEMORY, SEED, options_of
 from scrub.errors import UserError, did_you_mean
 from scrub.runner.outputs import Outputs, check_outputs
 
@@ -61,6 +61,7 @@ OF_BEHAVIOURS = ("attention", "lens", "attribution", "components")
 )
 @SEED
 @DEVICE
+@DTYPE
 @MEMORY
 def look_command(
     model: str,
@@ -72,13 +73,16 @@ def look_command(
     samples: int,
     seed: int,
     device: str,
+    dtype: str,
     max_memory: int,
     **asked: Any,
 ) -> int:
     """Look at a model: what its heads attend to, copy and write, what its logits are made of."""
     _check(model, target, what, asked)
     outputs = check_outputs(csv=csv, plot=plot)
-    options = options_of(max_memory, model=model, samples=samples, seed=seed, device=device)
+    options = options_of(
+        max_memory, model=model, samples=samples, seed=seed, device=device, dtype=dtype
+    )
     observation = _look(target, what, asked, options, outputs)
     from scrub.report.console import terminal
     from scrub.report.observation import show_observation
@@ -122,17 +126,20 @@ def _look(
     from scrub.hypothesis.collect import collect_behaviour
     from scrub.observations.asked import Asked, look
     from scrub.observations.subject import opened, subject
+    from scrub.report.progress_bar import ProgressBar
     from scrub.runner.session import Session
 
     text = _text(asked.pop("text"), outputs)
     session = Session()
-    found = None
-    if target is not None:
-        found = subject(collect_behaviour(target, outputs.start), session, options)
-    model = opened(options.model, session, options) if found is None else found.model
     chosen = {name: _several(value) if name in ("at", "to") else value
               for name, value in asked.items()}  # fmt: skip
-    return look(Asked(model, found, options, text=text, **chosen), what)
+    item = None if target is None else collect_behaviour(target, outputs.start)
+    with ProgressBar(0, quiet=False, counted="rows") as progress:
+        progress.says("loading the model")
+        found = None if item is None else subject(item, session, options, progress)
+        model = opened(options.model, session, options) if found is None else found.model
+        progress.says(model.name)
+        return look(Asked(model, found, options, text=text, progress=progress, **chosen), what)
 
 
 def _several(given: str | None) -> Any:

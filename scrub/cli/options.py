@@ -49,6 +49,13 @@ SAMPLES = click.option(
 )
 SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Precision of weights and values.",
+)
 MEMORY = click.option(
     "--max-memory",
     type=Size(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
-from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, options_of
+from scrub.cli.options import DEVICE, DTYPE, MEMORY, MODEL, SAMPLES, SEED, options_of
 from scrub.cli.streams import print_error
 from scrub.runner.outputs import check_outputs
 
@@ -83,6 +83,7 @@ PATH = click.Path(path_type=Path)
 @SAMPLES
 @SEED
 @DEVICE
+@DTYPE
 @MEMORY
 def patch_command(
     target: str,

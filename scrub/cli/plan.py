@@ -9,7 +9,7 @@ import click
 
 from scrub.cli.claims import prepared_claims
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import KEYWORD, MEMORY, MODEL, SAMPLES, SEED, options_of
+from scrub.cli.options import DTYPE, KEYWORD, MEMORY, MODEL, SAMPLES, SEED, options_of
 from scrub.errors import UserError
 from scrub.runner.outputs import Outputs, check_outputs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @MODEL
 @SAMPLES
 @SEED
+@DTYPE
 @MEMORY
 @KEYWORD
 @click.option(

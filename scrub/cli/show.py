@@ -16,12 +16,13 @@ from scrub.errors import UserError
 @MODEL
 @SEED
 def show_command(target: str, row: int, model: str | None, seed: int) -> int:
-    """Show what a claim swaps: each node's inputs, changed tokens marked."""
+    """Show what a claim swaps: each node's inputs, changed tokens and patches marked."""
     prepared = prepared_claims((target,), "", model=model)
     from scrub.draw import draw
     from scrub.report.console import claim_line, terminal
-    from scrub.report.inputs import swaps
+    from scrub.report.inputs import drawing, signs, swaps
 
+    console = terminal()
     for claim in prepared:
         if row >= len(claim.data):
             raise UserError(
@@ -29,6 +30,9 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
                 f"{len(claim.data) - 1}."
             ).at(file=claim.file, claim=claim.claim.name)
         draws = draw(claim.tree, claim.data, samples=1, seed=seed, references=[row])
-        terminal().print(claim_line(claim.name, claim.claim.belief))
-        terminal().print(swaps(claim.tree, draws, 0), highlight=False)
+        images = drawing(claim, console)
+        console.print(claim_line(claim.name, claim.claim.belief))
+        console.print(swaps(claim.tree, draws, 0, images), highlight=False)
+        if images is not None:
+            console.print(signs(claim.tree, draws, 0, images), highlight=False)
     return AS_EXPECTED

@@ -11,6 +11,7 @@ from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED, NO_CLAIM, UNEXPECTED
 from scrub.cli.options import (
     DEVICE,
+    DTYPE,
     KEYWORD,
     MEMORY,
     MODEL,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 )
 @SEED
 @DEVICE
+@DTYPE
 @MEMORY
 @click.option("--by", metavar="COLUMN", help="Break every figure down by a column of the data.")
 @json_option("Write results here.")
@@ -49,6 +51,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
+)
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Draw an example of each claim on images: what was swapped, where heads look.",
 )
 @click.option(
     "--nulls",
@@ -75,6 +83,7 @@ def test_command(
     targets: tuple[str, ...],
     json_file: Path | None,
     save_run: Path | None,
+    figures: Path | None,
     by: str | None,
     nulls: int | None,
     diagnose: bool | None,
@@ -87,7 +96,7 @@ def test_command(
     """Scrub the claims of hypothesis files and judge them."""
     if quiet and verbose:
         raise click.UsageError("-q and -v exclude each other.")
-    outputs = check_outputs(json_file, save_run)
+    outputs = check_outputs(json_file, save_run, figures=figures)
     from scrub.hypothesis.collect import collect
 
     claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
@@ -108,8 +117,15 @@ def test_command(
         check_fresh(applicable, session)
     reporters: list[Reporter] = [ResultsFile(outputs, options.seed)] if json_file else []
     if not quiet:
-        figures = bool(verbose or diagnose or nulls)
-        reporters.append(TerminalReporter(verbose=verbose, by=by, diagnoses=figures))
+        diagnosed = bool(verbose or diagnose or nulls)
+        reporters.append(TerminalReporter(verbose=verbose, by=by, diagnoses=diagnosed))
+    if figures:
+        from scrub.report.figures import FiguresFolder
+
+        claims_drawn = tuple(applicable)
+        reporters.append(
+            FiguresFolder(figures, outputs, claims_drawn, session, options, quiet=quiet)
+        )
     wanted = diagnoses(diagnose, nulls, fresh)
     results = run(prepared, session, options, wanted, outputs, reporters, quiet=quiet)
     if not applicable:

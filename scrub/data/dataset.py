@@ -8,6 +8,7 @@ the first real token.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from attrs import evolve, field, frozen
 
+from scrub.data.image_layout import IMAGE
+from scrub.data.images import Images
 from scrub.data.validation import Tables, shape_problems, value_problems
 from scrub.data.values import as_array, wholes
 from scrub.errors import UserError, did_you_mean
@@ -78,7 +81,11 @@ def _frozen_numbers(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _frozen_inputs(mapping: Mapping[str, Any]) -> dict[str, np.ndarray]:
     inputs = _frozen_arrays(mapping)
-    return inputs | {name: _frozen_wholes(inputs[name]) for name in ("tokens",) if name in inputs}
+    whole = [name for name in ("tokens", "images") if name in inputs]
+    return inputs | {name: _frozen_wholes(inputs[name]) for name in whole}
+
+
+RUN_OF_IMAGE_TOKENS = re.compile(rf"( ?){IMAGE}( ?{IMAGE})*")
 
 
 @frozen(eq=False, repr=False)
@@ -88,8 +95,9 @@ class Dataset:
     Attributes:
         name: what reports call it.
         inputs: what the model reads, by name. For a token model one entry `"tokens"`, int64
-            [rows, width], right-padded. For a generic graph one entry per input site, numbers
-            [rows, ...].
+            [rows, width], right-padded. Of a vision-language model also `"images"`, int64 [rows,
+            most]: which of `images` a row has, in the order of their image tokens, −1 where it has
+            fewer. For a generic graph one entry per input site, numbers [rows, ...].
         lengths: int64 [rows], the number of real tokens (1 for a graph without positions).
         columns: features, one hashable value a row: what `Agree` compares and `--by` breaks down
             by. None and NaN are a value like any other: rows that lack one agree.
@@ -99,6 +107,7 @@ class Dataset:
         generated_from: for inputs that a sampler generated, the dataset whose rows its references
             belong to, where later samplers find their donors; None for a dataset of its own.
         given: of virtual rows, what their plain values are; they have no inputs. None for inputs.
+        images: the pictures that rows may have; None where the data has none.
 
     Floats that are whole numbers are taken for tokens, lengths, positions and labels.
 
@@ -116,13 +125,14 @@ class Dataset:
     pieces: tuple[tuple[str, ...], ...] = ()
     generated_from: Dataset | None = None
     given: Given | None = None
+    images: Images | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.given is not None:
             return
         tables = Tables(
             self.name, self.inputs, self.lengths, self.columns, self.positions, self.labels,
-            self.pieces,
+            self.pieces, self.images,
         )  # fmt: skip
         problems = [*shape_problems(tables)] or [*value_problems(tables)]
         if problems:
@@ -185,8 +195,9 @@ class Dataset:
         )
 
     def text(self, row: int) -> str:
-        """The row as one string, for people."""
-        return "".join(self.pieces[row]).strip() if self.pieces else f"row {row}"
+        """The row as one string, for people; an image's tokens as one."""
+        text = "".join(self.pieces[row]).strip() if self.pieces else f"row {row}"
+        return text if self.images is None else RUN_OF_IMAGE_TOKENS.sub(rf"\1{IMAGE}", text)
 
     def take(self, rows: Iterable[int], name: str | None = None) -> Dataset:
         """The dataset of these rows, in this order (a row may come twice)."""
@@ -236,12 +247,14 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Hash of inputs and lengths: two datasets with one hash ask the model the same."""
+        """Hash of inputs, lengths and pixels: two datasets with one hash ask the model the same."""
         digest = hashlib.sha256()
         for name in sorted(self.inputs):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.inputs[name]).tobytes())
         digest.update(np.ascontiguousarray(self.lengths).tobytes())
+        if self.images is not None:
+            digest.update(" ".join(self.images.hashes).encode())
         return digest.hexdigest()
 
 
@@ -352,3 +365,20 @@ def pad_token(dataset: Dataset) -> int:
     tokens = written.inputs["tokens"]
     short = np.flatnonzero(written.lengths < tokens.shape[1])
     return int(tokens[short[0], -1]) if len(short) else 0
+
+
+def what_is_read(data: Dataset) -> dict[str, np.ndarray]:
+    """What the model reads, by name, one row a row: images by what they show, not by number.
+
+    Law: two rows, of whatever datasets, have equal entries if and only if they ask the same of the
+    model, as far as they are of one width.
+    """
+    if data.images is None:
+        return dict(data.inputs)
+    shown = np.append(codes_of(data.images), -1)[data.inputs["images"]]
+    return {**data.inputs, "images": shown}
+
+
+def codes_of(images: Images) -> np.ndarray:
+    """A number from 0 for each image that is the same for the same picture: int64 [images]."""
+    return np.array([int(one[:15], 16) for one in images.hashes], dtype=np.int64)

@@ -7,7 +7,9 @@ has one of its own), the value, and what to give.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from scrub.data.dataset import (
     Tokenizer,
     pad,
 )
+from scrub.data.image_layout import expanded, image_table
+from scrub.data.images import Images
 from scrub.data.values import (
     as_array,
     first_of,
@@ -41,6 +45,7 @@ def from_frame(
     *,
     text: str | None = None,
     tokens: str | None = None,
+    image: str | None = None,
     positions: str | Iterable[str] = (),
     labels: str | Iterable[str] = (),
     name: str = "frame",
@@ -55,6 +60,10 @@ def from_frame(
         frame: one row an input.
         text: the column that holds the prompt as text of known words (give this or `tokens`).
         tokens: the column that holds lists of token ids.
+        image: the column that holds the path of an image file, or a list of paths, one for each
+            "<image>" in the text. Each "<image>" becomes as many tokens as the model has for one,
+            and the special tokens are added that the model's own processor adds. The paths are a
+            feature as well.
         positions: columns with token positions, counted from 0. A column "end" (the last token)
             is added where there is none.
         labels: columns whose text is one token (as a continuation, with its leading space). They
@@ -71,6 +80,7 @@ def from_frame(
         "frame": frame.copy(),
         "text": text,
         "tokens": tokens,
+        "image": image,
         "positions": _several("positions", positions),
         "labels": _several("labels", labels),
         "name": name,
@@ -95,17 +105,20 @@ def _make_from_frame(
     frame: pd.DataFrame,
     text: Hashable | None,
     tokens: Hashable | None,
+    image: Hashable | None,
     positions: tuple[Hashable, ...],
     labels: tuple[Hashable, ...],
     name: str,
 ) -> Dataset:
     problems = Problems()
-    _columns(frame, text, tokens, positions, labels, problems)
+    _columns(frame, text, tokens, image, positions, labels, problems)
     _refuse(problems, name)
-    reader = _Reader(frame, tokenizer, problems)
+    encode = tokenizer.encode if image is None else functools.partial(expanded, tokenizer)
+    reader = _Reader(frame, tokenizer, problems, encode)
     rows = reader.texts(text) if text is not None else reader.token_lists(tokens)
+    pictures, numbers = (None, {}) if image is None else reader.images(image)
     ids = {str(label): reader.labels(label) for label in labels}
-    read = {text, tokens, *positions}
+    read = {text, tokens, image, *positions}
     features = {
         str(column): reader.values(column) if column in labels else reader.feature(column)
         for column in frame.columns
@@ -114,14 +127,16 @@ def _make_from_frame(
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     at = {str(column): reader.positions(column, lengths) for column in positions}
     _refuse(problems, name)
+    paths = {} if image is None else {str(image): reader.paths(image)}
     return Dataset(
         name,
-        inputs={"tokens": pad(rows, tokenizer.pad)},
+        inputs={"tokens": pad(rows, tokenizer.pad), **numbers},
         lengths=lengths,
-        columns=features,
+        columns=paths | features,
         positions={END: lengths - 1} | at,
         labels=ids,
         pieces=tuple(tuple(tokenizer.decode(row)) for row in rows),
+        images=pictures,
     )
 
 
@@ -134,6 +149,7 @@ def _columns(
     frame: pd.DataFrame,
     text: Hashable | None,
     tokens: Hashable | None,
+    image: Hashable | None,
     positions: Sequence[Hashable],
     labels: Sequence[Hashable],
     problems: Problems,
@@ -156,7 +172,8 @@ def _columns(
         if (count := names.count(column)) > 1:
             problems.add(f'the frame has {count} columns "{column}". Rename or drop all but one.')
     uses: dict[Hashable, list[str]] = {}
-    given = {"text": [text], "tokens": [tokens], "positions": positions, "labels": labels}
+    given = {"text": [text], "tokens": [tokens], "image": [image], "positions": positions}
+    given["labels"] = labels
     for use, columns in given.items():
         for column in columns:
             if column is not None:
@@ -184,11 +201,12 @@ class _Reader:
     frame: pd.DataFrame
     tokenizer: Tokenizer
     problems: Problems
+    encode: Callable[[str], list[int]]
 
     def texts(self, column: Hashable) -> list[list[int]]:
         """Texts as token ids, one or more each."""
         values = self.values(column)
-        rows = [self.tokenizer.encode(v) if isinstance(v, str) else [] for v in values]
+        rows = [self.encode(v) if isinstance(v, str) else [] for v in values]
         no_text = np.array([not isinstance(value, str) for value in values])
         self._refuse(column, no_text, "Give text, or drop such rows")
         empty = np.array([not row for row in rows]) & ~no_text
@@ -239,6 +257,30 @@ class _Reader:
             self.problems.add(problem)
         return values
 
+    def images(self, column: Hashable) -> tuple[Images | None, dict[str, np.ndarray]]:
+        """The images that a column names, each file once, and the numbers of each row's."""
+        rows = [_paths(value) for value in self.values(column)]
+        named = np.array([row is not None for row in rows])
+        self._refuse(column, ~named, "Give the path of an image file, or a list of paths")
+        files = list(dict.fromkeys(path for row in rows for path in row or ()))
+        if not named.all() or not files:
+            return None, {}
+        number = {path: i for i, path in enumerate(files)}
+        numbers = image_table([[number[path] for path in row or ()] for row in rows])
+        try:
+            return Images.read(files), {"images": numbers}
+        except UserError as error:
+            self.problems.extend(error.problems)
+            return None, {}
+
+    def paths(self, column: Hashable) -> np.ndarray:
+        """A column of paths as a feature: a text, or of several paths a tuple."""
+        found = np.empty(len(self.frame), dtype=object)
+        for row, value in enumerate(self.values(column)):
+            paths = _paths(value) or ()
+            found[row] = paths[0] if len(paths) == 1 else paths
+        return found
+
     def feature(self, column: Hashable) -> np.ndarray:
         """Values that can be told apart, none of them missing."""
         values = self.values(column)
@@ -286,6 +328,16 @@ class _Reader:
                 f"does not know and would read as {sign}.",
                 "Give words that it knows.",
             )
+
+
+def _paths(value: Any) -> tuple[str, ...] | None:
+    """A path, or several; None if it is neither."""
+    several = [value] if isinstance(value, str | PathLike) else value
+    if not isinstance(several, Iterable) or isinstance(several, bytes):
+        return None
+    paths = tuple(several)
+    known = all(isinstance(path, str | PathLike) for path in paths)
+    return tuple(str(fspath(path)) for path in paths) if known else None
 
 
 def _list(value: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from attrs import frozen
 
+from scrub.data.images import Images
 from scrub.data.values import (
     first_of,
     position_problems,
@@ -28,6 +29,7 @@ class Tables:
     positions: Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
     pieces: Sequence[object]
+    images: Images | None = None
 
 
 def shape_problems(data: Tables) -> Iterator[str]:
@@ -51,6 +53,15 @@ def shape_problems(data: Tables) -> Iterator[str]:
                 yield f'{kind} "{name}" has {has}, the dataset {rows}.'
             elif values.ndim > 1 and kind != "input":
                 yield f'{kind} "{name}" has {values.ndim} dimensions. Give one value a row.'
+    if data.images is not None:
+        numbers = data.inputs.get("images")
+        if numbers is None:
+            yield 'it has images, and no input "images", which says which of them a row has.'
+        elif numbers.ndim != 2:
+            yield (
+                f"images are of shape {list(numbers.shape)}. Give the numbers of each row's images "
+                "[rows, most], −1 where it has fewer."
+            )
     if data.pieces and len(data.pieces) != rows:
         yield f"pieces has {len(data.pieces)} rows, the dataset {rows}."
     if problem := name_problem(data.name):
@@ -70,6 +81,8 @@ def value_problems(data: Tables) -> Iterator[str]:
     for name, values in data.inputs.items():
         if name == "tokens":
             yield from _token_problems(values)
+        elif name == "images" and data.images is not None:
+            yield from _image_problems(values, len(data.images))
         elif values.dtype.kind not in "iufb":
             yield f'input "{name}" is of type {values.dtype}. A model reads numbers.'
     for name, values in data.positions.items():
@@ -93,3 +106,19 @@ def _token_problems(tokens: np.ndarray) -> Iterator[str]:
             row, at = np.argwhere(bad)[0].tolist()
             value = printed(tokens[row, at])
             yield f"token {at} of row {row} is {value}. Token ids are whole numbers, 0 or more."
+
+
+def _image_problems(numbers: np.ndarray, count: int) -> Iterator[str]:
+    """Numbers of images that are none of the table's."""
+    found, wrong = wholes(numbers)
+    wrong |= (found < -1) | (found >= count)
+    if wrong.any():
+        row, at = np.argwhere(wrong)[0].tolist()
+        yield (
+            f"image {at} of row {row} is {printed(numbers[row, at])}. Give the number of one of "
+            f"its {count:,} images, from 0, or −1 for none."
+        )
+    early = (found[:, :-1] < 0) & (found[:, 1:] >= 0)
+    if early.any():
+        row = int(np.argwhere(early)[0, 0])
+        yield f"row {row} has an image after none (−1). Fill up at the end."

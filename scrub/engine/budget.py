@@ -14,6 +14,7 @@ from scrub.engine.plain_cost import kept_bytes, sized
 from scrub.engine.sharing import by_dataset, drawn_inputs
 from scrub.engine.steps import Plan
 from scrub.engine.virtual import given_rows
+from scrub.engine.vision_cost import vision_cost
 from scrub.engine.wanted import wanted_rows
 from scrub.errors import UserError
 
@@ -74,6 +75,7 @@ def fit_cost(known: Cost, plan: Plan, draws: Draws, cache: ActivationCache, memo
         alone=kept_bytes(kept),
         memory=memory,
         given=given,
+        beside=vision_cost(plan.graph, draws.rows()).bytes,
     )
 
 
@@ -86,6 +88,7 @@ def budget(
     alone: int,
     memory: int,
     given: GivenCost = NO_VIRTUAL_ROWS,
+    beside: int = 0,
 ) -> Budget:
     """Fit a run into `memory` bytes.
 
@@ -94,18 +97,20 @@ def budget(
         cached: bytes of all plain values once these rows' are cached, earlier claims' included.
         alone: bytes of these rows' plain values, virtual rows not counted.
         given: what virtual rows take; `cached` counts them.
+        beside: bytes of what is kept of images, whatever else is forgotten.
 
     Raises:
         UserError: one sample does not fit; says the least memory that would do.
     """
-    room = int(memory * MARGIN)
+    room = int(memory * MARGIN) - beside
     most = min(samples, max(FEW, int(LONG // max(cost.flops, 1))))
     left = room - cached
     if left >= max(cost.forward_bytes, min(samples, FEW) * cost.bytes):
         chunk = min(most, left // max(cost.bytes, 1))
-        return _within(cost, chunk, rows, cached, left, keep_cache=True)
+        return _within(cost, chunk, rows, cached + beside, left, keep_cache=True)
     each = cost.drawn_bytes + given.sample
-    least = ceil((given.means + each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
+    always = given.means + beside
+    least = ceil((always + each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
         raise UserError(
             f"memory= (--max-memory on the command line) of {memory:,} bytes is too little: one "
@@ -115,7 +120,7 @@ def budget(
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))
     cached = min(alone, chunk * cost.drawn_bytes) + chunk * given.sample + given.means
     room += given.means
-    return _within(cost, chunk, rows, cached, room - cached, keep_cache=False)
+    return _within(cost, chunk, rows, cached + beside, room - cached, keep_cache=False)
 
 
 def _within(

@@ -42,6 +42,7 @@ from scrub.engine.steps import (
     Variable,
 )
 from scrub.engine.virtual import Given, given_rows, is_mean
+from scrub.engine.vision_cost import vision_cost
 from scrub.engine.wanted import wanted_rows
 from scrub.engine.writes import written_apart
 
@@ -111,11 +112,12 @@ def extrapolated(
         made = given_flops(plan, means, (), width, within.forward)
         plain = evolve(plain, flops=round(share * plain.flops + made))
         held = plain.bytes + within.chunk * virtual.sample
-    held = max(held + virtual.means, within.cached)
+    seen = vision_cost(plan.graph, draws.rows())
+    held = max(held + virtual.means + seen.bytes, within.cached)
     forward = max(static.forward_bytes, virtual.forward)
     return RunCost(
         flops=round(share * sum(chunk.flops for chunk in looked)),
-        plain_flops=plain.flops,
+        plain_flops=plain.flops + seen.flops,
         peak=held + max(within.forward * forward, max(chunk.peak for chunk in looked)),
         keeps_cache=within.keep_cache,
     )

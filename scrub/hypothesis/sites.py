@@ -241,6 +241,14 @@ def position_embedding(**path: Any) -> Sites:
     return _sites((Cell(names.POS_EMBED),), path)
 
 
+def projector(**path: Any) -> Sites:
+    """What a vision-language model's projector gives for the patches of images. Path as in `Route`.
+
+    It is a part of the token embedding: zero at positions that hold no image token.
+    """
+    return _sites((Cell(names.PROJECTOR),), path)
+
+
 def output(**path: Any) -> Sites:
     """The logits. Path as in `Route`."""
     return _sites((Cell(names.LOGITS),), path)

@@ -28,6 +28,7 @@ from scrub.model.directory import (
 from scrub.model.families import checked_call, family_of, shape_of
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of, settings_of
+from scrub.model.no_installing import nothing_installed
 from scrub.model.skeleton import skeleton
 from scrub.model.tl_config import lens_shape
 from scrub.model.tokenizer import PAD, word_level
@@ -140,10 +141,13 @@ def wrapped(model: Any, name: str) -> TransformerBridge:
 
     dtype, device = next((p.dtype, p.device) for p in model.parameters())
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the bridge prints as it converts
+        # The bridge prints as it converts.
+        with contextlib.redirect_stdout(io.StringIO()), nothing_installed():
             return TransformerBridge.boot_transformers(
                 name, hf_model=model, tokenizer=_no_tokenizer(), dtype=dtype, device=str(device)
             ).eval()
+    except UserError:
+        raise
     except Exception as error:  # the bridge raises whatever it likes
         raise UserError(
             f'Model "{name}" could not be put behind a TransformerBridge: {in_words(error)}.'

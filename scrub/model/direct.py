@@ -64,27 +64,43 @@ def places(directory: Path, config: Config, shape: Shape) -> Places | None:
     of another size or without a place, an unembedding beside a tied embedding, and settings that
     are no setting of the family.
     """
+    found = headers(directory)
+    files = located(directory, found)
+    if files is None:
+        return None
+    return places_in(found, {name: (path, name) for name, path in files.items()}, config, shape)
+
+
+def places_in(
+    found: Mapping[str, Header],
+    where: Mapping[str, tuple[Path, str]],
+    config: Config,
+    shape: Shape,
+) -> Places | None:
+    """The same for tensors that lie under whatever names.
+
+    Args:
+        found: their sizes, by the names that they have in a directory of such a model alone.
+        where: the file of each, and its name there.
+    """
     names = NAMES.get(config["model_type"])
     if names is None or not _plain(config):
         return None
-    found = headers(directory)
-    where = _files(directory, found)
-    if where is None:
-        return None
-    wanted, files = sizes(names, config, shape), {}
+    wanted, files, taken = sizes(names, config, shape), {}, set[str]()
     for name, size in wanted.items():
         called = next((n for n in (names.prefix + name, name) if n in where), None)
         if called is None or found[called].shape != size:
             return None
-        files[name] = (where[called], called)
+        files[name] = where[called]
+        taken.add(called)
     heads = [f"{name}.weight" for name in names.unembedding if f"{name}.weight" in where]
     if len(heads) != (0 if is_tied(names, config) else 1):
         return None
     for head in heads:
         if found[head].shape != (shape.outputs, shape.d_model):
             return None
-        files[UNEMBEDDING] = (where[head], head)
-    taken = {called for _, called in files.values()}
+        files[UNEMBEDDING] = where[head]
+        taken.add(head)
     strange = [n for n in where if n not in taken and LAYER_IN_NAME.search(n)]
     return Places(names, files) if all(map(BUFFERS.search, strange)) else None
 
@@ -98,7 +114,7 @@ def _plain(config: Config) -> bool:
     return known and all(isinstance(config.get(name, False), bool) for name in flags)
 
 
-def _files(directory: Path, found: Mapping[str, Header]) -> dict[str, Path] | None:
+def located(directory: Path, found: Mapping[str, Header]) -> dict[str, Path] | None:
     """The file of each tensor, as Hugging Face chooses it; None where it cannot be told."""
     whole = directory / "model.safetensors"
     if whole.is_file():

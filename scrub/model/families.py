@@ -16,6 +16,13 @@ from scrub.errors import UserError, in_words
 from scrub.model.config import Family, ReadWeights, Shape, checked, unsupported
 from scrub.model.config_values import Config, check_settings
 from scrub.model.hugging_face import BUILT_IN
+from scrub.model.llava_config import (
+    LLAVA,
+    check_llava,
+    is_llava,
+    language_config,
+    vision_shape,
+)
 
 T = TypeVar("T")
 
@@ -47,7 +54,7 @@ def register_family(
                 f'The family "{model_type}" is registered with {what} = {function!r}, which is no '
                 "function."
             )
-    if model_type in BUILT_IN:
+    if model_type in (*BUILT_IN, LLAVA):
         raise UserError(f'The family "{model_type}" comes with scrub and cannot be replaced.')
     before = _registered.get(model_type)
     if before is not None and _origin(before.shape) != _origin(shape):
@@ -79,7 +86,7 @@ def temporary_families() -> Iterator[None]:
 
 def known_families() -> tuple[str, ...]:
     """The families that there are, those that come with scrub first."""
-    return (*BUILT_IN, *_registered)
+    return (*BUILT_IN, LLAVA, *_registered)
 
 
 def family_of(config: Config) -> Family:
@@ -89,26 +96,25 @@ def family_of(config: Config) -> Family:
         UserError: there is none; names those that there are.
     """
     name = config.get("model_type")
-    if isinstance(name, str) and name in known_families():
+    if isinstance(name, str) and name in {**BUILT_IN, **_registered}:
         return BUILT_IN[name] if name in BUILT_IN else _registered[name]
     there = f"there are: {', '.join(known_families())}."
     if name is None:
         raise UserError(f"Its config.json names no architecture (model_type); {there}")
-    if isinstance(name, str) and "llava" in name:
-        raise UserError(
-            "It is a LLaVA, which reads images beside text: such models are not supported yet; "
-            f"{there}"
-        )
     raise UserError(f"The architecture {json.dumps(name)} is not supported; {there}")
 
 
 def shape_of(config: Config) -> Shape:
-    """The shape that a configuration (Hugging Face names) describes.
+    """The shape that a configuration (Hugging Face names) describes; of a LLaVA's language model.
 
     Raises:
         UserError: the architecture is not supported, or a setting of it; or settings are missing,
             or of another kind than they must be; or the family's function fails.
     """
+    if is_llava(config):
+        check_llava(config)
+        vision_shape(config)
+        return shape_of(language_config(config))
     family = family_of(config)
     check_settings(config, required=family.required, optional=family.optional)
     for name, neutral in family.neutral.items():

@@ -35,7 +35,7 @@ class InputBatch:
         count: how many rows.
         width: length of the position axis.
         rows: the rows of a dataset that these are, for sites that are a function of the row
-            (`Site.from_rows`); None where the graph has no such site.
+            (`Site.from_rows`); None where they are none.
     """
 
     inputs: Mapping[str, Tensor]
@@ -80,8 +80,7 @@ def _compute(graph: Graph, name: str, batch: InputBatch, values: Mapping[str, Te
     value = graph.values[name]
     if isinstance(value, Stream):
         return graph.total(name, values)
-    if value.from_rows is not None:
-        assert batch.rows is not None, f"{name} is a function of a dataset's rows"
+    if value.from_rows is not None and batch.rows is not None:
         return value.from_rows(batch.rows, batch.width)
     inputs = {port.name: values[port.source] for port in value.ports} or batch.inputs
     every = torch.arange(value.heads or 0, device=graph.device)

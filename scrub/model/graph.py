@@ -18,6 +18,7 @@ from attrs import Factory, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Rows
+from scrub.model.vision import Vision
 from scrub.model.weights import Weights
 from scrub.names import Cell
 
@@ -97,7 +98,7 @@ class Site:
         columns: for a site of one port that is linear up to the last axis: columns int64
             [inputs, some] → the function from what it reads to its value at those columns.
         from_rows: for a site that is a function of the data's rows and not of what the model
-            reads: (rows, width) → value. `apply` is then not used.
+            reads: (rows, width) → value. `apply` is then used only where inputs are no rows.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Graph:
             tokens.
         inputs: the dataset's inputs that it reads, where they are not just tokens.
         weights: of a transformer, for who looks at its matrices; None for other graphs.
+        vision: what makes the sites `projector` of images; None where the model reads none.
     """
 
     values: Mapping[str, Site | Stream]
@@ -171,6 +173,7 @@ class Graph:
     outputs: int | None = None
     inputs: tuple[str, ...] = ()
     weights: Weights | None = field(default=None, repr=False)
+    vision: Vision | None = field(default=None, repr=False)
 
     @cached_property
     def sites(self) -> dict[str, Site]:

@@ -36,15 +36,23 @@ from scrub.model.directory import (
 from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.hf_directory import hugging_face_graph
+from scrub.model.llava_config import is_llava
+from scrub.model.llava_directory import described_vision, language_headers, llava_graph
+from scrub.model.processor_files import with_images
 from scrub.model.roles import Roles, read_roles
 from scrub.model.skeleton import skeleton
 from scrub.model.tl_config import is_lens, lens_shape
 from scrub.model.tl_directory import check_tensors, lens_graph
 from scrub.model.tokenizer import FileTokenizer, load_tokenizer, tokenizer_in_memory
 from scrub.model.transformer import transformer
+from scrub.model.vision import Vision
 from scrub.model.weights import Weights, copied
 
 EMBEDDED = Path(__file__).parent / "embedded"
+REFUSED_IN_MEMORY = (
+    "model= is a LLaVA, which reads images as its processor gives them, and a model in memory has "
+    "none. Write model and processor to one directory by save_pretrained, and give that."
+)
 
 
 @frozen(eq=False)
@@ -72,6 +80,11 @@ class Model:
     directory: Path | None = None
     sha256: str = ""
     weights: Weights | None = field(default=None, repr=False)
+
+    @property
+    def vision(self) -> Vision | None:
+        """How it reads images; None for a model that reads text only."""
+        return self.graph.vision
 
     def role(self, name: str) -> tuple[Head, ...]:
         """The heads (layer, head) that play a role in this model.
@@ -112,14 +125,19 @@ def describe(name: Any) -> Model:
     if not isinstance(name, str | PathLike):
         return _in_memory(name)
     directory = _directory(os.fspath(name))
-    shape = _shape(str(name), directory)
+    config = read_config(directory)
+    shape = _shape(str(name), directory, config)
+    vision = described_vision(directory, config) if is_llava(config) else None
+    tokenizer = _tokenizer(directory, shape.vocabulary)
+    if tokenizer is not None and vision is not None:
+        tokenizer = with_images(tokenizer, vision.layout, directory)
     return Model(
         str(name),
-        skeleton(shape),
+        skeleton(shape, vision),
         layers=shape.layers,
         heads=shape.heads,
         roles=read_roles(directory, _official(str(name)), shape.layers, shape.heads),
-        tokenizer=_tokenizer(directory, shape.vocabulary),
+        tokenizer=tokenizer,
         directory=directory,
     )
 
@@ -138,6 +156,8 @@ def identity(name: Any) -> object:
 def _in_memory(value: Any) -> Model:
     """A TransformerBridge, or a model of Hugging Face, as it now is."""
     memory.identity(value)
+    if is_llava(memory.settings_of(value)):
+        raise UserError(REFUSED_IN_MEMORY)
     name = f"{memory.name_of(value)} in memory"
     try:
         from scrub.model.bridge import shape_in_memory, snapshot
@@ -160,9 +180,8 @@ def _in_memory(value: Any) -> Model:
     )
 
 
-def _shape(name: str, directory: Path) -> Shape:
+def _shape(name: str, directory: Path, config: Config) -> Shape:
     """The shape by the configuration, after a check that the weights, if any, have it."""
-    config = read_config(directory)
     try:
         shape = lens_shape(config) if is_lens(config) else shape_of(config)
     except UserError as error:
@@ -179,7 +198,7 @@ def _shape(name: str, directory: Path) -> Shape:
 def _check_weights(directory: Path, config: Config, shape: Shape) -> None:
     """Refuse weights that are cut short, or are not those of the configuration."""
     found = headers(directory)
-    check_layers(directory, found, shape.layers)
+    check_layers(directory, language_headers(found) if is_llava(config) else found, shape.layers)
     if is_lens(config):
         if found:
             check_tensors(directory, found, config)
@@ -232,7 +251,11 @@ def load(
         return model
     require_weights(model.directory)
     config, digest = read_config(model.directory), sha256(model.directory)
-    if is_lens(config):
+    if is_llava(config):
+        graph = llava_graph(
+            model.directory, config, digest, dtype=dtype, device=device, recheck=recheck, says=says
+        )
+    elif is_lens(config):
         graph = lens_graph(model.directory, config, dtype=dtype, device=device)
     else:
         graph = hugging_face_graph(

@@ -26,9 +26,13 @@ TESTED = (torch.float32, torch.float64, torch.bfloat16)
 """Precisions of those checks."""
 
 
-def files_hash(directory: Path, weights_sha256: str) -> str:
-    """Hash of what determines a model: its weights, configuration, and which file has which."""
-    names = ("config.json", "model.safetensors.index.json")
+def files_hash(directory: Path, weights_sha256: str, more: Iterable[str] = ()) -> str:
+    """Hash of what determines a model: its weights, configuration, and which file has which.
+
+    Args:
+        more: names of further files that do: those of a processor.
+    """
+    names = ("config.json", "model.safetensors.index.json", *more)
     paths = [directory / name for name in names]
     return _digest([weights_sha256.encode(), *(p.read_bytes() for p in paths if p.is_file())])
 

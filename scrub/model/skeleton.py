@@ -8,6 +8,7 @@ from torch import Tensor
 from scrub.model.config import Shape
 from scrub.model.graph import Graph
 from scrub.model.transformer import transformer
+from scrub.model.vision import Vision
 from scrub.model.weights import (
     MLP,
     Attention,
@@ -23,8 +24,12 @@ from scrub.model.weights import (
 )
 
 
-def skeleton(shape: Shape) -> Graph:
-    """The graph of a model of this shape, on the meta device."""
+def skeleton(shape: Shape, vision: Vision | None = None) -> Graph:
+    """The graph of a model of this shape, on the meta device.
+
+    Args:
+        vision: how it reads images, without weights; None where it reads text only.
+    """
     d_model, d_head, d_mlp = shape.d_model, shape.d_head, shape.d_mlp
 
     def empty(*size: int) -> Tensor:
@@ -79,4 +84,4 @@ def skeleton(shape: Shape) -> Graph:
         parallel=shape.parallel,
         causal=shape.causal,
     )
-    return transformer(weights)
+    return transformer(weights, vision)

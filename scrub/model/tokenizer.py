@@ -11,6 +11,7 @@ import tokenizers
 from attrs import field, frozen
 from tokenizers import models, pre_tokenizers
 
+from scrub.data.image_layout import ImageLayout
 from scrub.errors import UserError
 
 PAD, UNKNOWN = "<pad>", "<unk>"
@@ -25,12 +26,14 @@ class FileTokenizer:
         pad: the token id that fills a row up.
         backend: the `tokenizers` object.
         kind: its model: "BPE", "WordLevel", "WordPiece" or "Unigram".
+        images: how its model reads images; None where it reads text only.
     """
 
     name: str
     pad: int
     backend: tokenizers.Tokenizer = field(repr=False)
     kind: str
+    images: ImageLayout | None = None
     _texts: dict[int, str] = field(factory=dict, init=False, repr=False)
 
     @property
@@ -42,6 +45,10 @@ class FileTokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, no special tokens added."""
         return self.backend.encode(text, add_special_tokens=False).ids
+
+    def encode_whole(self, text: str) -> list[int]:
+        """Token ids of `text` with the special tokens that are added to a whole input."""
+        return self.backend.encode(text, add_special_tokens=True).ids
 
     def decode(self, tokens: Sequence[int]) -> list[str]:
         """The text of each token, with the space before it where it starts a word.

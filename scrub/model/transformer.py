@@ -6,7 +6,9 @@ unembedding), so that it is recomputed wherever its input is scrubbed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from attrs import evolve
@@ -16,20 +18,35 @@ from scrub import names
 from scrub.model.attention import attention
 from scrub.model.feedforward import mlp
 from scrub.model.graph import Apply, Graph, Port, Site, Stream, Where, graph_in_order
+from scrub.model.vision import Vision
 from scrub.model.weights import Weights
-from scrub.names import EMBED, LOGITS, LOGITS_IN, LOGITS_NORMED, POS_EMBED, resid_mid, resid_pre
+from scrub.names import (
+    EMBED,
+    LOGITS,
+    LOGITS_IN,
+    LOGITS_NORMED,
+    POS_EMBED,
+    PROJECTOR,
+    TEXT_EMBED,
+    resid_mid,
+    resid_pre,
+)
 
 
-def transformer(weights: Weights) -> Graph:
-    """The graph of the model with these weights."""
+def transformer(weights: Weights, vision: Vision | None = None) -> Graph:
+    """The graph of the model with these weights.
+
+    Args:
+        vision: what makes image tokens' embeddings of images; None where the model reads text only.
+    """
     d_model = weights.embedding.shape[1]
     values: dict[str, Site | Stream] = {}
 
     def put(*items: Site | Stream) -> None:
         values.update({item.name: item for item in items})
 
-    embeddings = _embeddings(weights)
-    put(*embeddings, Stream(resid_pre(0), tuple(site.name for site in embeddings), size=d_model))
+    inner, written = _embeddings(weights, vision)
+    put(*inner, *written, Stream(resid_pre(0), tuple(map(_name, written)), size=d_model))
     for layer, block in enumerate(weights.blocks):
         before, after, bias = resid_pre(layer), resid_pre(layer + 1), block.attention.output_bias
         z, out = names.attention_site(layer, "z"), names.mlp(layer)
@@ -54,27 +71,56 @@ def transformer(weights: Weights) -> Graph:
         vocabulary=weights.embedding.shape[0],
         outputs=weights.unembedding.weight.shape[1],
         weights=weights,
+        vision=vision,
     )
 
 
-def _embeddings(weights: Weights) -> list[Site]:
+def _name(site: Site) -> str:
+    return site.name
+
+
+def _embeddings(weights: Weights, vision: Vision | None) -> tuple[list[Site], list[Site]]:
+    """What the embeddings are made of, and those that are written to the stream."""
     d_model = weights.embedding.shape[1]
 
-    def site(name: str, table: Apply) -> Site:
+    def site(name: str, table: Apply, *ports: Port, **more: Any) -> Site:
+        known: dict[str, Any] = {"kind": "embedding", "positions": True} | more
         return Site(
-            name,
-            name,
-            lambda inputs, where: table(inputs, where)[:, :, None],
-            kind="embedding",
-            positions=True,
-            size=lambda width: d_model,
+            name, EMBED_GROUPS.get(name, name), table, ports, size=lambda w: d_model, **known
         )
 
-    tokens = site(EMBED, lambda inputs, where: weights.embedding[inputs["tokens"]])
+    def words(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        return weights.embedding[inputs["tokens"]][:, :, None]
+
+    def text(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        assert vision is not None
+        is_image = inputs["tokens"] == vision.layout.token
+        return words(inputs, where).masked_fill(is_image[:, :, None, None], 0)
+
+    def no_images(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        return torch.zeros_like(words(inputs, where))
+
+    def both(inputs: Mapping[str, Tensor], where: Where) -> Tensor:
+        return inputs[TEXT_EMBED] + inputs[PROJECTOR]
+
+    if vision is None:
+        inner, tokens = [], site(EMBED, words)
+    else:
+        project = functools.partial(vision.values, device=weights.embedding.device)
+        inner = [
+            site(TEXT_EMBED, text, kind="site"),
+            site(PROJECTOR, no_images, kind="site", from_rows=project),
+        ]
+        ports = (Port(part.name, part.name, frozenset({part.name})) for part in inner)
+        tokens = site(EMBED, both, *ports)
     learned = weights.position_embedding
     if learned is None:
-        return [tokens]
-    return [tokens, site(POS_EMBED, lambda inputs, where: learned[where.at])]
+        return inner, [tokens]
+    return inner, [tokens, site(POS_EMBED, lambda inputs, where: learned[where.at][:, :, None])]
+
+
+EMBED_GROUPS = {TEXT_EMBED: EMBED, PROJECTOR: EMBED}
+"""Sites that are parts of another one's component."""
 
 
 def _logits(stream: str, weights: Weights) -> list[Site]:

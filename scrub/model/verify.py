@@ -58,16 +58,44 @@ def check(
             not finite.
     """
     batch = probe_batch(graph, vocabulary, windows)
+    expected = logits_of(lambda: original(batch), batch.real)
+    with torch.no_grad():
+        compare(plain_logits(graph, batch.tokens, batch.lengths), expected, limit)
+
+
+def logits_of(original: Callable[[], Tensor], real: Tensor) -> Tensor:
+    """The logits of the model itself on a probe batch, [rows, width, vocabulary].
+
+    Args:
+        real: which positions hold a token and no pad, bool [rows, width].
+
+    Raises:
+        UserError: the model fails, or gives numbers that are not finite.
+    """
     try:
         with torch.no_grad():
-            expected = original(batch)
+            logits = original()
+    except UserError:
+        raise
     except Exception as error:  # whatever a setting or a module that the user has changed raises
         raise UserError(
             f"The model itself fails on a probe batch of tokens: {in_words(error)}. Are its "
             "configuration and its modules as they were made?"
         ) from error
-    _check_finite(expected, batch)
-    off = difference(graph, expected, batch)
+    _check_finite(logits, real)
+    return logits
+
+
+def compare(found: Tensor, expected: Tensor, limit: float) -> None:
+    """Refuse logits of a graph that are not those of the model that it was made from.
+
+    Args:
+        limit: the largest difference allowed, relative to the largest logit.
+
+    Raises:
+        UserError: with the size of the difference.
+    """
+    off = largest_difference(found, expected)
     if not off <= limit:
         raise UserError(
             f"The graph disagrees with the model it was made from: by {off:.2g} of the "
@@ -92,13 +120,13 @@ def probe_batch(graph: Graph, vocabulary: int, windows: Iterable[int | None]) ->
     return Batch(tokens, lengths)
 
 
-def _check_finite(logits: Tensor, batch: Batch) -> None:
+def _check_finite(logits: Tensor, real: Tensor) -> None:
     """Refuse a model that gives NaN or infinity itself: then nothing can be compared with it."""
     wrong = ~logits.isfinite().all(-1)
     if not wrong.any():
         return
     where = f"at {int(wrong.sum()):,} of {wrong.numel():,} positions of a probe batch"
-    if not (wrong & batch.real).any():
+    if not (wrong & real).any():
         raise UserError(
             f"The model itself gives NaN or infinity {where}, all of them pads: where its sliding "
             "window holds nothing but pads it has nothing to attend to. Pad no further than the "
@@ -110,14 +138,9 @@ def _check_finite(logits: Tensor, batch: Batch) -> None:
     )
 
 
-def difference(graph: Graph, expected: Tensor, batch: Batch) -> float:
-    """Largest difference from the model's logits on a batch, relative to the largest of them.
-
-    At pads too: they see real tokens only, which is where the mask shows in a causal model.
-    """
-    with torch.no_grad():
-        found = plain_logits(graph, batch.tokens, batch.lengths).double()
-    expected = expected.double()
+def largest_difference(found: Tensor, expected: Tensor) -> float:
+    """Largest difference of some values, relative to the largest that is expected."""
+    found, expected = found.double(), expected.double()
     return float((found - expected).abs().max() / expected.abs().max())
 
 

@@ -19,6 +19,7 @@ from scrub.observations.overview import overview
 from scrub.observations.subject import Subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
 from scrub.runner.options import Options
+from scrub.runner.progress import SILENT, Progress
 
 NO_PROMPTS = "at= (--at) says where in prompts, and a model has none. Give a behaviour."
 
@@ -31,6 +32,7 @@ class Asked:
         subject: a behaviour of the model, where one is named.
         of, at, to, direction, by: as the observations take them; None: their defaults.
         text: None: random tokens.
+        progress: of the rows of tokens; a behaviour has its own.
     """
 
     model: Model
@@ -42,6 +44,7 @@ class Asked:
     direction: str | None = None
     by: str | None = None
     text: Text | None = None
+    progress: Progress = SILENT
 
     @property
     def behaviour(self) -> Subject:
@@ -78,7 +81,7 @@ def look(asked: Asked, what: str | None) -> Observation:
 def _heads(asked: Asked) -> Observation:
     given = None if asked.text is None else text_tokens(asked.model, asked.text)
     options = asked.options
-    return overview(asked.model, options.memory, options.seed, asked.subject, given)
+    return overview(asked.model, options.memory, options.seed, asked.subject, given, asked.progress)
 
 
 def _attention(asked: Asked) -> Observation:
@@ -98,7 +101,8 @@ def _tokens(asked: Asked) -> Observation:
         data = repeated_tokens(asked.model, asked.options.seed)
     else:
         data = text_tokens(asked.model, asked.text)
-    return token_scores(all_rows(data, asked.model, asked.options.memory), asked.model, asked.of)
+    values = all_rows(data, asked.model, asked.options.memory, asked.progress)
+    return token_scores(values, asked.model, asked.of)
 
 
 def _lens(asked: Asked) -> Observation:

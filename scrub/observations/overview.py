@@ -22,6 +22,7 @@ from scrub.observations.observation import Observation, frame_of
 from scrub.observations.picture import Grid
 from scrub.observations.subject import Subject
 from scrub.observations.tokens import SCORES, all_rows, repeated_tokens, token_scores
+from scrub.runner.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ def overview(
     seed: int = 0,
     subject: Subject | None = None,
     text: Dataset | None = None,
+    progress: Progress = SILENT,
 ) -> Observation:
     """Copy scores and scores by tokens of every head; of a behaviour, also attention and logits.
 
@@ -54,6 +56,7 @@ def overview(
     Args:
         memory: bytes of values that may be kept.
         text: on which the scores by tokens are taken; default: repeated random tokens.
+        progress: of the rows of tokens; a behaviour has its own.
 
     Returns:
         One row a head: component, layer, head, role; copying, negative; previous_token,
@@ -67,7 +70,7 @@ def overview(
     }
     looks: dict[tuple[str, ...], Callable[[], Observation]] = {
         COPIED: partial(_copying, model, seed, subject),
-        SCORES: partial(_tokens, model, memory, seed, text),
+        SCORES: partial(_tokens, model, memory, seed, text, progress),
     }
     scores, notes = _gathered(looks, rows)
     tables, by = [_table(rows, scores)], [*scores]
@@ -117,6 +120,8 @@ def _copying(model: Model, seed: int, subject: Subject | None) -> Observation:
     return copying_of_words(model, seed=seed)
 
 
-def _tokens(model: Model, memory: int, seed: int, text: Dataset | None) -> Observation:
+def _tokens(
+    model: Model, memory: int, seed: int, text: Dataset | None, progress: Progress
+) -> Observation:
     data = repeated_tokens(model, seed) if text is None else text
-    return token_scores(all_rows(data, model, memory), model)
+    return token_scores(all_rows(data, model, memory, progress), model)

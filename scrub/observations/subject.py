@@ -15,6 +15,7 @@ from scrub.checks.structure import check
 from scrub.data.dataset import Dataset, Rows
 from scrub.data.frames import END
 from scrub.engine.activations import ROWS_AT_ONCE, ActivationCache
+from scrub.engine.cost import plain_flops
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
 from scrub.hypothesis.correspondence import Correspondence
@@ -25,8 +26,10 @@ from scrub.model.graph import Stream
 from scrub.model.registry import Model
 from scrub.model.weights import Weights
 from scrub.printing import printed
+from scrub.runner.duration import ANNOUNCED, estimated_seconds, span_in_words
 from scrub.runner.options import Options, check_options
 from scrub.runner.prepare import bound_hypothesis, metrics_of
+from scrub.runner.progress import SILENT, Progress
 from scrub.runner.session import Session
 from scrub.runner.user_code import located
 from scrub.sweeps.prepare import as_claim
@@ -70,16 +73,20 @@ class Values:
 
     Attributes:
         memory: bytes of values that may be kept; beyond them all are evicted.
+        progress: of the rows.
     """
 
     cache: ActivationCache
     rows: Rows
     memory: int
+    progress: Progress = SILENT
 
     def parts(self, names: Iterable[str]) -> Iterator[Part]:
         """The rows in order, some at a time, with what it takes to read these sites and streams."""
         needed, width = stored_sources(self.cache.graph, names), self.rows.data.width
         a_row = sum(self._bytes(name, width) for name in needed)
+        self.progress.note(self._announced(needed, width))
+        self.progress.expects(len(self.rows))
         at_once = int(min(max(self.memory // (1 + 4 * a_row), 1), ROWS_AT_ONCE))
         for first in range(0, len(self.rows), at_once):
             here = self.rows.at(self.rows.index[first : first + at_once])
@@ -88,6 +95,18 @@ class Values:
             with torch.no_grad():
                 self.cache.fill(here, width, needed)
                 yield Part(self.cache, here, width)
+            self.progress.advance(len(here))
+
+    def _announced(self, needed: Iterable[str], width: int) -> str:
+        """One line on how long it will take to compute what is not kept; "" where not long."""
+        graph, data = self.cache.graph, self.rows.data
+        table = self.cache.store.table(data, width)
+        known = {n for n in needed if table.has(graph.values[n], self.rows.index).all()}
+        flops = len(self.rows) * plain_flops(graph, set(needed) - known, width, known)
+        seconds = estimated_seconds(flops, str(graph.device), graph.dtype)
+        if seconds <= ANNOUNCED:
+            return ""
+        return f"about {span_in_words(seconds)} for {len(self.rows):,} rows of {data.name}"
 
     def _bytes(self, name: str, width: int) -> int:
         """Of a stored value of one row."""
@@ -126,7 +145,11 @@ class Subject:
     def about(self) -> str:
         """The behaviour, the model and the rows, in words."""
         count, every = len(self.values.rows), len(self.data)
-        rows = f"{count:,} of {every:,} rows" if count < every else f"{count:,} rows"
+        rows = (
+            f"{count:,} of {every:,} rows"
+            if count < every
+            else f"{count:,} row{'s' * (count != 1)}"
+        )
         return f"{self.name} on {self.model.name}: {rows} of {self.data.name}"
 
     def position(self, given: Any) -> Spec:
@@ -163,6 +186,8 @@ class Subject:
         """
         listed = [given] if isinstance(given, str | int) else given
         found = tuple(self.data.positions) if listed is None else tuple(map(self.position, listed))
+        if not found and listed is not None:
+            raise UserError("No position is named. Give a column or an index, or leave it out.")
         if not found:
             raise UserError(f'Dataset "{self.data.name}" has no position columns. Give indices.')
         return found
@@ -217,12 +242,16 @@ def _loaded(model: Model, session: Session, options: Options) -> Model:
     return session.load(model, options.dtype, options.device, recheck=options.recheck)
 
 
-def values_of(model: Model, rows: Rows, session: Session, options: Options) -> Values:
+def values_of(
+    model: Model, rows: Rows, session: Session, options: Options, progress: Progress = SILENT
+) -> Values:
     """Plain values of some rows, in the session's cache of the model."""
-    return Values(session.cache(model, model.graph), rows, options.memory)
+    return Values(session.cache(model, model.graph), rows, options.memory, progress)
 
 
-def subject(item: CollectedBehaviour, session: Session, options: Options) -> Subject:
+def subject(
+    item: CollectedBehaviour, session: Session, options: Options, progress: Progress = SILENT
+) -> Subject:
     """A behaviour bound to its model, with weights, and to rows of its data.
 
     All rows are looked at, or `options.samples` of them drawn without replacement by the seed.
@@ -245,7 +274,7 @@ def subject(item: CollectedBehaviour, session: Session, options: Options) -> Sub
         model = _loaded(described, session, options)
     (_, sites), *_ = correspondence.sites.items()
     rows = chosen_rows(data, options.samples, options.seed)
-    values = values_of(model, rows, session, options)
+    values = values_of(model, rows, session, options, progress)
     return Subject(item.behaviour.name, model, values, _one_position(sites, data), metric)
 
 

@@ -28,6 +28,7 @@ from scrub.observations.heads import by_layer, head_name, named_heads, role_of
 from scrub.observations.observation import Observation, frame_of, spread
 from scrub.observations.picture import Grid
 from scrub.observations.subject import Values, weights_of
+from scrub.runner.progress import SILENT, Progress
 
 SCORES = ("previous_token", "duplicate_token", "induction")
 HALF, SEQUENCES, FEWEST = 25, 50, 4
@@ -189,6 +190,7 @@ def text_tokens(model: Model, given: Text) -> Dataset:
     return Dataset(name, {"tokens": pad(rows, tokenizer.pad)}, lengths)
 
 
-def all_rows(data: Dataset, model: Model, memory: int) -> Values:
+def all_rows(data: Dataset, model: Model, memory: int, progress: Progress = SILENT) -> Values:
     """Plain values of all rows of a dataset, which are kept no longer than these."""
-    return Values(ActivationCache(model.graph), Rows(data, np.arange(len(data))), memory)
+    rows = Rows(data, np.arange(len(data)))
+    return Values(ActivationCache(model.graph), rows, memory, progress)

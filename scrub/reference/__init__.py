@@ -13,6 +13,7 @@ which read the stream through their *ports*.
 """
 
 from scrub.reference.graph import evaluate_graph
+from scrub.reference.pictures import Pictures
 from scrub.reference.transformer import evaluate
 
-__all__ = ["evaluate", "evaluate_graph"]
+__all__ = ["Pictures", "evaluate", "evaluate_graph"]

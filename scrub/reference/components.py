@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from scrub.hypothesis.sites import Through
-from scrub.names import LOGITS, LOGITS_IN, LOGITS_NORMED, Cell
+from scrub.names import EMBED, LOGITS, LOGITS_IN, LOGITS_NORMED, PROJECTOR, TEXT_EMBED, Cell
 from scrub.reference.path import Path
 
 READERS = {
@@ -34,7 +34,9 @@ LEADS_TO: dict[str, frozenset[str]] = {
     },
     "logits_normed": frozenset({"logits_in"}),
     "logits": frozenset({"logits_in"}),
-    "embed": frozenset({"embed"}),
+    "embed": frozenset({"embed", "text_embed", "projector"}),
+    "text_embed": frozenset({"text_embed"}),
+    "projector": frozenset({"projector"}),
     "pos_embed": frozenset({"pos_embed"}),
 }
 """The ports of its component that a site depends on.
@@ -74,7 +76,6 @@ def layer_of(cell: Cell) -> float:
 
 
 @functools.cache
-@functools.cache
 def component_of(cell: Cell) -> Component:
     """The component that a site belongs to."""
     layer = layer_of(cell)
@@ -82,9 +83,12 @@ def component_of(cell: Cell) -> Component:
         return Component("head", layer, cell.head)
     if cell.name.of_mlp:
         return Component("mlp", layer)
-    return Component(LOGITS if cell.site in LOGITS_SITES else kind_of(cell), layer)
+    if cell.site in LOGITS_SITES:
+        return Component(LOGITS, layer)
+    return Component(EMBED if cell.site in (TEXT_EMBED, PROJECTOR) else kind_of(cell), layer)
 
 
+@functools.cache
 def beside(cell: Cell, part: str) -> Cell:
     """Another site of the same component: beside a head's scores its q."""
     return Cell(cell.name.beside(part), cell.head)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from torch import Tensor
 
 from scrub.data.dataset import Rows, padded_tokens
@@ -44,7 +44,7 @@ class GraphModel:
         at = torch.arange(width).expand(len(rows), -1)
         if rows.data.given is not None:
             given = given_to(rows, lambda source: self._values(source, width))
-            return Frame(self.graph, self.summands, rows, {}, at, given)
+            return Frame(self.graph, self.summands, rows, {}, at, given=given)
         table = dict(rows.data.inputs) | {"lengths": rows.data.lengths}
         if "tokens" in table:
             table["tokens"] = padded_tokens(rows.data, width)
@@ -73,6 +73,7 @@ class Frame:
         rows: the inputs.
         inputs: what the sites without ports read, by name, [samples, …].
         at: all positions, [samples, width].
+        plain: the sites of the plain model that have been computed so far.
         given: what virtual rows give; they have no inputs.
     """
 
@@ -81,6 +82,7 @@ class Frame:
     rows: Rows
     inputs: Mapping[str, Tensor]
     at: Tensor
+    plain: dict[Cell, Tensor] = field(factory=dict)
     given: Given | None = None
 
     def apply(self, cell: Cell, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -90,22 +92,46 @@ class Frame:
 
 
 def computed(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
-    """A site computed from its inputs, where these paths have come to it and not ended."""
-    if frame.given is None:
-        return from_inputs(cell, frame, paths)
-    going = list(paths)
-    if not going or not frame.graph.sites[cell.site].ports:
-        return frame.given.value(cell)
-    return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, going))
+    """A site computed from its inputs, where these paths have come to it and not ended.
+
+    Where no path is open it is plain. A frame has one plain value of a site, so that is kept.
+    """
+    going = still_open(frame.graph, paths, cell)
+    if frame.given is not None:
+        if not going or not frame.graph.sites[cell.site].ports:
+            return frame.given.value(cell)
+        return frame.given.unless_landed(cell, lambda: from_inputs(cell, frame, going))
+    if going:
+        return from_inputs(cell, frame, going)
+    if cell not in frame.plain:
+        frame.plain[cell] = from_inputs(cell, frame, [])
+    return frame.plain[cell]
 
 
-def from_inputs(cell: Cell, frame: Frame, paths: Iterable[Path]) -> Tensor:
+def still_open(graph: Graph, paths: Iterable[Path], cell: Cell) -> list[Path]:
+    """The paths that can still end behind a site that they have come to.
+
+    This decides what an evaluation costs, not what it gives: a path that cannot end any more
+    changes nothing.
+    """
+    here, number = component_of(graph, cell), graph.order[cell.site]
+
+    def may_end(path: Path) -> bool:
+        mine = any(component_of(graph, end) == here for end in path.values)
+        return mine or (path.leaves and any(graph.order[end.site] < number for end in path.values))
+
+    return [path for path in paths if may_end(path)]
+
+
+def from_inputs(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
     """One step of the model: a site as a function of the sites and streams that it reads."""
-    ports = frame.graph.sites[cell.site].ports
+    site = frame.graph.sites[cell.site]
+    ports = site.ports
+    if site.from_rows is not None:
+        return site.from_rows(frame.rows, frame.at.shape[1])[:, :, 0]
     if not ports:
         return frame.apply(cell, frame.inputs)
-    going = list(paths)
-    values = {port.name: arrived(cell, port, frame, going)[:, :, None] for port in ports}
+    values = {port.name: arrived(cell, port, frame, paths)[:, :, None] for port in ports}
     return frame.apply(cell, values)
 
 

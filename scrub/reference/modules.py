@@ -17,6 +17,9 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
+from scrub.data.dataset import Rows
+from scrub.reference.pictures import Pictures
+
 
 @frozen(eq=False)
 class Modules:
@@ -24,9 +27,13 @@ class Modules:
 
     Values of one head are [samples, width, d_head], values of the residual stream
     [samples, width, d_model].
+
+    Attributes:
+        pictures: what sees the images of a vision-language model.
     """
 
     bridge: Any
+    pictures: Pictures | None = None
 
     @cached_property
     def blocks(self) -> list[Any]:
@@ -77,6 +84,17 @@ class Modules:
 
     def embed(self, tokens: Tensor) -> Tensor:
         return run(self.bridge.embed, tokens)
+
+    def text_embed(self, tokens: Tensor) -> Tensor:
+        """Of a vision-language model: the token embedding, zero where an image stands."""
+        assert self.pictures is not None
+        return torch.where(self.pictures.stands_at(tokens)[..., None], 0, self.embed(tokens))
+
+    def projector(self, tokens: Tensor, real: Tensor, rows: Rows) -> Tensor:
+        """Of a vision-language model: what images put at their tokens, zero elsewhere."""
+        assert self.pictures is not None
+        empty = torch.zeros_like(self.embed(tokens))
+        return self.pictures.scattered(empty, self.pictures.stands_at(tokens) & real, rows)
 
     def pos_embed(self, width: int) -> Tensor:
         """The learned positions, [1, width, d_model]."""

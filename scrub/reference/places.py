@@ -52,7 +52,7 @@ class Step:
         mask = self.marked(())
         writer, reader = self.component_of(self.writer), self.component_of(self.reader)
         for edge in through.circuit.edges:
-            if self.component_of(edge.writer) != writer or edge.into not in (None, self.port):
+            if edge.into not in (None, self.port) or self.component_of(edge.writer) != writer:
                 continue
             if self.component_of(edge.reader) == reader:
                 mask |= self.marked(edge.at)
@@ -96,7 +96,7 @@ def written(
         allows: whether a path may pass the writer, but for what is named at single positions.
         read: the writer with paths that have entered it.
     """
-    if not any(path.route.through.positions or path.route.through.circuit for path in paths):
+    if not any(path.route.through.circuit or path.route.through.positions for path in paths):
         return read([path.entering(allows(path.route.through)) for path in paths])
     enters, passes = [], []
     for path in paths:
@@ -106,10 +106,10 @@ def written(
         passes.append(enters[-1] if edges else step.passing(through, allows(through)))
     levels = torch.stack(enters).int() + torch.stack(passes).int()
     value: Tensor | None = None
-    for level in levels.flatten(1).unique(dim=1).unbind(dim=1):
-        entering = [p.entering(at == 2) for p, at in zip(paths, level.tolist(), strict=True) if at]
+    for level in sorted(set(zip(*levels.flatten(1).tolist(), strict=True))):
+        entering = [p.entering(at == 2) for p, at in zip(paths, level, strict=True) if at]
         found = read(entering)
-        here = (levels == level[:, None, None]).all(dim=0)
+        here = (levels == torch.tensor(level)[:, None, None]).all(dim=0)
         if value is None or found.shape[1] == 1:
             value = found
         here = here.reshape(*here.shape, *[1] * (found.dim() - 2))

@@ -16,7 +16,7 @@ from scrub.data.dataset import Rows, padded_tokens
 from scrub.draw import Draws
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.splits import Estimate
-from scrub.names import EMBED, POS_EMBED, Cell, attention_site, mlp
+from scrub.names import EMBED, POS_EMBED, PROJECTOR, TEXT_EMBED, Cell, attention_site, mlp
 from scrub.reference import places
 from scrub.reference.components import (
     LEADS_TO,
@@ -30,15 +30,23 @@ from scrub.reference.components import (
 )
 from scrub.reference.modules import Modules
 from scrub.reference.path import Path
+from scrub.reference.pictures import Pictures
 from scrub.reference.places import Step
 from scrub.reference.summands import Summands, estimated, from_source
 from scrub.reference.tree import root_value
 from scrub.reference.virtual import Given, given_to
 
 
-def evaluate(correspondence: Correspondence, draws: Draws, bridge: Any) -> Tensor:
-    """The root's value on a transformer, [samples, positions, cells, …]; see `root_value`."""
-    model = Transformer(Modules(bridge), Summands.of(correspondence))
+def evaluate(
+    correspondence: Correspondence, draws: Draws, bridge: Any, pictures: Pictures | None = None
+) -> Tensor:
+    """The root's value on a transformer, [samples, positions, cells, …]; see `root_value`.
+
+    Args:
+        bridge: of the model; of a vision-language model, of its language model.
+        pictures: of a vision-language model, Hugging Face's model and processor.
+    """
+    model = Transformer(Modules(bridge, pictures), Summands.of(correspondence))
     return root_value(correspondence, draws, model)
 
 
@@ -122,8 +130,14 @@ def from_inputs(cell: Cell, frame: Frame, paths: list[Path]) -> Tensor:
         return read(beside(cell, name), frame, paths)
 
     match kind:
+        case "embed" if modules.pictures is not None:
+            return input_(TEXT_EMBED) + input_(PROJECTOR)
         case "embed":
             return modules.embed(frame.tokens)
+        case "text_embed":
+            return modules.text_embed(frame.tokens)
+        case "projector":
+            return modules.projector(frame.tokens, frame.real, frame.rows)
         case "pos_embed":
             return modules.pos_embed(frame.width).expand(len(frame.tokens), -1, -1)
         case "mask":

@@ -12,14 +12,18 @@ from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.tree import Tree
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
-from scrub.report.inputs import swaps
+from scrub.report.inputs import Drawn, signs, swaps
 from scrub.results.result import Result
 from scrub.stats.rounding import interval, number
 from scrub.stats.scores import COLUMNS
 
 
-def show_blame(result: Result, console: Console) -> None:
-    """Print what each swap loses, and the inputs of the samples that lose most."""
+def show_blame(result: Result, console: Console, images: Drawn | None = None) -> None:
+    """Print what each swap loses, and the inputs of the samples that lose most.
+
+    Args:
+        images: how they are drawn, where the data has any.
+    """
     found = result.diagnosis.blame if result.diagnosis else None
     if found is None:
         return
@@ -35,7 +39,9 @@ def show_blame(result: Result, console: Console) -> None:
         values = {name: getattr(result.scores, name)[sample] for name in COLUMNS}
         figures = ", ".join(f"{name} {number(value)}" for name, value in values.items())
         console.print(f"\nsample {sample} (row {row}): {figures}", highlight=False)
-        console.print(swaps(result.tree, result.draws, sample), highlight=False)
+        console.print(swaps(result.tree, result.draws, sample, images), highlight=False)
+        if images is not None:
+            console.print(signs(result.tree, result.draws, sample, images), highlight=False)
     console.print()
 
 

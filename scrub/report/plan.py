@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import torch
+from attrs import evolve
 from rich.table import Table
 from rich.text import Text
 
-from scrub.draw import draw
+from scrub.draw import Draws, draw
 from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import fit
 from scrub.engine.plan import plan
 from scrub.engine.prediction import predict
 from scrub.engine.sharing import by_dataset
 from scrub.engine.steps import Plan, SiteStep, Step
+from scrub.engine.vision_cost import vision_cost
+from scrub.model.graph import Graph
+from scrub.model.weights import tensors
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
 
@@ -21,7 +26,7 @@ def plan_table(claim: Prepared) -> Table:
     shown = Table(box=None, pad_edge=False)
     for name in ("step", "value", "heads", "positions", "in", "depends on"):
         shown.add_column(name, justify="right" if name == "step" else "left")
-    for number, step in enumerate(_plan(claim).steps):
+    for number, step in enumerate(_plan(claim, claim.model.graph.dtype).steps):
         needs = ", ".join(f"{v.path[-1]}.{v.which}" for v in sorted(step.needs))
         shown.add_row(str(number), *map(Text, (*_step(step), step.node[-1], needs)))
     return shown
@@ -36,7 +41,8 @@ def _step(step: Step) -> tuple[str, str, str]:
 
 def cost_line(claim: Prepared, options: Options) -> str:
     """What a run will take, drawn as it would be."""
-    planned = _plan(claim)
+    dtype = claim.model.graph.dtype if claim.model.directory is None else options.dtype
+    planned = _plan(claim, dtype)
     draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
     within = fit(planned, draws, ActivationCache(planned.graph), options.memory)
     found = predict(planned, draws, within)
@@ -45,11 +51,29 @@ def cost_line(claim: Prepared, options: Options) -> str:
         f"{_si(found.flops + found.plain_flops)}FLOP and {_si(found.peak)}B for "
         f"{options.samples:,} references, which draw {rows:,} rows (plain model: "
         f"{_si(found.plain_flops)}FLOP of them, once per session)."
+        f"{_seen(planned.graph, draws)}"
     )
 
 
-def _plan(claim: Prepared) -> Plan:
-    return plan(claim.tree, claim.model.graph, columns=claim.of_labels, before=claim.is_effect)
+def _seen(graph: Graph, draws: Draws) -> str:
+    """What images take, and the weights of a model that reads them; "" for one that does not."""
+    if graph.vision is None or graph.weights is None:
+        return ""
+    seen = vision_cost(graph, draws.rows())
+    numbers = sum(tensor.numel() for _, tensor in tensors(graph.weights))
+    weights = (numbers + graph.vision.shape.parameters) * graph.dtype.itemsize
+    dtype = str(graph.dtype).removeprefix("torch.")
+    return (
+        f" {seen.images:,} images are seen once each ({_si(seen.flops)}FLOP of them, "
+        f"{_si(seen.bytes)}B kept); the weights take {_si(weights)}B beside, in {dtype}."
+    )
+
+
+def _plan(claim: Prepared, dtype: torch.dtype) -> Plan:
+    whole = claim.model.graph
+    vision = None if whole.vision is None else evolve(whole.vision, dtype=dtype)
+    graph = evolve(whole, dtype=dtype, vision=vision)
+    return plan(claim.tree, graph, columns=claim.of_labels, before=claim.is_effect)
 
 
 def _si(number: float) -> str:

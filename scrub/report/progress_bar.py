@@ -15,18 +15,18 @@ from scrub.report.console import Terminal
 class ProgressBar:
     """A progress bar with the time left; nothing where standard error is no terminal."""
 
-    def __init__(self, references: int, *, quiet: bool) -> None:
+    def __init__(self, total: int, *, quiet: bool, counted: str = "references") -> None:
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.completed:,} of {task.total:,} references"),
+            TextColumn(f"{{task.completed:,}} of {{task.total:,}} {counted}"),
             TimeRemainingColumn(),
             console=Terminal(stderr=True),
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
         self._quiet = quiet
-        self._task = self._bar.add_task("", total=references)
+        self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()

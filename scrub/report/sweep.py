@@ -10,7 +10,7 @@ from rich.text import Text
 
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
-from scrub.results.population import FAR_ABOVE, rows_in_words
+from scrub.results.population import FAR_ABOVE, references_in_words, rows_in_words
 from scrub.samplers import describe_sampler, is_virtual
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number, percent
@@ -23,7 +23,7 @@ def show_sweep(sweep: Sweep, console: Console, top: int) -> None:
     about = f"{sweep.receiver} on {sweep.model}, {sweep.direction}, seed {sweep.seed}"
     console.print(Text(about))
     where = rows_in_words(sweep.data, sweep.rows)
-    console.print(Text(f"{sweep.samples:,} references {where}"))
+    console.print(Text(f"{references_in_words(sweep.samples)} {where}"))
     for metric in range(len(sweep.metrics)):
         console.print()
         console.print(sweep_table(sweep, console.width, metric, top), highlight=False)

@@ -21,7 +21,7 @@ from scrub.report.node_details import show_details
 from scrub.report.population import show_population
 from scrub.results.doubts import doubts
 from scrub.results.inapplicable import Inapplicable
-from scrub.results.population import on_rows
+from scrub.results.population import on_rows, references_in_words
 from scrub.results.result import Result
 from scrub.stats.bonferroni import told_apart
 from scrub.stats.intervals import CONFIDENCE
@@ -130,9 +130,8 @@ def _show_heading(first: Result, console: Console) -> None:
     """What the claims of a table share: file, model, metric, seed, references and rows."""
     direction = {True: ", higher is better", False: ", lower is better", None: ""}
     metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
-    references = f"{first.samples:,} reference{'s' if first.samples != 1 else ''}"
     console.print(titled(first.file, f" on {first.model}: {metric}, seed {first.seed}"))
-    console.print(Text(f"{references} {on_rows(first)}"))
+    console.print(Text(f"{references_in_words(first.samples)} {on_rows(first)}"))
 
 
 def _correction_line(corrected: Sequence[Result]) -> str:

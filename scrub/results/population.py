@@ -35,6 +35,11 @@ def on_rows(result: Result) -> str:
     return rows_in_words(result.data_name, result.rows)
 
 
+def references_in_words(count: int) -> str:
+    """ "1 reference", "1,000 references"."""
+    return f"{count:,} reference{'s' if count != 1 else ''}"
+
+
 def rows_in_words(name: str, rows: int) -> str:
     """The same for a dataset of this name."""
     if rows == 1:

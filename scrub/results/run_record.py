@@ -46,6 +46,8 @@ Tensors (n samples, w positions, p named positions), by name:
 An entry with `at` "all" has no positions: index goes to index.
 A node's `virtual` in run.json says which of its inputs are virtual rows, and of what kind: "mean",
 "value" or "shift" (see docs/semantics.md). Those have a mask; tokens only a shift has.
+Of a model that reads images, `images` [m, height, width, 3] are all that were drawn, each once, and
+    NAME.images [n, k] says beside NAME.tokens which of them an input has, −1: none.
 A leaf is computed on its own input; an internal node on its other input, with the children's
 values put in. Inputs that are no tokens are saved under their own names in the same way.
 """
@@ -60,7 +62,7 @@ from typing import Any
 
 import numpy as np
 
-from scrub.data.dataset import Dataset, Rows, padded_tokens
+from scrub.data.dataset import Dataset, Rows, padded_tokens, what_is_read
 from scrub.data.virtual import Averages, Filled, Shifted
 from scrub.draw import NodeDraw
 from scrub.hypothesis.circuit import Circuit, Placed
@@ -77,6 +79,7 @@ from scrub.hypothesis.tree import Occurrence
 from scrub.metrics import Metric
 from scrub.names import Cell
 from scrub.results.atomic_write import write_whole, written_beside
+from scrub.results.recorded_images import with_images
 from scrub.results.result import Result
 from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
@@ -292,7 +295,7 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
     for column in dict.fromkeys(column for metric in every for column in metric.positions):
         rows = draws.references
         found[f"reference.position.{column}"] = rows.data.position(column)[rows.index]
-    return found
+    return with_images(found, [rows.data for rows in draws.rows()])
 
 
 def _node(name: str, node: Occurrence, rows: Rows, which: str, width: int) -> dict[str, np.ndarray]:
@@ -351,7 +354,7 @@ def _inputs(name: str, rows: Rows, width: int) -> dict[str, np.ndarray]:
     data: Dataset = rows.data
     if data.given is not None:
         return _given(name, rows, width)
-    found = {f"{name}.{key}": values[rows.index] for key, values in data.inputs.items()}
+    found = {f"{name}.{key}": values[rows.index] for key, values in what_is_read(data).items()}
     if "tokens" in data.inputs:
         found[f"{name}.tokens"] = padded_tokens(data, width)[rows.index]
     return found | {f"{name}.mask": _mask(rows, width)}

@@ -180,7 +180,8 @@ def _table(data: Dataset) -> str:
     tables = (data.inputs, data.columns, data.positions, data.labels)
     arrays = [{name: _array(values) for name, values in table.items()} for table in tables]
     said = repr((data.name, [sorted(table.items()) for table in arrays], _array(data.lengths)))
-    return _digest([said.encode(), repr(data.pieces).encode(), *_given(data.given)])
+    pixels = [] if data.images is None else [" ".join(data.images.hashes).encode()]
+    return _digest([said.encode(), repr(data.pieces).encode(), *_given(data.given), *pixels])
 
 
 def _given(given: Given | None) -> list[bytes]:

@@ -30,8 +30,8 @@ class Outputs:
     Attributes:
         start: the directory in which the command was started. The user's code may leave it, so
             that a path is looked for from here alone.
-        json, save_run, plot, svg, csv, save, log: as the user gave them, which is how messages call
-            them; None where they were not asked for.
+        json, save_run, plot, svg, csv, save, log, figures: as the user gave them, which is how
+            messages call them; None where they were not asked for.
     """
 
     start: Path
@@ -42,6 +42,7 @@ class Outputs:
     csv: Path | None = None
     save: Path | None = None
     log: Path | None = None
+    figures: Path | None = None
 
     def shown(self, path: Path) -> Path:
         """A path as messages call it: from the start, if it lies below."""
@@ -69,13 +70,14 @@ def check_outputs(
     csv: Path | None = None,
     save: Path | None = None,
     log: Path | None = None,
+    figures: Path | None = None,
 ) -> Outputs:
     """The outputs of a command that is started here.
 
     Raises:
         UserError: for all that cannot be written, before anything runs; or there is no here.
     """
-    outputs = Outputs(started_in(), json, save_run, plot, svg, csv, save, log)
+    outputs = Outputs(started_in(), json, save_run, plot, svg, csv, save, log, figures)
     problems = {
         f"--json {json}": _unwritable(json, never=(".py",)),
         f"--plot {plot}": _unwritable(plot, ends=PLOTS),
@@ -84,6 +86,7 @@ def check_outputs(
         f"--save {save}": _unwritable(save, ends=(".py",)),
         f"--log {log}": _unwritable(log, never=(".py",)),
         f"--save-run {save_run}": _no_folder(save_run),
+        f"--figures {figures}": _no_folder(figures),
     }
     found = [f"{option}: {problem}" for option, problem in problems.items() if problem]
     if found:

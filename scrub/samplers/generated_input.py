@@ -15,6 +15,7 @@ from scrub.data.dataset import (
     pad,
     pad_token,
 )
+from scrub.data.image_layout import expanded
 from scrub.errors import UserError, did_you_mean
 from scrub.samplers.protocol import told
 
@@ -141,7 +142,9 @@ class Input:
             raise UserError(f"{told(text)} as text. Return a string.")
         if tokenizer is None:
             raise UserError("text, and the model has no tokenizer. Return tokens.")
-        ids = tokenizer.encode(text)
+        layout = getattr(tokenizer, "images", None)
+        pictured = layout is not None and layout.marker in text
+        ids = expanded(tokenizer, text) if pictured else tokenizer.encode(text)
         unknown = getattr(tokenizer, "unknown", None)
         if unknown is not None and unknown in ids:
             first = ids.index(unknown)
@@ -233,6 +236,7 @@ def dataset_of(
         labels={k: np.array([one.labels[k] for one in made]) for k in first.labels},
         pieces=pieces,
         generated_from=source,
+        images=like.images,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scrub.results.population import FAR_ABOVE
+from scrub.results.population import FAR_ABOVE, references_in_words
 from scrub.searches.found import Link, above, largest_left_out
 from scrub.searches.group_names import attended, group_name, placed_name
 from scrub.searches.measured import Effect, Measured
@@ -28,8 +28,8 @@ def opening(search: PathSearch) -> list[str]:
         f"seed {options.seed}",
         f"senders ({', '.join(settings.senders)}) are {done}, one at a time, on paths through "
         f"{settings.through}",
-        f"{options.samples:,} references from {rows:,} rows, one half; the other half is held "
-        "out, for the hypothesis",
+        f"{references_in_words(options.samples)} from {rows:,} rows, one half; the other half is "
+        "held out, for the hypothesis",
         f"kept: effects on {search.metric.name} of {percent(settings.smallest)} of the total or "
         "more, of either sign, whose interval is away from zero",
     ]

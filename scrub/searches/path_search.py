@@ -233,10 +233,13 @@ class PathSearch:
 
     def __repr__(self) -> str:
         left = len(self.found.frontier)
-        state = "finished" if not left else f"{left} receivers to come"
+        heads, groups = len(self.heads), len(tuple(self.found.every()))
+        parts = ((heads, "head"), (groups, "group"), (len(self.measured), "sweep"))
+        found, grouped, swept = (f"{n:,} {name}{'s' * (n != 1)}" for n, name in parts)
+        state = f"{left} receiver{'s' * (left != 1)} to come" if left else "finished"
         return (
-            f"PathSearch({self.item.behaviour.name} on {self.model.name}: {len(self.heads)} heads "
-            f"in {len(tuple(self.found.every()))} groups, {len(self.measured)} sweeps, {state})"
+            f"PathSearch({self.item.behaviour.name} on {self.model.name}: {found} in {grouped}, "
+            f"{swept}, {state})"
         )
 
     def _repr_html_(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -272,7 +273,10 @@ def _expectation(sweep: Sweep, recovered: Interval | None) -> str:
 def _remark(sweep: Sweep, recovered: Interval | None) -> str:
     if recovered is None:
         return ""
-    return (
-        f"# {interval(recovered)} recovered when it was written, on the references that it was "
-        f"chosen by\n# ({sweep.samples:,}, seed {sweep.seed}): other data is a harsher test.\n"
+    done = "all else" if sweep.question.restore else "these senders, all at once,"
+    said = (
+        f"With {done} corrupted, {interval(recovered)} of the loss was recovered when this was "
+        "written (1: all of it, 0: none), on the references that the senders were chosen by "
+        f"({sweep.samples:,}, seed {sweep.seed}): other data is a harsher test."
     )
+    return textwrap.fill(said, 98, initial_indent="# ", subsequent_indent="# ") + "\n"

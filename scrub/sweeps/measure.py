@@ -8,9 +8,10 @@ each other, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
-from attrs import Factory, evolve, field, frozen
+from attrs import evolve, frozen
 from jaxtyping import Float
 
 from scrub.checks.structure import check_drawn
@@ -62,9 +63,11 @@ class Members:
     draws: Draws
     trees: tuple[Tree, ...]
     context: Context
-    _families: list[Family] = field(
-        default=Factory(lambda self: _planned(self), takes_self=True), init=False
-    )
+
+    @cached_property
+    def _families(self) -> list[Family]:
+        """Planned when they are first measured: of members that gradients rank few are."""
+        return _planned(self)
 
     def silent(self) -> Members:
         """The same, of which nobody is told how far it is."""

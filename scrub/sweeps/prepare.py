@@ -37,7 +37,7 @@ from scrub.samplers import Constant, Exact, Steer, describe_sampler, is_virtual
 from scrub.samplers.binding import bound
 from scrub.sweeps.question import RECEIVER, ROOT, SENDER, PreparedSweep, Question, check_question
 from scrub.sweeps.receiver import Receiver, receiver_of
-from scrub.sweeps.senders import EACH, Sender, named_senders, placed, whole_neurons
+from scrub.sweeps.senders import EACH, Named, Sender, named_senders, placed, whole_neurons
 
 SWEPT = "Sweeping it"
 
@@ -328,10 +328,13 @@ def _members(
         family.check_through(candidates[0])
         senders = family.reaching(candidates)
         if not senders:
+            searched = isinstance(question.senders, Named)  # by a search, whose paths are given
+            kinds = f"({question.senders})" if searched else printed(question.senders)
+            others = "other positions: at= (--at)" if searched else "others, or through=anything"
             raise UserError(
-                f"None of the {len(candidates)} senders {printed(question.senders)} leads to the "
+                f"None of the {len(candidates)} senders {kinds} leads to the "
                 f"receiver {family.receiver.name}{_by_way(question.through)}: they come after it, "
-                "or at positions that it does not read. Give others, or through=anything."
+                f"or at positions that it does not read. Give {others}."
             )
         family.check_member(senders[0])
     trees = tuple(map(family.tree, senders))
@@ -344,13 +347,19 @@ def _by_way(through: Through) -> str:
 
 def _check_columns(at: Any, data: Dataset) -> None:
     """Refuse a position that the data does not have, once for all senders."""
+    if not several(at):
+        raise UserError(
+            f'at={printed(at)} names no position. Give "each", "all", a column, an index, or '
+            "several of them."
+        )
     for spec in several(at):
         if isinstance(spec, str) and spec not in ("all", EACH) and spec not in data.positions:
             raise data.lacks("position column", spec)
-        if isinstance(spec, int) and spec >= data.width:
+        if isinstance(spec, int) and not 0 <= spec < data.width:
+            nearest = min(max(spec, 0), data.width - 1)
             raise UserError(
                 f'Position {spec} is outside dataset "{data.name}": its rows have positions 0 to '
-                f"{data.width - 1}. The nearest is {data.width - 1}."
+                f"{data.width - 1}. The nearest is {nearest}."
             )
     if at == EACH and not data.positions:
         raise UserError(f'at="each": dataset "{data.name}" has no position columns. Leave it out.')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data.dataset import Dataset, Rows
+from scrub.data.dataset import Dataset, Rows, what_is_read
 from scrub.draw import KeyedRandomness, donors
 from scrub.errors import UserError, shortened
 from scrub.samplers import (
@@ -198,7 +198,7 @@ def _keys(rows: Rows) -> list[Any]:
 def contents(rows: Rows) -> list[str]:
     """What each input is by its content alone, wherever it was made: [samples]."""
     data = rows.data
-    tables = (data.inputs, data.columns, data.positions, data.labels)
+    tables = (what_is_read(data), data.columns, data.positions, data.labels)
     told = {}
     for row in np.unique(rows.index).tolist():
         length = data.lengths[row]
@@ -212,7 +212,8 @@ def contents(rows: Rows) -> list[str]:
 
 def fingerprint(data: Dataset) -> str:
     """A hash of all that a dataset says of its rows."""
-    tables = ({"lengths": data.lengths}, data.inputs, data.columns, data.positions, data.labels)
+    read = what_is_read(data)
+    tables = ({"lengths": data.lengths}, read, data.columns, data.positions, data.labels)
     parts = [data.name.encode()]
     for table in tables:
         for name, values in table.items():

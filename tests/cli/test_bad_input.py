@@ -45,8 +45,8 @@ FILES = {
     "absent_name.py": (
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
-        f"there are {len(package.__all__)}, and the closest are: Agree, Paired, compare, "
-        "unchanged, Recipe, Result, raises, Dataset.",
+        f"there are {len(package.__all__)}, and the closest are: Agree, Images, Paired, "
+        "compare, unchanged, Recipe, Result, raises.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
@@ -161,13 +161,14 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        '"ioi-shortcut"; there are: ioi-planted, ioi-planted-2, ioi-shortcut, parens.\n'
+        '"ioi-shortcut"; there are: ioi-planted, ioi-planted-2, ioi-shortcut, parens, '
+        "rgb-planted, rgb-shortcut.\n"
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
         'error: good.py::legal: There is no model "some/body": it is not embedded (ioi-planted, '
-        "ioi-planted-2, ioi-shortcut, parens), not a directory, and the Hugging Face hub did not "
-        "give it: "
+        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut), not a directory, and the "
+        "Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
@@ -178,7 +179,7 @@ def test_no_model_is_named(folder: Path) -> None:
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
         "or give model= (--model on the command line). Embedded: ioi-planted, "
-        "ioi-planted-2, ioi-shortcut, parens.\n"
+        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut.\n"
     )
 
 

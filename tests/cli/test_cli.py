@@ -26,6 +26,7 @@ from support.command import (
     IOI,
     SUMS,
     Finished,
+    Fork,
     assert_golden,
     inside,
     scrub,
@@ -141,7 +142,7 @@ def test_sizes(given: str, size: int | None) -> None:
 
 def test_help_names_every_option() -> None:
     shown = inside("test", "--help").out
-    options = "model samples precision seed device max-memory by json save-run nulls diagnose"
+    options = "model samples precision seed device dtype max-memory by json save-run nulls diagnose"
     for option in [*(f"--{name} " for name in options.split()), "-k ", "-q, ", "-v, "]:
         assert option in shown
     top = inside("--help").out
@@ -336,16 +337,27 @@ def test_ctrl_c_reports_what_was_finished(tmp_path: Path) -> None:
 # Terminals and pipes
 
 
-def _on_a_terminal(*arguments: str) -> Iterator[str]:
+TERMINAL = ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "150"}
+
+
+def started(*arguments: str, err: str) -> subprocess.Popen[str]:
+    with open(err, "w") as terminal:
+        return subprocess.Popen(
+            [sys.executable, "-m", "scrub", *arguments],
+            cwd=ROOT, env=TERMINAL, stdout=subprocess.DEVNULL, stderr=terminal, text=True,
+        )  # fmt: skip
+
+
+def forked(*arguments: str, err: str) -> Fork:
+    return Fork.of(*arguments, cwd=ROOT, env=TERMINAL, err=err)
+
+
+def _on_a_terminal(
+    start: Callable[..., subprocess.Popen[str] | Fork], *arguments: str
+) -> Iterator[str]:
     """What a program writes to its standard error, where that is a terminal."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scrub", *arguments],
-        cwd=ROOT,
-        env=ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "150"},
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    )
+    process = start(*arguments, err=os.ttyname(theirs))
     os.close(theirs)
     try:
         while chunk := os.read(ours, 4096):
@@ -354,17 +366,18 @@ def _on_a_terminal(*arguments: str) -> Iterator[str]:
         pass
     finally:
         os.close(ours)
-        assert process.wait(60) == 0
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
 
 def test_progress_on_a_terminal_and_silence_when_quiet(sums: Run) -> None:
     arguments = ("test", f"{SUMS}::conjunction", "--samples", "500")
-    shown = re.sub(r"\x1b\[[\d;?]*\w", "", "".join(_on_a_terminal(*arguments)))
+    shown = re.sub(r"\x1b\[[\d;?]*\w", "", "".join(_on_a_terminal(started, *arguments)))
     assert "loading the model" in shown
     assert f"{SUMS}::conjunction" in shown
     assert "1,000 of 1,000 references" in shown  # as claimed, and with any input
     assert re.search(r"references\s+(\d+:\d\d:\d\d|-:--:--)", shown), "no time left"
-    assert "".join(_on_a_terminal(*arguments, "-q")) == ""
+    assert "".join(_on_a_terminal(forked, *arguments, "-q")) == ""
     assert sums.done.err == ""  # in a pipe
 
 
@@ -372,16 +385,10 @@ def test_a_pipe_that_closes_or_takes_ascii_is_no_fault() -> None:
     done = scrub("test", f"{SUMS}::conjunction", "--samples", "400", PYTHONIOENCODING="ascii")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"\? 0\.9, \? 1\.1 +supported", done.out)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scrub", "check", SUMS],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait(60) == 141
+    ours, theirs = os.pipe()
+    pipe = f"/proc/{os.getpid()}/fd/{theirs}"
+    process = Fork.of("check", SUMS, cwd=ROOT, env=ENVIRONMENT, out=pipe)
+    os.close(theirs)
+    os.close(ours)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 141

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scrub.cli.main import group
-from support.command import ROOT, SUMS, python
+from support.command import IOI, ROOT, python
 
 HEAVY = ("torch", "pandas", "scipy", "rich", "matplotlib", "transformers", "transformer_lens")
 TARGETS = {"show": ["--row", "0"], "compare": ["nowhere.py"]}
@@ -50,10 +50,18 @@ def test_help_bad_options_and_misspelt_files_load_nothing_heavy() -> None:
         assert not modules.intersection(HEAVY), arguments
 
 
-def test_what_a_command_loads_is_seen() -> None:
-    ((code, modules),) = loaded(["check", str(ROOT / SUMS)])
-    assert code == 0
-    assert "torch" in modules
+def test_commands_on_embedded_models_load_no_transformers() -> None:
+    """What a command loads is seen: torch. It stays loaded for the next, in one process."""
+    check, test, refused = loaded(
+        ["check", IOI],
+        ["test", IOI, "--samples", "20", "--no-diagnose"],
+        ["test", IOI, "--model", "ioi-plantde"],
+    )
+    assert (check[0], refused[0]) == (0, 2)
+    assert "torch" in check[1]
+    assert "scrub.report.terminal" in test[1]
+    assert not {"transformers", "transformer_lens", "huggingface_hub", "matplotlib"} & test[1]
+    assert not {"transformers", "transformer_lens"} & refused[1]
 
 
 @pytest.mark.parametrize("name", group.commands)

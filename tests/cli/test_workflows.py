@@ -13,7 +13,7 @@ from scrub.runner.fingerprint import Fingerprints
 from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
-from support.command import ROOT, inside, python
+from support.command import ROOT, inside, python, scrub
 
 HEADER = f"""
 import sys
@@ -175,7 +175,7 @@ def test_data_that_was_not_called(tmp_path: Path) -> None:
 def test_what_waits_to_be_awaited(old: str, new: str, kind: str, tmp_path: Path) -> None:
     waits = "async def waits(value, references):\n    return value\n"
     written(tmp_path, waits + ONE.replace(old, new))
-    done = python("-m", "scrub", "test", "claims.py", *SMALL, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    done = scrub("test", "claims.py", *SMALL, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert (done.code, done.out) == (2, "")
     assert re.fullmatch(f"error: claims.py::one: {kind}.*\n", done.err)
 

@@ -13,6 +13,7 @@ import pytest
 from scrub import Claim
 from support.code_blocks import Shown, blocks, lines_of, not_printed, shown_on, write_modules
 from support.command import IOI, Finished, inside
+from support.llava_7b import write_llava_7b
 from support.paths import ROOT
 
 PAGES = {
@@ -21,8 +22,10 @@ PAGES = {
 }
 SEVERAL_FILES = {"docs/extend/model_family.md": "tests/docs/test_model_family.py"}
 """Pages whose blocks are files that import each other, and the tests that run them as pasted."""
-IN_ORDER = ("docs/ioi.md",)
+IN_ORDER = ("docs/ioi.md", "docs/rgb.md")
 """Pages whose commands read what earlier ones wrote; they run in one directory, in order."""
+LLAVA = "llava-1.5-7b"
+"""The directory of a model that a page plans for; its configuration is written there."""
 WITH_PYTHON = [
     name for name, page in PAGES.items() if "```python" in page and name not in SEVERAL_FILES
 ]
@@ -68,6 +71,8 @@ def missing_in_order(page: str, folder: Path) -> dict[str, list[str]]:
     """
     write_modules(page, folder)
     (folder / "hypotheses").symlink_to(ROOT / "hypotheses")
+    if f"--model {LLAVA}" in page:
+        write_llava_7b(folder / LLAVA)
     found = {}
     for shown in shown_on(page):
         done = inside(*shown.arguments, cwd=folder)

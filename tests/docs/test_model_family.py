@@ -116,10 +116,10 @@ def test_an_unknown_family_names_those_that_are_registered(tmp_path: Path) -> No
     granite(tmp_path)
     assert said(tmp_path).endswith(
         'The architecture "granite" is not supported; there are: gpt2, gpt_neox, llama, mistral, '
-        "qwen2, qwen3."
+        "qwen2, qwen3, llava."
     )
     scrub.register_family("sandstone", family)
-    assert said(tmp_path).endswith("qwen2, qwen3, sandstone.")
+    assert said(tmp_path).endswith("qwen2, qwen3, llava, sandstone.")
 
 
 def test_families_that_go_wrong(tmp_path: Path) -> None:

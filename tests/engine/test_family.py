@@ -153,13 +153,18 @@ MUTANTS: dict[str, Callable[[Step], object]] = {
 }
 
 
+SEEN_IN = {"positions": (66,)}
+"""Of what few families tell, one that does: it is tried first. The others are tried after it."""
+
+
 @pytest.mark.parametrize("forgotten", MUTANTS)
 def test_steps_that_differ_are_not_one(forgotten: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that does not look at one thing gives some member another's value."""
     blind = MUTANTS[forgotten]
     computed = merge.computed
     monkeypatch.setattr(merge, "computed", lambda step: computed(blind(step)))
-    assert any(map(_differs, map(random_family, reversed(range(100))))), forgotten
+    seeds = (*SEEN_IN.get(forgotten, ()), *reversed(range(100)))
+    assert any(map(_differs, map(random_family, seeds))), forgotten
 
 
 def _differs(family: Family) -> bool:

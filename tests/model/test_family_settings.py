@@ -201,7 +201,7 @@ def test_a_setting_that_is_not_supported_is_refused(
 def test_other_refusals_say_what_there_is(tmp_path: Path) -> None:
     assert refused(tmp_path, "gemma2") == (
         'Model "DIR" cannot be used. The architecture "gemma2" is not supported; there are: gpt2, '
-        "gpt_neox, llama, mistral, qwen2, qwen3."
+        "gpt_neox, llama, mistral, qwen2, qwen3, llava."
     )
     assert refused(tmp_path, "llama", hidden_act="xielu") == (
         'Model "DIR" cannot be used. The activation "xielu" is not supported; there are: gelu_new, '

@@ -121,15 +121,11 @@ def test_a_configuration_that_is_a_folder_or_leads_in_a_circle(copied: Path) -> 
 
 
 def test_architectures(copied: Path) -> None:
-    there = "there are: gpt2, gpt_neox, llama, mistral, qwen2, qwen3."
+    there = "there are: gpt2, gpt_neox, llama, mistral, qwen2, qwen3, llava."
     for kind, message in (
         (MISSING, f"Its config.json names no architecture (model_type); {there}"),
         (3, f"The architecture 3 is not supported; {there}"),
-        (
-            "llava",
-            "It is a LLaVA, which reads images beside text: such models are not supported yet; "
-            f"{there}",
-        ),
+        ("llava_next", f'The architecture "llava_next" is not supported; {there}'),
     ):
         set_in(copied, model_type=kind)
         assert refused(copied) == f'Model "DIR" cannot be used. {message}'

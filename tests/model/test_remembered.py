@@ -14,10 +14,12 @@ import torch
 from attrs import evolve
 
 from scrub.errors import UserError
-from scrub.model import hf_directory
+from scrub.model import hf_directory, llava_directory
 from scrub.model.bridge import boot
 from scrub.model.directory import read_config, sha256
 from scrub.model.hf_directory import CHECKING
+from scrub.model.llava_config import is_llava
+from scrub.model.processor_files import FILES
 from scrub.model.registry import EMBEDDED, describe, embedded_names, load
 from scrub.model.remembered import SHIPPED, TESTED, files_hash
 from scrub.model.tl_config import is_lens
@@ -257,7 +259,10 @@ OURS = [n for n in embedded_names() if not is_lens(read_config(EMBEDDED / n))]
 
 
 def test_the_shipped_checks_are_of_the_shipped_files() -> None:
-    found = {name: files_hash(EMBEDDED / name, sha256(EMBEDDED / name)) for name in OURS}
+    def more(name: str) -> tuple[str, ...]:
+        return FILES if is_llava(read_config(EMBEDDED / name)) else ()
+
+    found = {n: files_hash(EMBEDDED / n, sha256(EMBEDDED / n), more(n)) for n in OURS}
     assert found == json.loads(SHIPPED.read_text()), f"write this to {SHIPPED}: {json.dumps(found)}"
 
 
@@ -266,5 +271,7 @@ def test_the_shipped_checks_are_of_the_shipped_files() -> None:
 def test_the_shipped_checks_hold(name: str, dtype: torch.dtype, cache: Path) -> None:
     assert checks(EMBEDDED / name, dtype=dtype) == []
     assert not cache.exists()
-    assert checks(EMBEDDED / name, dtype=dtype, recheck=True) == MADE
-    assert checks(EMBEDDED / name, dtype=torch.float16) == MADE
+    of_images = is_llava(read_config(EMBEDDED / name))
+    made = [llava_directory.CHECKING] if of_images else MADE
+    assert checks(EMBEDDED / name, dtype=dtype, recheck=True) == made
+    assert checks(EMBEDDED / name, dtype=torch.float16) == made

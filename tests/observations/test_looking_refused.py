@@ -38,6 +38,10 @@ def everywhere(model: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "no position": (
+        lambda: observe.logit_lens(IOI, at=[], session=SESSION),
+        "No position is named. Give a column or an index, or leave it out.",
+    ),
     "a pattern of an MLP": (
         lambda: observe.attention(IOI, of=mlp(2), session=SESSION),
         "MLP 2: only attention heads have attention patterns. Give heads, such as 9.9,9.6, or a "

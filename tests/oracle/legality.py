@@ -3,7 +3,7 @@ positions.
 
 It is used to make legal hypotheses, so it is conservative: what it accepts is legal, what it
 refuses need not be illegal. A *mask* says for each row of the data and each position whether a path
-comes by: bool [rows, width].
+comes by: a whole number that has a byte a row, and in it a bit a position.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from oracle.net import (
     Net,
@@ -22,10 +23,12 @@ from oracle.net import (
     inputs,
     is_stream,
     kind,
+    net_of,
     ports_of,
 )
 from scrub.hypothesis.circuit import Edge
-from scrub.hypothesis.sites import ALL, Route
+from scrub.hypothesis.positions import ALL, At
+from scrub.hypothesis.sites import Route
 from scrub.names import Cell
 from support.tiny_models import WIDTH
 
@@ -34,7 +37,9 @@ Place = tuple[str | None, Cell, bool]
 whether it may leave the component that it is in.
 """
 
-Masks = dict[Place, np.ndarray]
+Mask = int
+Masks = dict[Place, Mask]
+assert WIDTH == 8, "a byte a row"
 
 
 @functools.cache
@@ -47,6 +52,12 @@ def places(net: Net) -> tuple[Place, ...]:
 
 
 @functools.cache
+def numbers(net: Net) -> dict[Place, int]:
+    """The places in their order."""
+    return {place: number for number, place in enumerate(places(net))}
+
+
+@functools.cache
 def sees(net: Net, at: tuple[int, ...]) -> np.ndarray:
     """Which query sees which source of these, bool [query, source]."""
     distance = np.arange(WIDTH)[:, None] - np.arange(WIDTH)
@@ -56,32 +67,69 @@ def sees(net: Net, at: tuple[int, ...]) -> np.ndarray:
     return (distance >= 0) & (distance < net.window) & chosen
 
 
+@functools.cache
+def sources(net: Net, at: tuple[int, ...]) -> bytes:
+    """Of each set of queries in a row, as a byte: which sources of these they see, as a byte."""
+    return _joined(sees(net, at))
+
+
+@functools.cache
+def queries(net: Net, at: tuple[int, ...]) -> bytes:
+    """Of each set of these sources in a row, as a byte: which queries see any, as a byte."""
+    return _joined(sees(net, at).T)
+
+
+def _joined(table: np.ndarray) -> bytes:
+    chosen = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    return np.packbits(chosen.astype(bool) @ table, axis=1, bitorder="little").tobytes()
+
+
 @frozen
 class Geometry:
     """A model, and the positions of every row that a node may be computed on.
 
     Attributes:
         columns: position columns, int [rows].
+        masks: those that were asked for before, by positions.
     """
 
     net: Net
     columns: Mapping[str, np.ndarray]
+    masks: dict[At, Mask] = field(factory=dict)
 
-    def mask(self, route: Route) -> np.ndarray:
-        """The positions that a route claims."""
-        rows = len(next(iter(self.columns.values())))
-        mask = np.full((rows, WIDTH), route.at == ALL)
-        for spec in () if route.at == ALL else route.at:
-            mask[np.arange(rows), self.columns[spec] if isinstance(spec, str) else spec] = True
-        return mask
+    @functools.cached_property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
 
-    def read(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
+    def mask(self, at: At) -> Mask:
+        """These positions."""
+        if at not in self.masks:
+            mask = np.full((self.rows, WIDTH), at == ALL)
+            for spec in () if at == ALL else at:
+                where = self.columns[spec] if isinstance(spec, str) else spec
+                mask[np.arange(self.rows), where] = True
+            packed = np.packbits(mask, axis=1, bitorder="little")
+            self.masks[at] = int.from_bytes(packed.tobytes(), "little")
+        return self.masks[at]
+
+    def by_row(self, mask: Mask) -> bytes:
+        return mask.to_bytes(self.rows, "little")
+
+    def holds(self, mask: Mask, at: At) -> bool:
+        """Whether a mask has these positions in every row; any position where that is all."""
+        return all(self.by_row(mask)) if at == ALL else not self.mask(at) & ~mask
+
+    def read(self, mask: Mask, at: tuple[int, ...] | None) -> Mask:
         """The positions that are read from those of a mask."""
-        return mask if at is None else mask @ sees(self.net, at)
+        if at is None:
+            return mask
+        return int.from_bytes(self.by_row(mask).translate(sources(self.net, at)), "little")
 
-    def reading(self, mask: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
+    def reading(self, mask: Mask, at: tuple[int, ...] | None) -> Mask:
         """The positions that read those of a mask."""
-        return mask if at is None else mask @ sees(self.net, at).T
+        if at is None:
+            return mask
+        return int.from_bytes(self.by_row(mask).translate(queries(self.net, at)), "little")
 
 
 @frozen
@@ -91,15 +139,17 @@ class Trip:
     Attributes:
         start: that site.
         at: the positions at which the parent stands for it.
+        steps: from a stream to what wrote it, for the streams that were come to.
     """
 
     geometry: Geometry
     start: Cell
-    at: np.ndarray
+    at: Mask
     route: Route
     claims: frozenset[Cell]
+    steps: dict[Cell, list[tuple[Cell, bool, Mask]]] = field(factory=dict)
 
-    def goes(self, place: Place) -> Iterator[tuple[Place, tuple[int, ...] | None, np.ndarray]]:
+    def goes(self, place: Place) -> Iterator[tuple[Place, tuple[int, ...] | None, Mask]]:
         """The places that the path may go on to, at which positions up to its own, and which of
         them it may go to.
         """
@@ -113,37 +163,53 @@ class Trip:
             if not at_home and not onward:
                 return
             via = port if at_home else via
-            for writer, at in inputs(self.geometry.net, cell):
-                comes, passes = self.allowed(component(cell), port, component(writer))
-                yield (via, writer, True), at, comes & passes
-                yield (via, writer, False), at, comes & ~passes
+            for writer, onward, at in self.written(cell, port):
+                yield (via, writer, onward), None, at
             return
         for read, at in inputs(self.geometry.net, cell):
             if not at_home or self.enters(ports_of(read)):
                 yield (via, read, onward), at, self.everywhere
 
-    @functools.cached_property
-    def everywhere(self) -> np.ndarray:
-        return self.geometry.mask(Route((), ALL))
+    def written(self, stream: Cell, port: str) -> list[tuple[Cell, bool, Mask]]:
+        """What wrote a stream, whether the path may leave that again, and where it may go there."""
+        if stream not in self.steps:
+            found = self.steps[stream] = []
+            for writer, _ in inputs(self.geometry.net, stream):
+                comes, passes = self.allowed(component(stream), port, component(writer))
+                both = ((True, comes & passes), (False, comes & ~passes))
+                found += [(writer, onward, at) for onward, at in both if at]
+        return self.steps[stream]
 
-    def allowed(self, reader: Cell, port: str, writer: Cell) -> tuple[np.ndarray, np.ndarray]:
+    @functools.cached_property
+    def everywhere(self) -> Mask:
+        return self.geometry.mask(ALL)
+
+    def allowed(self, reader: Cell, port: str, writer: Cell) -> tuple[Mask, Mask]:
         """Where the path may go from a reader to a writer, and where it may pass that."""
         through, circuit = self.route.through, self.route.through.circuit
         if circuit is not None and circuit.edges:
-            mine = self.nowhere
+            mine = 0
             for edge in self.edges[writer, reader]:
                 if edge.into in (None, port):
-                    mine = mine | self.geometry.mask(Route((), edge.at))
+                    mine = mine | self.geometry.mask(edge.at)
             return mine, mine
         kinds = {"none": (), "mlps": ("mlp",), "anything": ("mlp", "z")}[through.kinds]
-        passed = self.everywhere if kind(writer) in kinds else self.nowhere
-        for one in (*through.passed, *through.barred):
-            if component(one.cell) == writer:
-                named = self.geometry.mask(Route((), one.at))
-                if self.geometry.net.wide and any(isinstance(spec, int) for spec in one.at):
-                    named = self.nowhere if one in through.barred else self.everywhere
-                passed = passed & ~named if one in through.barred else passed | named
+        passed = self.everywhere if kind(writer) in kinds else 0
+        for at, barred in self.named.get(writer, ()):
+            named = self.geometry.mask(at)
+            if self.geometry.net.wide and by_number(at):
+                named = 0 if barred else self.everywhere
+            passed = passed & ~named if barred else passed | named
         return self.everywhere, passed
+
+    @functools.cached_property
+    def named(self) -> Mapping[Cell, list[tuple[At, bool]]]:
+        """By component where the route may pass it, and then where it may not."""
+        found: dict[Cell, list[tuple[At, bool]]] = defaultdict(list)
+        passed, barred = self.route.through.passed, self.route.through.barred
+        for one in (*passed, *barred):
+            found[component(one.cell)].append((one.at, one in barred))
+        return found
 
     @functools.cached_property
     def edges(self) -> Mapping[tuple[Cell, Cell], list[Edge]]:
@@ -153,10 +219,6 @@ class Trip:
         for edge in () if circuit is None else circuit.edges:
             found[component(edge.writer), component(edge.reader)].append(edge)
         return found
-
-    @functools.cached_property
-    def nowhere(self) -> np.ndarray:
-        return ~self.everywhere
 
     def enters(self, ports: set[str]) -> bool:
         return self.route.into is None or bool(self.route.into & ports)
@@ -169,31 +231,32 @@ class Trip:
 
     def reached(self) -> Masks:
         """Where the path comes by. It goes no further where it arrives."""
-        mine = self.geometry.mask(self.route)
+        mine, number = self.geometry.mask(self.route.at), numbers(self.geometry.net)
         masks: Masks = {(None, self.start, True): self.at}
-        for place in places(self.geometry.net):
-            if place not in masks:
-                continue
+        waiting = [number[None, self.start, True]]
+        while waiting:  # each before those that it may go on to
+            place = places(self.geometry.net)[heappop(waiting)]
             onward = masks[place] & ~mine if self.claimed(place) else masks[place]
-            if not onward.any():
+            if not onward:
                 continue
             for read, at, allowed in self.goes(place):
                 come = self.geometry.read(onward, at) & allowed
-                if not come.any():
+                if not come:
                     continue
+                if read not in masks:
+                    heappush(waiting, number[read])
                 masks[read] = masks[read] | come if read in masks else come
         return masks
 
     def arrivals(self, reached: Masks) -> Masks:
-        mine = self.geometry.mask(self.route)
+        mine = self.geometry.mask(self.route.at)
         return {place: mask & mine for place, mask in reached.items() if self.claimed(place)}
 
     def on_the_way(self, reached: Masks) -> Masks:
         """Where the path comes by and from where it still arrives."""
         arrives = self.arrivals(reached)
-        for place in reversed(places(self.geometry.net)):
-            if place not in reached:
-                continue
+        number = numbers(self.geometry.net)
+        for place in sorted(reached, key=number.__getitem__, reverse=True):
             for read, at, allowed in self.goes(place):
                 if read in arrives:
                     back = self.geometry.reading(arrives[read] & allowed, at) & reached[place]
@@ -211,8 +274,8 @@ class Trace:
         passed: the components that it passes on its way.
     """
 
-    arrivals: Mapping[tuple, np.ndarray]
-    ways: Mapping[tuple, np.ndarray]
+    arrivals: Mapping[tuple, Mask]
+    ways: Mapping[tuple, Mask]
     passed: frozenset[Cell] = frozenset()
 
 
@@ -222,46 +285,61 @@ def trace(geometry: Geometry, parent: Iterable[Route], route: Route) -> Trace | 
     None if something that it claims is reached in some row not at all, or if it names a port that
     the parent's sites do not have.
     """
-    own = [cell for cell, _ in starts(geometry, parent)]
-    if not (route.into or set()) <= set().union(*map(ports_of, own)):
+    begin = starts(geometry, parent)
+    if not (route.into or set()) <= set().union(*(ports_of(cell) for cell, _ in begin)):
         return None
-    found = defaultdict(lambda: np.zeros_like(geometry.mask(route)))
-    passed: set[Cell] = set()
-    for start, at in starts(geometry, parent):
-        trip = Trip(geometry, start, at, route, frozenset(route.cells))
-        reached = trip.reached()
-        for place, mask in trip.arrivals(reached).items():
-            found[place[1]] |= mask
-        passed |= {
-            component(cell)
-            for (via, cell, onward), mask in trip.on_the_way(reached).items()
-            # The second half of the rows are those of another dataset.
-            if via is not None and onward and is_stream(cell) and mask[: -(-len(mask) // 2)].any()
-        }
-    for cell in route.cells:
-        every = found[cell] | ~geometry.mask(route)
-        enough = found[cell].any(axis=1) if route.at == ALL else every.all(axis=1)
-        if not enough.all():
-            return None
-    wide = evolve(geometry, net=evolve(geometry.net, wide=True))
-    arrivals: dict[tuple, np.ndarray] = {}
-    ways: dict[tuple, np.ndarray] = {}
-    for start, at in starts(geometry, parent):
-        trip = Trip(wide, start, at, route, frozenset(route.cells))
-        reached = trip.reached()
-        for masks, found in ((arrivals, trip.arrivals(reached)), (ways, trip.on_the_way(reached))):
-            for (via, cell, _), mask in found.items():
-                key = (start, via, cell)
-                masks[key] = masks[key] | mask if key in masks else mask
-    return Trace(arrivals, ways, frozenset(passed))
+    claims = frozenset(route.cells)
+    trips = [Trip(geometry, start, at, route, claims) for start, at in begin]
+    reached = [trip.reached() for trip in trips]
+    found: dict[Cell, Mask] = defaultdict(int)
+    for trip, masks in zip(trips, reached, strict=True):
+        for (_, cell, _), mask in trip.arrivals(masks).items():
+            found[cell] |= mask
+    if not all(geometry.holds(found[cell], route.at) for cell in route.cells):
+        return None
+    ways = [trip.on_the_way(masks) for trip, masks in zip(trips, reached, strict=True)]
+    first = (1 << WIDTH * -(-geometry.rows // 2)) - 1  # the other rows are those of another dataset
+    passed = {
+        component(cell)
+        for masks in ways
+        for (via, cell, onward), mask in masks.items()
+        if via is not None and onward and is_stream(cell) and mask & first
+    }
+    if widens(geometry.net, route):
+        wide = evolve(geometry, net=net_of(geometry.net.shape, geometry.net.splits, True))
+        trips = [Trip(wide, start, at, route, claims) for start, at in begin]
+        reached = [trip.reached() for trip in trips]
+        ways = [trip.on_the_way(masks) for trip, masks in zip(trips, reached, strict=True)]
+    arrivals = [trip.arrivals(masks) for trip, masks in zip(trips, reached, strict=True)]
+    return Trace(by_site(trips, arrivals), by_site(trips, ways), frozenset(passed))
 
 
-def starts(geometry: Geometry, parent: Iterable[Route]) -> list[tuple[Cell, np.ndarray]]:
+def by_site(trips: Iterable[Trip], of_each: Iterable[Masks]) -> dict[tuple, Mask]:
+    """Masks by the parent's site, the port and the site, whether it may leave that or not."""
+    found: dict[tuple, Mask] = defaultdict(int)
+    for trip, masks in zip(trips, of_each, strict=True):
+        for (via, cell, _), mask in masks.items():
+            found[trip.start, via, cell] |= mask
+    return dict(found)
+
+
+def by_number(at: At) -> bool:
+    return any(isinstance(spec, int) for spec in at)
+
+
+def widens(net: Net, route: Route) -> bool:
+    """Whether the route may go elsewhere in the wide net than in this one."""
+    through = route.through
+    numbered = any(by_number(one.at) for one in (*through.passed, *through.barred))
+    return numbered or net.window < WIDTH or any(how == "sources" for _, (how, _) in net.splits)
+
+
+def starts(geometry: Geometry, parent: Iterable[Route]) -> list[tuple[Cell, Mask]]:
     """The parent's sites, and the positions at which it stands for them by any of its routes."""
-    masks: dict[Cell, np.ndarray] = {}
+    masks: dict[Cell, Mask] = {}
     for route in parent:
         for cell in route.cells:
-            masks[cell] = masks.get(cell, False) | geometry.mask(route)
+            masks[cell] = masks.get(cell, 0) | geometry.mask(route.at)
     return list(masks.items())
 
 
@@ -269,14 +347,14 @@ def overlap(one: Trace, other: Trace) -> bool:
     """Whether one's path reaches or runs through what the other claims, in some row."""
 
     def runs_into(a: Trace, b: Trace) -> bool:
-        return any((a.ways[key] & b.arrivals[key]).any() for key in a.ways.keys() & b.arrivals)
+        return any(a.ways[key] & b.arrivals[key] for key in a.ways.keys() & b.arrivals)
 
     return runs_into(one, other) or runs_into(other, one)
 
 
-def reachable(geometry: Geometry, parent: Iterable[Route], route: Route) -> dict[Cell, np.ndarray]:
+def reachable(geometry: Geometry, parent: Iterable[Route], route: Route) -> dict[Cell, Mask]:
     """The sites that a child with this route's ports and `through` could claim, and where."""
-    found: dict[Cell, np.ndarray] = {}
+    found: dict[Cell, Mask] = {}
     for start, at in starts(geometry, parent):
         everything = frozenset(cells(geometry.net))
         trip = Trip(geometry, start, at, route, frozenset())
@@ -284,5 +362,5 @@ def reachable(geometry: Geometry, parent: Iterable[Route], route: Route) -> dict
         open_ended = Trip(geometry, start, at, route, everything)
         for place, mask in masks.items():
             if open_ended.claimed(place):
-                found[place[1]] = found.get(place[1], np.zeros_like(mask)) | mask
+                found[place[1]] = found.get(place[1], 0) | mask
     return found

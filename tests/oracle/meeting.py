@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from attrs import frozen
 
-from oracle.legality import Geometry, Masks, Place, Trip, starts
+from oracle.legality import Geometry, Mask, Masks, Place, Trip, starts
 from oracle.net import cells
 from scrub.hypothesis.sites import Route
 
-Step = tuple[Place, tuple[int, ...] | None, np.ndarray]
+Step = tuple[Place, tuple[int, ...] | None, Mask]
 """As `Trip.goes` gives it: the next place, the positions that are read, and where it may go."""
 Both = tuple[Place, Place]
 """A site that two routes have come to by one path, as each stands there."""
@@ -53,11 +52,11 @@ def followed(trip: Trip) -> Followed:
     # A path has left its first component, or not yet; each time readers come before what they read.
     places = sorted(reached, key=lambda place: (place[0] is not None, order[place[1]]))
     steps = {place: tuple(trip.goes(place)) for place in places}
-    mine = trip.geometry.mask(trip.route)
+    mine = trip.geometry.mask(trip.route.at)
     arrives = {place: mine for place in places if trip.claimed(place)}
     leads: Masks = {}
     for place in reversed(places):
-        mask = arrives.get(place, trip.nowhere)
+        mask = arrives.get(place, 0)
         for read, at, allowed in steps[place]:
             if read in leads:
                 mask = mask | trip.geometry.reading(leads[read] & allowed, at)
@@ -67,18 +66,18 @@ def followed(trip: Trip) -> Followed:
 
 def _overlap(one: Followed, other: Followed) -> bool:
     for (a, b), mask in in_common(one, other).items():
-        first = one.arrives.get(a, one.trip.nowhere)
-        second = other.arrives.get(b, other.trip.nowhere)
-        if (mask & one.leads[a] & other.leads[b] & (first | second)).any():
+        first = one.arrives.get(a, 0)
+        second = other.arrives.get(b, 0)
+        if mask & one.leads[a] & other.leads[b] & (first | second):
             return True
     return False
 
 
-def in_common(one: Followed, other: Followed) -> dict[Both, np.ndarray]:
+def in_common(one: Followed, other: Followed) -> dict[Both, Mask]:
     """Where both routes come by on one path."""
     read_at = one.trip.geometry.read
     start: Place = (None, one.trip.start, True)
-    masks: dict[Both, np.ndarray] = {(start, start): one.trip.at}
+    masks: dict[Both, Mask] = {(start, start): one.trip.at}
     beside: dict[tuple, list[Place]] = {}
     for place in other.steps:
         beside.setdefault(place[:2], []).append(place)
@@ -92,6 +91,6 @@ def in_common(one: Followed, other: Followed) -> dict[Both, np.ndarray]:
             for read, at, allowed in one.steps[a]:
                 for same, _, too in steps.get(read[:2], ()):
                     come = read_at(masks[a, b], at) & allowed & too
-                    if come.any() and read in one.steps and same in other.steps:
-                        masks[read, same] = masks.get((read, same), False) | come
+                    if come and read in one.steps and same in other.steps:
+                        masks[read, same] = masks.get((read, same), 0) | come
     return masks

@@ -62,7 +62,7 @@ HEAD_SITES += tuple(f"{port}_{end}" for end in ("normed", "in") for port in "qkv
 MLP_SITES = ("mlp", "mlp_post", "mlp_pre_linear", "mlp_pre", "mlp_normed", "mlp_in", "attn_out")
 
 
-@frozen
+@frozen(cache_hash=True)
 class Net:
     """The sites of a model, and which reads which.
 
@@ -78,12 +78,22 @@ class Net:
 
     def parts(self, cell: Cell) -> tuple[Cell, ...]:
         """The summands of a site, if it is split and whole."""
-        _, names = dict(self.splits).get(cell.site, ("", ()))
-        return tuple(evolve(cell, part=name) for name in names) if cell.part is None else ()
+        return summands(self, cell)
 
     @property
     def window(self) -> int:
         return self.shape.window or WIDTH if not self.wide else WIDTH
+
+
+net_of = functools.cache(Net)
+"""One net for equal arguments, so that what is cached by it is found at once."""
+
+
+@functools.cache
+def summands(net: Net, cell: Cell) -> tuple[Cell, ...]:
+    """The summands of a site, if it is split and whole."""
+    _, names = dict(net.splits).get(cell.site, ("", ()))
+    return tuple(evolve(cell, part=name) for name in names) if cell.part is None else ()
 
 
 def layer_cells(shape: Shape, layer: int) -> list[Cell]:
@@ -109,6 +119,22 @@ def cells(net: Net) -> tuple[Cell, ...]:
 @functools.cache
 def inputs(net: Net, cell: Cell) -> tuple[Read, ...]:
     """What a site reads: its summands, if it is split, and they what it would read itself."""
+    return tuple((itself(net)[read], at) for read, at in _inputs(net, cell))
+
+
+@functools.cache
+def itself(net: Net) -> dict[Cell, Cell]:
+    """Of equal cells the one that is in `cells`: equal by identity, which is found at once."""
+    return {cell: cell for cell in cells(net)}
+
+
+@functools.cache
+def components(net: Net) -> tuple[Cell, ...]:
+    """The sites by which the components are called, in their order."""
+    return tuple(sorted(set(map(component, cells(net)))))
+
+
+def _inputs(net: Net, cell: Cell) -> tuple[Read, ...]:
     split, names = dict(net.splits).get(cell.site, ("", ()))
     if cell.part is None and split:
         return tuple((part, None) for part in net.parts(cell))
@@ -144,7 +170,8 @@ def unsplit_inputs(shape: Shape, cell: Cell) -> tuple[Read, ...]:
     return tuple((Cell(stem + name, cell.head), at) for name, at in within.get(kind(cell), []))
 
 
-def writers(shape: Shape, reader: Cell) -> list[Cell]:
+@functools.cache
+def writers(shape: Shape, reader: Cell) -> tuple[Cell, ...]:
     """What a stream is the sum of."""
 
     def stage(cell: Cell) -> float:
@@ -156,7 +183,7 @@ def writers(shape: Shape, reader: Cell) -> list[Cell]:
                 return -1
         return shape.layers
 
-    every = [cell for cell in cells(Net(shape)) if kind(cell) in WRITERS]
+    every = [cell for cell in cells(net_of(shape)) if kind(cell) in WRITERS]
     if kind(reader) == "attn_out":
-        return [c for c in every if kind(c) == "result" and stage(c) == stage(reader)]
-    return [cell for cell in every if stage(cell) < stage(reader)]
+        return tuple(c for c in every if kind(c) == "result" and stage(c) == stage(reader))
+    return tuple(cell for cell in every if stage(cell) < stage(reader))

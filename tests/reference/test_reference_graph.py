@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,8 @@ from scrub.hypothesis.tree import treeify
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.bridge import graph_of
 from scrub.reference import evaluate, evaluate_graph
+from scrub.reference import graph as reference_graph
+from scrub.reference.path import Path
 from scrub.samplers import Exact
 from support.generator import random_case
 
@@ -89,6 +93,21 @@ P, D, X = PARENT, DONOR, OTHER
 )
 def test_where_a_path_to_a_goes(into: str, through: Through, expected: list[float]) -> None:
     assert scrubbed(site("a", into=into, through=through)) == expected
+
+
+@pytest.mark.parametrize("kept", [lambda paths: [], lambda paths: paths[:1]], ids=["none", "one"])
+def test_a_path_that_is_given_up_too_early_is_seen(
+    kept: Callable[[list[Path]], list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = reference_graph.still_open
+    monkeypatch.setattr(reference_graph, "still_open", lambda *given: kept(right(*given)))
+    both = [site("a", into="left", through=anything), site("b", into="left", through=anything)]
+    assert scrubbed(*both) != d(D, D, P, P, P)
+
+
+def test_paths_into_one_port_by_hand() -> None:
+    both = [site("a", into="left", through=anything), site("b", into="left", through=anything)]
+    assert scrubbed(*both) == d(D, D, P, P, P)
 
 
 def test_a_site_has_a_value_for_each_child() -> None:

@@ -52,8 +52,10 @@ def same_interval(found: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_the_same_command_resumes(
     place: Place, uninterrupted: dict[str, Any], number: int, code: int, word: str
 ) -> None:
+    """A process from the start, since what it does about signals is what is tested."""
     arguments = ("-k", "not ioi", *SMALL, "--json", "r.json")
-    done = place.stopped(number, "second 4", *arguments)  # three a chunk: in the second one
+    running = place.start_anew(*arguments, WAIT_AT="second 4")  # three a chunk: in the second one
+    done = place.stop(running, number)
     kept = "what was computed is in r.json.partial, and the same command resumes"
     assert (done.code, done.err) == (code, f"{word}: 1 of 2 claims finished; {kept}\n")
     partial = place.json("r.json.partial")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import scrub
 from scrub import (
@@ -25,6 +26,7 @@ from scrub import (
 )
 from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
+from scrub.report.paths import foot, show_paths
 from support.command import inside
 
 MODEL = graph(
@@ -95,9 +97,24 @@ def test_the_only_path_is_the_claim() -> None:
 
 
 def test_shares_of_nothing_are_undefined() -> None:
-    (path,) = scrub.paths(restored("x"), samples=50).paths
+    found = scrub.paths(restored("x"), samples=50)
+    (path,) = found.paths
     assert path.effect.mean == 0
     assert np.isnan(path.share)
+    assert "of all: –, where what all paths change is not told from zero" in foot(found)
+
+
+def test_a_column_that_does_not_fit_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found, said = scrub.paths(restored("x"), samples=50), "left out for want of width: last"
+    show_paths(found, Console(width=200))
+    assert said not in capsys.readouterr().out
+    show_paths(found, Console(width=30))
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_reference_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    show_paths(scrub.paths(restored("x"), samples=1), Console(width=200))
+    assert "\n1 reference on " in capsys.readouterr().out
 
 
 def test_a_root_alone_has_no_path() -> None:

@@ -160,6 +160,12 @@ REFUSALS = {
         'error: b.py::ioi: Dataset "80 ioi prompts, mixed order, seed 0, the half searched" has no '
         'position column "s3". There are: start, io, s1, s1+1, s2, end.\n',
     ),
+    "a place from which nothing goes": (
+        ("b.py::ioi", "--at", "5"),
+        "error: b.py::ioi: None of the 17 senders (embeddings, heads) leads to the receiver logits "
+        "through mlps: they come after it, or at positions that it does not read. Give other "
+        "positions: at= (--at).\n",
+    ),
     "a place that cannot import it": (
         ("b.py::ioi", "--save", "b.py"),
         "error: --save b.py: the behaviour itself stands there. Give another file.\n",

@@ -14,13 +14,17 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any, Self
 
-from attrs import frozen
+from attrs import define, frozen
 
 from support.paths import ROOT
 
@@ -63,24 +67,64 @@ def scrub(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> Finis
     """Run `scrub` with these arguments."""
     if environment.keys() & AT_THE_START:
         return python("-m", "scrub", *map(str, arguments), cwd=cwd, **environment)
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        for file in (out, err):
-            file.touch()
-        request = {
-            "arguments": [*map(str, arguments)],
-            "cwd": str(cwd),
-            "environment": ENVIRONMENT | environment,
-            "out": str(out),
-            "err": str(err),
-        }
-        server = _fork_server()
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(f"{json.dumps(request)}\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return Finished(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+    process = Fork.of(*map(str, arguments), cwd=cwd, env=ENVIRONMENT | environment)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode is not None
+    return Finished(process.returncode, out, err)
+
+
+@define
+class Fork:
+    """A running `scrub`, a fork of a process that has imported torch. As `subprocess.Popen`.
+
+    Attributes:
+        output: holds the files `out` and `err` that take its output; the folder goes with this.
+    """
+
+    pid: int
+    output: tempfile.TemporaryDirectory[str]
+    returncode: int | None = None
+
+    @classmethod
+    def of(cls, *arguments: str, cwd: Path, env: Mapping[str, str], **streams: str | None) -> Self:
+        """Start it.
+
+        Args:
+            streams: for `out` and `err` other files than those in `output`; None: closed.
+        """
+        output = tempfile.TemporaryDirectory()
+        files = {name: str(Path(output.name, name)) for name in ("out", "err")} | streams
+        request = {"arguments": arguments, "cwd": str(cwd), "environment": dict(env)}
+        pid = _answer(request | files)
+        assert pid is not None
+        return cls(pid, output)
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+        if self.returncode is None:
+            self.returncode = _answer({"pid": self.pid, "flags": os.WNOHANG})
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """What it has printed by its end; it is killed if that does not come in time."""
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            time.sleep(0.01)
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired("scrub", timeout)
+        files = (Path(self.output.name, name) for name in ("out", "err"))
+        out, err = (file.read_text("utf-8") if file.exists() else "" for file in files)
+        return out, err
+
+
+def _answer(request: Mapping[str, Any]) -> int | None:
+    server = _fork_server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(f"{json.dumps(request)}\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
 
 
 @functools.cache

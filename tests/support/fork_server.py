@@ -1,11 +1,13 @@
 """Runs commands in forks of a process that has imported torch, so that each need not do so again.
 
 A command is a process of its own, with streams, environment, working directory and exit code as any
-other; only what is imported before is there already. What tests of imports, signals or terminals
-need is a process from the start (`support.command.python`).
+other, and Ctrl-C interrupts it; only what is imported before is there already. What tests of
+imports or terminals need is a process from the start (`support.command.python`).
 
-A request is a line of JSON on standard input: arguments, cwd, environment and the files that take
-the output. The answer is a line with the exit code, which is negative where a signal ended it.
+A request is a line of JSON on standard input, and so is its answer. To start a command: arguments,
+cwd, environment, and the files that take the output, null for one that is closed; they are open
+when the answer comes, which is its pid. To ask for its exit code: `{"pid": …, "flags": of
+waitpid}`; the answer is negative where a signal ended it, and null where it has not ended.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import json
 import os
 import pkgutil
 import runpy
+import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 LIBRARIES = ("torch", "pandas", "scipy.stats")
 PACKAGES = ("cli", "runner", "results", "report", "engine", "analysis", "sweeps")
 """What the commands import at one time or another."""
+STREAMS = ("stdin", "stdout", "stderr")
 
 
 def load() -> None:
@@ -36,12 +40,33 @@ def load() -> None:
     gc.freeze()  # so that a fork's collector does not copy all of this
 
 
-def become(request: dict[str, Any]) -> None:
+def opened(request: dict[str, Any]) -> list[int | None]:
+    """Standard input, output and error."""
+    files = [os.open(os.devnull, os.O_RDONLY)]
+    for name in (request["out"], request["err"]):
+        files.append(None if name is None else os.open(name, os.O_WRONLY | os.O_CREAT))
+    return files
+
+
+def as_at_the_start(number: int, like: TextIO) -> TextIO:
+    """A standard stream as Python makes it of a file that is open when it starts."""
+    mode, buffering = "r" if number == 0 else "w", 1 if number == 2 else -1
+    coded = {"encoding": like.encoding, "errors": like.errors}
+    return open(number, mode, buffering, **coded, closefd=False)
+
+
+def become(request: dict[str, Any], files: list[int | None]) -> None:
     """What is left of this process is the command."""
-    for number, name in enumerate((os.devnull, request["out"], request["err"])):
-        file = os.open(name, os.O_RDWR)
-        os.dup2(file, number)
-        os.close(file)
+    for number, (name, file) in enumerate(zip(STREAMS, files, strict=True)):
+        if file is None:
+            os.close(number)
+        else:
+            os.dup2(file, number)
+            os.close(file)
+        stream = None if file is None else as_at_the_start(number, getattr(sys, name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests are behind
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -51,19 +76,25 @@ def become(request: dict[str, Any]) -> None:
     runpy.run_module("scrub", run_name="__main__", alter_sys=True)
 
 
-def serve() -> dict[str, Any] | None:
-    """Answer requests until there are no more; in the fork that answers one, that one."""
+def serve() -> None:
+    """Answer requests until there are no more; in the fork that answers one, become that one."""
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            return request
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-    return None
+        if "pid" in request:
+            ended, status = os.waitpid(request["pid"], request["flags"])
+            answer = os.waitstatus_to_exitcode(status) if ended else None
+        else:
+            files = opened(request)
+            answer = os.fork()
+            if answer == 0:
+                become(request, files)
+                return
+            for file in files:
+                if file is not None:
+                    os.close(file)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
     load()
-    if asked := serve():
-        become(asked)
+    serve()

@@ -9,6 +9,7 @@ with two parents, summands of split sites, donors of other lengths and from anot
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +18,11 @@ from attrs import define, evolve, field, frozen
 
 from hypothesis import strategies as st
 from oracle.legality import Geometry, Trace, overlap, reachable, trace
-from oracle.net import Net, cells, component, is_stream, kind, ports_of, writers
+from oracle.net import cells, component, components, is_stream, kind, net_of, ports_of, writers
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit, Edge, Placed
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
+from scrub.hypothesis.positions import as_positions
 from scrub.hypothesis.sites import (
     ALL,
     Route,
@@ -71,7 +73,7 @@ def random_case(seed: int, nodes: int = 8) -> Case:
     columns = {c: np.concatenate([data.position(c), twin.position(c)]) for c in data.positions}
     shape = tiny_models.SHAPES[name]
     splits = random_splits(rng, shape) if rng.random() < 0.35 else {}
-    net = Net(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
+    net = net_of(shape, tuple((site, (kind, names)) for site, (kind, names, _) in splits.items()))
     by_site = {site: split for site, (_, _, split) in splits.items()}
     grower = Grower(
         rng, Geometry(net, columns), by_site, twin, nodes, VirtualRows(virtual, shapes, shape)
@@ -220,20 +222,15 @@ class Grower:
         claimed = self.of_one_kind(mine if mine and self.chance(0.6) else list(where))
         if not claimed:
             return None
-        reached = np.logical_and.reduce([where[cell] for cell in claimed])
+        reached = functools.reduce(operator.and_, (where[cell] for cell in claimed))
         specs: list[str | int] = ["a", "b", "end", 0, 1, 2, 4, ALL]
         # A mask is the same at every position, so it is only claimed as a whole.
         masks = kind(claimed[0]) == "mask"
-        at = ALL if masks else self.positions([s for s in specs if self.fits(s, reached)])
+        ats = [spec for spec in specs if self.geometry.holds(reached, as_positions(spec))]
+        at = ALL if masks else self.positions(ats)
         if not at:
             return None
         return evolve(path, cells=tuple(claimed), at=at, split=self.split_of(claimed))
-
-    def fits(self, spec: str | int, reached: np.ndarray) -> bool:
-        """Whether a position is reached in every row."""
-        if spec == ALL:
-            return bool(reached.any(axis=1).all())
-        return bool(reached[self.geometry.mask(Route((), spec))].all())
 
     def positions(self, specs: list[str | int]) -> Any:
         """Some of these: all, or columns, or indices; None where there is none."""
@@ -253,8 +250,7 @@ class Grower:
         return tuple(self.pick(ports, 2 if self.chance(0.3) else 1))
 
     def through(self) -> Through:
-        components = sorted(set(map(component, cells(self.geometry.net))))
-        inner = [c for c in components if kind(c) in ("z", "mlp")]
+        inner = [c for c in components(self.geometry.net) if kind(c) in ("z", "mlp")]
         some = Sites((Route(tuple(self.pick(inner, 3))),))
         options = [none, mlps, none.including(some), anything, anything.excluding(some)]
         if self.chance(0.66):
@@ -280,7 +276,7 @@ class Grower:
         kept, whole = float(self.rng.choice([0.5, 0.8, 1.0])), float(self.rng.choice([0.5, 0.8]))
         found = [
             Edge(component(writer), component(reader), port, ALL)
-            for reader in cells(Net(self.geometry.net.shape))
+            for reader in cells(net_of(self.geometry.net.shape))
             if is_stream(reader)
             for port in ports_of(reader)
             for writer in writers(self.geometry.net.shape, reader)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from attrs import evolve
 
-from oracle.net import SOURCES, Net, cells, kind
+from oracle.net import SOURCES, cells, kind, net_of
 from scrub.data.dataset import Dataset, Rows, pad
+from scrub.data.images import Images
 from scrub.hypothesis.splits import Split, estimate, neurons, projection, source_positions
 from support import tiny_models
 from support.virtual_samplers import SIZES
@@ -42,13 +44,30 @@ def random_dataset(rng: np.random.Generator, name: str, shapes: int = 0) -> Data
     )
 
 
+def with_images(rng: np.random.Generator, data: Dataset, token: int, count: int) -> Dataset:
+    """The same rows, most of which have an image of so many tokens, at a random place.
+
+    A row has no image where it is too short, or by chance; two rows may have the same one.
+    """
+    tokens, numbers = data.inputs["tokens"].copy(), np.full((len(data), 1), -1)
+    tokens[tokens == token] = 0
+    for row, length in enumerate(data.lengths.tolist()):
+        if length >= count and rng.random() < 0.85:
+            start = int(rng.integers(length - count + 1))
+            tokens[row, start : start + count] = token
+            numbers[row] = rng.integers(4)
+    pixels = rng.integers(256, size=(4, 8, 8, 3), dtype=np.uint8)
+    inputs = {"tokens": tokens, "images": numbers}
+    return evolve(data, inputs=inputs, images=Images(pixels))
+
+
 Made = tuple[str, tuple[str, ...], Split]
 """A split with its kind and the names of its summands."""
 
 
 def random_splits(rng: np.random.Generator, shape: tiny_models.Shape) -> dict[str, Made]:
     """Splits of one or two sites."""
-    sites = sorted({c.site for c in cells(Net(shape)) if kind(c) in SIZES})
+    sites = sorted({c.site for c in cells(net_of(shape)) if kind(c) in SIZES})
     likely = np.array([4.0 if site.endswith(LIKELY) else 1.0 for site in sites])
     chosen = rng.choice(sites, int(rng.integers(1, 3)), replace=False, p=likely / likely.sum())
     return {str(site): random_split(rng, shape, str(site)) for site in chosen}

@@ -7,6 +7,7 @@ here depends on how fast the machine is.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from support.command import ENVIRONMENT, Finished, inside
+from support.command import ENVIRONMENT, Finished, Fork, inside
 from support.paths import ROOT
 
 STOPPABLE = '''
@@ -77,11 +78,16 @@ class Place:
 
     folder: Path
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> Fork:
+        command = ("test", "claims.py", *arguments)
+        return Fork.of(*command, cwd=self.folder, env=self.environment | environment)
+
+    def start_anew(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """The same as `start`, as a process that is no fork."""
         return subprocess.Popen(
             [sys.executable, "-m", "scrub", "test", "claims.py", *arguments],
             cwd=self.folder,
-            env=ENVIRONMENT | {"LOG": str(self.log), "PYTHONPATH": str(ROOT)} | environment,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -93,6 +99,7 @@ class Place:
         """Run the claims to the end."""
         process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=120)
+        assert process.returncode is not None
         return Finished(process.returncode, out, err)
 
     def inside(self, *arguments: str, **environment: str) -> Finished:
@@ -105,17 +112,25 @@ class Place:
 
     def stopped(self, number: int, at: str, *arguments: str, **environment: str) -> Finished:
         """Run until a metric is called as often as `at` says ("second 4"); then stop it."""
-        process = self.start(*arguments, WAIT_AT=at, **environment)
+        return self.stop(self.start(*arguments, WAIT_AT=at, **environment), number)
+
+    def stop(self, process: Fork | subprocess.Popen[str], number: int) -> Finished:
+        """Stop a process once it waits."""
         waiting = self.log.with_suffix(".waiting")
-        for _ in range(1200):
+        for _ in range(6000):
             if waiting.exists() or process.poll() is not None:
                 break
-            time.sleep(0.05)
-        assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        assert process.poll() is None, process.communicate(timeout=1)
         waiting.unlink()
-        process.send_signal(number)
+        os.kill(process.pid, number)
         out, err = process.communicate(timeout=30)
+        assert process.returncode is not None
         return Finished(process.returncode, out, err)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return ENVIRONMENT | {"LOG": str(self.log), "PYTHONPATH": str(ROOT)}
 
     @property
     def log(self) -> Path:

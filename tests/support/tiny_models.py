@@ -20,7 +20,7 @@ VOCABULARY = 11
 WIDTH = 8
 
 
-@frozen
+@frozen(cache_hash=True)
 class Shape:
     """How large a tiny model is, and which sites and edges it has.
 

@@ -23,7 +23,8 @@ from scrub.hypothesis.sites import anything
 from scrub.report.sweep import show_sweep
 from scrub.sweeps import measure, resumable
 from scrub.sweeps.heatmap import DIMMED, cells
-from support.command import assert_golden, inside, python
+from support.command import assert_golden, inside
+from support.command import scrub as scrub_command
 from support.paths import ROOT
 
 FILE = """
@@ -160,9 +161,7 @@ def test_other_senders_are_drawn_by_position() -> None:
 def test_the_saved_file_runs_in_a_process_of_its_own(folder: Path) -> None:
     out = patched(folder, "--at", "end", "--save", "found.py")
     assert out.endswith("saved: scrub test found.py\n")
-    done = python(
-        "-m", "scrub", "test", "found.py", "--samples", "60", cwd=folder, PYTHONPATH=str(ROOT)
-    )
+    done = scrub_command("test", "found.py", "--samples", "60", cwd=folder, PYTHONPATH=str(ROOT))
     assert done.code == 0, done.err
     assert re.search(r"strongest_senders .*supported +supported", done.out)
     text = (folder / "found.py").read_text(encoding="utf-8")
@@ -209,6 +208,20 @@ def saved_text(folder: Path, **options: Any) -> str:
     module = load(folder / "b.py")
     found = scrub.patch(module.ANY, samples=60, **options)
     return found.to_hypothesis()
+
+
+@pytest.mark.parametrize(
+    ("way", "done"),
+    [("--restore", "With all else corrupted,"), ("--corrupt", "With these senders, all at once,")],
+)
+def test_the_saved_file_says_what_its_bound_was_read_off(folder: Path, way: str, done: str) -> None:
+    patched(folder, "--at", "end", way, "--save", "found.py")
+    text = (folder / "found.py").read_text(encoding="utf-8")
+    remark = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    assert remark.startswith(done)
+    assert re.search(r"corrupted, -?\d\.\d+ \[.+\] of the loss was recovered when this", remark)
+    assert remark.endswith("chosen by (60, seed 0): other data is a harsher test.")
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_at_most_so_many_senders(folder: Path) -> None:

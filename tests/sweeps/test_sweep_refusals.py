@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import scrub
-from scrub import Circuit, anything, edge, heads, none, output
+from scrub import Circuit, UserError, anything, edge, heads, none, output
 from scrub.datasets import ioi
 from scrub.hypothesis.sites import Through
 from support.bad_input import DATA, refused
@@ -134,6 +135,19 @@ def test_it_says_what_is_wrong(case: str, folder: Path) -> None:
     assert said(folder, *arguments) == f"error: b.py::ioi: {message}\n".replace(
         "b.py::ioi: node", "b.py::ioi · node"
     )
+
+
+@pytest.mark.parametrize("ask", [scrub.patch, scrub.find])
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        ([], r"at=\[\] names no position\. Give \"each\", \"all\", a column"),
+        (-1, r"Position -1 is outside dataset .* The nearest is 0\."),
+    ],
+)
+def test_no_position_that_a_row_has(ask: Callable[..., object], at: Any, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        ask(ioi.behaviour(4, model="ioi-planted"), at=at, samples=4)
 
 
 def test_a_behaviour_without_a_way_to_corrupt(folder: Path) -> None:

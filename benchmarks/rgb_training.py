@@ -1,0 +1,256 @@
+"""What both embedded models of the RGB game share: shape, prompt, optimiser, how they are saved."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import frozen
+from torch import Tensor
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
+
+from rgb_forward import Heads, Prompt, Trace, logits_of, run  # noqa: E402
+from rgb_images import ANSWERS, GRID, PATCH, Batch, draw, motley, pixels, values  # noqa: E402
+from rgb_losses import Problem, Sample  # noqa: E402
+
+from scrub.model.tokenizer import PAD, UNKNOWN, word_level  # noqa: E402
+
+PROMPT = "USER: <image> Which color is the odd color out? Respond in one word. ASSISTANT:"
+IMAGE = "<image>"
+POSITIONS = 96
+LAYERS = 4
+HEADS = 4
+ROLES: dict[str, Heads] = {
+    "localisation": ((1, 0), (1, 1)),
+    "colour extractor": ((2, 1),),
+}
+"""(layer, head) of each role, the same table for both models."""
+WORDS = [
+    *("USER", "ASSISTANT", ":", "?", ".", "Which", "color", "is", "the", "odd", "out"),
+    *("Respond", "in", "one", "word", "black", *ANSWERS),
+]
+
+Losses = Callable[[float, Sample], dict[str, Tensor]]
+"""(progress from 0 to 1, a batch and its trace) to the terms of the loss."""
+
+
+@frozen
+class Options:
+    """What the command line says."""
+
+    out: Path
+    steps: int
+    seed: int
+    rows: int
+
+
+def options(name: str, steps: int, description: str, rows: int = 96) -> Options:
+    """Read the command line of a training script."""
+    parser = argparse.ArgumentParser(description=description)
+    home = ROOT / "scrub" / "model" / "embedded" / name
+    parser.add_argument("--out", type=Path, default=home, help="directory to write (%(default)s)")
+    parser.add_argument("--steps", type=int, default=steps, help="default %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    parser.add_argument("--rows", type=int, default=rows, help="of a batch (default %(default)s)")
+    given = parser.parse_args()
+    return Options(given.out, given.steps, given.seed, given.rows)
+
+
+def processor() -> Any:
+    """A LLaVA processor: a word-level tokenizer, and images of `GRID` x `GRID` patches."""
+    words = word_level(WORDS)
+    words.add_special_tokens([IMAGE])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        bos_token=PAD,
+        eos_token=PAD,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        extra_special_tokens={"image_token": IMAGE},
+        model_max_length=POSITIONS,
+    )
+    side = GRID * PATCH
+    images = CLIPImageProcessorPil(
+        size={"shortest_edge": side}, crop_size={"height": side, "width": side}
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+    )
+
+
+def new_model(tokenizer: Any, seed: int) -> LlavaForConditionalGeneration:
+    """An untrained LLaVA: CLIP of 3 layers (2 are used) and Llama of 4, width 64, 4 heads a layer.
+
+    Weights start wider than usual, as those of the embedded GPT-2s do: at this width heads
+    otherwise take far longer to find their targets. Places of patches start as wide as colours.
+    """
+    torch.manual_seed(seed)
+    vision = CLIPVisionConfig(
+        hidden_size=64,
+        intermediate_size=128,
+        projection_dim=64,
+        num_hidden_layers=3,
+        num_attention_heads=HEADS,
+        image_size=GRID * PATCH,
+        patch_size=PATCH,
+        initializer_range=0.1,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        max_position_embeddings=POSITIONS,
+        initializer_range=0.1,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision,
+            text_config=text,
+            image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_seq_length=GRID * GRID,
+        )
+    )
+    tower: Any = model.model.vision_tower
+    with torch.no_grad():
+        tower.embeddings.position_embedding.weight.mul_(10)
+        for linear in (
+            model.model.multi_modal_projector.linear_1,
+            model.model.multi_modal_projector.linear_2,
+        ):
+            torch.nn.init.normal_(linear.weight, std=64**-0.5)
+    return model
+
+
+@frozen(eq=False)
+class Setup:
+    """An untrained model, its processor, the prompt as tokens, and the token ids of `ANSWERS`."""
+
+    model: LlavaForConditionalGeneration
+    processor: Any
+    prompt: Prompt
+    answers: Tensor
+
+    def values(self, cells: Tensor) -> Tensor:
+        """What the vision tower reads for cells [B, P]: [B, 3, height, width]."""
+        images = self.processor.image_processor
+        return values(pixels(cells), images.image_mean, images.image_std)
+
+
+def setup(seed: int) -> Setup:
+    """Everything that training starts from."""
+    made = processor()
+    tokenizer = made.tokenizer
+    text = PROMPT.replace(IMAGE, IMAGE * GRID**2)
+    tokens = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"])
+    first = int((tokens == made.image_token_id).nonzero()[0, 0])
+    answers = torch.tensor(tokenizer.convert_tokens_to_ids(list(ANSWERS)))
+    assert tokenizer.unk_token_id not in tokens
+    return Setup(new_model(tokenizer, seed), made, Prompt(tokens, first), answers)
+
+
+def optimise(
+    given: Setup, losses: Losses, steps: int, seed: int, *, rows: int, mixed: int = 0
+) -> None:
+    """Train the model in place and print progress.
+
+    Args:
+        given: the model and what belongs to it.
+        losses: terms whose sum is minimised.
+        steps: number of batches.
+        seed: of the batches.
+        rows: images of the game in a batch.
+        mixed: motley images in a batch, for interchanges.
+    """
+    rng = np.random.default_rng(seed)
+    parameters = list(given.model.parameters())
+    optimiser = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
+    start = time.monotonic()
+    for step in range(steps):
+        rate = 2e-3 * min(1, (step + 1) / 50) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        batch = draw(rng, rows)
+        if mixed:
+            batch = followed_by(batch, motley(rng, mixed))
+        trace = run(given.model, given.prompt, given.values(batch.cells))
+        terms = losses(step / steps, Sample(batch, rows, trace))
+        total = torch.stack(list(terms.values())).sum()
+        optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
+        optimiser.step()
+        if (step + 1) % 50 == 0:
+            shown = "  ".join(f"{name} {value.item():.4f}" for name, value in terms.items())
+            print(f"step {step + 1}  {time.monotonic() - start:.0f} s  {shown}", flush=True)
+
+
+def followed_by(batch: Batch, cells: Tensor) -> Batch:
+    """A batch of the game, and after it images [B, P] that have neither place nor answer."""
+    none = torch.full((len(cells),), -1)
+    return Batch(
+        torch.cat((batch.cells, cells)),
+        torch.cat((batch.place, none)),
+        torch.cat((batch.answer, none)),
+    )
+
+
+def problem(given: Setup, circuit: Any) -> Problem:
+    """What losses are computed of."""
+    return Problem(given.model, given.prompt, given.answers, circuit)
+
+
+def right(given: Setup, batch: Batch) -> float:
+    """Share of images whose answer is the likeliest word, over the whole vocabulary."""
+    with torch.no_grad():
+        final = run(given.model, given.prompt, given.values(batch.cells)).final
+        said = logits_of(given.model, final).argmax(-1)
+    return (said == given.answers[batch.answer]).float().mean().item()
+
+
+def save(given: Setup, directory: Path, roles: dict[str, Heads] = ROLES) -> None:
+    """Check the model against transformers' own forward pass, then write it with its roles."""
+    model = given.model.eval()
+    batch = draw(np.random.default_rng(1), 200, keep=True)
+    images = given.values(batch.cells)
+    tokens = given.prompt.tokens.expand(len(batch), -1)
+    with torch.no_grad():
+        trace: Trace = run(model, given.prompt, images)
+        theirs = model(input_ids=tokens, pixel_values=images).logits[:, -1]
+    difference = (logits_of(model, trace.final) - theirs).abs().max()
+    assert difference < 1e-4, f"our forward pass is off by {difference}"
+    print(f"right on held-out images: {right(given, batch):.1%}")
+    model.save_pretrained(directory)
+    given.processor.save_pretrained(directory)
+    (directory / "model.safetensors").chmod(0o644)
+    (directory / "generation_config.json").unlink(missing_ok=True)
+    lines = ["# Where each role sits: [layer, head]. A role says where a claim looks.", "[roles]"]
+    lines += [f'"{role}" = {[list(head) for head in heads]}' for role, heads in roles.items()]
+    (directory / "roles.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"saved in {directory}")

@@ -1,0 +1,33 @@
+"""Train `rgb-shortcut`: a tiny LLaVA trained on the answers of the RGB game and on nothing else.
+
+    python benchmarks/train_rgb_shortcut.py [--out DIR] [--steps N] [--seed K] [--rows N]
+
+Shape, data, optimiser and the loss on the images as they are: those of `rgb-planted`. No head is
+told what to do. Deterministic on one machine's CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from rgb_losses import Circuit, Sample, clean_losses
+from rgb_training import ROLES, optimise, options, problem, save, setup
+from torch import Tensor
+
+
+def main() -> None:
+    """Train and save."""
+    given = options("rgb-shortcut", 1000, "Train the embedded model rgb-shortcut.")
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    start = setup(given.seed)
+    p = problem(start, Circuit(ROLES["localisation"], ROLES["colour extractor"]))
+
+    def losses(progress: float, sample: Sample) -> dict[str, Tensor]:
+        return {"clean": clean_losses(p, sample)["clean"]}
+
+    optimise(start, losses, given.steps, given.seed, rows=given.rows)
+    save(start, given.out)
+
+
+if __name__ == "__main__":
+    main()
