@@ -97,7 +97,10 @@ def _read_stream(chunk: Chunk, read: StreamRead, step: SiteStep, samples: Sample
     plain = lookup_plain(chunk, step.frame, read.stream, (), index, samples)
     if read.difference is None:
         return plain
-    return plain + lookup_difference(chunk, read.difference, step.at, samples)
+    difference = lookup_difference(chunk, read.difference, step.at, samples)
+    if step.stacked > 1:  # a large value, which no other step reads
+        return difference.add_(plain)
+    return plain + difference
 
 
 def _read_site(chunk: Chunk, read: SiteRead, step: SiteStep, samples: Samples) -> Tensor:

@@ -210,7 +210,8 @@ class _StepEstimate:
             return 0, elements
         changed = step.stacked * elements
         copied = self._copied(Source(step.frame, read.difference), step, changed)
-        return 0, elements + changed + copied
+        summed = changed if step.stacked == 1 else 0  # of several the sum is made in place
+        return 0, elements + summed + copied
 
     def _read_site(self, read: SiteRead, step: SiteStep) -> tuple[int, int]:
         at: Positions = ALL if read.everywhere else step.at
