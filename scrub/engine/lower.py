@@ -75,7 +75,8 @@ class Builder:
             own = Source(Variable(node.path, "own"))
             self.values.update({(node.path, cell): own for cell in cells})
         else:
-            found = _Below(self, node, self.walks.walks[node.path]).expand(cells)
+            plain = Source(Variable(node.path, "other"))
+            found = _Below(self, node, self.walks.walks[node.path], plain).expand(cells)
             self.values.update({(node.path, cell): source for cell, source in found.items()})
 
 
@@ -86,6 +87,7 @@ class _Below:
     builder: Builder
     node: Occurrence
     walk: Walk
+    plain: Source
     cells: dict[str, dict[State, set[Cell]]] = field(factory=dict)
     """By site and state, the heads whose value scrubbing changes."""
     streams: dict[str, set[Routes]] = field(factory=dict)
@@ -94,10 +96,6 @@ class _Below:
     """The step that computes a site in a state."""
     differences: dict[tuple[str, Routes], int] = field(factory=dict)
     """The step that computes how a stream with these routes differs from plain."""
-
-    @property
-    def plain(self) -> Source:
-        return Source(Variable(self.node.path, "other"))
 
     def expand(self, cells: list[Cell]) -> dict[Cell, Source]:
         """Make the steps for these cells of the node; say where each is found."""

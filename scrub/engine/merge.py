@@ -66,14 +66,14 @@ class _Merged:
         numbers: list[int] = []
         for step in steps:
             here = renumbered(step, numbers)
-            number = self.known.setdefault(computed(here), len(self.steps))
+            number = self.known.setdefault(_computed(here), len(self.steps))
             if number == len(self.steps):
                 self.steps.append(here)
             numbers.append(number)
         return numbers
 
 
-def computed(step: Step) -> Hashable:
+def _computed(step: Step) -> Hashable:
     """What a step computes: equal for two steps that give the same value."""
     if isinstance(step, SiteStep):
         return step.site, step.heads, step.frame, step.reads, step.at

@@ -13,8 +13,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from attrs import evolve
 
 from scrub.engine.dependencies import sources
-from scrub.engine.merge import computed, moved, renumbered
-from scrub.engine.steps import Patch, Result, Source, Step, StreamRead, StreamStep
+from scrub.engine.merge import moved, renumbered
+from scrub.engine.steps import Patch, Result, SiteStep, Source, Step, StreamRead, StreamStep
 from scrub.model.graph import Graph
 
 Chain = tuple[int, ...]
@@ -112,10 +112,11 @@ def _patched_head(step: Step, graph: Graph) -> int | None:
 
 
 def _but_for_the_head(chain: Chain, steps: Sequence[Step]) -> Hashable:
-    """What a chain computes, but for the head that is patched."""
-    inside = {number: place for place, number in enumerate(chain)}
-    first, *above = (renumbered(steps[number], inside) for number in chain)
-    return tuple(map(computed, (_with_heads(first, ()), *above)))
+    """What a chain computes, but for the head that is patched: each site reads the last step."""
+    write, *above = (steps[number] for number in chain)
+    p = _patch(write)
+    patch = p.site, p.at, p.source, p.over, p.within, p.without
+    return patch, *((_name(step), step.frame, step.at) for step in (write, *above))
 
 
 def _together(chains: Sequence[Chain], steps: Sequence[Step]) -> list[tuple[int, Step]]:
@@ -128,6 +129,10 @@ def _together(chains: Sequence[Chain], steps: Sequence[Step]) -> list[tuple[int,
 def _with_heads(step: Step, heads: tuple[int | None, ...]) -> Step:
     """A step with these heads in its one patch."""
     return evolve(step, patches=(evolve(_patch(step), heads=heads),))
+
+
+def _name(step: Step) -> str:
+    return step.site if isinstance(step, SiteStep) else step.stream
 
 
 def _patch(step: Step) -> Patch:

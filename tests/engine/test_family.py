@@ -161,8 +161,8 @@ SEEN_IN = {"positions": (66,)}
 def test_steps_that_differ_are_not_one(forgotten: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that does not look at one thing gives some member another's value."""
     blind = MUTANTS[forgotten]
-    computed = merge.computed
-    monkeypatch.setattr(merge, "computed", lambda step: computed(blind(step)))
+    computed = merge._computed
+    monkeypatch.setattr(merge, "_computed", lambda step: computed(blind(step)))
     seeds = (*SEEN_IN.get(forgotten, ()), *reversed(range(100)))
     assert any(map(_differs, map(random_family, seeds))), forgotten
 

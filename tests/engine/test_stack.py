@@ -13,7 +13,7 @@ from torch import Tensor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle.engines import graph_named, graph_of_case, within
-from scrub.engine import compute, family, merge, stack
+from scrub.engine import compute, family, stack
 from scrub.engine.activations import ActivationCache
 from scrub.engine.execute import execute
 from scrub.engine.family import TOGETHER, execute_family, plan_family
@@ -129,10 +129,10 @@ def _plain_twice(real: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return read
 
 
-def _without_positions(step: Any) -> Any:
+def _everywhere(step: Any) -> Any:
     if isinstance(step, StreamStep):
         step = evolve(step, patches=tuple(evolve(patch, at="all") for patch in step.patches))
-    return merge.computed(evolve(step, at="all"))
+    return evolve(step, at="all")
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
@@ -167,7 +167,11 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
         ),
     ),
     "the plain stream is added twice": (compute, "_read_stream", _plain_twice),
-    "steps at other positions are alike": (stack, "computed", lambda real: _without_positions),
+    "steps at other positions are alike": (
+        stack,
+        "_but_for_the_head",
+        lambda real: lambda chain, steps: real(chain, [_everywhere(step) for step in steps]),
+    ),
     "what others read is stacked": (stack, "Counter", lambda real: lambda of: real(set(of))),
     "several heads are one": (
         stack,

@@ -124,8 +124,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "wrong donor for other inputs": (
         "scrub.engine.lower",
-        'return Source(Variable(self.node.path, "other"))',
-        'return Source(Variable(self.node.path, "own"))',
+        'plain = Source(Variable(node.path, "other"))',
+        'plain = Source(Variable(node.path, "own"))',
     ),
     "port ignored at the start": (
         "scrub.engine.routing",
