@@ -16,11 +16,11 @@ from torch import Tensor
 from scrub.draw import Draws
 from scrub.engine.activations import ActivationCache
 from scrub.engine.budget import Budget
+from scrub.engine.by_head import lower_family
 from scrub.engine.compute import compute_step
 from scrub.engine.dependencies import find_needs, list_reads, sources
 from scrub.engine.execute import chunks, read_root
 from scrub.engine.lookup import Chunk, Recent
-from scrub.engine.lower import lower
 from scrub.engine.merge import merge_steps
 from scrub.engine.narrow import narrow_positions
 from scrub.engine.readout import drop_last_site
@@ -113,7 +113,7 @@ def plan_family(trees: Sequence[Tree], graph: Graph, *, columns: bool = False) -
     assert len({(tree.path, tree.routes) for tree in trees}) == 1, "members have one root"
     trees, graph = specialise_family(trees, graph)
     walks = Walks.below(trees, graph)
-    lowered = [lower(tree, graph, walks) for tree in trees]
+    lowered = list(lower_family(trees, graph, walks))
     if columns and not any(map(root_is_given, trees)):
         dropped = [drop_last_site(steps, result, graph) for steps, result in lowered]
         if all(result.readout is not None for _, result in dropped):
