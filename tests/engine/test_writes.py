@@ -42,7 +42,7 @@ def setting() -> tuple[Model, Dataset]:
 def senders(at: str) -> list[Tree]:
     """Heads, together and alone, and an MLP, directly to a receiver, each from another row."""
     found = []
-    each = (heads([(2, head)], at=at) for head in range(5))
+    each = (heads([(2, head)], at=at) for head in range(4))
     for sites in (heads([(1, 0), (1, 2)], at=at), *each, mlp(0, at=at)):
         root = InterpNode("receiver", Exact(), other=Exact())
         sender = root.child("sender", Uncond())
