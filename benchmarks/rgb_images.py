@@ -13,14 +13,9 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-COLOURS = {
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "purple": (128, 0, 128),
-    "orange": (255, 165, 0),
-}
+from scrub.datasets import rgb
+
+COLOURS = {name: rgb.COLOURS[name] for name in rgb.DRAWN}
 """What patches are painted with, 0 to 255 each of red, green, blue."""
 NOTHING = "white"
 """The answer where no patch is foreign: what llava-1.5 says to a plain image."""
