@@ -122,10 +122,8 @@ def test_command(
     if figures:
         from scrub.report.figures import FiguresFolder
 
-        claims_drawn = tuple(applicable)
-        reporters.append(
-            FiguresFolder(figures, outputs, claims_drawn, session, options, quiet=quiet)
-        )
+        drawn = tuple(applicable)
+        reporters.append(FiguresFolder(figures, outputs, drawn, session, options, quiet=quiet))
     wanted = diagnoses(diagnose, nulls, fresh)
     results = run(prepared, session, options, wanted, outputs, reporters, quiet=quiet)
     if not applicable:
