@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
+    from scrub.data.task import Task
     from scrub.errors import UserError
     from scrub.hypothesis.behaviour import Behaviour, behaviour
     from scrub.hypothesis.belief import (
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
     from scrub.runner.session import Session
+    from scrub.runner.tasks import tasks
     from scrub.samplers import (
         Agree,
         Constant,
@@ -88,6 +90,7 @@ _HOME = {
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
     "scrub.data.images": "Images",
+    "scrub.data.task": "Task",
     "scrub.hypothesis.circuit": "Circuit edge",
     "scrub.hypothesis.behaviour": "Behaviour behaviour",
     "scrub.hypothesis.claim": "Claim claim",
@@ -100,6 +103,7 @@ _HOME = {
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
+    "scrub.runner.tasks": "tasks",
     "scrub.hypothesis.held_out": "held_out",
     "scrub.hypothesis.not_applicable": "not_applicable",
     "scrub.hypothesis.residual": "residual",
@@ -142,6 +146,7 @@ __all__ = [
     "Session",
     "Steer",
     "Sweep",
+    "Task",
     "Together",
     "Uncond",
     "UserError",
@@ -187,6 +192,7 @@ __all__ = [
     "source_positions",
     "summand",
     "supported",
+    "tasks",
     "token_embedding",
     "unchanged",
     "vacuous",
