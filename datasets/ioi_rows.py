@@ -46,6 +46,7 @@ def _paused(template: str, pause: str) -> str:
 def tokenized(
     name: str, table: Table, people: list[str], pieces: Pieces, pause: str = ""
 ) -> Dataset:
+    """The dataset of these choices, with a pause before the clause of S2."""
     split = [re.split(r"( \{\w+\})", _paused(template, pause)) for template in TEMPLATES]
     rows: list[list[int]] = []
     places: dict[str, list[int]] = {key: [] for key in ("start", "A", "B", "S")}

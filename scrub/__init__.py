@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         projection,
         source_positions,
     )
+    from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
     from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
@@ -97,6 +98,7 @@ _HOME = {
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.model.edits": "activation edited rank_one scale swap zero",
     "scrub.model.families": "register_family",
     "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
@@ -152,6 +154,7 @@ __all__ = [
     "UserError",
     "Weighted",
     "Zero",
+    "activation",
     "answers",
     "anything",
     "attends",
@@ -159,6 +162,7 @@ __all__ = [
     "claim",
     "compare",
     "edge",
+    "edited",
     "embeddings",
     "estimate",
     "explain",
@@ -183,19 +187,23 @@ __all__ = [
     "projection",
     "projector",
     "raises",
+    "rank_one",
     "recovers",
     "refuted",
     "register_family",
     "residual",
     "run",
+    "scale",
     "site",
     "source_positions",
     "summand",
     "supported",
+    "swap",
     "tasks",
     "token_embedding",
     "unchanged",
     "vacuous",
+    "zero",
 ]
 
 
