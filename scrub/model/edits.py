@@ -54,8 +54,9 @@ class Part:
         return "z" if part == "result" else part
 
     def __str__(self) -> str:
-        if isinstance(self.split, Coordinates) and self.cell.part in self.split.sets:
-            numbers = self.split.sets[self.cell.part]
+        named = self.cell.part
+        if isinstance(self.split, Coordinates) and named is not None and named in self.split.sets:
+            numbers = self.split.sets[named]
             some = ", ".join(f"{self.layer}.{number}" for number in numbers[:3])
             more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
             return f"neuron{'s' * (len(numbers) > 1)} {some}{more}"

@@ -16,6 +16,7 @@ from scrub.runner.options import is_whole
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.rounding import interval, percent
 from scrub.sweeps.approximation import Approximation
+from scrub.sweeps.by_column import ByColumn
 from scrub.sweeps.question import Question
 from scrub.sweeps.senders import Sender
 
@@ -68,6 +69,7 @@ class Sweep:
         roles: of the model.
         approximation: how good first-order effects are, and of which senders; None where all
             effects are exact.
+        by: effects by the values of a column, where that was asked for; `by_frame` is its table.
     """
 
     behaviour: str
@@ -92,6 +94,7 @@ class Sweep:
     corrupt: Any = None
     roles: Mapping[str, Sequence[tuple[int, int]]] = field(factory=dict)
     approximation: Approximation | None = None
+    by: ByColumn | None = None
 
     @property
     def exact(self) -> bool:
@@ -155,6 +158,19 @@ class Sweep:
             row |= self.approximation.columns(metric, number)
         return row
 
+    @property
+    def by_frame(self) -> pd.DataFrame:
+        """One row a sender, metric and value of the column that `by=` names, with what it differs.
+
+        Columns as `scrub.sweeps.by_column.ByColumn.frame_of` says.
+
+        Raises:
+            UserError: the effects were not told apart by a column.
+        """
+        if self.by is None:
+            raise UserError("The sweep has no effects by column. Give by= to scrub.patch.")
+        return self.by.frame_of(self)
+
     def top(self, n: int = 20) -> Sweep:
         """The same sweep with its n largest effects alone (of the first metric).
 
@@ -163,12 +179,13 @@ class Sweep:
         if not is_whole(n) or n < 1:
             raise UserError(f"top({n!r}): give a whole number, 1 or more.")
         keep = sorted(self.order()[:n])
-        found = self.approximation
+        found, by = self.approximation, self.by
         return evolve(
             self,
             senders=tuple(self.senders[number] for number in keep),
             effects=tuple(tuple(of[number] for number in keep) for of in self.effects),
             approximation=None if found is None else found.only(keep),
+            by=None if by is None else by.only(keep),
         )
 
     def plot(self, metric: int = 0) -> Figure:
