@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, find, patch, paths, run
+    from scrub.api import edit_report, explain, find, patch, paths, run
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain find patch paths run",
+    "scrub.api": "edit_report explain find patch paths run",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -162,6 +162,7 @@ __all__ = [
     "claim",
     "compare",
     "edge",
+    "edit_report",
     "edited",
     "embeddings",
     "estimate",

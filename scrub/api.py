@@ -12,6 +12,7 @@ from attrs import fields
 
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
+from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import Collected, CollectedBehaviour
@@ -34,7 +35,8 @@ from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
-from scrub.sweeps.prepare import prepare_sweep
+from scrub.sweeps.edit_report import Asked, EditReport, check_asked, run_edit_report
+from scrub.sweeps.prepare import as_claim, prepare_sweep
 from scrub.sweeps.question import Question
 from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
@@ -251,6 +253,51 @@ def find(
     for _ in range(steps):
         search = search.step()
     return search
+
+
+def edit_report(
+    before: Any,
+    after: Any,
+    expect: Sequence[tuple[Behaviour | Claim, Belief]],
+    *,
+    session: Session | None = None,
+    **options: Any,
+) -> EditReport:
+    """The test of an edit: what it changes where it should, and where it should not.
+
+        scrub.edit_report("ioi-planted", edited("ioi-planted", zero(heads([(3, 0)]))), [
+            (IOI, lowers(by=2)),
+            (ioi.behaviour(200, name="held out", templates=[15, 16, 17]), lowers(by=2)),
+            (OTHER_TASK, unchanged(within=0.5)),
+        ])
+
+    Of a behaviour the metric of the model as it is counts, not what its corruption does; of a claim
+    its figure. Law: of a model and itself every change is 0.
+
+    Args:
+        before, after: what `model=` takes.
+        expect: behaviours and claims, each with how it should change: `raises(by=)`, `lowers(by=)`
+            in the metric's units (of claims in shares recovered, say) or `unchanged(within=)`.
+        session, options: as in `run`, but for model.
+
+    Raises:
+        UserError: a pair makes no sense, a claim is illegal, or an option is not one.
+    """
+    wrong = ["scrub.edit_report takes no model=: it has before and after."] * ("model" in options)
+    chosen = checked_options("edit_report", options, session, wrong)
+    asked = [
+        Asked(_collected(what), belief, False)
+        if isinstance(what, Claim)
+        else Asked(_root_of(what), belief, True)
+        for what, belief in check_asked(expect)
+    ]
+    return run_edit_report(before, after, asked, Context(session or Session(), chosen))
+
+
+def _root_of(behaviour: Behaviour) -> Collected:
+    """The behaviour as a claim of its root alone."""
+    item = collected_behaviour(behaviour)
+    return Collected(item.file, as_claim(item), item.model, item.path)
 
 
 def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> ClaimPaths:
