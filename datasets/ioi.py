@@ -339,6 +339,5 @@ TASK = Task(
         "ioi_claim3_more.py",
         *(f"ioi_claim{number}.py" for number in (4, 5, 6)),
         "ioi_moving_pieces.py",
-        "ioi_parts.py",
     ),
 )

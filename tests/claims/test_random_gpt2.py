@@ -1,6 +1,6 @@
 """Every hypothesis file about text runs on GPT-2's shape, roles and tokenizer, with random weights.
 
-Of the files about IOI the first claim: tests/claims/test_ioi_claims.py runs all of them on the shape.
+Of those about IOI the first claim: tests/claims/test_ioi_claims.py runs all of them on its shape.
 Those who have GPT-2's weights run the same with `--model gpt2`.
 """
 
