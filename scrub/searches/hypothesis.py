@@ -114,6 +114,7 @@ def hypothesis_text(search: PathSearch) -> str:
             corrupted inputs are drawn at random in a way that several nodes cannot share.
     """
     nodes, origin = nodes_of(search), origin_of(search.item, search.context)
+    origin.check_named()
     _check(search, origin)
     body = "\n\n\n".join((_paths(search, nodes), _enough(search, nodes, origin), _needed(origin)))
     used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}

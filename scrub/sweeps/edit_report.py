@@ -117,7 +117,7 @@ class EditReport:
                 one.metric,
                 number(one.before),
                 number(one.after),
-                interval(one.change, (0.0,)),
+                interval(one.change),
                 one.belief,
                 one.verdict,
             )

@@ -116,6 +116,7 @@ def _check(sweep: Sweep) -> None:
             "hypothesis is made of that. Send to the pattern instead, or to the logits."
         )
     origin = sweep.origin
+    origin.check_named()
     if not (origin.module.isidentifier() and origin.variable.isidentifier()):
         raise UserError(
             f"Behaviour {sweep.behaviour} is held by no variable of a file that another file could "

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from scrub.data.dataset import Rows
 from scrub.hypothesis.collect import CollectedBehaviour
+from scrub.model.edits import Edited
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
@@ -179,7 +180,8 @@ def origin_of(item: CollectedBehaviour, context: Context) -> Origin:
         code = json.dumps(str(named), ensure_ascii=False)
     elif item.behaviour.model is not None:
         code = f"{item.variable}.model"
-    return Origin(item.file, item.path.stem, item.variable, code)
+    unnamed = repr(given) if isinstance(given, Edited) else ""
+    return Origin(item.file, item.path.stem, item.variable, code, unnamed)
 
 
 def _each(

@@ -34,12 +34,27 @@ class Origin:
         module: the file's name without .py, as an import has it.
         model: the model in code, for the claim; "" where it is the file's MODEL.
         variable: what holds it there; "" where nothing does.
+        unnamed: what the model is called that Python was given as an edited one, which no file can
+            name; "" where a file can.
     """
 
     file: str = ""
     module: str = ""
     variable: str = ""
     model: str = ""
+    unnamed: str = ""
+
+    def check_named(self) -> None:
+        """Refuse to write a file about a model that it cannot name.
+
+        Raises:
+            UserError: it says how to name it.
+        """
+        if self.unnamed:
+            raise UserError(
+                f"The model was given to Python, {self.unnamed}, and a file cannot name it. Put it "
+                'into a file as MODEL, or give its variable: model="FILE.py::VARIABLE".'
+            )
 
 
 @frozen(eq=False, repr=False)

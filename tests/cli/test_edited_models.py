@@ -10,6 +10,7 @@ import pytest
 import scrub
 from scrub import edited, heads, zero
 from scrub.datasets import ioi
+from scrub.errors import UserError
 from support.command import IOI, inside
 from support.paths import ROOT
 
@@ -87,6 +88,13 @@ def test_python_takes_an_edited_model() -> None:
         for model in ("ioi-planted", given)
     )
     assert abs(without.loc["head 3.0", "effect"]) < 1e-6 < whole.loc["head 3.0", "effect"]
+
+
+def test_a_file_is_written_of_a_model_that_it_can_name_alone() -> None:
+    given = edited("ioi-planted", zero(heads([(3, 0)])))
+    sweep = scrub.patch(ioi.behaviour(40), model=given, samples=40)
+    with pytest.raises(UserError, match=r"zero head 3\.0\), and a file cannot name it"):
+        sweep.to_hypothesis()
 
 
 def test_what_was_computed_of_an_edited_model_is_kept_apart() -> None:
