@@ -116,6 +116,18 @@ def test_a_column_called_like_a_figure_stands_beside_it() -> None:
     assert {"effect", "effect of the input"} <= set(sweep.by_frame.columns)
 
 
+def test_the_heatmap_has_a_column_a_value() -> None:
+    sweep = swept().top(3)
+    axes = sweep.plot().axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ABBA", "BABA"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        sweep.senders[number].name for number in sweep.order()
+    ]
+    frame = sweep.by_frame
+    alphas = axes.collections[0].get_facecolor()[:, 3]
+    assert ((alphas == 1) == frame["differs"].to_numpy()).all()
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
