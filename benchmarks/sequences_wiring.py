@@ -19,6 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
 
+from scrub.datasets.sequences_rows import IN, SIZE  # noqa: E402
 from wiring_parts import (  # noqa: E402
     Head,
     Layer,
@@ -37,7 +38,6 @@ from wiring_parts import (  # noqa: E402
 )
 
 from scrub.datasets import sequences  # noqa: E402
-from scrub.datasets.sequences_rows import IN, SIZE  # noqa: E402
 
 SEEDS = {"sequences-planted": 0, "sequences-separate": 1, "sequences-offset": 2}
 KINDS = tuple(sequences.KINDS)
