@@ -64,8 +64,10 @@ class MeasurementsFile:
         if outputs is None:
             return MeasurementsFile()
         options, names = context.options, [metric.name for metric in subject.metrics]
-        command = (subject.item.name, convention.name, options.model, options.seed, names)
-        called = hashlib.sha256(repr((*command, options.samples)).encode()).hexdigest()[:12]
+        command = (subject.item.name, subject.data.name, convention.name, options.model, names)
+        called = hashlib.sha256(
+            repr((*command, options.seed, options.samples)).encode()
+        ).hexdigest()[:12]
         base = Fingerprints.of_claims([subject.base]).of(subject.base, model, options, draws)
         fingerprint = hashlib.sha256(repr((base, repr(convention))).encode()).hexdigest()
         return MeasurementsFile(
