@@ -110,7 +110,7 @@ class Measurements:
 
         Args:
             outputs: of a command, whose measurements are kept and read again; None: they are not.
-            fresh: forget what an earlier command measured.
+            fresh: forget what was measured before.
 
         Raises:
             UserError: the model cannot be loaded, a sampler or a metric of the user's fails, or one
@@ -129,6 +129,11 @@ class Measurements:
             made = Measurements(subject, convention, model, draws, context, file)
             made._begin()
         return made
+
+    @property
+    def known(self) -> int:
+        """How many circuits are measured."""
+        return len(self._known)
 
     @property
     def references(self) -> Rows:
