@@ -138,7 +138,7 @@ class Scoring:
             halves=(0, 0) if asked.halves is None else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
             samples=options.samples,
             seed=options.seed,
-            circuits=sum(len(measured) for measured in self._begun),
+            circuits=sum(measured.known for measured in self._begun),
             seconds=time.perf_counter() - started,
         )
 
