@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, find, patch, paths, run
+    from scrub.api import circuit_scores, explain, find, patch, paths, run
+    from scrub.circuits.completeness import SetsOf
+    from scrub.circuits.scores import CircuitScores
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -82,7 +84,9 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain find patch paths run",
+    "scrub.api": "circuit_scores explain find patch paths run",
+    "scrub.circuits.completeness": "SetsOf",
+    "scrub.circuits.scores": "CircuitScores",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -117,6 +121,7 @@ __all__ = [
     "Agree",
     "Behaviour",
     "Circuit",
+    "CircuitScores",
     "Claim",
     "ClaimPaths",
     "Comparison",
@@ -140,6 +145,7 @@ __all__ = [
     "Result",
     "Rows",
     "Session",
+    "SetsOf",
     "Steer",
     "Sweep",
     "Together",
@@ -151,6 +157,7 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "circuit_scores",
     "claim",
     "compare",
     "edge",

@@ -33,6 +33,7 @@ from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
+from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 
 
@@ -105,6 +106,26 @@ class Scoring:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
             KeyboardInterrupt: it was stopped; the message says what is kept.
         """
+        with sigterm_stops():
+            try:
+                return self._run()
+            except KeyboardInterrupt as stopped:
+                with nothing_stops():
+                    kept = self._keep()
+                    raise type(stopped)(str(stopped) or kept) from None
+            finally:
+                self._keep()
+
+    def _keep(self) -> str:
+        """Write what was measured; says so, where it is kept."""
+        for measured in self._begun:
+            measured.keep()
+        known = sum(measured.known for measured in self._begun)
+        if self.outputs is None or not known:
+            return ""
+        return f"{known:,} circuits were measured, and the same command resumes"
+
+    def _run(self) -> CircuitScores:
         started = time.perf_counter()
         asked, settings = self.asked, self.asked.settings
         subject, circuit = asked.subject, asked.circuit
@@ -113,7 +134,6 @@ class Scoring:
         scores, nulls, left_out = self._conventions(own)
         parts = parts_of(own, circuit, asked.nodes) if "parts" in settings.only else ()
         by = by_column(own, circuit, settings.by) if settings.by else ()
-        own.keep()
         complete, minimal, curved = self._chosen()
         options = self.context.options
         return CircuitScores(
@@ -165,7 +185,6 @@ class Scoring:
                 scores += faithfulness(measured, forms)
                 for kind, circuits in random.items():
                     nulls += null_scores(measured, asked.circuit, circuits, kind)
-                measured.keep()
             except UserError as error:
                 if number == 0:
                     raise
@@ -212,8 +231,6 @@ class Scoring:
             minimal = minimality(held, under, roles)
         if "curve" in settings.only:
             curved = self._curve(seen, held, seed)
-        for measured in self._begun:
-            measured.keep()
         return complete, minimal, curved
 
     def _half(self, half: Subject) -> Ablations:

@@ -1,0 +1,212 @@
+"""`scrub circuit`: a circuit's scores on a behaviour; or circuits by themselves, and shared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from scrub.cli.exit_codes import AS_EXPECTED
+from scrub.cli.options import DEVICE, DTYPE, MEMORY, MODEL, SAMPLES, SEED, json_option, options_of
+from scrub.errors import UserError
+from scrub.runner.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from scrub.circuits.scores import CircuitScores
+    from scrub.runner.outputs import Outputs
+
+PATH = click.Path(path_type=Path)
+SECTIONS = "nulls, parts, completeness, minimality, curve"
+
+
+@click.command("circuit")
+@click.argument("targets", nargs=-1, required=True, metavar="[FILE::BEHAVIOUR] CIRCUIT.json...")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="One of the behaviour's metrics; may be repeated.  [default: all of them]",
+)
+@click.option("--by", metavar="COLUMN", help="Faithfulness by the values of a column of the data.")
+@click.option(
+    "--only",
+    metavar="SECTIONS",
+    help=f"Beside faithfulness only some of: {SECTIONS}.  [default: all]",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Random sets of nodes that are tried.",
+)
+@click.option(
+    "--greedy",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Nodes of the set that grows greedily, at most.",
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Searches for sets as Wang et al. 2022 published them.",
+)
+@click.option(
+    "--random",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Random circuits of the same sizes per layer, and as many connected ones.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(("least", "once", "backwards", "forwards")),
+    default="least",
+    show_default=True,
+    help="Removed first: the least important head, measured again each time or once; or by layer.",
+)
+@click.option(
+    "--orders",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Orders of removal: that one, the others, then random ones.",
+)
+@click.option("--csv", type=PATH, metavar="FILE", help="Write all figures here.")
+@json_option("Write all scores here.")
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw it here (.svg, .png, .pdf).")
+@click.option("--save", type=PATH, metavar="FILE.py", help="Write the claim that it stands for.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Sets to show."
+)
+@click.option("--fresh", is_flag=True, help="Measure all anew, also what was measured before.")
+@MODEL
+@SAMPLES
+@SEED
+@DEVICE
+@DTYPE
+@MEMORY
+@click.pass_context
+def circuit_command(
+    click_context: click.Context,
+    targets: tuple[str, ...],
+    **given: Any,
+) -> int:
+    """Score a circuit on a behaviour: faithfulness, completeness, minimality, and what they hide."""
+    named = [name for name in targets if _is_behaviour(name)]
+    if not named:
+        raise UserError(
+            f"{targets[0]}: no behaviour is named to score it on. Give one first: scrub circuit "
+            f"FILE::BEHAVIOUR {targets[0]}."
+        )
+    return _score(targets, named, **given)
+
+
+def _is_behaviour(target: str) -> bool:
+    return "::" in target or target.endswith(".py")
+
+
+def _chosen(context: click.Context) -> list[str]:
+    """The options that were given on the command line, as it writes them."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if isinstance(parameter, click.Option)
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+
+
+def _score(
+    targets: Sequence[str],
+    named: Sequence[str],
+    *,
+    metrics: tuple[str, ...],
+    by: str | None,
+    only: str | None,
+    sets: int,
+    greedy: int,
+    runs: int,
+    random: int,
+    order: str,
+    orders: int,
+    csv: Path | None,
+    json_file: Path | None,
+    plot: Path | None,
+    save: Path | None,
+    top: int,
+    fresh: bool,
+    **chosen: Any,
+) -> int:
+    """The scores of one circuit on one behaviour."""
+    files = [name for name in targets if name not in named]
+    if len(named) != 1 or len(files) != 1:
+        raise UserError(
+            f"Scores are those of one circuit on one behaviour, and {len(files)} circuits and "
+            f"{len(named)} behaviours are named. Write scrub circuit FILE::BEHAVIOUR CIRCUIT.json."
+        )
+    outputs = check_outputs(json_file, csv=csv, plot=plot, save=save)
+    from scrub.hypothesis.collect import collect_behaviour
+
+    item = collect_behaviour(named[0], outputs.start)
+    from scrub.circuits.completeness import SetsOf
+    from scrub.circuits.json_file import read_circuit
+    from scrub.circuits.score_settings import SECTIONS as every
+    from scrub.circuits.score_settings import ScoreSettings
+    from scrub.circuits.scoring import score_circuit
+    from scrub.report.circuit_scores import show_scores
+    from scrub.report.console import terminal
+    from scrub.report.progress_bar import ProgressBar
+    from scrub.runner.context import Context
+    from scrub.runner.session import Session
+    from scrub.sweeps.save import check_beside
+
+    if save:
+        check_beside(item, save, outputs.start)
+    circuit = read_circuit(outputs.start / files[0])
+    sections = every if only is None else tuple(filter(None, map(str.strip, only.split(","))))
+    settings = ScoreSettings(
+        metrics=list(metrics) or None,
+        by=by or "",
+        only=sections,
+        sets=SetsOf(sets, greedy, runs),
+        random=random,
+        order=order,
+        orders=orders,
+    )
+    if plot and "curve" not in sections:
+        raise UserError("--plot draws the curve. Leave it in: --only curve.")
+    context = Context(Session(), options_of(**chosen), ProgressBar(0, quiet=False))
+    scores = score_circuit(item, circuit, settings, context, outputs, fresh=fresh)
+    show_scores(scores, terminal(), top)
+    _write(scores, outputs)
+    if outputs.save:
+        from scrub.circuits.claim_file import save_claim
+
+        with outputs.writing("--save", outputs.save) as file:
+            save_claim(circuit, item, file, context, held=False)
+        click.echo(f"saved: scrub test {outputs.save}")
+    return AS_EXPECTED
+
+
+def _write(scores: CircuitScores, outputs: Outputs) -> None:
+    """Write the files that were asked for."""
+    from scrub.results.atomic_write import write_whole
+
+    if outputs.csv:
+        with outputs.writing("--csv", outputs.csv) as file:
+            scores.frame.to_csv(file, index=False)
+    if outputs.json:
+        with outputs.writing("--json", outputs.json) as file:
+            write_whole(file, scores.to_json())
+    if outputs.plot:
+        from scrub.sweeps.heatmap import save_figure
+
+        with outputs.writing("--plot", outputs.plot) as file:
+            save_figure(scores.plot(), file)
