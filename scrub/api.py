@@ -11,7 +11,7 @@ from typing import Any, overload
 from attrs import fields
 
 from scrub.circuits.completeness import SetsOf
-from scrub.circuits.score_settings import RANDOM, SECTIONS, ScoreSettings
+from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
 from scrub.circuits.scores import CircuitScores
 from scrub.circuits.scoring import score_circuit
 from scrub.errors import UserError, did_you_mean, installed
@@ -279,7 +279,7 @@ def circuit_scores(
     *,
     metrics: Any = None,
     by: str | None = None,
-    only: Sequence[str] = SECTIONS,
+    only: str | Sequence[str] | None = None,
     sets: int | SetsOf | None = None,
     random: int = RANDOM,
     order: str = "least",
@@ -296,7 +296,8 @@ def circuit_scores(
         circuit: `scrub.read_circuit(file)`, `Circuit.of(…)`, `Circuit.of_edges(…)`.
         metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
         by: a column of the data, for faithfulness by its values.
-        only: what is measured beside faithfulness: nulls, parts, completeness, minimality, curve.
+        only: of what is measured beside faithfulness: nulls, parts, completeness, minimality,
+            curve (default: all).
         sets: how many random sets of nodes are tried; or all about sets.
         random: how many random circuits of each kind.
         order: of removal: least, once, backwards, forwards.
@@ -314,7 +315,7 @@ def circuit_scores(
         )
     chosen = checked_options("circuit_scores", options, session, wrong)
     tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
-    settings = ScoreSettings(metrics, by or "", tuple(only), tried, random, order, orders)
+    settings = ScoreSettings(metrics, by or "", sections_of(only), tried, random, order, orders)
     context = Context(session or Session(), chosen)
     return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 

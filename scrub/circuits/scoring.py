@@ -1,4 +1,4 @@
-"""Score a circuit: measure it and its ablations under every convention, on all rows and on halves."""
+"""Score a circuit: measure it and its ablations, by every convention, on all rows and halves."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ class Scoring:
             not_halved=asked.not_halved,
             data=subject.data.name,
             rows=len(subject.data),
-            halves=(0, 0) if asked.halves is None else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
+            halves=(0, 0)
+            if asked.halves is None
+            else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
             samples=options.samples,
             seed=options.seed,
             circuits=sum(measured.known for measured in self._begun),

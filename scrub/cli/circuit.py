@@ -1,4 +1,4 @@
-"""`scrub circuit`: a circuit's scores on a behaviour; or circuits by themselves, and shared ones."""
+"""`scrub circuit`: a circuit's scores on a behaviour; circuits by themselves, or shared ones."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def circuit_command(
     targets: tuple[str, ...],
     **given: Any,
 ) -> int:
-    """Score a circuit on a behaviour: faithfulness, completeness, minimality, and what they hide."""
+    """Score a circuit on a behaviour: is it faithful, complete, minimal, and against what?"""
     named = [name for name in targets if _is_behaviour(name)]
     if not named:
         raise UserError(
@@ -157,8 +157,7 @@ def _score(
     item = collect_behaviour(named[0], outputs.start)
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.json_file import read_circuit
-    from scrub.circuits.score_settings import SECTIONS as every
-    from scrub.circuits.score_settings import ScoreSettings
+    from scrub.circuits.score_settings import ScoreSettings, sections_of
     from scrub.circuits.scoring import score_circuit
     from scrub.report.circuit_scores import show_scores
     from scrub.report.console import terminal
@@ -170,7 +169,7 @@ def _score(
     if save:
         check_beside(item, save, outputs.start)
     circuit = read_circuit(outputs.start / files[0])
-    sections = every if only is None else tuple(filter(None, map(str.strip, only.split(","))))
+    sections = sections_of(only)
     settings = ScoreSettings(
         metrics=list(metrics) or None,
         by=by or "",
