@@ -160,7 +160,7 @@ class Scoring:
             else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
             samples=options.samples,
             seed=options.seed,
-            circuits=sum(measured.known for measured in self._begun),
+            circuits=most_circuits(asked),
             seconds=time.perf_counter() - started,
         )
 

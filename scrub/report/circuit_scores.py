@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from scrub.circuits.curve import ORDERS
@@ -84,7 +85,7 @@ def _faithfulness(scores: CircuitScores, console: Console, width: int) -> None:
         console.print(Text(f"{name}: left out: {why}"), width=width)
 
 
-def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool):
+def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool) -> Table:
     shown = table(
         [
             Column("", [f"  {one.form}".ljust(padding) for one in rows]),
@@ -179,4 +180,4 @@ def foot(scores: CircuitScores) -> Iterator[str]:
     )
     if scores.samples > FAR_ABOVE * scores.rows:
         yield f"intervals are about these {scores.rows:,} rows alone, not about fresh ones"
-    yield f"{scores.circuits:,} circuits were measured"
+    yield f"at most {scores.circuits:,} circuits were measured"
