@@ -156,7 +156,7 @@ def _score(
 
     item = collect_behaviour(named[0], outputs.start)
     from scrub.circuits.completeness import SetsOf
-    from scrub.circuits.json_file import read_circuit
+    from scrub.circuits.files import read_circuit
     from scrub.circuits.score_settings import ScoreSettings, sections_of
     from scrub.circuits.scoring import score_circuit
     from scrub.report.circuit_scores import show_scores
