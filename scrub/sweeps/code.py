@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import keyword
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -160,3 +162,15 @@ def _exceptions(
     routes = [Route(whole)] if whole else []
     routes += [Route((one.cell,), at=one.at) for one in placed]
     return [*sites_in_code(routes, roles)]
+
+
+def variable_name(name: str, taken: set[str], reserved: Container[str]) -> str:
+    """A name in Python that nothing else in the file has; it is taken from then on."""
+    stem = re.sub(r"\W+", "_", name).strip("_").lower()
+    if not stem.isidentifier() or keyword.iskeyword(stem) or stem in reserved:
+        stem = f"node_{stem}"
+    found, more = stem, 2
+    while found in taken:
+        found, more = f"{stem}_{more}", more + 1
+    taken.add(found)
+    return found
