@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrub import observe
     from scrub.api import explain, find, patch, paths, run
+    from scrub.circuits.claimed import circuit_of
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "scrub.api": "explain find patch paths run",
+    "scrub.circuits.claimed": "circuit_of",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -151,6 +153,7 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "circuit_of",
     "claim",
     "compare",
     "edge",

@@ -1,4 +1,4 @@
-"""A circuit as Python text: its sites by role, or its edges, those from and to the same together."""
+"""A circuit as Python text: its sites by role; or its edges, those with the same ends together."""
 
 from __future__ import annotations
 
@@ -28,22 +28,26 @@ def circuit_in_code(circuit: Circuit, roles: Roles, variable: str) -> str:
     return f"{variable} = Circuit.of(\n{made}{free})"
 
 
-def sites_by_role(
-    cells: Iterable[Placed], roles: Roles, indent: int, *, commented: bool = False
-) -> Iterator[str]:
-    """Lines of calls that make sites, those of one role and place together, each with a comma."""
+def sites_by_role(cells: Iterable[Placed], roles: Roles) -> Iterator[Call]:
+    """Calls that make sites: those of one role and place together."""
+    for (_, at), members in _by_role(cells, roles).items():
+        yield from sites_in_code([Route(tuple(members), at)], {})
+
+
+def _by_role(cells: Iterable[Placed], roles: Roles) -> dict[tuple[str, At], list[Cell]]:
     alike: dict[tuple[str, At], list[Cell]] = {}
     for placed in cells:
         alike.setdefault((_role(placed.cell, roles), placed.at), []).append(placed.cell)
-    for (role, at), members in alike.items():
-        if commented and role:
-            yield " " * indent + _comment(role, indent)
-        for call in sites_in_code([Route(tuple(members), at)], {}):
-            yield lines(call, indent, after=",") + "\n"
+    return alike
 
 
 def _sites(cells: Sequence[Placed], roles: Roles) -> Iterator[str]:
-    yield from sites_by_role(cells, roles, 4, commented=True)
+    """The same as lines, with the roles in comments."""
+    for (role, at), members in _by_role(cells, roles).items():
+        if role:
+            yield "    " + _comment(role, 4)
+        for call in sites_in_code([Route(tuple(members), at)], {}):
+            yield lines(call, 4, after=",") + "\n"
 
 
 def _comment(said: str, indent: int) -> str:

@@ -69,7 +69,11 @@ class Components:
     def ports(self, reader: Cell) -> tuple[str, ...]:
         """The ports by which it reads streams, in the model's order."""
         cells = self.root if reader == ROOT_CELL else (reader,)
-        return tuple(dict.fromkeys(p for c in cells for p in self.graph.streams_below[c.site]))
+        return tuple(dict.fromkeys(port for cell in cells for port in self.ports_of(cell)))
+
+    def ports_of(self, cell: Cell) -> tuple[str, ...]:
+        """The ports by which a site reads streams."""
+        return tuple(self.graph.streams_below[cell.site])
 
     def written_into(self, reader: Cell, port: str) -> frozenset[Component]:
         """The components that a port of a reader reads directly."""

@@ -15,6 +15,7 @@ from scrub.checks.reachability import explore
 from scrub.circuits.known_edges import ROOT_CELL, Components, Read, known_edges
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit
+from scrub.hypothesis.claimed_circuit import numbers
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.positions import At
 from scrub.hypothesis.sites import Route, Sites, Through, mlps, none
@@ -149,15 +150,11 @@ def _label(
     if called == "embeddings" and called not in role_of.values():
         return called if len(members) > 1 else _embedding(members[0])
     whole = [cell for cell in cells if role_of.get(cell) == called]
-    return called if len(whole) == len(members) else f"{called} {_numbers(members)}"
+    return called if len(whole) == len(members) else f"{called} {numbers(members)}"
 
 
 def _embedding(cell: Cell) -> str:
     return {"embed": "token embedding", "pos_embed": "position embedding"}.get(cell.site, str(cell))
-
-
-def _numbers(cells: Sequence[Cell]) -> str:
-    return ", ".join(str(cell).removeprefix("head ") for cell in cells)
 
 
 @frozen(eq=False)

@@ -42,13 +42,16 @@ def _listed(items: Iterable[str | Call]) -> str:
 
 
 def lines(item: str | Call, indent: int = 0, before: str = "", after: str = "") -> str:
-    """The text on as few lines as fit: whole, the items on a line of their own, or a line each."""
+    """The text on as few lines as fit: whole, the items on a line of their own, or a line each.
+
+    The items of a list, tuple or mapping have a line each where they are not on one with it.
+    """
     margin = " " * indent
     whole = f"{margin}{before}{_flat(item)}{after}"
     if isinstance(item, str) or len(whole) <= LINE:
         return whole
     inner = f"{margin}    {_listed(item.items)}"
-    if len(inner) <= LINE:
+    if len(inner) <= LINE and not item.opens.endswith(("[", "{", "=(")):
         return f"{margin}{before}{item.opens}\n{inner}\n{margin}{item.closes}{after}"
     each = "\n".join(lines(one, indent + 4, after=",") for one in item.items)
     return f"{margin}{before}{item.opens}\n{each}\n{margin}{item.closes}{after}"
