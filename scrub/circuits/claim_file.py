@@ -15,6 +15,7 @@ from attrs import frozen
 
 from scrub.checks.structure import check
 from scrub.circuits.circuit_code import circuit_in_code, sites_by_role
+from scrub.circuits.measurements import INPUTS, ROOT
 from scrub.circuits.subject import Subject, halves_of, subject_of
 from scrub.circuits.tree_code import BY_MLPS, by_mlps_in_code, tree_in_code
 from scrub.circuits.unrolled import Part, as_tree, depth, places, size, unrolled
@@ -28,7 +29,6 @@ from scrub.printing import printable
 from scrub.runner.context import Context
 from scrub.sweeps.code import Call, lines, sites_in_code
 from scrub.sweeps.hypothesis_file import OFFERED, check_importable, imports, shared_corruption
-from scrub.sweeps.question import ROOT
 from scrub.sweeps.run import origin_of
 from scrub.sweeps.save import save_checked
 from scrub.sweeps.sweep import Origin
@@ -163,7 +163,6 @@ class _Writer:
             "circuit_alone",
             "above",
             "The circuit is enough: all outside of it may come from the corrupted run.",
-            "circuit",
             [],
             f"through={CIRCUIT}{on_model}",
         )
@@ -179,17 +178,16 @@ class _Writer:
             "without_circuit",
             "below",
             "The circuit is needed: with its sites as in the corrupted run, the model fails.",
-            "rest",
             [outside],
             "through=outside",
         )
 
     def of_embeddings(
-        self, name: str, side: str, says: str, node: str, before: Sequence[str], through: str
+        self, name: str, side: str, says: str, before: Sequence[str], through: str
     ) -> str:
         """A claim of two nodes: what comes from the embeddings along some paths."""
         embeddings = self.embeddings
-        made = Call(f"{node}: {embeddings.opens}", (*embeddings.items, through))
+        made = Call(f"{INPUTS}: {embeddings.opens}", (*embeddings.items, through))
         mapping = Call("{", (f"{ROOT}: {self.root}", made), "}")
         return "\n".join(
             [
@@ -197,7 +195,7 @@ class _Writer:
                 f"def {name}(model):",
                 f'    """{says}"""',
                 f'    {ROOT} = InterpNode("{ROOT}", Exact(), other={self.holder}.corrupt)',
-                f'    {node} = {ROOT}.child("{node}", Exact())',
+                f'    {INPUTS} = {ROOT}.child("{INPUTS}", Exact())',
                 *before,
                 lines(Call("return Correspondence(", (mapping,)), 4),
             ]

@@ -73,7 +73,7 @@ class _Ways:
                 yield Edge(components.written_by[group], whole(step.writer), said, step.at)
             if whole(step.writer) == reader:
                 return
-        passed = self._passed(step, components) | {end: step.at}
+        passed: dict[Cell, At] = {**self._passed(step, components), end: step.at}
         edges = list(_upstream(step, reader, passed, end, components))
         on_a_way = {end}
         for edge in reversed(edges):  # each after those that are nearer to the reader
@@ -94,7 +94,11 @@ class _Ways:
                     "are left depends on the data, and a circuit names its positions. Name those "
                     "that are passed: none.including(…)."
                 )
-            found[cell] = tuple(spec for spec in here.at if spec not in here.never) or ALL
+            found[cell] = (
+                here.at
+                if isinstance(here.at, str)
+                else tuple(spec for spec in here.at if spec not in here.never)
+            )
         return found
 
 
@@ -112,15 +116,15 @@ def _upstream(
     for cell in (ROOT_CELL, *latest):
         if cell not in reached or cell == end:
             continue
-        ports = components.ports(cell)
-        said = step.ports if cell == ROOT_CELL and step.ports is not None else ports
-        for port in said:
-            into = port if len(ports) > 1 or (reader if cell == ROOT_CELL else cell).head is not None else None
+        ports, reads = components.ports(cell), reader if cell == ROOT_CELL else cell
+        entered = step.ports if cell == ROOT_CELL and step.ports is not None else ports
+        for port in entered:
             for group in components.written_into(cell, port):
                 writer = components.written_by[group]
                 if writer in passed:
                     reached[writer] = None
-                    yield Edge(writer, reader if cell == ROOT_CELL else cell, into, passed[writer])
+                    into = None if reads.head is None else port
+                    yield Edge(writer, reads, into, passed[writer])
 
 
 def _listed(specs: Sequence[object]) -> str:

@@ -156,7 +156,8 @@ def _between(circuit: Circuit, components: Components) -> Iterator[Read]:
         cell = components.writer_of(one.cell)
         if components.kind(cell) != "embedding":
             placed[cell] = one.at if cell not in placed else _either(placed[cell], one.at)
-    writers = dict.fromkeys(components.embeddings, ALL) | placed
+    writers: dict[Cell, At] = dict.fromkeys(components.embeddings, ALL)
+    writers |= placed
     inside = [cell for cell in placed if components.graph.component(cell) not in components.of_root]
     for reader in (ROOT_CELL, *inside):
         ports = components.ports(reader)

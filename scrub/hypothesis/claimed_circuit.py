@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scrub import names
 from scrub.errors import UserError
@@ -127,7 +127,7 @@ def _steps(parent: Occurrence, child: Occurrence) -> Iterator[Step]:
             for route in child.routes:
                 ports = _ports(reader, route)
                 for cell in route.cells if ports != () else ():
-                    one = Route((cell,), route.at, route.into, route.through, route.split)
+                    one = evolve(route, cells=(cell,))
                     yield Step(reader, ports, above.at, one)
 
 
@@ -160,7 +160,7 @@ def whole(cell: Cell) -> Cell:
 
 
 def _may_read(reader: Cell, writer: Cell) -> bool:
-    """Whether a model may have an edge: a head reads earlier layers, an MLP the heads of its own."""
+    """Whether a model may have an edge: heads read earlier layers, an MLP its own heads too."""
     if reader.name.layer is None or writer.name.layer is None:
         return reader.site == LOGITS or writer.name.layer is None
     if writer.name.layer == reader.name.layer:
