@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrub import observe
     from scrub.api import circuit_scores, explain, find, patch, paths, run
+    from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.scores import CircuitScores
     from scrub.data.dataset import Dataset, Recipe, Rows
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "scrub.api": "circuit_scores explain find patch paths run",
+    "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.scores": "CircuitScores",
     "scrub.data.dataset": "Dataset Recipe Rows",
@@ -157,6 +159,7 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "circuit_of",
     "circuit_scores",
     "claim",
     "compare",

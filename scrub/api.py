@@ -18,7 +18,7 @@ from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.collect import CollectedBehaviour, collected
 from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
@@ -269,7 +269,7 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     _several("paths", [claim])
     chosen = checked_options("paths", options, session, [])
     session = session or Session()
-    (prepared,) = prepare([_collected(claim)], session, chosen)
+    (prepared,) = prepare([collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
 
 
@@ -327,7 +327,7 @@ def _run(
     chosen: Options,
     reporters: Sequence[Reporter] = (),
 ) -> list[Result | Inapplicable]:
-    prepared = prepare_all(list(map(_collected, claims)), session, chosen)
+    prepared = prepare_all(list(map(collected, claims)), session, chosen)
     running, _ = split(prepared)
     context = Context(session, chosen, family_size=family_size(one.claim for one in running))
     if wanted.blame:
@@ -367,13 +367,6 @@ def checked_options(
     if problems:
         raise UserError(*problems)
     return chosen
-
-
-def _collected(claim: Claim) -> Collected:
-    """The claim as the file says that it stands in, about the model that the file names."""
-    scope = getattr(unwrapped(claim.build), "__globals__", {})
-    model = claim.model if claim.model is not None else scope.get("MODEL")
-    return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
