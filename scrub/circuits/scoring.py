@@ -23,7 +23,7 @@ from scrub.circuits.faithfulness import (
 from scrub.circuits.groups import removable, roles_of
 from scrub.circuits.measurements import Measurements
 from scrub.circuits.minimality import ALL_TRIED, NodeScore, choose_under, minimality
-from scrub.circuits.nulls import NullScores, null_scores
+from scrub.circuits.nulls import NullScores, null_kinds, null_scores
 from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.score_settings import ScoreSettings, check_score_settings
 from scrub.circuits.scores import CircuitScores
@@ -202,7 +202,7 @@ class Scoring:
         reasons: dict[str, str] = {}
         if "nulls" not in settings.only or not settings.random:
             return found, reasons
-        for kind in ("random", "connected"):
+        for kind in null_kinds(asked.circuit):
             try:
                 found[kind] = random_circuits(
                     asked.circuit,
@@ -265,7 +265,7 @@ def _counts(asked: Asked) -> Iterator[int]:
     roles = roles_of(asked.circuit, asked.nodes)
     conventions = sum(not one.problem for one in asked.conventions)
     forms = len(forms_of(asked.circuit, asked.subject.model))
-    yield conventions * (forms + ("nulls" in only) * 2 * settings.random)
+    yield conventions * (forms + ("nulls" in only) * len(null_kinds(asked.circuit)) * settings.random)
     if "parts" in only:
         yield len(roles) + len(_columns(asked.circuit)) + 1
     count = len(asked.nodes)

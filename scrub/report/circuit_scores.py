@@ -104,12 +104,9 @@ def _nulls(scores: CircuitScores, console: Console, width: int) -> None:
     if not found:
         return
     count = scores.settings.random
-    title(
-        console,
-        f"Nulls: {count:,} random circuits of as many nodes per layer, and {count:,} whose nodes "
-        "are connected",
-        width,
-    )
+    alike = "edges between layers" if scores.circuit.edges else "nodes per layer"
+    more = f", and {count:,} that are connected" if scores.circuit.edges else ""
+    title(console, f"Nulls: {count:,} random circuits of as many {alike}{more}", width)
     for place, convention in enumerate(dict.fromkeys(one.convention for one in found)):
         console.print(Text(convention), width=width)
         rows = [one for one in found if one.convention == convention and one.recovered]

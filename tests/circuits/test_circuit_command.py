@@ -42,7 +42,7 @@ def test_it_prints_all_scores_in_80_columns_and_writes_them(
     done = scored(folder, *wanted, *files)
     assert (done.code, done.err) == (0, "")
     for title in (
-        "Faithfulness by logit(io) − logit(s)", "Nulls: 2 random", "The incomplete circuit",
+        "Faithfulness by logit(io) − logit(s)", "Nulls: 2 random circuits of as many nodes per layer\n", "The incomplete circuit",
         "Faithfulness by order", "Completeness: ", "Minimality: ", "Curve: ", "Of 5 orders",
     ):  # fmt: skip
         assert f"\n{title}" in done.out, title
@@ -115,3 +115,11 @@ def test_wrong_input_says_what_to_do(folder: Path, arguments: tuple[str, ...], s
     assert done.err.startswith("error: ")
     assert says in done.err
     assert "Traceback" not in done.err
+
+
+def test_what_takes_long_is_announced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Measurements, "seconds", lambda self, count: 60.0 * count)
+    done = scored(folder, "--only", "nulls", "--random", "1")
+    circuits = done.out.splitlines()[-1]
+    assert circuits == "at most 20 circuits were measured"
+    assert done.err.startswith("about 20 minutes for 20 circuits; Ctrl-C keeps what is computed")
