@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 SECTIONS = "nulls, parts, completeness, minimality, curve"
+TAKES = {
+    "circuits by themselves (without a behaviour)": (
+        *("csv", "json_file", "plot", "save", "random", "seed", "model"),
+    ),
+    "circuits on several behaviours (--on)": (
+        *("on", "metrics", "random", "csv", "json_file", "plot", "fresh"),
+        *("model", "samples", "seed", "device", "dtype", "max_memory"),
+    ),
+}
+"""Which options go with what is not scored. Scores take all but --on."""
 
 
 @click.command("circuit")
@@ -30,6 +40,11 @@ SECTIONS = "nulls, parts, completeness, minimality, curve"
     multiple=True,
     metavar="NAME",
     help="One of the behaviour's metrics; may be repeated.  [default: all of them]",
+)
+@click.option(
+    "--on",
+    metavar="FILE::X,FILE::Y",
+    help="Test every circuit on every one of these behaviours, and what they share.",
 )
 @click.option("--by", metavar="COLUMN", help="Faithfulness by the values of a column of the data.")
 @click.option(
@@ -61,9 +76,7 @@ SECTIONS = "nulls, parts, completeness, minimality, curve"
 @click.option(
     "--random",
     type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Random circuits of the same sizes per layer, and as many connected ones.",
+    help="Random circuits of the same sizes per layer.  [default: 20; of overlaps 1000]",
 )
 @click.option(
     "--order",
@@ -82,7 +95,12 @@ SECTIONS = "nulls, parts, completeness, minimality, curve"
 @click.option("--csv", type=PATH, metavar="FILE", help="Write all figures here.")
 @json_option("Write all scores here.")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw it here (.svg, .png, .pdf).")
-@click.option("--save", type=PATH, metavar="FILE.py", help="Write the claim that it stands for.")
+@click.option(
+    "--save",
+    type=PATH,
+    metavar="FILE",
+    help="Write the claim that it stands for (.py); without a behaviour the circuit (.json, .csv).",
+)
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Sets to show."
 )
@@ -97,30 +115,55 @@ SECTIONS = "nulls, parts, completeness, minimality, curve"
 def circuit_command(
     click_context: click.Context,
     targets: tuple[str, ...],
+    on: str | None,
     **given: Any,
 ) -> int:
-    """Score a circuit on a behaviour: is it faithful, complete, minimal, and against what?"""
+    """Score a circuit on a behaviour: is it faithful, complete, minimal, and against what?
+
+    Without a behaviour: show a circuit, or what several have in common. With --on: test circuits on
+    several behaviours.
+    """
     named = [name for name in targets if _is_behaviour(name)]
-    if not named:
+    if named and on is None:
+        return _score(targets, named, **given)
+    alone, shared = TAKES
+    kind = alone if on is None else shared
+    _refuse_others(click_context, kind)
+    taken = {name: value for name, value in given.items() if name in TAKES[kind]}
+    if on is None:
+        from scrub.cli.circuit_overlap import overlap_command
+
+        return overlap_command(targets, **taken)
+    if named:
         raise UserError(
-            f"{targets[0]}: no behaviour is named to score it on. Give one first: scrub circuit "
-            f"FILE::BEHAVIOUR {targets[0]}."
+            f"{named[0]}: with --on behaviours are named there. Write scrub circuit A.json B.json "
+            "--on FILE::X,FILE::Y."
         )
-    return _score(targets, named, **given)
+    from scrub.cli.circuit_shared import shared_command
+
+    return shared_command(targets, on, **taken)
 
 
 def _is_behaviour(target: str) -> bool:
     return "::" in target or target.endswith(".py")
 
 
-def _chosen(context: click.Context) -> list[str]:
-    """The options that were given on the command line, as it writes them."""
-    return [
-        parameter.opts[0]
+def _refuse_others(context: click.Context, kind: str) -> None:
+    """Refuse options that what is asked does not take.
+
+    Raises:
+        UserError: with every one.
+    """
+    wrong = [
+        f"{parameter.opts[0]} does not go with {kind}. Leave it out, or name one behaviour before "
+        "the circuit."
         for parameter in context.command.params
         if isinstance(parameter, click.Option)
+        and parameter.name not in TAKES[kind]
         and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     ]
+    if wrong:
+        raise UserError(*wrong)
 
 
 def _score(
@@ -133,7 +176,7 @@ def _score(
     sets: int,
     greedy: int,
     runs: int,
-    random: int,
+    random: int | None,
     order: str,
     orders: int,
     csv: Path | None,
@@ -157,7 +200,7 @@ def _score(
     item = collect_behaviour(named[0], outputs.start)
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit
-    from scrub.circuits.score_settings import ScoreSettings, sections_of
+    from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
     from scrub.circuits.scoring import score_circuit
     from scrub.report.circuit_scores import show_scores
     from scrub.report.console import terminal
@@ -175,7 +218,7 @@ def _score(
         by=by or "",
         only=sections,
         sets=SetsOf(sets, greedy, runs),
-        random=random,
+        random=RANDOM if random is None else random,
         order=order,
         orders=orders,
     )

@@ -98,9 +98,7 @@ def model() -> Any:
 
 def test_faithfulness_is_what_the_claim_recovers() -> None:
     found = scores()
-    subject = subject_of(
-        scrub.api.collected_behaviour(BEHAVIOUR), session(), Options(**OPTIONS)
-    )
+    subject = subject_of(scrub.api.collected_behaviour(BEHAVIOUR), session(), Options(**OPTIONS))
     others = {one.name: one.other for one in conventions_of(subject, ("s2", "end"))}
     forms = forms_of(planted(), model())
     assert list(forms) == ["nodes, MLPs free", "nodes, MLPs out"]
