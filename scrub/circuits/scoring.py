@@ -265,9 +265,8 @@ def _counts(asked: Asked) -> Iterator[int]:
     roles = roles_of(asked.circuit, asked.nodes)
     conventions = sum(not one.problem for one in asked.conventions)
     forms = len(forms_of(asked.circuit, asked.subject.model))
-    yield conventions * (
-        forms + ("nulls" in only) * len(null_kinds(asked.circuit)) * settings.random
-    )
+    nulls = len(null_kinds(asked.circuit)) * settings.random if "nulls" in only else 0
+    yield conventions * (forms + nulls)
     if "parts" in only:
         yield len(roles) + len(_columns(asked.circuit)) + 1
     count = len(asked.nodes)

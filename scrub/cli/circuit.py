@@ -111,9 +111,7 @@ TAKES = {
 @DEVICE
 @DTYPE
 @MEMORY
-@click.pass_context
 def circuit_command(
-    click_context: click.Context,
     targets: tuple[str, ...],
     on: str | None,
     **given: Any,
@@ -128,7 +126,7 @@ def circuit_command(
         return _score(targets, named, **given)
     alone, shared = TAKES
     kind = alone if on is None else shared
-    _refuse_others(click_context, kind)
+    _refuse_others(click.get_current_context(), kind)
     taken = {name: value for name, value in given.items() if name in TAKES[kind]}
     if on is None:
         from scrub.cli.circuit_overlap import overlap_command

@@ -42,7 +42,8 @@ def test_it_prints_all_scores_in_80_columns_and_writes_them(
     done = scored(folder, *wanted, *files)
     assert (done.code, done.err) == (0, "")
     for title in (
-        "Faithfulness by logit(io) − logit(s)", "Nulls: 2 random circuits of as many nodes per layer\n", "The incomplete circuit",
+        "Faithfulness by logit(io) − logit(s)", "The incomplete circuit",
+        "Nulls: 2 random circuits of as many nodes per layer\n",
         "Faithfulness by order", "Completeness: ", "Minimality: ", "Curve: ", "Of 5 orders",
     ):  # fmt: skip
         assert f"\n{title}" in done.out, title
