@@ -27,7 +27,7 @@ from scrub.model.graph import Graph
 from scrub.names import LOGITS, Cell
 from scrub.printing import printed
 from scrub.searches.circuit_found import CircuitFound, Says, Tried
-from scrub.searches.greedy import Decision, sweep
+from scrub.searches.greedy import Decision, decided, sweep
 from scrub.searches.method import Method
 from scrub.searches.pruned_parts import edge_name, edges_part, ends, kept_of, trimmed, whole
 from scrub.stats.rounding import number
@@ -181,7 +181,7 @@ def search(
         circuit = done[-1].circuit
         curve += [one.circuit for one in done if one.removed]
         step = 1 + len({one.sweep for one in tried})
-        tried += [_tried(one, step) for one in done]
+        tried += [decided(one, step) for one in done]
         for line in step_lines(step, reader, done):
             said(line)
     alive = trimmed(circuit, root, model)
@@ -233,11 +233,6 @@ def _ordered(
             return list(edges)
         case _:
             return list(reversed(edges))
-
-
-def _tried(one: Decision, step: int) -> Tried:
-    before, after = float(one.before.mean()), float(one.after.mean())
-    return Tried("edges", step, one.part.name, before, after, one.cost, one.removed)
 
 
 def _ranked(tried: Sequence[Tried]) -> dict[str, float]:

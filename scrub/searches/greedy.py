@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from scrub.hypothesis.circuit import Circuit
+from scrub.searches.circuit_found import Tried
 
 AT_ONCE = 32
 """Parts that are measured at once, at most: a wrong expectation throws away 31 measurements."""
@@ -106,3 +107,9 @@ def sweep(
         else:
             ahead = min(2 * ahead, at_once)
         start = end
+
+
+def decided(one: Decision, sweep: int) -> Tried:
+    """A decision as a row of the search's frame."""
+    means = float(one.before.mean()), float(one.after.mean())
+    return Tried(one.part.stage, sweep, one.part.name, *means, one.cost, one.removed)

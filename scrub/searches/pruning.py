@@ -26,7 +26,7 @@ from scrub.hypothesis.positions import ALL, Spec
 from scrub.model.graph import Graph
 from scrub.printing import printed
 from scrub.searches.circuit_found import CircuitFound, Says, Tried, importance_of
-from scrub.searches.greedy import Decision, Part, Values, sweep
+from scrub.searches.greedy import Decision, Part, Values, decided, sweep
 from scrub.searches.method import Method
 from scrub.searches.path_search import distinct_columns
 from scrub.searches.pruned_parts import (
@@ -228,18 +228,7 @@ class _Pruning:
     def _note(self, stage: str, way: str, done: Sequence[Decision]) -> None:
         """Say what a sweep did, and keep its decisions."""
         number = 1 + max((one.sweep for one in self.tried), default=0)
-        self.tried += [
-            Tried(
-                stage,
-                number,
-                one.part.name,
-                float(one.before.mean()),
-                float(one.after.mean()),
-                one.cost,
-                one.removed,
-            )
-            for one in done
-        ]
+        self.tried.extend(decided(one, number) for one in done)
         left = [share(one.after, self.measured) for one in done]
         for line in sweep_lines(number, stage, way, done, left, self.settings):
             self.says(line)
