@@ -106,9 +106,9 @@ def one_distribution(root: Sites) -> bool:
     return not more and site == LOGITS and at != ALL and len(at) == 1
 
 
-def cost(settings: AcdcSettings, graph: Graph) -> int:
+def cost(settings: AcdcSettings, graph: Graph) -> tuple[int, str]:
     """One circuit an edge; fewer where receivers fall out."""
-    return len(all_edges(graph, settings.senders))
+    return len(all_edges(graph, settings.senders)), "edges"
 
 
 @frozen
@@ -289,4 +289,5 @@ METHOD = Method(
         "metric": "--metric",
         "order": "--order",
     },
+    limits=("threshold",),
 )

@@ -39,21 +39,31 @@ class Method:
         search: the search itself, a function of the behaviour on the rows that it sees, of what
             measures circuits on them, of the settings, and of what is told each line of the log.
             It prints nothing and raises nothing where nothing is kept.
-        cost: how many circuits it measures at most, from the settings and the model's graph.
+        cost: how many circuits it measures, from the settings and the model's graph, and what
+            these are: (532, "edges").
         problems: sentences about settings that make no sense, before anything is loaded.
         metrics: which metrics are measured, from the behaviour's, its root and the settings; the
             first one decides. Among them is the behaviour's first, of which the score is.
         options: command-line option of each setting: {"keeps": "--keeps"}.
+        limits: the settings that decide how much is kept: what to change where all or nothing is.
+        approximate: whether anything but exact measurements decides.
     """
 
     name: str
     says: str
     settings: type[Any]
     search: Callable[[Subject, Measurements, Any, Says], CircuitFound]
-    cost: Callable[[Any, Graph], int]
+    cost: Callable[[Any, Graph], tuple[int, str]]
     problems: Callable[[Any], list[str]] = no_problems
     metrics: Callable[[tuple[Metric, ...], Sites, Any], tuple[Metric, ...]] = own_metrics
     options: Mapping[str, str] = field(factory=dict)
+    limits: tuple[str, ...] = ()
+    approximate: bool = False
+
+    def announced(self, settings: Any, graph: Graph) -> str:
+        """What it is going to cost."""
+        count, what = self.cost(settings, graph)
+        return f"{count:,} {what}, each measured as one circuit"
 
     @property
     def keywords(self) -> tuple[str, ...]:

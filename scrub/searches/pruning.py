@@ -19,6 +19,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 from jaxtyping import Float
 
+from scrub.circuits.edges import all_edges
 from scrub.errors import did_you_mean
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.circuit import Circuit, Placed
@@ -41,7 +42,8 @@ from scrub.searches.pruned_parts import (
     whole,
     with_edges,
 )
-from scrub.searches.pruning_log import frequency_lines, sweep_lines
+from scrub.searches.pruning_log import CALLED, frequency_lines, stays_line, sweep_lines
+from scrub.stats.rounding import percent
 
 if TYPE_CHECKING:
     from scrub.circuits.measurements import Measurements
@@ -107,12 +109,12 @@ def problems(settings: PruningSettings) -> list[str]:
     return found
 
 
-def cost(settings: PruningSettings, graph: Graph) -> int:
-    """Circuits that one sweep over all nodes measures; there are some sweeps in each order."""
-    cells = [cell for site in graph.sites.values() for cell in site.cells()]
-    wanted = {"heads": "z", "mlps": "mlp"}
-    parts = {wanted[kind] for kind in settings.senders}
-    return settings.orders * sum(graph.sites[cell.site].part in parts for cell in cells)
+def cost(settings: PruningSettings, graph: Graph) -> tuple[int, str]:
+    """The nodes of the first sweep. Those that come after it have less to try."""
+    count = sum(len(nodes(all_edges(graph), graph, kind)) for kind in settings.senders)
+    kinds = " and ".join(CALLED.get(kind, kind) for kind in settings.senders)
+    more = "" if settings.orders == 1 else f" of each of {settings.orders} orders"
+    return count, f"{kinds} in the first sweep{more}"
 
 
 @frozen(eq=False)
@@ -121,6 +123,7 @@ class _Pruning:
 
     Attributes:
         tried, curve: grow as it goes on: all decisions, and the circuit after each removal.
+        stays: what was said last of what stays, by stage.
     """
 
     subject: Subject
@@ -130,6 +133,7 @@ class _Pruning:
     says: Says
     tried: list[Tried] = field(factory=list)
     curve: list[Circuit] = field(factory=list)
+    stays: dict[str, str] = field(factory=dict)
 
     def run(self) -> Circuit:
         """The circuit that is left."""
@@ -230,8 +234,13 @@ class _Pruning:
         number = 1 + max((one.sweep for one in self.tried), default=0)
         self.tried.extend(decided(one, number) for one in done)
         left = [share(one.after, self.measured) for one in done]
-        for line in sweep_lines(number, stage, way, done, left, self.settings):
+        stays = stays_line(done, left, self.settings)
+        new = bool(stays) and stays != self.stays.get(stage)
+        self.stays[stage] = stays if not any(one.removed for one in done) else ""
+        for line in sweep_lines(number, stage, way, done, left):
             self.says(line)
+        if new and self.stays[stage]:
+            self.says(stays)
 
 
 def share(values: Float[np.ndarray, " samples"], measured: Measurements) -> float:
@@ -254,6 +263,10 @@ def search(
         log.append(line)
         says(line)
 
+    said(
+        f"what costs {percent(settings.costs)} or less is taken out, as long as "
+        f"{percent(settings.keeps)} is left"
+    )
     found: list[_Pruning] = []
     circuits: list[Circuit] = []
     for number in range(settings.orders):
@@ -305,4 +318,5 @@ METHOD = Method(
         "level": "--level",
         "at": "--at",
     },
+    limits=("costs", "keeps"),
 )

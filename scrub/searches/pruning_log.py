@@ -19,14 +19,9 @@ class Limits(Protocol):
 
 
 def sweep_lines(
-    sweep: int,
-    stage: str,
-    way: str,
-    done: Sequence[Decision],
-    left: Sequence[float],
-    limits: Limits,
+    sweep: int, stage: str, way: str, done: Sequence[Decision], left: Sequence[float]
 ) -> Iterator[str]:
-    """What one sweep did.
+    """What one sweep took out.
 
     Args:
         left: the share of the performance without each part, whether it was taken out or not.
@@ -35,20 +30,21 @@ def sweep_lines(
     if not done:
         yield f"{head}there are none"
         return
-    removed = [one for one in done if one.removed]
-    now = _left(done, left)
-    yield f"{head}{len(done):,} tried, {len(removed):,} removed; {_percent(now)} is left"
+    removed = sorted((one for one in done if one.removed), key=lambda one: -one.cost)
+    now = _percent(_left(done, left))
+    yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {now} is left"
     if removed:
-        dearest = sorted(removed, key=lambda one: -one.cost)
-        yield f"   removed  {_named([_cost(one) for one in dearest])}"
+        yield f"   removed  {_named([_cost(one) for one in removed])}"
+
+
+def stays_line(done: Sequence[Decision], left: Sequence[float], limits: Limits) -> str:
+    """What stayed, the dearest first, and what it would cost to take it out; "" for nothing."""
     stayed = [(one, share) for one, share in zip(done, left, strict=True) if not one.removed]
-    if stayed:
-        dearest = sorted(stayed, key=lambda pair: -pair[0].cost)
-        said = [
-            _cost(one) if one.cost > limits.costs else f"{_cost(one)} (it would leave {_percent(s)})"
-            for one, s in dearest
-        ]
-        yield f"   stays    {_named(said)}"
+    said = [
+        _cost(one) if one.cost > limits.costs else f"{_cost(one)} (would leave {_percent(share)})"
+        for one, share in sorted(stayed, key=lambda pair: -pair[0].cost)
+    ]
+    return f"   stays    {_named(said)}" if said else ""
 
 
 def _left(done: Sequence[Decision], left: Sequence[float]) -> float:
@@ -69,7 +65,7 @@ def _named(parts: Sequence[str]) -> str:
     more = len(parts) - SHOWN
     if more <= 1:
         return ", ".join(parts)
-    return f"{', '.join(parts[:SHOWN])}, and {more:,} more of which each costs no more"
+    return f"{', '.join(parts[:SHOWN])}, and {more:,} more that cost less"
 
 
 def frequency_lines(frequency: Mapping[str, float], orders: int) -> Iterator[str]:
