@@ -99,12 +99,18 @@ class Measurements:
 
     @staticmethod
     def of(
-        subject: Subject, convention: Convention, context: Context, outputs: Outputs | None = None
+        subject: Subject,
+        convention: Convention,
+        context: Context,
+        outputs: Outputs | None = None,
+        *,
+        fresh: bool = False,
     ) -> Measurements:
         """Load the model, draw, and measure what every circuit is compared with.
 
         Args:
             outputs: of a command, whose measurements are kept and read again; None: they are not.
+            fresh: forget what was measured before.
 
         Raises:
             UserError: the model cannot be loaded, a sampler or a metric of the user's fails, or one
@@ -118,9 +124,16 @@ class Measurements:
             draws = draw(tree, subject.data, samples=options.samples, seed=options.seed)
             check_drawn(tree, draws, model.graph)
             file = MeasurementsFile.of(subject, convention, model, draws, context, outputs)
+            if fresh:
+                file.remove()
             made = Measurements(subject, convention, model, draws, context, file)
             made._begin()
         return made
+
+    @property
+    def known(self) -> int:
+        """How many circuits are measured."""
+        return len(self._known)
 
     @property
     def references(self) -> Rows:
