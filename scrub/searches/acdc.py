@@ -26,7 +26,7 @@ from scrub.metrics import Metric, kl
 from scrub.model.graph import Graph
 from scrub.names import LOGITS, Cell
 from scrub.printing import printed
-from scrub.searches.circuit_found import CircuitFound, Says, Tried
+from scrub.searches.circuit_found import CircuitFound, Says, Tried, importance_of
 from scrub.searches.greedy import Decision, decided, sweep
 from scrub.searches.method import Method
 from scrub.searches.pruned_parts import edge_name, edges_part, ends, kept_of, trimmed, whole
@@ -194,7 +194,7 @@ def search(
         settings=settings,
         log=tuple(log),
         tried=tuple(tried),
-        importance={**_unread(subject, settings, tried), **_ranked(tried)},
+        importance=importance_of(tried),
         curve=tuple(one for one in (*curve, alive) if one),
         everything=removed == 0,
     )
@@ -233,22 +233,6 @@ def _ordered(
             return list(edges)
         case _:
             return list(reversed(edges))
-
-
-def _ranked(tried: Sequence[Tried]) -> dict[str, float]:
-    """Edges by what their removal cost, when it was tried: the order of removal is that of the
-    model, and says nothing of them.
-    """
-    return {one.part: one.cost for one in tried}
-
-
-def _unread(
-    subject: Subject, settings: AcdcSettings, tried: Sequence[Tried]
-) -> dict[str, float]:
-    """Edges that were not tried, since nothing read what they lead to: below all others."""
-    least = min((one.cost for one in tried), default=0.0)
-    edges = _searched(subject.root, subject.graph, settings)
-    return {edge_name(one): least - 1 for one in edges}
 
 
 def step_lines(step: int, reader: Cell, done: Sequence[Decision]) -> Iterator[str]:

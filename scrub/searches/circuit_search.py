@@ -236,8 +236,8 @@ def found_circuit(
     refuse_untold(search, measured)
     for line in opening(search, measured):
         said(line)
-    context = search.context
-    context.progress.note(measured.announcement(search.method.cost(search.settings, search.seen.graph)))
+    count, _ = search.method.cost(search.settings, search.seen.graph)
+    search.context.progress.note(measured.announcement(count))
     found = search.method.search(search.seen, measured, search.settings, said)
     measured.keep()
     return evolve(found, circuit=_named(found.circuit, search)), tuple(log)

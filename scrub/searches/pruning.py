@@ -165,6 +165,8 @@ class _Pruning:
         values = self._values(of_edges=stage in ("ports", "edges"))
         for number in itertools.count():
             parts = self._parts(circuit, stage)
+            if not parts:
+                return circuit
             ordered, way = self._ordered(parts, circuit, values, number)
             done = []
             for one in sweep(circuit, ordered, values, self._rule, removed=number == 0):
