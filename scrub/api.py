@@ -244,10 +244,10 @@ def find(
     """
     wrong = _no_behaviour("find", behaviour)
     usual = find.__kwdefaults__
-    asked = dict(
-        senders=senders, at=at, through=through, restore=restore, smallest=smallest, keep=keep,
-        drop=drop, split=split, merge=merge, steps=steps,
-    )  # fmt: skip
+    asked = {
+        "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
+        "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
+    }  # fmt: skip
     given, options = divided(by, options, {k: (v, usual[k]) for k, v in asked.items()}, wrong)
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")

@@ -24,8 +24,9 @@ PATHS = "paths"
 CIRCUITS = ("pruning", "acdc")
 """Methods that end in a circuit: those of `scrub.searches.methods`, which imports torch."""
 OF_PATHS = (
-    "senders at through corrupt restore smallest keep drop split merge save plot csv log fresh"
-).split()
+    "senders", "at", "through", "corrupt", "restore", "smallest", "keep", "drop", "split", "merge",
+    "save", "plot", "csv", "log", "fresh",
+)  # fmt: skip
 COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
 
 

@@ -162,4 +162,3 @@ def refuse_others(by: str, named: Mapping[str, str], allowed: Mapping[str, list[
         problems.append(f"--by {by} takes no {option}: it is of {' and '.join(others)}.")
     if problems:
         raise UserError(*problems)
-

@@ -69,4 +69,3 @@ def search_asked(
     except UserError as error:
         raise error.at(file=item.file, claim=item.behaviour.name) from error
     return run_circuit(search)
-

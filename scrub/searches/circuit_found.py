@@ -85,7 +85,7 @@ class CircuitFound:
         """One row a decision. Columns: stage, sweep, part, before, after, cost, removed."""
         import pandas as pd
 
-        columns = "stage sweep part before after cost removed".split()
+        columns = ["stage", "sweep", "part", "before", "after", "cost", "removed"]
         rows = [[getattr(one, column) for column in columns] for one in self.tried]
         return pd.DataFrame(rows, columns=columns)
 

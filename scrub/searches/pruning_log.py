@@ -14,6 +14,8 @@ CALLED = {"mlps": "MLPs", "ports": "ports with all that they read"}
 
 
 class Limits(Protocol):
+    """What a line needs to know of the settings."""
+
     @property
     def costs(self) -> float: ...
 
