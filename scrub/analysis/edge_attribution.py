@@ -35,7 +35,7 @@ from scrub.analysis.attribution import Edit, Measure, root_value
 from scrub.data.dataset import Rows
 from scrub.engine.alignment import named_index
 from scrub.engine.given import given_values
-from scrub.hypothesis.circuit import Edge
+from scrub.hypothesis.circuit import Edge, Placed
 from scrub.hypothesis.sites import ALL, At, Route
 from scrub.model.forward import InputBatch, batch_of, forward, needed, reads, stored_sources
 from scrub.model.graph import Graph, Site
@@ -313,16 +313,17 @@ def _inlet(reader: Cell, port: str, graph: Graph) -> Inlet:
 
 def by_writer(
     edges: Sequence[Edge], effects: Float[np.ndarray, "edges n"]
-) -> tuple[tuple[Cell, ...], Float[np.ndarray, "writers n"]]:
+) -> tuple[tuple[Placed, ...], Float[np.ndarray, "writers n"]]:
     """The first-order effect of each writer on all paths: the sum over the edges from it.
 
-    Returns: the writers, in the order in which they are first named, and their effects.
+    Returns: the writers at the edges' positions, in the order in which they are first named, and
+    their effects.
     """
-    writers = tuple(dict.fromkeys(edge.writer for edge in edges))
-    number = {writer: n for n, writer in enumerate(writers)}
-    found = np.zeros((len(writers), effects.shape[1]))
-    np.add.at(found, [number[edge.writer] for edge in edges], effects)
-    return writers, found
+    placed = [Placed(edge.writer, edge.at) for edge in edges]
+    number = {writer: n for n, writer in enumerate(dict.fromkeys(placed))}
+    found = np.zeros((len(number), effects.shape[1]))
+    np.add.at(found, [number[writer] for writer in placed], effects)
+    return tuple(number), found
 
 
 def _written(site: Site, value: Tensor, graph: Graph) -> Tensor:

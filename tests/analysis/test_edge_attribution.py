@@ -223,10 +223,11 @@ def test_edges_from_a_writer_add_up_to_its_effect_on_all_paths() -> None:
         for steps in (0, 3):
             found = first_orders(graph, edges, references, other, steps=steps)
             writers, each = by_writer(edges, found)
-            sites = list(dict.fromkeys(writer.site for writer in writers))
+            cells = [writer.cell for writer in writers]
+            sites = list(dict.fromkeys(cell.site for cell in cells))
             paths = Paths(graph, ROOT, (), anything)
             whole = first_order(paths, sites, [at], references, other, measure, steps=steps)
-            expected = np.stack([whole[w.site, at][:, w.head or 0] for w in writers])
+            expected = np.stack([whole[c.site, at][:, c.head or 0] for c in cells])
             assert near(each, expected)
 
 
