@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 PATHS = "paths"
-CIRCUITS = ("pruning", "acdc")
+CIRCUITS = ("pruning", "acdc", "attribution")
 """Methods that end in a circuit: those of `scrub.searches.methods`, which imports torch."""
 OF_PATHS = (
     "senders", "at", "through", "corrupt", "restore", "smallest", "keep", "drop", "split", "merge",
@@ -37,8 +37,8 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     type=click.Choice((PATHS, *CIRCUITS)),
     default=PATHS,
     show_default=True,
-    help="How: iterative path patching; or for a circuit pruning of nodes, positions and edges, or "
-    "ACDC.",
+    help="How: iterative path patching; or for a circuit pruning of nodes, positions and edges, "
+    "ACDC, or edge attribution by gradients.",
 )
 @click.option(
     "--from",
@@ -90,7 +90,7 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     "--keeps",
     type=float,
     metavar="SHARE",
-    help="pruning: least share of the performance that is left.  [default: 0.8]",
+    help="pruning, attribution: least share of the performance that is left.  [default: 0.8]",
 )
 @click.option(
     "--costs",
@@ -112,18 +112,39 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
 @click.option(
     "--level",
     type=click.Choice(("nodes", "positions", "edges")),
-    help="pruning: how far it goes.  [default: edges]",
+    help="pruning: how far it goes; attribution: what is ranked.  [default: edges]",
 )
 @click.option(
     "--threshold",
     type=float,
     metavar="T",
-    help="acdc: how much worse an edge may make the metric.  [default: 1% of all]",
+    help="acdc: how much worse an edge may make the metric.  [default: 1% of all]  attribution: "
+    "keep all whose effect is as large.",
 )
 @click.option(
     "--metric",
     type=click.Choice(("kl", "own")),
-    help="acdc: KL from the original, or the behaviour's.  [default: kl where that is possible]",
+    help="KL from the original, or the behaviour's own.  [default: acdc kl, attribution own]",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 5]",
+)
+@click.option(
+    "--choose",
+    type=click.Choice(("greedy", "top")),
+    help="attribution: the largest from the output backwards, or wherever.  [default: greedy]",
+)
+@click.option(
+    "--size", type=click.IntRange(min=1), metavar="N", help="attribution: so many of the first."
+)
+@click.option(
+    "--checked",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="attribution: edges whose exact effect is measured, too.  [default: a tenth]",
 )
 @click.option(
     "--ablate",

@@ -22,6 +22,25 @@ EVERYWHERE = ("k", "v")
 """Ports of a head by which it reads other positions than its own."""
 
 
+def ends(root: Sites, graph: Graph) -> frozenset[Cell]:
+    """What reads a circuit at last: the logits, or the heads or MLPs that the metric reads."""
+    read = {graph.component(cell) for route in root.routes for cell in route.cells}
+    readers = {one.reader for one in all_edges(graph)}
+    return frozenset(reader for reader in readers if graph.component(reader) in read)
+
+
+def whole(root: Sites, graph: Graph) -> tuple[Edge, ...]:
+    """All edges of a model that a path from the embeddings to the root can take."""
+    return on_paths(all_edges(graph), ends(root, graph), graph)
+
+
+def nodes(edges: Sequence[Edge], graph: Graph, kind: str) -> tuple[Cell, ...]:
+    """The writers of one kind ("heads", "mlps"), in the model's order."""
+    writers = {one.writer for one in edges}
+    mine = (cell for cell in writers if graph.sites[cell.site].kind == KINDS[kind])
+    return tuple(sorted(mine, key=lambda cell: (graph.order[cell.site], cell.head or 0)))
+
+
 @frozen(eq=False)
 class Anatomy:
     """What a path from a behaviour's root to the embeddings can take in a model.
@@ -37,17 +56,12 @@ class Anatomy:
 
     @staticmethod
     def of(root: Sites, model: Model) -> Anatomy:
-        graph, every = model.graph, all_edges(model.graph)
-        read = {graph.component(cell) for route in root.routes for cell in route.cells}
-        last = frozenset(one.reader for one in every if graph.component(one.reader) in read)
-        return Anatomy(model, on_paths(every, last, graph), last)
+        graph = model.graph
+        return Anatomy(model, whole(root, graph), ends(root, graph))
 
     def nodes(self, kind: str) -> tuple[Cell, ...]:
-        """The writers of one kind ("heads", "mlps"), in the model's order."""
-        graph = self.model.graph
-        writers = {one.writer for one in self.edges}
-        mine = (cell for cell in writers if graph.sites[cell.site].kind == KINDS[kind])
-        return tuple(sorted(mine, key=lambda cell: (graph.order[cell.site], cell.head or 0)))
+        """The heads or the MLPs that write to some path, in the model's order."""
+        return nodes(self.edges, self.model.graph, kind)
 
     def alive(self, circuit: Circuit) -> tuple[Edge, ...]:
         """The edges of a circuit of edges that lie on paths, those of what is free among them."""
