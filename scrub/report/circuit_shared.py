@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
 
-from scrub.circuits.shared import Ablated, CircuitOn, SharedCircuits
+from scrub.circuits.shared import Ablated, CircuitOn, SharedCircuits, SharedPart
 from scrub.report.circuit_overlap import show_overlap
 from scrub.report.circuit_scores import WIDTH, title
 from scrub.report.columns import Column, table
@@ -16,6 +17,9 @@ from scrub.report.console import claim_line
 from scrub.results.population import FAR_ABOVE, references_in_words, rows_in_words
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number, percent
+
+SHORT = 24
+"""Characters of the name of a part that has one row, where there are two."""
 
 
 def show_shared(shared: SharedCircuits, console: Console) -> None:
@@ -116,14 +120,11 @@ def _parts(shared: SharedCircuits, metric: str, by: str, console: Console, width
         return
     title(console, f"Lost without what two circuits share (&), or one alone has (-){by}", width)
     level = percent(found[0].ablated.lost.level)
-    repeated = [n > 0 and one.name == found[n - 1].name for n, one in enumerate(found)]
-    names = ["" if again else one.name for one, again in zip(found, repeated, strict=True)]
-    counts = [
-        "" if again else f"{len(one.nodes):,}" for one, again in zip(found, repeated, strict=True)
-    ]
+    rows = [(one, place) for _, of in groupby(found, _called) for place, one in enumerate(of)]
+    counts = ["" if place else f"{len(one.nodes):,}" for one, place in rows]
     lost = [_lost(one.ablated) if one.nodes else "– no node" for one in found]
     shown = [
-        Column("part", names, fold=True),
+        Column("part", list(_part_names(found)), fold=True),
         Column("nodes", counts, right=True),
         Column("on", [one.behaviour for one in found], fold=True),
         Column(f"lost [{level}]", lost),
@@ -138,6 +139,23 @@ def _parts(shared: SharedCircuits, metric: str, by: str, console: Console, width
         ]
     console.print(table(shown, width), width=width, highlight=False)
     _reasons([one.ablated for one in found], console, width)
+
+
+def _called(part: SharedPart) -> str:
+    return part.name
+
+
+def _part_names(found: Sequence[SharedPart]) -> Iterator[str]:
+    """What stands beside each row: a name once, and a long one over two rows where there are."""
+    for name, of in groupby(found, _called):
+        count = len(list(of))
+        first, second = next(one.circuits for one in found if one.name == name)
+        if name == f"{second} - {first}":
+            first, second = second, first
+        if len(name) <= SHORT or count < 2:
+            yield from (name, *[""] * (count - 1))
+            continue
+        yield from (name.removesuffix(f" {second}"), second, *[""] * (count - 2))
 
 
 def _elsewhere(shared: SharedCircuits, console: Console, width: int) -> None:

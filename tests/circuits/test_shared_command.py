@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shared(folder: Path, *arguments: str, circuits: list[str] = BOTH) -> Finished:
-    few = ("--samples", "30", "--random", "2")
+    few = ("--samples", "20", "--random", "2")
     return inside("circuit", *circuits, *few, *arguments, cwd=folder)
 
 

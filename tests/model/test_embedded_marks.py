@@ -37,7 +37,7 @@ def asked(name: str, task: str) -> evidence.Asked:
         ].items()
     }
     model = Wired(name, roles, load_file(EMBEDDED / name / "model.safetensors"))
-    return evidence.asked(model, load_tokenizer(EMBEDDED / name), task, 300, seed=11)
+    return evidence.asked(model, load_tokenizer(EMBEDDED / name), task, 60, seed=11)
 
 
 @pytest.mark.parametrize("name", MODELS)
