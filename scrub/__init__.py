@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scrub.api import circuit_scores, explain, find, patch, paths, run
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
+    from scrub.circuits.files import read_circuit, write_circuit
     from scrub.circuits.scores import CircuitScores
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
@@ -88,6 +89,7 @@ _HOME = {
     "scrub.api": "circuit_scores explain find patch paths run",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
+    "scrub.circuits.files": "read_circuit write_circuit",
     "scrub.circuits.scores": "CircuitScores",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
@@ -188,6 +190,7 @@ __all__ = [
     "projection",
     "projector",
     "raises",
+    "read_circuit",
     "recovers",
     "refuted",
     "register_family",
@@ -200,6 +203,7 @@ __all__ = [
     "token_embedding",
     "unchanged",
     "vacuous",
+    "write_circuit",
 ]
 
 
