@@ -64,7 +64,7 @@ TAKES = {
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Nodes of the set that grows greedily, at most.",
+    help="Nodes of sets that grow greedily, at most; of each node's set 3 at most.",
 )
 @click.option(
     "--runs",
@@ -215,7 +215,7 @@ def _score(
         metrics=list(metrics) or None,
         by=by or "",
         only=sections,
-        sets=SetsOf(sets, greedy, runs),
+        sets=SetsOf(sets, greedy, runs, node_steps=min(SetsOf().node_steps, greedy)),
         random=RANDOM if random is None else random,
         order=order,
         orders=orders,

@@ -48,14 +48,14 @@ def scored(folder: Path, *arguments: str) -> Finished:
 def test_it_prints_all_scores_in_80_columns_and_writes_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = ("--by", "order", "--orders", "5")
+    wanted = ("--by", "order", "--orders", "2")
     files = ("--csv", "s.csv", "--json", "s.json", "--plot", "s.svg")
     done = scored(folder, *wanted, *files)
     assert (done.code, done.err) == (0, "")
     for title in (
         "Faithfulness by logit(io) − logit(s)", "The incomplete circuit",
         "Nulls: 2 random circuits of as many nodes per layer\n",
-        "Faithfulness by order", "Completeness: ", "Minimality: ", "Curve: ", "Of 5 orders",
+        "Faithfulness by order", "Completeness: ", "Minimality: ", "Curve: ", "Of 2 orders",
     ):  # fmt: skip
         assert f"\n{title}" in done.out, title
     assert max(map(len, done.out.splitlines())) <= 80
@@ -135,3 +135,16 @@ def test_what_takes_long_is_announced(folder: Path, monkeypatch: pytest.MonkeyPa
     circuits = done.out.splitlines()[-1]
     assert circuits == "at most 15 circuits were measured"
     assert done.err.startswith("about 15 minutes for 15 circuits; Ctrl-C keeps what is computed")
+
+
+def test_the_claim_that_it_saves_recovers_the_same(folder: Path) -> None:
+    done = scored(folder, "--only", "nulls", "--random", "1", "--save", "claim.py", "--csv", "s.csv")
+    assert done.out.endswith("saved: scrub test claim.py\n")
+    (whole, *_) = pd.read_csv(folder / "s.csv").value
+    ran = inside(
+        "test", "claim.py::circuit_alone", "--samples", "20", "--no-diagnose", "--json", "r.json",
+        cwd=folder,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    (result,) = json.loads((folder / "r.json").read_text(encoding="utf-8"))["results"]
+    assert result["recovered"]["mean"] == pytest.approx(whole, abs=1e-5)
