@@ -32,6 +32,7 @@ from scrub.circuits.faithfulness import forms_of, size_of
 from scrub.circuits.groups import positions_of, removable, roles_of
 from scrub.circuits.kept import WHOLE, Kept, keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT, Measurements
+from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.subject import subject_of
 from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Placed
@@ -111,6 +112,19 @@ def test_faithfulness_is_what_the_claim_recovers() -> None:
         recovered = result.recovered
         assert (one.recovered.mean, one.recovered.low, one.recovered.high) == ends(recovered)
         assert one.value == pytest.approx(result.scores.means["scrubbed"], abs=1e-4)
+    values = [one.value for one in found.faithfulness]
+    assert np.diff(sorted(values)).min() > 1e-3, "no number is that of another convention"
+
+
+def test_random_circuits_recover_what_their_claims_do() -> None:
+    found = scores().nulls[0]
+    drawn = random_circuits(planted(), model(), 2, seed=0)
+    assert len(found.recovered) == 2
+    for recovered, one in zip(found.recovered, drawn, strict=True):
+        result = run(keeping(one, model()), BEHAVIOUR.corrupt)
+        assert recovered == pytest.approx(result.recovered.mean, abs=2e-5)
+    assert found.circuit == scores().faithfulness[0].recovered.mean
+    assert found.circuit not in found.recovered
 
 
 def test_incomplete_circuits_are_what_their_claims_recover() -> None:
