@@ -196,13 +196,13 @@ def test_by_column_is_of_its_references_alone() -> None:
 
 
 def test_the_planted_circuit_is_faithful_and_random_ones_are_not() -> None:
-    found = scored(only="nulls", random=20)
+    found = scored(only="nulls", random=10)
     own = found.faithfulness[0]
     assert own.recovered.mean > 0.9
     assert own.of_ablated.mean > 0.9
     (nulls,) = (one for one in found.nulls if one.convention == own.convention)
     assert nulls.mean < 0.3
-    assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 21))
+    assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 11))
     assert nulls.range[0] <= nulls.mean <= nulls.range[1]
 
 
@@ -278,12 +278,11 @@ def test_forms_of_edges_are_edges_and_nodes_with_and_without_mlps() -> None:
 
 def test_several_metrics_at_once() -> None:
     both = evolve(BEHAVIOUR, metric=[logit_diff("io", "s"), top_1("io")], name="both")
-    found = scored(both, only="nulls")
+    found = scored(both, only="nulls", random=1)
     assert found.metrics == ("logit(io) − logit(s)", "top-1 is io")
     assert [one.metric for one in found.faithfulness[:4:2]] == list(found.metrics)
     assert {one.metric for one in found.nulls} == set(found.metrics)
-    alone = scored(only=())
-    mine = alone.faithfulness[0].recovered
+    mine = scores().faithfulness[0].recovered
     assert (mine.mean, mine.low, mine.high) == ends(found.faithfulness[0].recovered)
 
 
