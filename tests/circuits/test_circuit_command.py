@@ -116,6 +116,9 @@ def test_what_is_stopped_goes_on_where_it_was(
         (("b.py::ioi", "c.json", "--save", "b.py"), "--save b.py"),
         (("b.py::ioi", "big.json"), "9.9"),
         (("b.py::ioi", "empty.json"), "empty"),
+        (("c.json", "--by", "order"), "--by does not go with circuits by themselves"),
+        (("c.json", "--on", "b.py::ioi", "--sets", "1"), "--sets does not go with circuits on sev"),
+        (("b.py::ioi", "c.json", "--on", "b.py::ioi"), "with --on behaviours are named there"),
     ],
 )
 def test_wrong_input_says_what_to_do(folder: Path, arguments: tuple[str, ...], says: str) -> None:
@@ -138,7 +141,9 @@ def test_what_takes_long_is_announced(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_claim_that_it_saves_recovers_the_same(folder: Path) -> None:
-    done = scored(folder, "--only", "nulls", "--random", "1", "--save", "claim.py", "--csv", "s.csv")
+    done = scored(
+        folder, "--only", "nulls", "--random", "1", "--save", "claim.py", "--csv", "s.csv"
+    )
     assert done.out.endswith("saved: scrub test claim.py\n")
     (whole, *_) = pd.read_csv(folder / "s.csv").value
     ran = inside(
