@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 import scrub
+import scrub.api
 from scrub import (
     Behaviour,
     Circuit,
