@@ -285,6 +285,11 @@ class _Writer:
             f"Exact() by a feature, such as {self.example()}: its input may then be any that "
             "agrees."
         )
+        if len(set(self.subject.data.lengths.tolist())) > 1:
+            yield (
+                "Rows differ in length, and embeddings are taken index by index: where a feature "
+                "lets in rows of other lengths, name the positions of the embeddings below (at=)."
+            )
         if size(root) > WRITTEN:
             yield (
                 f"The tree has {size(root):,} nodes: what several nodes read in one way is written "

@@ -30,6 +30,9 @@ from scrub.runner.context import Context
 from scrub.runner.options import Options
 from scrub.runner.session import Session
 from support import random_circuits
+from support.code_blocks import blocks, not_printed, write_modules
+from support.command import inside
+from support.paths import ROOT
 
 FILE = """
 from scrub import Uncond
@@ -222,6 +225,28 @@ def test_names_from_elsewhere_are_text_and_no_code(folder: Path) -> None:
     claims = saved(circuit, folder, held=False)
     tree = scrub.circuit_of(claims["as_tree"], session=context().session)
     assert list(tree.roles) == [quotes]
+
+
+def test_the_page_shows_what_is_written_and_recovered(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "circuits.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## From a circuit to a hypothesis\n")
+    write_modules(page, tmp_path)
+    item = collect_behaviour("kept.py::ioi", tmp_path)
+    circuit = evolve(of_edges(), roles=of_sites().roles)
+    save_claim(circuit, item, tmp_path / "claim.py", context(), held=False)
+    text = (tmp_path / "claim.py").read_text(encoding="utf-8")
+    _, of_circuit, of_tree, ran, edited = [one.text for one in blocks(section)]
+    assert not_printed(of_circuit, text) == not_printed(of_tree, text) == []
+    for name in ("S-inhibition", "duplicate token"):
+        carries = f'"{name}", Exact()'
+        assert carries in text
+        text = text.replace(carries, carries.replace("Exact()", 'Agree("io_is_first")'))
+    more = text.replace("from scrub import (", "from scrub import (\n    Agree,")
+    for shown in (ran, edited):
+        command, _, output = shown.partition("\n")
+        done = inside(*command.split()[2:], cwd=tmp_path)
+        assert (done.code, not_printed(output, done.out)) == (0, [])
+        (tmp_path / "claim.py").write_text(more, encoding="utf-8")
 
 
 # The circuit as code
