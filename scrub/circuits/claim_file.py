@@ -60,8 +60,9 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
     node for each role or component at each place, all of them `Exact()`, for features to be put in.
 
     Laws: what `circuit_alone` recovers is what the circuit alone is measured to recover, F(C), on
-    the same rows, seed and samples. Where corrupted inputs are not drawn at random, and MLPs are
-    not free beside known edges, `as_tree` recovers the same.
+    the same rows, seed and samples. Where corrupted inputs are not drawn at random, `as_tree`
+    recovers the same, unless MLPs are free beside known edges, or edges from the embeddings name
+    columns that point elsewhere in the corrupted input.
 
     Args:
         item: the behaviour, on all its rows.
@@ -73,7 +74,7 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
             circuit is empty, or leads from no embedding to what the metric reads.
     """
     origin = origin_of(item, context)
-    check_importable(origin, item.behaviour.name, "scrub circuit")
+    check_importable(origin, item.behaviour.name, "the same command")
     if not circuit:
         raise UserError("The circuit is empty: there is nothing to make a claim of.")
     session, options = context.session, context.options

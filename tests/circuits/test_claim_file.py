@@ -34,14 +34,22 @@ from support.code_blocks import blocks, not_printed, write_modules
 from support.command import inside
 from support.paths import ROOT
 
-FILE = """
-from scrub import Uncond
+FILE = '''
+from scrub import Mean, Uncond, behaviour, heads
 from scrub.datasets import ioi
+from scrub.metrics import attention
 
 MODEL = "ioi-planted"
 IOI = ioi.behaviour(60)
 ANY = ioi.behaviour(60, corrupt=Uncond(), name="any")
-"""
+MEAN = ioi.behaviour(60, templates=(1,), corrupt=Mean("order"), name="mean")
+
+
+@behaviour(data=ioi.prompts(60), metric=attention(to="io"), corrupt=IOI.corrupt)
+def looks(model):
+    """Head 3.0 looks at the IO."""
+    return heads([(3, 0)], part="pattern", at="end")
+'''
 OPTIONS = Options(samples=16)
 RUFF = Path(sys.executable).with_name("ruff")
 ROLES = describe("ioi-planted").roles
@@ -180,6 +188,20 @@ def test_all_nodes_draw_one_unrelated_row(folder: Path) -> None:
     assert len(claims) == 3
 
 
+@pytest.mark.parametrize("name", ["mean", "looks"])
+def test_means_and_patterns_are_unrolled_too(name: str, folder: Path) -> None:
+    """What is averaged is no input; a root that is a pattern is read by q and k."""
+    circuit = of_sites(free="mlps")
+    claims = saved(circuit, folder, held=False, name=name)
+    alone = recovered(claims["circuit_alone"])
+    assert recovered(claims["as_tree"]) == pytest.approx(alone, abs=1e-5)
+    assert abs(alone[0]) > 0.1
+    if name == "looks":
+        named = scrub.circuit_of(claims["as_tree"], session=context().session)
+        mover = Cell("blocks.3.attn.z", 0)
+        assert {one.into for one in named.edges if one.reader == mover} == {"q", "k"}
+
+
 def test_what_cannot_be_a_tree_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def text(circuit: Circuit) -> str:
         return on_one_line(claim_text(circuit, behaviour(folder), context(), held=False))
@@ -213,7 +235,7 @@ def test_an_illegal_file_is_not_written(folder: Path) -> None:
     with pytest.raises(UserError, match="The circuit is empty"):
         claim_text(Circuit(), behaviour(folder), context(), held=False)
     nobody = evolve(behaviour(folder), variable="")
-    with pytest.raises(UserError, match="run scrub circuit on that file"):
+    with pytest.raises(UserError, match="run the same command on that file"):
         claim_text(of_sites(), nobody, context(), held=False)
 
 

@@ -22,7 +22,7 @@ from scrub.hypothesis.circuit import Circuit, edge
 from scrub.hypothesis.claimed_circuit import circuit_of_correspondence
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.positions import ALL
-from scrub.hypothesis.sites import Route, embeddings, heads, mlp, output
+from scrub.hypothesis.sites import Route, embeddings, heads, mlp, output, token_embedding
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.model.bridge import graph_of
 from scrub.model.graph import Graph
@@ -45,8 +45,8 @@ MANY = 60
 ATS = [ALL, ALL, ALL, ("end",), ("a",), ("a", "b"), ("b", "end")]
 
 
-def graph() -> Graph:
-    return graph_of(tiny_models.bridge("3x2"))
+def graph(model: str = "3x2") -> Graph:
+    return graph_of(tiny_models.bridge(model))
 
 
 def data_of(seed: int) -> tuple[Dataset, Paired]:
@@ -55,16 +55,16 @@ def data_of(seed: int) -> tuple[Dataset, Paired]:
     return random_dataset(rng, "data"), Paired(random_dataset(rng, "others"))
 
 
-def part_of(circuit: Circuit, data: Dataset) -> Part:
-    return unrolled(circuit, graph(), END, data, circuit.roles)
+def part_of(circuit: Circuit, data: Dataset, model: str = "3x2") -> Part:
+    return unrolled(circuit, graph(model), END, data, circuit.roles)
 
 
-def random_edges(seed: int, share: float, ats: list[Any] = ATS) -> Circuit:
-    rng = np.random.default_rng(seed)
-    inputs = [one for one in all_edges(graph()) if one.writer.name.layer is None]
+def random_edges(seed: int, share: float, ats: list[Any] = ATS, model: str = "3x2") -> Circuit:
+    rng, every = np.random.default_rng(seed), all_edges(graph(model))
+    inputs = [one for one in every if one.writer.name.layer is None]
     others = [
         one
-        for one in all_edges(graph())
+        for one in every
         if one not in inputs and rng.random() < (0.5 if one.reader == Cell(LOGITS) else share)
     ]
     placed = [evolve(one, at=ats[rng.integers(len(ats))]) for one in others]
@@ -72,9 +72,9 @@ def random_edges(seed: int, share: float, ats: list[Any] = ATS) -> Circuit:
     return Circuit(edges=(*fed, *placed))
 
 
-def scrubbed(correspondence: Correspondence, data: Dataset) -> Tensor:
+def scrubbed(correspondence: Correspondence, data: Dataset, model: str = "3x2") -> Tensor:
     tree = treeify(correspondence)
-    (outputs,) = ENGINE.outputs(tree, draw(tree, data, samples=4, seed=0), graph())
+    (outputs,) = ENGINE.outputs(tree, draw(tree, data, samples=4, seed=0), graph(model))
     return outputs.scrubbed
 
 
@@ -99,6 +99,24 @@ def test_the_tree_of_edges_computes_what_they_do(seed: int, share: float) -> Non
     assume(not root.is_leaf and size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
     assert difference(scrubbed(tree, data), scrubbed(alone(circuit, other), data)) < 1e-9
+
+
+@pytest.mark.parametrize("model", ["neox", "llama"])
+def test_so_it_does_in_other_families(model: str) -> None:
+    """Parallel blocks; grouped queries, and no learned positions."""
+    told = 0
+    for seed in range(1, 6):
+        (data, other), circuit = data_of(seed), random_edges(seed, 0.2, model=model)
+        root = part_of(circuit, data, model)
+        if root.is_leaf or size(root) > MANY:
+            continue
+        top = InterpNode("root", Exact(), other=other)
+        inputs = top.child("inputs", Exact())
+        by_circuit = {top: output(at="end"), inputs: token_embedding(through=circuit)}
+        found = scrubbed(as_tree(root, other, folded=True), data, model)
+        assert difference(found, scrubbed(Correspondence(by_circuit), data, model)) < 1e-9
+        told += size(root) > 10
+    assert told
 
 
 @quick
