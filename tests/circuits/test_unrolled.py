@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from scrub.hypothesis.sites import Route, embeddings, heads, mlp, output, token_
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.model.bridge import graph_of
 from scrub.model.graph import Graph
+from scrub.model.registry import describe
 from scrub.names import LOGITS, POS_EMBED, Cell
 from scrub.samplers import Exact, Paired
 from support import tiny_models
@@ -72,6 +75,14 @@ def random_edges(seed: int, share: float, ats: list[Any] = ATS, model: str = "3x
     return Circuit(edges=(*fed, *placed))
 
 
+def with_roles(circuit: Circuit, seed: int) -> Circuit:
+    """Heads are of one of two roles, or of none, so that those that read alike are one node."""
+    drawn = np.random.default_rng(seed).integers(0, 3, size=6)
+    cells = [Cell(f"blocks.{layer}.attn.z", head) for layer in range(3) for head in range(2)]
+    of = {role: [c for c, one in zip(cells, drawn, strict=True) if one == role] for role in (0, 1)}
+    return evolve(circuit, roles={f"role {role}": tuple(held) for role, held in of.items()})
+
+
 def scrubbed(correspondence: Correspondence, data: Dataset, model: str = "3x2") -> Tensor:
     tree = treeify(correspondence)
     (outputs,) = ENGINE.outputs(tree, draw(tree, data, samples=4, seed=0), graph(model))
@@ -94,7 +105,7 @@ class _Model:
 @quick
 @given(seed=SEEDS, share=st.sampled_from([0.05, 0.15, 0.3]))
 def test_the_tree_of_edges_computes_what_they_do(seed: int, share: float) -> None:
-    (data, other), circuit = data_of(seed), random_edges(seed, share)
+    (data, other), circuit = data_of(seed), with_roles(random_edges(seed, share), seed)
     root = part_of(circuit, data)
     assume(not root.is_leaf and size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
@@ -125,10 +136,10 @@ def test_the_tree_of_sites_computes_what_they_do(seed: int, free: bool) -> None:
     data, other = data_of(seed)
     rng = np.random.default_rng(seed)
     every = [(layer, head) for layer in range(3) for head in range(2)]
-    chosen = [every[number] for number in rng.permutation(6)[:3]]
+    chosen = [every[number] for number in rng.permutation(6)[:4]]
     placed = [heads([head], at=[ALL, "end", ("a", "b")][rng.integers(3)]) for head in chosen]
     more = [] if free else [mlp(int(rng.integers(3)))]
-    circuit = Circuit.of(*placed, *more, free="mlps" if free else ())
+    circuit = with_roles(Circuit.of(*placed, *more, free="mlps" if free else ()), seed)
     root = part_of(circuit, data)
     assume(size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
@@ -295,3 +306,57 @@ def test_a_position_that_nothing_attends_to_is_left_out() -> None:
         if (part.label, one.part.label, one.port) == ("head 1.0", "head 0.0", "k")
     }
     assert into_k == ("a",)
+
+
+def test_an_edge_by_any_port_and_one_by_a_port_are_read_at_the_positions_of_both() -> None:
+    data, _ = data_of(0)
+    head, last = heads([(0, 0)]), heads([(1, 0)])
+    circuit = Circuit.of_edges(
+        edge(embeddings(), head, into="v"),
+        edge(head, last, at="a"),
+        edge(head, last, into="v", at="b"),
+        edge(last, output(), at="end"),
+    )
+    root = part_of(circuit, data)
+    (only,) = (one.part for one in root.inputs)
+    found = {one.port: one.part.at for one in only.inputs}
+    assert found == {"k": ("a",), "v": ("a", "b")}  # the query at END reads nothing at A
+
+
+def test_the_published_heads_of_gpt2_have_too_many_ways(tmp_path: Path) -> None:
+    """As docs/circuits.md says: with all edges between them. Only the configuration is read."""
+    (tmp_path / "config.json").write_text(json.dumps(GPT2), encoding="utf-8")
+    model = describe(str(tmp_path))
+    sites = (heads(which, at=at) for which, at in PUBLISHED.values())
+    cells = {role: tuple(Cell(f"blocks.{layer}.attn.z", head) for layer, head in which)
+             for role, (which, _) in PUBLISHED.items()}  # fmt: skip
+    circuit = evolve(Circuit.of(*sites, free="mlps"), roles=cells)
+    places_at = {"s1_next": 4, "s2": 9, "end": 13}
+    data = Dataset(
+        "prompts",
+        inputs={"tokens": np.zeros((2, 14), dtype=int)},
+        lengths=np.full(2, 14),
+        positions={name: np.full(2, at) for name, at in places_at.items()},
+    )
+    root = unrolled(circuit, model.graph, END, data, circuit.roles)
+    assert len(circuit) == 26
+    assert (size(root), depth(root)) == (3_605_942, 11)
+    assert len(places(root, folded=True)) < 60
+
+
+GPT2 = {
+    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 50257,
+    "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
+}  # fmt: skip
+PUBLISHED = {
+    "name mover": ([(9, 9), (10, 0), (9, 6)], "end"),
+    "negative name mover": ([(10, 7), (11, 10)], "end"),
+    "backup name mover": (
+        [(9, 0), (9, 7), (10, 1), (10, 2), (10, 6), (10, 10), (11, 2), (11, 9)], "end",
+    ),
+    "S-inhibition": ([(7, 3), (7, 9), (8, 6), (8, 10)], "end"),
+    "induction": ([(5, 5), (5, 8), (5, 9), (6, 9)], "s2"),
+    "duplicate token": ([(0, 1), (0, 10), (3, 0)], "s2"),
+    "previous token": ([(2, 2), (4, 11)], "s1_next"),
+}  # fmt: skip
+"""Wang et al. 2022 (arXiv:2211.00593), figure 2: heads by what they do, and where."""
