@@ -15,6 +15,7 @@ from attrs import frozen
 
 from scrub.checks.reachability import explore
 from scrub.checks.structure import check
+from scrub.circuits.check import check_circuit
 from scrub.circuits.circuit_code import circuit_in_code, sites_by_role
 from scrub.circuits.kept import keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT
@@ -71,14 +72,14 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
 
     Raises:
         UserError: the behaviour is held by no variable of a file that another could import; or the
-            circuit is empty, or leads from no embedding to what the metric reads.
+            circuit is empty, or not this model's (`scrub.circuits.check`), or leads from no
+            embedding to what the metric reads.
     """
     origin = origin_of(item, context)
     check_importable(origin, item.behaviour.name, "the same command")
-    if not circuit:
-        raise UserError("The circuit is empty: there is nothing to make a claim of.")
     session, options = context.session, context.options
     subject = halves_of(item, session, options)[1] if held else subject_of(item, session, options)
+    check_circuit(circuit, subject.model, subject.data)
     writer = _Writer(circuit, subject, origin, options.seed if held else None)
     return writer.text()
 

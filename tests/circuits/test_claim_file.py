@@ -232,8 +232,9 @@ def test_an_illegal_file_is_not_written(folder: Path) -> None:
     with pytest.raises(UserError, match="No path of the circuit leads from the embeddings"):
         save_claim(circuit, behaviour(folder), folder / "not.py", context(), held=False)
     assert not (folder / "not.py").exists()
-    with pytest.raises(UserError, match="The circuit is empty"):
-        claim_text(Circuit(), behaviour(folder), context(), held=False)
+    for wrong, said in {Circuit(): "it is empty", Circuit.of(mlp(7)): "There is no MLP 7"}.items():
+        with pytest.raises(UserError, match=said):
+            claim_text(wrong, behaviour(folder), context(), held=False)
     nobody = evolve(behaviour(folder), variable="")
     with pytest.raises(UserError, match="run the same command on that file"):
         claim_text(of_sites(), nobody, context(), held=False)
