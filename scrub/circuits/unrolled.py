@@ -74,14 +74,17 @@ class Input:
     through: Through
 
 
-def unrolled(circuit: Circuit, graph: Graph, root: Route, data: Dataset, roles: Roles) -> Part:
+def unrolled(
+    circuit: Circuit, graph: Graph, root: Route, tables: Sequence[Dataset], roles: Roles
+) -> Part:
     """What the root reads of a circuit, as far as it leads back to the embeddings.
 
     With edges: along these. Without: along all that the model has between the circuit's sites, in
-    some row of the data. Where MLPs run freely a path may pass them.
+    some row. Where MLPs run freely a path may pass them.
 
     Args:
         root: the sites that the metric reads.
+        tables: datasets on whose rows the nodes may be computed.
         roles: heads by what they are called.
 
     Returns:
@@ -89,7 +92,7 @@ def unrolled(circuit: Circuit, graph: Graph, root: Route, data: Dataset, roles: 
     """
     components = Components(graph, root.cells)
     reads = known_edges(circuit, components)
-    maker = _Maker(circuit, graph, data, _groups(reads, components, roles), root)
+    maker = _Maker(circuit, graph, tables, _groups(reads, components, roles), root)
     return maker.part(Group(ROOT, (ROOT_CELL,)), root.at) or Part(ROOT, root.cells, root.at)
 
 
@@ -163,7 +166,7 @@ class _Maker:
 
     circuit: Circuit
     graph: Graph
-    data: Dataset
+    tables: Sequence[Dataset]
     reads: Mapping[Group, Sequence[GroupRead]]
     root: Route
     _made: dict[tuple[Group, At], Part | None] = field(factory=dict, init=False)
@@ -213,7 +216,7 @@ class _Maker:
             for number, route in enumerate(routes)
         )
         parent = Occurrence((ROOT,), node, (Route(cells, at),), below)
-        reached = explore(parent, self.graph, self.data).reached if routes else {}
+        reached = explore(parent, self.graph, *self.tables).reached if routes else {}
         for number, route in enumerate(routes):
             there = reached.get((number, 0), {})
             specs = set().union(*there.values())

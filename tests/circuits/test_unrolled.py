@@ -58,8 +58,9 @@ def data_of(seed: int) -> tuple[Dataset, Paired]:
     return random_dataset(rng, "data"), Paired(random_dataset(rng, "others"))
 
 
-def part_of(circuit: Circuit, data: Dataset, model: str = "3x2") -> Part:
-    return unrolled(circuit, graph(model), END, data, circuit.roles)
+def part_of(circuit: Circuit, data: Dataset, model: str = "3x2", other: Any = None) -> Part:
+    tables = [data, *([] if other is None else [other.pair])]
+    return unrolled(circuit, graph(model), END, tables, circuit.roles)
 
 
 def random_edges(seed: int, share: float, ats: list[Any] = ATS, model: str = "3x2") -> Circuit:
@@ -144,6 +145,18 @@ def test_the_tree_of_sites_computes_what_they_do(seed: int, free: bool) -> None:
     assume(size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
     assert difference(scrubbed(tree, data), scrubbed(alone(circuit, other), data)) < 1e-9
+
+
+@pytest.mark.parametrize("seed", [1041, 1147, 1190])
+def test_columns_and_indices_meet_in_rows_of_other_datasets_too(seed: int) -> None:
+    """Each has a path that is open in no row of the data, but in one of those in their place."""
+    data, other = data_of(seed)
+    mixed = [*ATS, (1,), ("b", 2), (0, "end")]
+    circuit = with_roles(random_edges(seed, (0.1, 0.2, 0.3)[seed % 3], mixed), seed)
+    found = scrubbed(alone(circuit, other), data)
+    for tables, same in ((None, False), (other, True)):
+        tree = as_tree(part_of(circuit, data, other=tables), other, folded=True)
+        assert (difference(scrubbed(tree, data), found) < 1e-9) == same
 
 
 def test_a_tree_that_lacks_one_edge_computes_something_else() -> None:
@@ -338,7 +351,7 @@ def test_the_published_heads_of_gpt2_have_too_many_ways(tmp_path: Path) -> None:
         lengths=np.full(2, 14),
         positions={name: np.full(2, at) for name, at in places_at.items()},
     )
-    root = unrolled(circuit, model.graph, END, data, circuit.roles)
+    root = unrolled(circuit, model.graph, END, [data], circuit.roles)
     assert len(circuit) == 26
     assert (size(root), depth(root)) == (3_605_942, 11)
     assert len(places(root, folded=True)) < 60
