@@ -12,12 +12,12 @@ from typing import Any
 from attrs import field, frozen
 
 from scrub.checks.reachability import explore
-from scrub.circuits.known_edges import ROOT_CELL, Components, Read, known_edges
+from scrub.circuits.known_edges import ROOT_CELL, Components, Read, by_port, known_edges
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claimed_circuit import numbers
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
-from scrub.hypothesis.positions import At
+from scrub.hypothesis.positions import ALL, At
 from scrub.hypothesis.sites import Route, Sites, Through, mlps, none
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
@@ -74,14 +74,17 @@ class Input:
     through: Through
 
 
-def unrolled(circuit: Circuit, graph: Graph, root: Route, data: Dataset, roles: Roles) -> Part:
+def unrolled(
+    circuit: Circuit, graph: Graph, root: Route, tables: Sequence[Dataset], roles: Roles
+) -> Part:
     """What the root reads of a circuit, as far as it leads back to the embeddings.
 
     With edges: along these. Without: along all that the model has between the circuit's sites, in
-    some row of the data. Where MLPs run freely a path may pass them.
+    some row. Where MLPs run freely a path may pass them.
 
     Args:
         root: the sites that the metric reads.
+        tables: datasets on whose rows the nodes may be computed.
         roles: heads by what they are called.
 
     Returns:
@@ -89,7 +92,7 @@ def unrolled(circuit: Circuit, graph: Graph, root: Route, data: Dataset, roles: 
     """
     components = Components(graph, root.cells)
     reads = known_edges(circuit, components)
-    maker = _Maker(circuit, graph, data, _groups(reads, components, roles), root)
+    maker = _Maker(circuit, graph, tables, _groups(reads, components, roles), root)
     return maker.part(Group(ROOT, (ROOT_CELL,)), root.at) or Part(ROOT, root.cells, root.at)
 
 
@@ -134,7 +137,7 @@ def _groups(
         group = Group(label, tuple(members), embedding)
         group_of |= dict.fromkeys(members, group)
     found: dict[Group, list[GroupRead]] = {group: [] for group in group_of.values()}
-    for read in reads:
+    for read in sorted(reads, key=lambda read: by_port(read.port)):
         one = (group_of[read.writer], read.port, read.at, read.directly)
         if one not in found[group_of[read.reader]]:
             found[group_of[read.reader]].append(one)
@@ -163,7 +166,7 @@ class _Maker:
 
     circuit: Circuit
     graph: Graph
-    data: Dataset
+    tables: Sequence[Dataset]
     reads: Mapping[Group, Sequence[GroupRead]]
     root: Route
     _made: dict[tuple[Group, At], Part | None] = field(factory=dict, init=False)
@@ -189,6 +192,10 @@ class _Maker:
         for (writers, port, *_), route, there in zip(
             given, routes, self._reached(cells, at, routes), strict=True
         ):
+            # inputs are taken index by index, as a circuit takes them, not by a column of their own
+            there = (
+                route.at if there is not None and writers.embedding and route.at == ALL else there
+            )
             part = None if there is None else self.part(writers, there)
             if part is not None:
                 yield Input(part, port, route.through)
@@ -209,7 +216,7 @@ class _Maker:
             for number, route in enumerate(routes)
         )
         parent = Occurrence((ROOT,), node, (Route(cells, at),), below)
-        reached = explore(parent, self.graph, self.data).reached if routes else {}
+        reached = explore(parent, self.graph, *self.tables).reached if routes else {}
         for number, route in enumerate(routes):
             there = reached.get((number, 0), {})
             specs = set().union(*there.values())
