@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from attrs import evolve
+
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scrub.circuits.ablations import Ablations, corrected, largest, magnitude
 from scrub.circuits.completeness import SetsOf, choose_sets, completeness, random_sets
 from scrub.circuits.curve import Order, curve, orders_of, removal_orders
@@ -32,9 +32,7 @@ def ablated(nodes: int, circuit: Performance, model: Performance, seed: int = 0)
         return lambda sets: np.array([of(one) * (10 + noise) for one in sets])
 
     names = tuple(f"node {number}" for number in range(nodes))
-    return Ablations(
-        names, numbers(circuit), numbers(model), 10 + noise, np.zeros(SAMPLES)
-    )
+    return Ablations(names, numbers(circuit), numbers(model), 10 + noise, np.zeros(SAMPLES))
 
 
 def additive(weights: Sequence[float]) -> Performance:
