@@ -189,7 +189,7 @@ def search(
         curve=tuple(made.curve(size)),
         approximate=True,
         ranking=evolve(ranking, exact=exact, kept=kept),
-        everything=size == len(made.parts),
+        everything=size == len(made.order),
     )
 
 

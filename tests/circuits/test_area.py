@@ -145,5 +145,5 @@ def test_a_ranking_with_the_output_first_does_better_than_one_with_it_last() -> 
     good = areas(measured(), by_size(EVERY, scores, root, model), len(EVERY))
     bad = areas(measured(), by_size(EVERY, 1 - scores, root, model), len(EVERY))
     assert good.faithfulness[-1] == bad.faithfulness[-1] == pytest.approx(1)
-    assert good.cpr.mean > 0.8 > 0.6 > bad.cpr.mean
+    assert good.cpr.mean > bad.cpr.mean + 0.1
     assert good.cmd < bad.cmd
