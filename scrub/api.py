@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from attrs import fields
 
@@ -30,6 +30,9 @@ from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare, prepare_all, split
 from scrub.runner.session import Session
+from scrub.searches.asked import divided, search_asked
+from scrub.searches.circuit_search import CircuitResult
+from scrub.searches.methods import PATHS
 from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
@@ -193,6 +196,10 @@ def _no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
+@overload
+def find(behaviour: Behaviour, *, by: Literal["paths"] = "paths", **options: Any) -> PathSearch: ...
+@overload
+def find(behaviour: Behaviour, *, by: str, **options: Any) -> CircuitResult: ...
 def find(
     behaviour: Behaviour,
     *,
@@ -209,8 +216,8 @@ def find(
     steps: int | None = None,
     session: Session | None = None,
     **options: Any,
-) -> PathSearch:
-    """Find the paths that carry a behaviour, from the output backwards, as `scrub find` does.
+) -> PathSearch | CircuitResult:
+    """Find the paths, or the circuit, that carry a behaviour, as `scrub find` does.
 
     Law: what is kept of a receiver are senders whose interval, corrected for all that were tried,
     is away from zero, and whose share of the total effect is large enough.
@@ -218,7 +225,8 @@ def find(
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`. One half of
             its rows is searched; the hypothesis is about the other.
-        by: "paths": iterative path patching.
+        by: "paths": iterative path patching; "pruning", "acdc": a circuit, with its score on the
+            half that is held out.
         senders: kinds of components that are tried: heads, mlps, embeddings.
         at: positions of senders: "each" column of the data, a column, several, or "all".
         through: what paths between two components may pass: mlps or none.
@@ -227,22 +235,28 @@ def find(
         keep, drop: heads, "9.9,9.6" or pairs: kept however small, or never.
         split, merge: heads that are a group each, or one group; True: all.
         steps: at most so many sweeps (default: to the end). 0: none yet.
-        session, options: as in `run`.
+        session, options: as in `run`; of a circuit also ablate ("mean", "resample", "zero") and the
+            method's settings (`scrub.searches.pruning`, `scrub.searches.acdc`), which has none of
+            those above but senders and at.
 
     Raises:
         UserError: the search makes no sense, or an option is not one.
     """
     wrong = _no_behaviour("find", behaviour)
-    if by != "paths":
-        wrong.append(f"by={by!r}. {did_you_mean(str(by), ('paths',))}")
+    usual = find.__kwdefaults__
+    asked = {
+        "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
+        "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
+    }  # fmt: skip
+    given, options = divided(by, options, {k: (v, usual[k]) for k, v in asked.items()}, wrong)
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
     chosen = checked_options("find", options, session, wrong)
-    settings = settings_of(
-        senders=kinds_of(senders), at=at, through=through, restore=restore, smallest=smallest,
-        keep=keep, drop=drop, split=split, merge=merge,
-    )  # fmt: skip
     context = Context(session or Session(), chosen)
+    if by != PATHS:
+        return search_asked(collected_behaviour(behaviour), by, given, context)
+    del asked["steps"]
+    settings = settings_of(**asked | {"senders": kinds_of(senders)})
     search = begin(collected_behaviour(behaviour), settings, context)
     if steps is None:
         return search.run()
