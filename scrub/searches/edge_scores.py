@@ -38,7 +38,8 @@ def first_order_effects(
     other = draws.nodes[ROOT,].other
     assert other is not None, "the root has a child"
     (root,) = subject.root.routes
-    attribution = EdgeAttribution(graph, root, tuple(edges), draws.references, other, steps)
+    memory = measured.context.options.memory
+    attribution = EdgeAttribution(graph, root, tuple(edges), draws.references, other, steps, memory)
     progress.says(f"{subject.item.behaviour.name}: gradients")
     progress.expects(samples)
     found = np.zeros((len(edges), samples))
