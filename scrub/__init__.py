@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrub import observe
     from scrub.api import explain, find, patch, paths, run
+    from scrub.circuits.files import read_circuit, write_circuit
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "scrub.api": "explain find patch paths run",
+    "scrub.circuits.files": "read_circuit write_circuit",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -178,6 +180,7 @@ __all__ = [
     "projection",
     "projector",
     "raises",
+    "read_circuit",
     "recovers",
     "refuted",
     "register_family",
@@ -190,6 +193,7 @@ __all__ = [
     "token_embedding",
     "unchanged",
     "vacuous",
+    "write_circuit",
 ]
 
 
