@@ -257,7 +257,7 @@ def test_samples_are_apart() -> None:
     each = [attribution.effects(np.array([sample]), measure) for sample in range(5)]
     assert near(np.concatenate(each, axis=1), together)
     assert attribution.at_once == ROWS_AT_ONCE
-    small = evolve(attribution, memory=50_000)
+    small = evolve(attribution, memory=100_000)
     assert 1 < small.at_once < 5
     assert next(len(some) for some in small.chunks()) == small.at_once
     assert np.concatenate(list(small.chunks())).tolist() == list(range(5))
