@@ -37,21 +37,16 @@ def agreement(checks: Mapping[str, Beside]) -> Iterator[str]:
     for called, one in checks.items():
         if not len(one.names):
             continue
-        far = one.furthest
         yield (
             f"exact beside it, of {len(one.names):,} {called}: rank correlation "
-            f"{_said(one.correlation)}; furthest off {one.names[far]}: "
-            f"{number(float(one.exact[far]))}, ≈ {number(float(one.first_order[far]))}"
+            f"{_said(one.correlation)}"
         )
+        yield f"   furthest off: {_both(one, one.furthest)}"
     for one in checks.values():
         missed = one.missed(MISSED, SHOWS)
         for place in missed[:SHOWN]:
-            share = abs(one.exact[place] / one.total)
-            yield (
-                f"WARNING  first order misses {one.names[place]}: taken out it changes the metric "
-                f"by {number(float(one.exact[place]))} ({percent(round(float(share), 3))} of the "
-                f"total), and first order says {number(float(one.first_order[place]))}"
-            )
+            share = round(float(abs(one.exact[place] / one.total)), 3)
+            yield f"WARNING  first order misses {_both(one, place)} ({percent(share)} of the total)"
         if len(missed) > SHOWN:
             yield f"WARNING  and {len(missed) - SHOWN:,} more"
 
@@ -75,6 +70,12 @@ def sizes(
         else:
             what = f"none keeps {percent(settings.keeps)}; the largest: {what}"
     yield f"{what}, recovers {interval(keeps)} here"
+
+
+def _both(one: Beside, place: int) -> str:
+    """ "head 2.1: exact -13.037, ≈ -1.563"."""
+    first, exact = (number(float(values[place])) for values in (one.first_order, one.exact))
+    return f"{one.names[place]}: exact {exact}, ≈ {first}"
 
 
 def _made_of(circuit: Circuit) -> str:

@@ -128,7 +128,9 @@ def cost(settings: AttributionSettings, graph: Graph) -> tuple[int, str]:
     tried = 1
     if settings.size is None and settings.threshold is None:
         tried = len(sizes(count)) + math.ceil(math.log2(max(count, 2)))
-    return tried + components + checked_of(settings, edges), "circuits beside the gradients"
+    return tried + components + checked_of(
+        settings, edges
+    ), "sizes, edges and components beside the gradients"
 
 
 def checked_of(settings: AttributionSettings, edges: int) -> int:
