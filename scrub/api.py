@@ -243,7 +243,7 @@ def find(
         UserError: the search makes no sense, or an option is not one.
     """
     wrong = _no_behaviour("find", behaviour)
-    usual = find.__kwdefaults__
+    usual = find.__kwdefaults__ or {}
     asked = {
         "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
         "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,

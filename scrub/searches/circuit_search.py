@@ -125,7 +125,10 @@ def begin_circuit(
         problems.add(problem)
     if ablate is not None and ablate not in ABLATIONS:
         problems.add(f"ablate={ablate!r}.", f"Give one of: {', '.join(ABLATIONS)}.")
-    problems.refuse()
+    try:
+        problems.refuse()
+    except UserError as error:
+        raise error.at(file=item.file, claim=item.behaviour.name) from error
     session, options = context.session, context.options
     seen, held = halves_of(item, session, options)
     metrics = method.metrics(seen.metrics, seen.root, settings)
@@ -291,7 +294,7 @@ def opening(search: CircuitSearch, measured: Measurements) -> list[str]:
 
 def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
     """The circuit with where it comes from."""
-    model, seed = search.seen.model, search.context.options.seed
+    model, options = search.seen.model, search.context.options
     there = {one.cell for one in circuit.nodes}
     approximate = " (approximate)" if search.method.approximate else ""
     roles: dict[str, tuple[Any, ...]] = {}
@@ -303,7 +306,8 @@ def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
         circuit,
         name=f"{search.item.behaviour.name} by {search.method.name}",
         model=model.name,
-        source=f"scrub find --by {search.method.name} --seed {seed}{approximate}",
+        source=f"scrub find --by {search.method.name} --samples {options.samples} --seed "
+        f"{options.seed}{approximate}",
         roles=roles,
     )
 
