@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from scrub.circuits.conventions import Convention, conventions_of
 from scrub.circuits.kept import Kept, keeping
 from scrub.circuits.measurements import Measurements
-from scrub.circuits.random_circuits import random_circuits
+from scrub.circuits.random_circuits import dangling, random_circuits
 from scrub.circuits.subject import Subject, halves_of
 from scrub.errors import Problems, UserError
 from scrub.hypothesis.circuit import Circuit
@@ -367,9 +367,13 @@ def scored(
 
 
 def _random(circuit: Circuit, search: CircuitSearch) -> Sequence[Circuit]:
-    """Other circuits of as many nodes or edges per layer, those of edges connected as it is."""
+    """Other circuits of as many nodes or edges per layer, connected where it is.
+
+    Of what MLPs that are left free join nobody says whether it is connected.
+    """
     model, seed = search.held.model, search.context.options.seed
-    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=bool(circuit.edges))
+    connected = bool(circuit.edges) and not circuit.free and not dangling(circuit.edges)
+    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=connected)
     return [one for one in found if one != circuit]
 
 
