@@ -11,7 +11,7 @@ from rich.console import Console
 
 from scrub.hypothesis.arguments import Head
 from scrub.hypothesis.circuit import Circuit, Edge
-from scrub.hypothesis.positions import where
+from scrub.hypothesis.positions import At, where
 from scrub.names import LOGITS, Cell
 from scrub.report.console import claim_line
 from scrub.searches.circuit_search import CircuitResult
@@ -34,18 +34,23 @@ def show_circuit_found(result: CircuitResult, console: Console) -> None:
 
 def circuit_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
     """ "head 3.0 (name mover) at end, into q ← head 2.0, head 2.1": the last reader first."""
-    if not circuit.edges:
-        for placed in reversed(circuit.nodes):
-            yield f"{_called(placed.cell, roles)}{where(placed.at)}"
-        return
-    ats = {one.cell: one.at for one in circuit.nodes}
+    yield from _edge_lines(circuit, roles) if circuit.edges else _node_lines(circuit, roles)
+    if circuit.free:
+        yield f"free: {', '.join(circuit.free)}, which read what is in it and are read by it"
+
+
+def _node_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
+    for placed in reversed(circuit.nodes):
+        yield f"{_called(placed.cell, roles)}{where(placed.at)}"
+
+
+def _edge_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
+    ats: dict[Cell, At] = {one.cell: one.at for one in circuit.nodes}
     for (reader, into), edges in reversed(_by_port(circuit).items()):
         place = where(ats[reader]) if reader in ats else ""
         port = f", into {into}" if into else ""
         writers = ", ".join(f"{one.writer}{_elsewhere(one, ats)}" for one in edges)
         yield f"{_called(reader, roles)}{place}{port} ← {writers}"
-    if circuit.free:
-        yield f"free: {', '.join(circuit.free)}, which read what is in it and are read by it"
 
 
 def _by_port(circuit: Circuit) -> dict[tuple[Cell, str | None], list[Edge]]:
@@ -55,7 +60,7 @@ def _by_port(circuit: Circuit) -> dict[tuple[Cell, str | None], list[Edge]]:
     return found
 
 
-def _elsewhere(edge: Edge, ats: Mapping[Cell, object]) -> str:
+def _elsewhere(edge: Edge, ats: Mapping[Cell, At]) -> str:
     """Where an edge is, unless that is where its writer is."""
     return "" if ats.get(edge.writer) == edge.at else where(edge.at)
 

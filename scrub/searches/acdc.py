@@ -153,7 +153,7 @@ def search(
         log.append(line)
         says(line)
 
-    graph, anatomy = subject.graph, Anatomy.of(subject.root, subject.model)
+    anatomy = Anatomy.of(subject.root, subject.model)
     circuit = begun(anatomy, settings)
     scale = Scale.of(measured, settings)
     said(
@@ -167,7 +167,7 @@ def search(
 
     tried: list[Tried] = []
     curve = [circuit]
-    for reader, edges in _receivers(circuit, graph):
+    for reader, edges in _receivers(circuit, anatomy):
         if reader not in anatomy.last and not _read(circuit, reader):
             circuit = _without(circuit, edges)
             continue
@@ -203,12 +203,15 @@ def begun(anatomy: Anatomy, settings: AcdcSettings) -> Circuit:
     return Circuit(edges=tuple(one for one in anatomy.edges if one in wanted), free=free)
 
 
-def _receivers(circuit: Circuit, graph: Graph) -> Iterator[tuple[Cell, list[Edge]]]:
-    """Each reader with its edges, the last reader first."""
+def _receivers(circuit: Circuit, anatomy: Anatomy) -> Iterator[tuple[Cell, list[Edge]]]:
+    """Each reader with its edges, port by port, the last reader first."""
+    order = anatomy.model.graph.order
+    searched = frozenset(circuit.edges)
     by: dict[Cell, list[Edge]] = {}
-    for edge in circuit.edges:
-        by.setdefault(edge.reader, []).append(edge)
-    for reader in sorted(by, key=lambda one: (graph.order[one.site], one.head or 0), reverse=True):
+    for edge in anatomy.edges:
+        if edge in searched:
+            by.setdefault(edge.reader, []).append(edge)
+    for reader in sorted(by, key=lambda one: (order[one.site], one.head or 0), reverse=True):
         yield reader, by[reader]
 
 
