@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -60,8 +61,11 @@ def sizes(
     """What the circuits of the first parts keep, by exact measurements, and which was taken."""
     if len(tried) > 1:
         yield f"measured, circuits of the first {settings.level}:"
-        for size, found in sorted(tried.items()):
-            yield f"   {size:>6,}: {_made_of(circuit(size))}, recovers {interval(found)}"
+        several = sorted(tried)
+        for size, larger in itertools.zip_longest(several, several[1:]):
+            if larger is None or circuit(size) != circuit(larger):
+                made = _made_of(circuit(size))
+                yield f"   {size:>6,}: {made}, recovers {interval(tried[size])}"
     what = f"{_made_of(circuit(chosen))}, of the first {chosen:,} {settings.level}"
     keeps = tried[chosen]
     if settings.size is None and settings.threshold is None:
@@ -79,6 +83,8 @@ def _both(one: Beside, place: int) -> str:
 
 
 def _made_of(circuit: Circuit) -> str:
+    if not circuit:
+        return "nothing on a path"
     nodes, edges = len(circuit), len(circuit.edges)
     said = f"{nodes:,} node{'s' * (nodes != 1)}"
     return f"{edges:,} edge{'s' * (edges != 1)} and {said}" if edges else said
