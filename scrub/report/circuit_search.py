@@ -26,6 +26,8 @@ def show_circuit_found(result: CircuitResult, console: Console) -> None:
     """Print the circuit: of each reader what it reads; of a circuit of nodes its nodes."""
     behaviour, roles = result.search.item.behaviour, result.search.seen.model.roles
     console.print(claim_line(behaviour.name, behaviour.says))
+    if result.found.approximate:
+        console.print("ranked by gradients (approximate); what it recovers is measured")
     for line in circuit_lines(result.circuit, roles):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -104,5 +106,6 @@ def curve(result: CircuitResult) -> Figure:
     axes.set_xlabel(f"{'edges' if of_edges else 'heads and MLPs'} kept")
     axes.set_ylabel(f"recovered of {score.metric}")
     name = search.item.behaviour.name
-    axes.set_title(f"{name} on {search.seen.model.name}: {result.found.method}, on rows held out")
+    method = f"{result.found.method}{' (approximate)' if result.found.approximate else ''}"
+    axes.set_title(f"{name} on {search.seen.model.name}: {method}, on rows held out")
     return figure
