@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from attrs import fields
 
+from scrub.circuits.completeness import SetsOf
+from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
+from scrub.circuits.scores import CircuitScores
+from scrub.circuits.scoring import score_circuit
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.collect import CollectedBehaviour, collected
 from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
@@ -40,7 +44,7 @@ from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
-    from scrub.searches.circuit_search import CircuitResult
+    from scrub.searches.circuit_result import CircuitResult
 
 A_FLAG = "Give True or False, or leave it out."
 
@@ -281,8 +285,55 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     _several("paths", [claim])
     chosen = checked_options("paths", options, session, [])
     session = session or Session()
-    (prepared,) = prepare([_collected(claim)], session, chosen)
+    (prepared,) = prepare([collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
+
+
+def circuit_scores(
+    behaviour: Behaviour,
+    circuit: Circuit,
+    *,
+    metrics: Any = None,
+    by: str | None = None,
+    only: str | Sequence[str] | None = None,
+    sets: int | SetsOf | None = None,
+    random: int = RANDOM,
+    order: str = "least",
+    orders: int = 1,
+    session: Session | None = None,
+    **options: Any,
+) -> CircuitScores:
+    """The scores of a circuit on a behaviour, as `scrub circuit FILE::BEHAVIOUR CIRCUIT` says.
+
+    Law: what a circuit recovers is what `scrub.run` says of the claim that it stands for.
+
+    Args:
+        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
+        circuit: `scrub.read_circuit(file)`, `Circuit.of(…)`, `Circuit.of_edges(…)`.
+        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
+        by: a column of the data, for faithfulness by its values.
+        only: of what is measured beside faithfulness: nulls, parts, completeness, minimality,
+            curve (default: all).
+        sets: how many random sets of nodes are tried; or all about sets.
+        random: how many random circuits of each kind.
+        order: of removal: least, once, backwards, forwards.
+        orders: how many orders: that one, the others, then random ones.
+        session, options: as in `run`.
+
+    Raises:
+        UserError: the circuit is not one of this model, or an argument makes no sense.
+    """
+    wrong = _no_behaviour("circuit_scores", behaviour)
+    if not isinstance(circuit, Circuit):
+        wrong.append(
+            f"scrub.circuit_scores takes a circuit, not a {type(circuit).__name__}. Give "
+            "Circuit.of(…), Circuit.of_edges(…) or scrub.read_circuit(file)."
+        )
+    chosen = checked_options("circuit_scores", options, session, wrong)
+    tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
+    settings = ScoreSettings(metrics, by or "", sections_of(only), tried, random, order, orders)
+    context = Context(session or Session(), chosen)
+    return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
 def _run(
@@ -292,7 +343,7 @@ def _run(
     chosen: Options,
     reporters: Sequence[Reporter] = (),
 ) -> list[Result | Inapplicable]:
-    prepared = prepare_all(list(map(_collected, claims)), session, chosen)
+    prepared = prepare_all(list(map(collected, claims)), session, chosen)
     running, _ = split(prepared)
     context = Context(session, chosen, family_size=family_size(one.claim for one in running))
     if wanted.blame:
@@ -332,13 +383,6 @@ def checked_options(
     if problems:
         raise UserError(*problems)
     return chosen
-
-
-def _collected(claim: Claim) -> Collected:
-    """The claim as the file says that it stands in, about the model that the file names."""
-    scope = getattr(unwrapped(claim.build), "__globals__", {})
-    model = claim.model if claim.model is not None else scope.get("MODEL")
-    return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:

@@ -16,7 +16,8 @@ from scrub.runner.outputs import Outputs, check_outputs
 
 if TYPE_CHECKING:
     from scrub.searches.circuit_found import CircuitFound
-    from scrub.searches.circuit_search import CircuitResult, CircuitSearch
+    from scrub.searches.circuit_result import CircuitResult
+    from scrub.searches.circuit_search import CircuitSearch
     from scrub.searches.method import Method
 
 SHARED = ("circuit", "save", "log", "csv", "plot", "fresh", "ablate")
@@ -77,13 +78,9 @@ def _read(name: str, value: Any) -> Any:
 def _searched(search: CircuitSearch, outputs: Outputs, *, fresh: bool) -> int:
     from scrub.report.circuit_search import show_circuit_found
     from scrub.report.console import terminal
-    from scrub.searches.circuit_search import (
-        CircuitResult,
-        found_circuit,
-        refuse_trivial,
-        score_lines,
-        scored,
-    )
+    from scrub.searches.circuit_result import CircuitResult
+    from scrub.searches.circuit_score import score_lines, scored
+    from scrub.searches.circuit_search import found_circuit, refuse_trivial
     from scrub.searches.path_search import NothingFoundError
 
     with search.context.progress:

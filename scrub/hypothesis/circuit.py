@@ -6,7 +6,8 @@ told to keep to it (`through=circuit`), and by `scrub.circuits.check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -96,23 +97,36 @@ class Circuit:
     source: str = field(default="", eq=False, kw_only=True)
 
     @classmethod
-    def of(cls, *sites: Routed) -> Circuit:
+    def of(cls, *sites: Routed | Any, free: str | Sequence[str] = ()) -> Circuit:
         """The circuit of these sites, at the positions that they name.
+
+        Or, given a `Correspondence`, the circuit of its nodes and of the edges between them (see
+        `scrub.circuit_of`, which takes a claim).
+
+        Args:
+            free: kinds of components that it says nothing of, such as "mlps".
 
         Raises:
             UserError: there are none; or what is given are no sites, or paths to sites.
         """
+        if len(sites) == 1 and not hasattr(sites[0], "routes"):
+            claimed = importlib.import_module("scrub.hypothesis.claimed_circuit")
+            if (found := claimed.circuit_given(sites[0])) is not None:
+                return found
         if not sites:
             raise UserError(
                 "Circuit.of() names no site. Give some: Circuit.of(heads(…), mlp(…)); where a path "
                 "may pass nothing, write through=none."
             )
         placed = (cell for group in sites for cell in placed_cells(group, "Circuit.of(…)"))
-        return cls(cells=tuple(placed))
+        return cls(cells=tuple(placed), free=free)
 
     @classmethod
-    def of_edges(cls, *edges: tuple[Edge, ...]) -> Circuit:
+    def of_edges(cls, *edges: tuple[Edge, ...], free: str | Sequence[str] = ()) -> Circuit:
         """The circuit of these edges, each made by `edge(…)`.
+
+        Args:
+            free: kinds of components that it says nothing of, such as "mlps".
 
         Raises:
             UserError: there are none, or what is given are no edges.
@@ -130,7 +144,7 @@ class Circuit:
                     "Write edge(writer, reader)."
                 )
             found += given
-        return cls(edges=tuple(found))
+        return cls(edges=tuple(found), free=free)
 
     @cached_property
     def nodes(self) -> tuple[Placed, ...]:

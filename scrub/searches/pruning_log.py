@@ -53,7 +53,7 @@ def _left(done: Sequence[Decision], left: Sequence[float]) -> float:
 
 
 def _dearest(one: Decision) -> float:
-    """By what is shown: parts that cost as much to the last digit stay in the order of the sweep."""
+    """By what is shown: parts that cost as much to the last digit stay in the sweep's order."""
     return -round(one.cost, 3)
 
 

@@ -23,7 +23,9 @@ from scrub.runner.outputs import Outputs
 from scrub.searches import acdc, pruning
 from scrub.searches.acdc import AcdcSettings
 from scrub.searches.circuit_found import CircuitFound, Tried, importance_of, thinned
-from scrub.searches.circuit_search import CircuitResult, refuse_trivial, score_lines
+from scrub.searches.circuit_result import CircuitResult
+from scrub.searches.circuit_score import score_lines
+from scrub.searches.circuit_search import refuse_trivial
 from scrub.searches.path_search import NothingFoundError
 from scrub.searches.pruned_parts import Anatomy, kept_of, trimmed
 from scrub.searches.pruning import PruningSettings, frequencies
