@@ -138,7 +138,9 @@ def _write(result: CircuitResult, outputs: Outputs) -> None:
         search = result.search
         with outputs.writing("--save", outputs.save) as file:
             save_claim(result.circuit, search.item, file, search.context, held=True)
-        click.echo(f"saved: scrub test {outputs.save}   (on the rows that are held out)")
+        own = search.ablated[0].other == search.seen.corrupt
+        more = "" if own else ", with the behaviour's own corruption"
+        click.echo(f"saved: scrub test {outputs.save}   (on the rows that are held out{more})")
 
 
 def refuse_others(by: str, named: Mapping[str, str], allowed: Mapping[str, list[str]]) -> None:
