@@ -198,7 +198,7 @@ class _Reader:
     def _position(self, entry: dict[str, Any], place: str) -> At:
         given: Any = entry.get("at", ALL)
         try:
-            return as_positions(given if not isinstance(given, dict) else [given])
+            return as_positions([str(given)] if isinstance(given, dict) else given)
         except UserError as error:
             self.problems.add(f"{place}: {error}")
             return ALL
