@@ -354,12 +354,13 @@ def test_a_circuit_without_heads_or_roles_is_taken_apart_by_layers() -> None:
     nodes = removable(some)
     assert [str(node) for node in nodes] == ["MLP 0", "MLP 3"]
     assert roles_of(some, nodes) == {"layer 0": {0}, "layer 3": {1}}
-    found = scored(circuit=some, only="curve")
+    found = scored(circuit=evolve(some, model="gpt2"), only="curve")
     assert found.curve is not None
     assert [point.size for point in found.curve.points[0]] == [2, 1, 0]
-    console = Console(width=80, file=io.StringIO())
-    show_scores(found, console)
-    assert "nodes kept" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    printed = io.StringIO()
+    show_scores(found, Console(width=80, file=printed))
+    assert "\nits file says that it is a circuit of gpt2" in printed.getvalue()
+    assert "\nnodes kept" in printed.getvalue()
 
 
 def test_positions_are_taken_apart_one_by_one() -> None:
