@@ -86,6 +86,11 @@ class CircuitScores:
         return tidy(self)
 
     @property
+    def removed(self) -> str:
+        """What the curve removes: "heads"; of a circuit without heads "nodes"."""
+        return "heads" if self.size.heads else "nodes"
+
+    @property
     def no_matter(self) -> tuple[str, ...]:
         """Nodes that matter under no set that was tried."""
         return tuple(one.node for one in self.minimality or () if not one.matters)

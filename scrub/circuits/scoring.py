@@ -182,9 +182,10 @@ class Scoring:
                 continue
             try:
                 measured = own if number == 0 else self._measurements(asked.subject, convention)
-                scores += faithfulness(measured, forms)
+                found = faithfulness(measured, forms)
                 for kind, circuits in random.items():
                     nulls += null_scores(measured, asked.circuit, circuits, kind)
+                scores += found
             except UserError as error:
                 if number == 0:
                     raise

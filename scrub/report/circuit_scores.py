@@ -54,6 +54,8 @@ def head_lines(scores: CircuitScores) -> Iterator[str]:
     """What was scored, and on what."""
     name = scores.circuit.name or "the circuit"
     yield f"{name} on {scores.model}, seed {scores.seed}: {size_in_words(scores)}"
+    if scores.circuit.model not in ("", scores.model):
+        yield f"its file says that it is a circuit of {scores.circuit.model}"
     rows = rows_in_words(scores.data, scores.rows)
     yield f"{references_in_words(scores.samples)} {rows}"
 
