@@ -172,7 +172,7 @@ def test_edges_beside_free_mlps(folder: Path) -> None:
     )
     claims = saved(circuit, folder, held=True)
     text = on_one_line((folder / "f.py").read_text(encoding="utf-8"))
-    assert 'into="v", through=by_mlps(model, heads([(3, 0), (3, 1)]))' in text
+    assert 'into="v", through=inputs_of(model, heads([(3, 0), (3, 1)]))' in text
     assert "MLPs run freely in the circuit" in text
     assert scrub.circuit_of(claims["as_tree"], session=context().session) == circuit
     assert scrub.circuit_of(claims["circuit_alone"], session=context().session) == circuit.on(
