@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from attrs import frozen
 
 from scrub.checks.reachability import explore
@@ -20,7 +21,7 @@ from scrub.circuits.circuit_code import circuit_in_code, sites_by_role
 from scrub.circuits.kept import Kept, keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT
 from scrub.circuits.subject import Subject, halves_of, subject_of
-from scrub.circuits.tree_code import BY_MLPS, by_mlps_in_code, tree_in_code
+from scrub.circuits.tree_code import INPUTS_OF, inputs_in_code, tree_in_code
 from scrub.circuits.unrolled import Part, as_tree, depth, places, size, unrolled
 from scrub.data.dataset import Dataset
 from scrub.errors import UserError
@@ -33,7 +34,7 @@ from scrub.hypothesis.tree import Occurrence
 from scrub.names import EMBED, POS_EMBED, Cell, attention_site
 from scrub.printing import printable
 from scrub.runner.context import Context
-from scrub.samplers import Exact, source_of
+from scrub.samplers import Exact, Paired, source_of
 from scrub.sweeps.code import Call, lines, sites_in_code
 from scrub.sweeps.hypothesis_file import OFFERED, check_importable, imports, shared_corruption
 from scrub.sweeps.run import origin_of
@@ -62,9 +63,8 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
     node for each role or component at each place, all of them `Exact()`, for features to be put in.
 
     Laws: what `circuit_alone` recovers is what the circuit alone is measured to recover, F(C), on
-    the same rows, seed and samples. Where corrupted inputs are not drawn at random, `as_tree`
-    recovers the same, unless MLPs are free beside known edges, or edges from the embeddings name
-    columns that point elsewhere in the corrupted input.
+    the same rows, seed and samples. Where corrupted inputs are not drawn at random, and MLPs are
+    not free beside known edges, `as_tree` recovers the same.
 
     Args:
         item: the behaviour, on all its rows.
@@ -137,6 +137,22 @@ class _Writer:
         """The datasets on whose rows nodes may be computed."""
         brought = source_of(self.subject.corrupt)
         return (self.subject.data, *([] if brought is None else [brought]))
+
+    def aligned(self) -> frozenset[str]:
+        """Columns that point to one index in a row and in every input that may stand in for it."""
+        subject = self.subject
+        mine = subject.data.positions
+        pair = subject.corrupt.pair if isinstance(subject.corrupt, Paired) else None
+        if isinstance(pair, Dataset):
+            there = {name: pair.positions.get(name, np.array([])) for name in mine}
+            return frozenset(name for name in mine if np.array_equal(mine[name], there[name]))
+        tables = [table.positions for table in self.tables]
+        return frozenset(
+            name
+            for name in mine
+            if all(name in one for one in tables)
+            and len({int(at) for one in tables for at in np.unique(one[name])}) == 1
+        )
 
     def text(self) -> str:
         claims = [self.alone(), self.without(), self.tree()]
@@ -250,13 +266,14 @@ class _Writer:
         """The claim of the tree, or why there is none, in a comment."""
         subject = self.subject
         (route,) = subject.root.routes
-        root = unrolled(self.circuit, subject.graph, route, self.tables, self.roles)
+        root = unrolled(self.circuit, subject.graph, route, self.tables, self.roles, self.aligned())
         if problem := self.no_tree(root):
             return _comment(f"No tree is written. {problem}")
         listed = places(root, folded=size(root) > WRITTEN)
-        by_mlps = any(place.route.through.circuit for place in listed)
-        helper = f"{by_mlps_in_code(CIRCUIT)}\n\n\n" if by_mlps else ""
-        body = tree_in_code(listed, self.root, self.other, (*NAMES, BY_MLPS))
+        by_edges = any(place.route.through.circuit for place in listed)
+        says = inputs_in_code(CIRCUIT, free=bool(self.circuit.free))
+        helper = f"{says}\n\n\n" if by_edges else ""
+        body = tree_in_code(listed, self.root, self.other, (*NAMES, INPUTS_OF))
         return (
             f"{helper}{_comment(' '.join(self.remarks(root)))}\n"
             f"{self.decorator('above')}\ndef as_tree(model):\n"

@@ -61,13 +61,7 @@ class _Ways:
     tables: Sequence[Dataset]
 
     def __call__(self, step: Step) -> Iterator[Edge]:
-        circuit = step.route.through.circuit
-        if circuit is not None and circuit.edges:
-            return iter(circuit.edges)
-        return self._between(step)
-
-    def _between(self, step: Step) -> Iterator[Edge]:
-        """All edges on the ways from a reader to where a path ends."""
+        """All on the ways from a reader to where a path ends."""
         components = Components(self.graph, (step.reader,))
         end = components.writer_of(evolve(step.writer, part=None))
         reader = whole(step.reader)
