@@ -211,9 +211,9 @@ def test_the_planted_circuit_is_faithful_and_random_ones_are_not() -> None:
     own = [one for one in found.nulls if one.convention == edges.convention]
     assert [one.kind for one in own] == ["random", "connected"]
     for nulls in own:
-        assert nulls.mean < 0.3
-        assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 11))
-        assert nulls.range[0] <= nulls.mean <= nulls.range[1]
+        assert nulls.among.mean < 0.3
+        assert (nulls.among.as_much, nulls.among.p) == (0, pytest.approx(1 / 11))
+        assert nulls.among.range[0] <= nulls.among.mean <= nulls.among.range[1]
 
 
 def test_every_node_of_it_matters() -> None:

@@ -298,15 +298,15 @@ def test_what_is_undefined_is_worth_nothing() -> None:
 
 def test_the_circuit_is_counted_among_its_nulls() -> None:
     recovered = (0.1, 0.9, 0.5, 0.95, math.nan)
-    found = NullScores("zero", "loss", "random", 0.9, recovered)
-    assert (found.as_well, found.p) == (2, 3 / 5)
+    found = NullScores("zero", "loss", "random", 0.9, recovered).among
+    assert (found.as_much, found.p) == (2, 3 / 5)
     assert found.mean == pytest.approx(0.6125)
     assert found.range == (pytest.approx(0.13), pytest.approx(0.94625))
-    none = NullScores("zero", "loss", "random", 1.0, (0.1,) * 19)
-    assert (none.as_well, none.p) == (0, 1 / 20)
-    unknown = NullScores("zero", "loss", "random", math.nan, (0.1,))
+    none = NullScores("zero", "loss", "random", 1.0, (0.1,) * 19).among
+    assert (none.as_much, none.p) == (0, 1 / 20)
+    unknown = NullScores("zero", "loss", "random", math.nan, (0.1,)).among
     assert math.isnan(unknown.p)
-    assert math.isnan(NullScores("zero", "loss", "random", 1.0, ()).mean)
+    assert math.isnan(NullScores("zero", "loss", "random", 1.0, ()).among.mean)
 
 
 # What is chosen on one half is reported on the other
