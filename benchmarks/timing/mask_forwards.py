@@ -1,9 +1,9 @@
 """AutoCircuit's way to run circuits: one forward for each, every reader patched by a mask.
 
-As UFO-101/auto-circuit does it (`PatchWrapper` in auto_circuit/utils/patch_wrapper.py, `run_circuits`
-in auto_circuit/prune.py): a forward on the clean rows keeps the outputs of all sources in one tensor,
-and adds to every reader's input mask · (corrupted outputs − outputs so far), where the mask is 1 for
-edges that are not in the circuit. Written anew for a model in plain PyTorch.
+As UFO-101/auto-circuit does it (`PatchWrapper` in auto_circuit/utils/patch_wrapper.py,
+`run_circuits` in auto_circuit/prune.py): a forward on the clean rows keeps the outputs of all
+sources in one tensor, and adds to every reader's input mask · (corrupted outputs − outputs so far),
+where the mask is 1 for edges that are not in the circuit. Written anew in plain PyTorch.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ what they write. Others' ways to run circuits are hooks on them (`timing.mask_fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from attrs import frozen
@@ -113,15 +114,11 @@ class PlainModel(nn.Module):
     ) -> list[RemovableHandle]:
         """Register hooks at all readers, which may give another value, and at all writers."""
         handles = [
-            self.points[one.point].register_forward_hook(
-                lambda module, given, value, at=one: read(at, value)
-            )
+            self.points[one.point].register_forward_hook(_hook(partial(read, one)))
             for one in self.readers()
         ]
         handles += [
-            self.points[one.point].register_forward_hook(
-                lambda module, given, value, at=one: write(at, value)
-            )
+            self.points[one.point].register_forward_hook(_hook(partial(write, one)))
             for one in self.writers()
         ]
         return handles
@@ -182,6 +179,10 @@ class PlainModel(nn.Module):
     def _mlp(self, x: Tensor, layer: int, weights: MLP) -> Tensor:
         read = weights.norm(self.points[f"into mlp {layer}"](x))
         return weights.post(ACTIVATIONS[weights.activation](weights.pre(read)))
+
+
+def _hook(change: Callable[[Tensor], Tensor | None]) -> Callable[..., Tensor | None]:
+    return lambda module, given, value: change(value)
 
 
 def edge_order(model: PlainModel) -> list[Edge]:
