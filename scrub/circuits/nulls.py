@@ -1,0 +1,86 @@
+"""Nulls: random circuits of the same sizes per layer, scored as the circuit is.
+
+On IOI in GPT-2 small, 12.5% of random sets of 26 heads recover over 70% of the logit difference
+where MLPs run free: a score is worth what it stands above such circuits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import frozen
+
+from scrub.circuits.kept import keeping
+from scrub.circuits.measurements import Measurements
+from scrub.hypothesis.circuit import Circuit
+from scrub.stats.scores import Scores
+
+
+@frozen
+class NullScores:
+    """Where a circuit's score lies among those of random circuits.
+
+    Attributes:
+        kind: "random"; or "connected": on paths from the embeddings to the logits.
+        circuit: what the circuit recovers.
+        recovered: what each random circuit does; NaN where that is undefined.
+        reason: why there are none.
+    """
+
+    convention: str
+    metric: str
+    kind: str
+    circuit: float
+    recovered: tuple[float, ...]
+    reason: str = ""
+
+    @property
+    def defined(self) -> tuple[float, ...]:
+        return tuple(one for one in self.recovered if not math.isnan(one))
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.defined)) if self.defined else math.nan
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Between which 95% of them lie, by linear interpolation."""
+        if not self.defined:
+            return math.nan, math.nan
+        low, high = np.quantile(self.defined, (0.025, 0.975))
+        return float(low), float(high)
+
+    @property
+    def as_well(self) -> int:
+        """How many recover as much as the circuit, or more."""
+        return sum(one >= self.circuit for one in self.defined)
+
+    @property
+    def p(self) -> float:
+        """The p-value of the circuit among its nulls, itself counted: (1 + as well) / (1 + tries).
+
+        A permutation test's (Phipson & Smyth 2010): never 0, however few were tried.
+        """
+        if not self.defined or math.isnan(self.circuit):
+            return math.nan
+        return (1 + self.as_well) / (1 + len(self.defined))
+
+
+def null_scores(
+    measured: Measurements, circuit: Circuit, random: Sequence[Circuit], kind: str
+) -> tuple[NullScores, ...]:
+    """The circuit among random ones under one convention, by every metric."""
+    model = measured.model
+    numbers = measured.numbers([keeping(one, model) for one in (circuit, *random)])
+    found = []
+    for row, metric in enumerate(measured.subject.metrics):
+        ends = measured.original[row], measured.baseline[row]
+        own, *others = (
+            Scores(ends[0], values, ends[1]).recovered().mean for values in numbers[row]
+        )
+        found.append(
+            NullScores(measured.convention.name, metric.name, kind, own, tuple(others))
+        )
+    return tuple(found)

@@ -1,0 +1,114 @@
+"""What a search for a circuit has found: the circuit, and every decision that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import field, frozen
+
+from scrub.hypothesis.circuit import Circuit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Says = Callable[[str], None]
+"""Is given each line of the log as soon as it is known."""
+
+
+@frozen
+class Tried:
+    """A part of the model that was tried, and what was decided.
+
+    Attributes:
+        stage: of what kind it is: "heads", "mlps", "positions", "ports", "edges".
+        sweep: in which sweep it was tried, counted from 1.
+        part: as reports call it: "head 1.2", "MLP 0", "head 3.0 at io", "head 3.0 into q",
+            "head 2.1 → head 3.0 into q".
+        before, after: the metric's mean over references with and without it.
+        cost: what its removal costs, in the unit of the threshold (see the method's settings),
+            positive where it makes matters worse.
+        removed: whether it was taken out.
+    """
+
+    stage: str
+    sweep: int
+    part: str
+    before: float
+    after: float
+    cost: float
+    removed: bool
+
+
+@frozen(eq=False)
+class CircuitFound:
+    """A circuit that a search has found.
+
+    Laws: it is a function of settings and measurements; `log` is what was said while it was found.
+
+    Attributes:
+        circuit: what was found; without nodes and edges where nothing was kept.
+        method: by which method: "pruning", "acdc", "attribution".
+        settings: of that method, frozen.
+        log: all lines that were said.
+        tried: all decisions in the order in which they were made; what is approximate has none.
+        importance: of each part that was searched (nodes or edges, as `part` of `Tried` calls them
+            or an own name of the method), a number by which they are ranked: the larger the more
+            it matters. Compared with a truth it gives an area under the ROC curve.
+        curve: circuits from the largest to the smallest that the search went through, each a part
+            of the one before; the last one is what is left at its end. Their scores are plotted.
+        frequency: of each part, in which share of several orders of removal it stayed; empty where
+            there was one order.
+        approximate: whether anything but exact measurements decided.
+        everything: whether nothing at all was taken out.
+    """
+
+    circuit: Circuit
+    method: str
+    settings: Any
+    log: tuple[str, ...]
+    tried: tuple[Tried, ...] = ()
+    importance: Mapping[str, float] = field(factory=dict)
+    curve: tuple[Circuit, ...] = ()
+    frequency: Mapping[str, float] = field(factory=dict)
+    approximate: bool = False
+    everything: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing at all was kept."""
+        return not self.circuit.cells and not self.circuit.edges
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a decision. Columns: stage, sweep, part, before, after, cost, removed."""
+        import pandas as pd
+
+        columns = "stage sweep part before after cost removed".split()
+        rows = [[getattr(one, column) for column in columns] for one in self.tried]
+        return pd.DataFrame(rows, columns=columns)
+
+
+def importance_of(tried: Iterable[Tried]) -> dict[str, float]:
+    """Parts ranked by a search that removes one after the other.
+
+    What was removed earlier matters less than what was removed later, and any of it less than what
+    stayed, of which that whose removal cost more matters more. The numbers are ranks from 0.
+    """
+    last: dict[str, Tried] = {}
+    for one in tried:
+        last.pop(one.part, None)  # so that the order is that of the last decisions
+        last[one.part] = one
+    removed = [part for part, one in last.items() if one.removed]
+    stayed = [one for one in last.values() if not one.removed]
+    ordered = removed + [one.part for one in sorted(stayed, key=lambda one: one.cost)]
+    return {part: float(rank) for rank, part in enumerate(ordered)}
+
+
+def thinned(circuits: Sequence[Circuit], most: int) -> tuple[Circuit, ...]:
+    """At most so many of them, evenly, always with the first and the last."""
+    if len(circuits) <= most:
+        return tuple(circuits)
+    chosen = np.unique(np.linspace(0, len(circuits) - 1, most).round().astype(int))
+    return tuple(circuits[number] for number in chosen)
