@@ -59,7 +59,7 @@ def by_circuit(method: Method, settings: Callable[[float], Any]) -> Search:
         most = abs(float(measured.nothing[0].mean() - measured.original[0].mean()))
         before = measured.known
         found = method.search(subject, measured, settings(most), lambda line: None)
-        return outcome_of(found, searched.truth.every_edge, measured.known - before)
+        return outcome_of(found, searched.edges, measured.known - before)
 
     return search
 
@@ -171,9 +171,10 @@ def at_random(share: float, seed: int) -> Search:
     """A random order of all edges, of which the first share is kept: what chance would do."""
 
     def search(searched: Searched) -> Outcome:
-        random = np.random.default_rng([seed, len(searched.truth.every_edge)])
-        every = sorted(searched.truth.every_edge, key=str)
-        order = [every[i] for i in random.permutation(len(every))]
+        every = searched.edges
+        order = [
+            every[i] for i in np.random.default_rng([seed, len(every)]).permutation(len(every))
+        ]
         scores = {edge: -float(place) for place, edge in enumerate(order)}
         kept = frozenset(order[: round(share * len(order))])
         return Outcome(heads_of(kept), kept, head_scores(scores, {}), scores, 0)

@@ -57,3 +57,20 @@ def area(scores: Mapping[T, float], true: Set[T], every: Set[T]) -> float:
         return math.nan
     above = rankdata(values)[of_true].sum() - count * (count + 1) / 2
     return float(above / (count * others))
+
+
+def first(scores: Mapping[T, float], true: Set[T], every: Set[T]) -> int:
+    """How many of the first n of the ranking are true, where n are.
+
+    Of parts that score alike as many as would be among them on average, rounded down.
+    """
+    order = sorted((scores.get(one, -math.inf) for one in every), reverse=True)
+    count = len(true)
+    if not count:
+        return 0
+    last = order[count - 1]
+    above = [one for one in every if scores.get(one, -math.inf) > last]
+    level = [one for one in every if scores.get(one, -math.inf) == last]
+    left = count - len(above)
+    sure = sum(one in true for one in above)
+    return sure + math.floor(left * sum(one in true for one in level) / len(level))

@@ -184,7 +184,7 @@ def test_a_random_order_scores_as_chance_does() -> None:
     for seed in range(200):
         found = at_random(0.1, seed)(searched)
         areas.append(area(found.edge_scores, truth.edges, truth.every_edge))
-        assert len(found.edges) == round(0.1 * len(truth.every_edge))
+        assert len(found.edges) == round(0.1 * len(searched.edges))
     # the statistic's standard deviation is about √((n+1)/(12·6·104)) = 0.12
     assert abs(np.mean(areas) - 0.5) < 5 * 0.12 / math.sqrt(200)
 

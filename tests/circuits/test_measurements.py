@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import scrub
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scrub import Correspondence, Exact, InterpNode, UserError, claim, embeddings, heads, mlp
 from scrub.api import collected_behaviour
 from scrub.circuits.conventions import Convention, conventions_of, features_alike

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from attrs import evolve
+
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scrub.circuits.ablations import Ablations, corrected, largest, magnitude
 from scrub.circuits.completeness import SetsOf, choose_sets, completeness, random_sets
 from scrub.circuits.curve import Order, curve, orders_of, removal_orders

@@ -1,0 +1,53 @@
+"""The methods and their settings, as they were frozen before any model that was held out was made.
+
+The settings in bold on the page are each method's own; the others are budgets above and below.
+"""
+
+from __future__ import annotations
+
+from scrub.searches import acdc, pruning
+from searching.methods import at_random, by_circuit, by_paths
+from searching.record import Way
+
+SAMPLES = 200
+"""References of each search, and of the circuits' scores on rows held out."""
+DEVELOPED, HELD_OUT = range(30), range(1000, 1036)
+"""Seeds of wired models: those on which settings were looked at, and those that were searched once.
+A third of each is of each kind."""
+
+
+def _pruning(keeps: float, costs: float, *, order: str = "backward", default: bool = False) -> Way:
+    settings = pruning.PruningSettings(keeps=keeps, costs=costs, order=order)
+    more = "" if order == "backward" else f", {order} first"
+    return Way(
+        "pruning",
+        f"keeps {keeps:.0%}, costs {costs:.0%}{more}",
+        by_circuit(pruning.METHOD, lambda most: settings),
+        default,
+    )
+
+
+def _acdc(share: float, *, default: bool = False) -> Way:
+    return Way(
+        "acdc",
+        f"{share:.1%} of all",
+        by_circuit(acdc.METHOD, lambda most: acdc.AcdcSettings(threshold=share * most)),
+        default,
+    )
+
+
+WAYS: tuple[Way, ...] = (
+    Way("paths", "2%", by_paths(0.02)),
+    Way("paths", "5%", by_paths(0.05)),
+    Way("paths", "10%", by_paths(0.1), default=True),
+    Way("paths", "20%", by_paths(0.2)),
+    _pruning(0.6, 0.1),
+    _pruning(0.8, 0.05, default=True),
+    _pruning(0.8, 0.05, order="least"),
+    _pruning(0.95, 0.02),
+    _acdc(0.001),
+    _acdc(0.01, default=True),
+    _acdc(0.05),
+    _acdc(0.2),
+    Way("random", "5% of edges", at_random(0.05, 0), default=True),
+)
