@@ -85,7 +85,6 @@ def ablations(
     Args:
         nodes: those that may be removed.
     """
-
     whole = circuit.on(model)
 
     def of_circuit(sets: Sequence[NodeSet]) -> Numbers:

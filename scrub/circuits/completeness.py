@@ -88,9 +88,7 @@ class Completeness:
         return max(self.sets, key=lambda one: one.distance.mean)
 
 
-def choose_sets(
-    seen: Ablations, roles: Mapping[str, NodeSet], tried: SetsOf, seed: int
-) -> Chosen:
+def choose_sets(seen: Ablations, roles: Mapping[str, NodeSet], tried: SetsOf, seed: int) -> Chosen:
     """The sets K to report, each once, chosen by what is seen."""
     nodes = tuple(range(len(seen.names)))
     found: dict[NodeSet, tuple[str, str]] = {frozenset(): ("none", "none")}
@@ -115,9 +113,7 @@ def choose_sets(
     return found
 
 
-def random_sets(
-    nodes: Sequence[int], count: int, seed: tuple[int, ...]
-) -> list[NodeSet]:
+def random_sets(nodes: Sequence[int], count: int, seed: tuple[int, ...]) -> list[NodeSet]:
     """Random subsets, in which each node is with a chance of one half."""
     random = np.random.default_rng(seed)
     inside = random.random((count, len(nodes))) < 0.5

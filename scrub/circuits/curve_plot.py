@@ -23,7 +23,7 @@ def curve_figure(scores: CircuitScores) -> Figure:
         UserError: there is no curve.
     """
     if scores.curve is None:
-        why = scores.not_halved or "Leave the curve in: only=(…, \"curve\") (--only curve)."
+        why = scores.not_halved or 'Leave the curve in: only=(…, "curve") (--only curve).'
         raise UserError(f"There is no curve to draw. {why}")
     from matplotlib.figure import Figure
 

@@ -116,7 +116,9 @@ def forms_of(circuit: Circuit, model: Model) -> Mapping[str, Circuit]:
     if circuit.edges:
         found[f"nodes{free}"] = circuit.of_sites()
     if circuit.free:
-        out = {name.replace(free, ", MLPs out"): evolve(one, free=()) for name, one in found.items()}
+        out = {
+            name.replace(free, ", MLPs out"): evolve(one, free=()) for name, one in found.items()
+        }
         found |= out
     apart: dict[str, str] = {}
     for name, one in found.items():
@@ -145,9 +147,7 @@ def _mean(values: PerReference) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
-def parts_of(
-    measured: Measurements, circuit: Circuit, nodes: Sequence[Placed]
-) -> tuple[Part, ...]:
+def parts_of(measured: Measurements, circuit: Circuit, nodes: Sequence[Placed]) -> tuple[Part, ...]:
     """The incomplete circuits beside the complete: without each role, and each position."""
     whole = circuit.on(measured.model)
     groups: list[tuple[str, str, tuple[Placed, ...]]] = [

@@ -60,7 +60,9 @@ def grown(searches: Sequence[Growth], worth: Worth) -> list[NodeSet]:
             for number in going
             if step < searches[number].steps
         }
-        asked = [(number, sets[number] | {node}) for number, nodes in tried.items() for node in nodes]
+        asked = [
+            (number, sets[number] | {node}) for number, nodes in tried.items() for node in nodes
+        ]
         if not asked:
             break
         values = worth(asked)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from scrub.hypothesis.circuit import Circuit, Placed
+from scrub.hypothesis.circuit import Circuit, Edge, Placed
 from scrub.hypothesis.positions import ALL
 from scrub.hypothesis.sites import Through, anything, none
 from scrub.model.registry import Model
@@ -30,11 +30,23 @@ def keeping(circuit: Circuit, model: Model) -> Kept:
     where it begins; a circuit of edges keeps it where it is one of its edges. Of a circuit that has
     edges they count, and not its sites.
     """
-    if getattr(circuit, "free", ()):
+    if circuit.free:
         circuit = circuit.on(model)
     if circuit.edges:
-        return evolve(none, circuit=Circuit(edges=circuit.edges))
-    return evolve(none, circuit=Circuit(cells=circuit.cells)) if circuit.cells else none
+        return evolve(none, circuit=circuit)
+    kinds = {name: site.kind for name, site in model.graph.sites.items()}
+    cells = tuple(one for one in circuit.cells if kinds.get(one.cell.site) != "embedding")
+    return evolve(none, circuit=Circuit(cells=cells)) if cells else none
+
+
+def parts_of(kept: Kept) -> tuple[Placed | Edge, ...]:
+    """Every site and edge that is named as kept or as removed."""
+    if kept is None:
+        return ()
+    circuit = kept.circuit or Circuit()
+    placed = circuit.cells if not circuit.edges else ()
+    sites = (*map(Placed, (*kept.also, *kept.never)), *kept.also_at, *kept.never_at)
+    return (*sites, *placed, *circuit.edges)
 
 
 def removing(cells: Iterable[Cell | Placed]) -> Kept:

@@ -15,9 +15,9 @@ from attrs import define, evolve, field
 from jaxtyping import Float
 
 from scrub.checks.circuits import check_passed
-from scrub.checks.structure import check, check_cells, check_drawn
+from scrub.checks.structure import check, check_cells, check_drawn, check_positions
 from scrub.circuits.conventions import Convention
-from scrub.circuits.kept import WHOLE, Kept, digest
+from scrub.circuits.kept import WHOLE, Kept, digest, parts_of
 from scrub.circuits.measurements_file import MeasurementsFile
 from scrub.circuits.subject import MEASURING, Subject
 from scrub.data.dataset import Rows
@@ -27,7 +27,8 @@ from scrub.engine.budget import Budget
 from scrub.engine.family import execute_family, plan_family
 from scrub.engine.family_cost import fit_family, predict_family
 from scrub.engine.steps import FamilyPlan
-from scrub.errors import Problems
+from scrub.errors import Problems, UserError
+from scrub.hypothesis.circuit import Circuit, Edge, Placed
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import Route, Sites, none
 from scrub.hypothesis.tree import Tree, treeify
@@ -40,7 +41,7 @@ from scrub.runner.memory import room_for
 from scrub.runner.outputs import Outputs
 from scrub.runner.scoring import measuring_several
 from scrub.runner.user_code import located
-from scrub.samplers import Exact
+from scrub.samplers import Exact, source_of
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.scores import Scores
 
@@ -94,8 +95,10 @@ class Measurements:
     original: Numbers = field(init=False)
     baseline: Numbers = field(init=False)
     nothing: Numbers = field(init=False)
+    _flops: float = field(default=0.0, init=False)
+    """Of one circuit, about: the whole model's, computed anew."""
     _known: dict[str, Numbers] = field(factory=dict, init=False)
-    _checked: set[tuple[object, ...]] = field(factory=set, init=False)
+    _legal: set[Placed | Edge] = field(factory=set, init=False)
 
     @staticmethod
     def of(
@@ -120,15 +123,19 @@ class Measurements:
         with located(subject.item.file, subject.base.claim, MEASURING):
             context.progress.says("loading the model")
             model = context.session.load(subject.model, options.dtype, options.device)
-            tree = tree_of(subject, WHOLE, convention)
+            made = _correspondence(subject, WHOLE, convention)
+            problems = check(made, model.graph, subject.data, *subject.metrics)
+            if problems:
+                raise UserError(*problems)
+            tree = treeify(made)
             draws = draw(tree, subject.data, samples=options.samples, seed=options.seed)
             check_drawn(tree, draws, model.graph)
             file = MeasurementsFile.of(subject, convention, model, draws, context, outputs)
             if fresh:
                 file.remove()
-            made = Measurements(subject, convention, model, draws, context, file)
-            made._begin()
-        return made
+            found = Measurements(subject, convention, model, draws, context, file)
+            found._begin()
+        return found
 
     @property
     def known(self) -> int:
@@ -186,10 +193,8 @@ class Measurements:
 
     def seconds(self, count: int) -> float:
         """How long so many more circuits will take, about: 0 where it is too little to matter."""
-        family = self._family([WHOLE])
-        cost = predict_family(family[0], self.draws, self._budget(*family))
         options = self.context.options
-        return estimated_seconds(count * cost.flops, options.device, options.dtype)
+        return estimated_seconds(count * self._flops, options.device, options.dtype)
 
     @contextmanager
     def saving(self) -> Iterator[None]:
@@ -220,7 +225,11 @@ class Measurements:
         other = self.draws.nodes[ROOT,].other
         assert other is not None, "the root has a child"
         draws = evolve(self.draws, nodes={**self.draws.nodes, (ROOT, INPUTS): NodeDraw(other)})
-        self.original, self.baseline, nothing = self._measured([tree], draws, told=False)
+        whole = self._planned([tree_of(self.subject, WHOLE, self.convention)])
+        self._flops = predict_family(whole[0], self.draws, self._budget(*whole)).flops
+        self.original, self.baseline, nothing = self._measured(
+            *self._planned([tree]), draws, told=False
+        )
         self.nothing = nothing[:, 0]
         self._known = self.file.read()
         self._check_kept(draws)
@@ -242,23 +251,28 @@ class Measurements:
             self._known = {}
 
     def _check(self, kept: Sequence[Kept]) -> None:
-        """Refuse what the model or the data does not have; of positions asked once of each kind."""
-        problems = Problems()
-        for one in kept:
-            if one is None:
-                continue
-            made = _correspondence(self.subject, one, self.convention)
-            if one.positions in self._checked:
-                for node, sites in made.sites.items():
-                    for route in sites.routes:
-                        check_cells(node, route, self.model.graph, problems)
-                        check_passed(node, route, self.model.graph, problems)
-                continue
-            self._checked.add(one.positions)
-            problems.extend(check(made, self.model.graph, self.subject.data))
-            if not problems.found:
-                check_drawn(treeify(made), self.draws, self.model.graph)
+        """Refuse sites, edges and positions that model or data do not have; each is asked once.
+
+        That no path passes a site is no mistake here: it recovers nothing.
+        """
+        parts = dict.fromkeys(part for one in kept for part in parts_of(one))
+        new = [part for part in parts if part not in self._legal]
+        if not new:
+            return
+        cells = tuple(part for part in new if isinstance(part, Placed))
+        edges = tuple(part for part in new if isinstance(part, Edge))
+        named = evolve(none, circuit=Circuit(cells=cells, edges=edges))
+        made, problems = _correspondence(self.subject, named, self.convention), Problems()
+        brought = source_of(self.convention.other)
+        for node, sites in made.sites.items():
+            for route in sites.routes:
+                check_cells(node, route, self.model.graph, problems)
+                check_passed(node, route, self.model.graph, problems)
+                for data in (self.subject.data, *([brought] if brought else [])):
+                    check_positions(node, route, data, self.model.graph, problems)
         problems.refuse()
+        check_drawn(treeify(made), self.draws, self.model.graph)
+        self._legal.update(new)
 
     def _compute(self, new: dict[str, Kept]) -> None:
         names, progress = list(new), self.context.progress
@@ -268,7 +282,11 @@ class Measurements:
         for first in range(0, len(names), step):
             some = names[first : first + step]
             trees = [tree_of(self.subject, new[name], self.convention) for name in some]
-            *_, numbers = self._measured(trees, self.draws)
+            plan, cache = self._planned(trees)
+            *_, numbers = self._measured(plan, cache, self.draws)
+            for number, member in enumerate(plan.members):
+                if all(source.step is None for _, source in member.result.cells):
+                    numbers[:, number] = self.nothing  # no path comes to the root
             self._known |= {name: numbers[:, n] for n, name in enumerate(some)}
             self.file.save(self._known)
 
@@ -276,9 +294,6 @@ class Measurements:
         """Circuits in one plan."""
         one = self.seconds(1)
         return TOGETHER if one == 0 else int(min(max(AT_ONCE / one, 1), TOGETHER))
-
-    def _family(self, kept: Sequence[Kept]) -> tuple[FamilyPlan, ActivationCache]:
-        return self._planned([tree_of(self.subject, one, self.convention) for one in kept])
 
     def _planned(self, trees: Sequence[Tree]) -> tuple[FamilyPlan, ActivationCache]:
         plan = plan_family(trees, self.model.graph, columns=self.subject.base.of_labels)
@@ -295,13 +310,12 @@ class Measurements:
         )
 
     def _measured(
-        self, trees: Sequence[Tree], draws: Draws, *, told: bool = True
-    ) -> tuple[Numbers, Numbers, Float[np.ndarray, "metrics trees samples"]]:
-        """The metrics of original, baseline and each tree."""
+        self, plan: FamilyPlan, cache: ActivationCache, draws: Draws, *, told: bool = True
+    ) -> tuple[Numbers, Numbers, Float[np.ndarray, "metrics members samples"]]:
+        """The metrics of original, baseline and each member."""
         metrics, samples = self.subject.metrics, len(draws.references)
-        plan, cache = self._planned(trees)
         plain = np.empty((2, len(metrics), samples))
-        numbers = np.empty((len(metrics), len(trees), samples))
+        numbers = np.empty((len(metrics), len(plan.members), samples))
         for output in execute_family(plan, draws, cache, self._budget(plan, cache)):
             references = draws.references.at(draws.references.index[output.samples])
             of = [

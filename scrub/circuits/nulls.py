@@ -80,7 +80,5 @@ def null_scores(
         own, *others = (
             Scores(ends[0], values, ends[1]).recovered().mean for values in numbers[row]
         )
-        found.append(
-            NullScores(measured.convention.name, metric.name, kind, own, tuple(others))
-        )
+        found.append(NullScores(measured.convention.name, metric.name, kind, own, tuple(others)))
     return tuple(found)

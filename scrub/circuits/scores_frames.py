@@ -176,7 +176,18 @@ def tidy(scores: CircuitScores) -> pd.DataFrame:
     """All sections in one frame: one row a figure."""
     import pandas as pd
 
-    columns = "section convention metric name kind nodes figure value low high".split()
+    columns = [
+        "section",
+        "convention",
+        "metric",
+        "name",
+        "kind",
+        "nodes",
+        "figure",
+        "value",
+        "low",
+        "high",
+    ]
     found = pd.DataFrame(list(_tidy_rows(scores)), columns=columns)
     return found.astype({"name": str, "kind": str})
 

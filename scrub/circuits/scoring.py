@@ -135,7 +135,9 @@ class Scoring:
             not_halved=asked.not_halved,
             data=subject.data.name,
             rows=len(subject.data),
-            halves=(0, 0) if asked.halves is None else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
+            halves=(0, 0)
+            if asked.halves is None
+            else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
             samples=options.samples,
             seed=options.seed,
             circuits=sum(len(measured) for measured in self._begun),

@@ -62,15 +62,21 @@ def edges_once(given: Iterable[Edge]) -> tuple[Edge, ...]:
 
     In the order of a model: by reader, port and writer.
     """
-    ats: dict[tuple[Cell, Cell, str | None], list[At]] = {}
+    edges: dict[tuple[Cell, Cell, str | None], Edge] = {}
     for edge in given:
-        ats.setdefault((edge.writer, edge.reader, edge.into), []).append(edge.at)
-    keys = sorted(ats, key=lambda key: (order(key[1]), key[2] or "", order(key[0])))
-    once = [Edge(*key, either(ats[key])) for key in keys]
+        key = edge.writer, edge.reader, edge.into
+        at = either((edge.at, edges[key].at if key in edges else ()))
+        edges[key] = edge if at == edge.at else evolve(edge, at=at)
+    cells = sorted({cell for writer, reader, _ in edges for cell in (writer, reader)}, key=order)
+    place = {cell: number for number, cell in enumerate(cells)}
+    keys = sorted(edges, key=lambda key: (place[key[1]], key[2] or "", place[key[0]]))
     any_port: dict[tuple[Cell, Cell], At] = {
-        (e.writer, e.reader): e.at for e in once if e.into is None
+        (writer, reader): edges[writer, reader, into].at
+        for writer, reader, into in keys
+        if into is None
     }
-    return tuple(e for e in (_rest(edge, any_port) for edge in once) if e.at != ())
+    rest = (_rest(edges[key], any_port) for key in keys)
+    return tuple(edge for edge in rest if edge.at != ())
 
 
 def _rest(edge: Edge, any_port: Mapping[tuple[Cell, Cell], At]) -> Edge:
@@ -78,7 +84,7 @@ def _rest(edge: Edge, any_port: Mapping[tuple[Cell, Cell], At]) -> Edge:
     covered = any_port.get((edge.writer, edge.reader), ()) if edge.into is not None else ()
     if covered == ALL:
         return evolve(edge, at=())
-    if isinstance(edge.at, str):
+    if isinstance(edge.at, str) or not covered:
         return edge
     return evolve(edge, at=tuple(spec for spec in edge.at if spec not in covered))
 

@@ -84,7 +84,7 @@ def _faithfulness(scores: CircuitScores, console: Console, width: int) -> None:
         console.print(Text(f"{name}: left out: {why}"), width=width)
 
 
-def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool):  # noqa: ANN202
+def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool):
     shown = table(
         [
             Column("", [f"  {one.form}".ljust(padding) for one in rows]),

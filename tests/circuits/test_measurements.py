@@ -136,6 +136,19 @@ def test_nothing_kept_is_the_corrupted_model() -> None:
     assert found.of_ablated(WHOLE).mean == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_what_no_path_passes_recovers_nothing(number: int) -> None:
+    """An edge that leads nowhere, and one from where nothing comes, are as good as none."""
+    found = measured(number)
+    mover = Cell("blocks.3.attn.z", 0)
+    for edge in (Edge(Cell("embed"), mover, "v"), Edge(mover, Cell("logits"))):
+        (values,) = found.numbers([keeping(Circuit(edges=(edge,)), subject().model)])[0]
+        assert np.allclose(values, found.nothing[0], atol=1e-5)
+    nowhere = keeping(Circuit.of(heads([(3, 0)], at="s2")), subject().model)
+    direct, alone = found.numbers([none, nowhere])[0]
+    assert np.allclose(direct, alone, atol=1e-5)
+
+
 def test_a_mean_that_is_kept_of_nothing_is_computed_from_means_of_what_is_written() -> None:
     """F(∅) is the logits of the mean stream, not the mean of logits: the root reads it anew."""
     found = measured(1)
@@ -176,11 +189,11 @@ def test_stopped_it_goes_on_from_what_was_measured(
     calls: list[int] = []
     compute = Measurements._measured
 
-    def stopping(self: Measurements, trees: Any, draws: Any, **told: Any) -> Any:
-        calls.append(len(trees))
+    def stopping(self: Measurements, plan: Any, *others: Any, **told: Any) -> Any:
+        calls.append(len(plan.members))
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return compute(self, trees, draws, **told)
+        return compute(self, plan, *others, **told)
 
     monkeypatch.setattr(Measurements, "_measured", stopping)
     with pytest.raises(KeyboardInterrupt, match=r"4 circuits were measured; they are in \.scrub/"):

@@ -32,9 +32,7 @@ def ablated(nodes: int, circuit: Performance, model: Performance, seed: int = 0)
         return lambda sets: np.array([of(one) * (10 + noise) for one in sets])
 
     names = tuple(f"node {number}" for number in range(nodes))
-    return Ablations(
-        names, numbers(circuit), numbers(model), 10 + noise, np.zeros(SAMPLES)
-    )
+    return Ablations(names, numbers(circuit), numbers(model), 10 + noise, np.zeros(SAMPLES))
 
 
 def additive(weights: Sequence[float]) -> Performance:
