@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import torch
 from attrs import evolve, frozen
 from validating.designs import mixed, ragged, sharing
 from validating.wired_transformers import (
@@ -19,7 +20,7 @@ from validating.wired_transformers import (
     ragged_text,
     varied,
 )
-from validating.wiring import HEADS, LAYERS, WIDTH, Copier, Design, wired
+from validating.wiring import HEADS, LAYERS, NOISE, WIDTH, Copier, Design, wired
 
 from scrub.circuits.edges import all_edges
 from scrub.data.dataset import Dataset
@@ -27,6 +28,8 @@ from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.sites import Head, Sites, output
 from scrub.metrics import logit_diff
+from scrub.model.graph import Graph
+from scrub.model.verify import plain_logits
 from scrub.samplers import Paired
 from searching.truth import (
     EMBEDDING,
@@ -40,14 +43,19 @@ from searching.truth import (
     mlp,
 )
 
-KINDS = ("mixed", "sharing", "ragged")
-"""One head or two that decide; three that share the work; rows of different lengths."""
+KINDS = ("mixed", "sharing", "ragged", "noisy")
+"""One head or two that decide; three that share the work; rows of different lengths; two that
+decide, with so much noise on the weights that all heads do a little of everything."""
+NOISY = 0.03
+"""Standard deviation of that noise, where weights that matter are 1: six times the others'."""
+RIGHT = 0.95
+"""Least share of rows that a model answers right. Others are drawn anew."""
 METRIC = logit_diff("answer", "other")
 
 
 @frozen(eq=False)
 class Wired:
-    """A design whose heads are shuffled, and rows for it.
+    """A design whose heads are shuffled, its model, and rows for it.
 
     Attributes:
         donors: of each row the number of another that ends where it does and has another answer.
@@ -55,6 +63,7 @@ class Wired:
 
     kind: str
     design: Design
+    model: Graph
     text: Text
     donors: np.ndarray
 
@@ -92,14 +101,25 @@ def wired_of(seed: int) -> Wired:
             design = ragged(random, SHORTEST)
             text = ragged_text(design, random)
         else:
-            design = (mixed if kind == "mixed" else sharing)(random)
+            design = (sharing if kind == "sharing" else mixed)(random)
             text = matching_text(design, random)
+        if kind == "noisy" and len(design.reads) < 2:
+            continue
         found = shuffled(design, random)
         columns = columns_of(found, text)
-        if varied(columns):
-            donors = _donors(columns["answer"], text.ends, random)
-            if donors is not None:
-                return Wired(kind, found, text, donors)
+        if not varied(columns):
+            continue
+        donors = _donors(columns["answer"], text.ends, random)
+        model = wired(found, random, NOISY if kind == "noisy" else NOISE)
+        if donors is not None and right(model, text, columns["answer"]) >= RIGHT:
+            return Wired(kind, found, model, text, donors)
+
+
+def right(model: Graph, text: Text, answers: np.ndarray) -> float:
+    """The share of rows that a model answers as the design does."""
+    logits = plain_logits(model, torch.tensor(text.tokens), torch.tensor(text.ends + 1))
+    said = logits[torch.arange(len(answers)), torch.tensor(text.ends)].argmax(-1)
+    return float((said.numpy() == answers).mean())
 
 
 def _donors(
@@ -125,7 +145,6 @@ def behaviour_of(seed: int) -> tuple[Behaviour, Truth]:
     write is then the same in both rows.
     """
     one, name = wired_of(seed), f"wired {seed}"
-    model = wired(one.design, np.random.default_rng([seed, 17]))
     rows = np.arange(len(one.donors))
     told = Behaviour(
         name=f"wired_{seed}",
@@ -133,10 +152,10 @@ def behaviour_of(seed: int) -> tuple[Behaviour, Truth]:
         data=_dataset(name, one, rows, one.donors),
         metric=METRIC,
         corrupt=Paired(_dataset(f"{name}, corrupted", one, one.donors, rows)),
-        model=model,
+        model=one.model,
         says="The answer follows from what heads have copied.",
     )
-    return told, truth_of(one.design, all_edges(model))
+    return told, truth_of(one.design, all_edges(one.model))
 
 
 def _at_end(model: object) -> Sites:

@@ -59,24 +59,14 @@ def areas_of(measured: Measurements, order: Sequence[Edge], *, metric: int = 0) 
         UserError: as `Measurements.numbers`.
     """
     sizes = tuple(int(share * len(order)) for share in SHARES)
-    kept: list[Kept] = [_kept(order[:size], measured) for size in sizes]
+    model = measured.subject.model
+    kept: list[Kept] = [
+        keeping(Circuit(edges=tuple(order[:size])), model) if size else None for size in sizes
+    ]
     values = measured.numbers(kept)[metric].mean(axis=-1)
     nothing = measured.nothing[metric].mean()
     found = (values - nothing) / (measured.original[metric].mean() - nothing)
     return Areas(sizes, tuple(map(float, found)))
-
-
-def _kept(edges: Sequence[Edge], measured: Measurements) -> Kept:
-    """The circuit; nothing at all where no way through it leads from an embedding to the root."""
-    subject, graph = measured.subject, measured.model.graph
-    root = {graph.component(cell) for route in subject.root.routes for cell in route.cells}
-    there = {edge.writer for edge in edges if graph.sites[edge.writer.site].kind == "embedding"}
-    for edge in sorted(edges, key=lambda one: graph.order[one.reader.site]):
-        if edge.writer in there:
-            there.add(edge.reader)
-    if root.isdisjoint(map(graph.component, there)):
-        return None
-    return keeping(Circuit(edges=tuple(edges)), subject.model)
 
 
 def _trapezoids(values: Float[np.ndarray, " sizes"]) -> float:

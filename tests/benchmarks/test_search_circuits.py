@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from attrs import evolve
 from searching.methods import Outcome, at_random, kept_edges, of_effects
 from searching.planted import known_planted
 from searching.scoring import area, counted
-from searching.shuffled import Wired, known_wired, shuffled, truth_of, wired_of
+from searching.shuffled import Wired, known_wired, right, shuffled, truth_of, wired_of
 from searching.subject import Searched
 from searching.truth import EMBEDDING, OUTPUT, as_head, head, heads_of, mlp
 from validating.wired_transformers import columns_of, matching_text
@@ -20,7 +19,6 @@ from validating.wiring import Copier, Design, wired
 from scrub.circuits.edges import all_edges
 from scrub.circuits.kept import keeping
 from scrub.hypothesis.circuit import Circuit, Edge
-from scrub.model.verify import plain_logits
 from scrub.searches.measured import Component, Effect, Measured, Receiver
 from scrub.stats.intervals import Interval
 
@@ -92,18 +90,17 @@ def test_shuffled_heads_do_the_same_and_are_the_truth_shuffled(seed: int) -> Non
     assert truth_of(design, every).edges == {moved(by, edge) for edge in edges_by_hand()}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_shuffled_model_answers_as_its_data_says(seed: int) -> None:
     one = wired_of(seed)
     behaviour, _ = known_wired(seed).make()
-    tokens = torch.tensor(one.text.tokens[:50])
-    logits = plain_logits(behaviour.model, tokens, torch.tensor(one.text.ends[:50] + 1))
-    said = logits[torch.arange(50), torch.tensor(one.text.ends[:50])].argmax(-1).numpy()
-    assert (said == behaviour.data.label("answer")[:50]).mean() > 0.95
-    corrupted = behaviour.corrupt.pair
-    assert (corrupted.label("answer") == behaviour.data.label("other")).all()
-    assert (corrupted.label("answer") != behaviour.data.label("answer")).all()
-    assert (corrupted.lengths == behaviour.data.lengths).all()
+    data, corrupted = behaviour.data, behaviour.corrupt.pair
+    assert right(behaviour.model, one.text, data.label("answer")) >= 0.95
+    # The check can fail: answers of another row are no answers.
+    assert right(behaviour.model, one.text, np.roll(data.label("answer"), 1)) < 0.9
+    assert (corrupted.label("answer") == data.label("other")).all()
+    assert (corrupted.label("answer") != data.label("answer")).all()
+    assert (corrupted.lengths == data.lengths).all()
 
 
 def recovered(seed: int, edges: frozenset[Edge]) -> float:
@@ -113,7 +110,7 @@ def recovered(seed: int, edges: frozenset[Edge]) -> float:
     return measured.recovered(keeping(Circuit(edges=tuple(edges)), held.model)).mean
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 5])
+@pytest.mark.parametrize("seed", [0, 1, 2, 4])
 def test_the_true_edges_are_enough_and_all_others_are_not(seed: int) -> None:
     behaviour, truth = known_wired(seed).make()
     every = frozenset(all_edges(behaviour.model))
@@ -231,4 +228,4 @@ def test_wirings_differ_from_seed_to_seed() -> None:
     def said(one: Wired) -> str:
         return repr(sorted(one.design.heads.items())) + repr(one.design.reads)
 
-    assert len({said(wired_of(seed)) for seed in range(9)}) == 9
+    assert len({said(wired_of(seed)) for seed in range(8)}) == 8
