@@ -13,6 +13,8 @@ from scrub.hypothesis.circuit import Circuit
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scrub.searches.ranking import Ranking
+
 Says = Callable[[str], None]
 """Is given each line of the log as soon as it is known."""
 
@@ -52,7 +54,7 @@ class CircuitFound:
         method: by which method: "pruning", "acdc", "attribution".
         settings: of that method, frozen.
         log: all lines that were said.
-        tried: all decisions in the order in which they were made; what is approximate has none.
+        tried: all decisions in the order in which they were made; where parts were ranked, none.
         importance: of each part that was searched (nodes or edges, as `part` of `Tried` calls them
             or an own name of the method), a number by which they are ranked: the larger the more
             it matters. Compared with a truth it gives an area under the ROC curve.
@@ -61,6 +63,7 @@ class CircuitFound:
         frequency: of each part, in which share of several orders of removal it stayed; empty where
             there was one order.
         approximate: whether anything but exact measurements decided.
+        ranking: what is approximate, with what is known of it exactly; None where nothing is.
         everything: whether nothing at all was taken out.
     """
 
@@ -73,6 +76,7 @@ class CircuitFound:
     curve: tuple[Circuit, ...] = ()
     frequency: Mapping[str, float] = field(factory=dict)
     approximate: bool = False
+    ranking: Ranking | None = None
     everything: bool = False
 
     @property
@@ -82,10 +86,15 @@ class CircuitFound:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a decision. Columns: stage, sweep, part, before, after, cost, removed."""
+        """One row a decision. Columns: stage, sweep, part, before, after, cost, removed.
+
+        Of what is approximate one row a part: see `Ranking.frame`.
+        """
+        if self.ranking is not None:
+            return self.ranking.frame
         import pandas as pd
 
-        columns = "stage sweep part before after cost removed".split()
+        columns = ["stage", "sweep", "part", "before", "after", "cost", "removed"]
         rows = [[getattr(one, column) for column in columns] for one in self.tried]
         return pd.DataFrame(rows, columns=columns)
 
