@@ -5,7 +5,9 @@ The settings in bold on the page are each method's own; the others are budgets a
 
 from __future__ import annotations
 
-from scrub.searches import acdc, pruning
+from scrub.analysis.attribution import STEPS
+from scrub.searches import acdc, attribution, pruning
+from scrub.searches.attribution_settings import AttributionSettings
 from searching.methods import at_random, by_circuit, by_paths
 from searching.record import Way
 
@@ -36,6 +38,16 @@ def _acdc(share: float, *, default: bool = False) -> Way:
     )
 
 
+def _attribution(steps: int, keeps: float, *, default: bool = False) -> Way:
+    settings = AttributionSettings(steps=steps, keeps=keeps)
+    return Way(
+        "EAP-IG" if steps else "EAP",
+        f"keeps {keeps:.0%}",
+        by_circuit(attribution.METHOD, lambda most: settings),
+        default,
+    )
+
+
 WAYS: tuple[Way, ...] = (
     Way("paths", "2%", by_paths(0.02)),
     Way("paths", "5%", by_paths(0.05)),
@@ -49,5 +61,11 @@ WAYS: tuple[Way, ...] = (
     _acdc(0.01, default=True),
     _acdc(0.05),
     _acdc(0.2),
+    _attribution(0, 0.6),
+    _attribution(0, 0.8, default=True),
+    _attribution(0, 0.95),
+    _attribution(STEPS, 0.6),
+    _attribution(STEPS, 0.8, default=True),
+    _attribution(STEPS, 0.95),
     Way("random", "5% of edges", at_random(0.05, 0), default=True),
 )
