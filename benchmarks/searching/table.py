@@ -11,8 +11,8 @@ from searching.record import Parts, Record, Way
 from searching.scoring import Counted
 
 HEADINGS = (
-    "method", "budget", "edges found", "precision", "recall", "AUC", "heads found", "precision",
-    "recall", "AUC", "all right", "CPR", "CMD", "measured", "seconds",
+    "method", "budget", "edges found", "precision", "recall", "AUC", "first n", "all right",
+    "heads found", "precision", "recall", "AUC", "CPR", "CMD", "measured", "CPU s",
 )  # fmt: skip
 BY_GROUP = ("method", "budget", "group", "models", "precision", "recall", "AUC", "all right")
 
@@ -28,9 +28,10 @@ def _of_way(records: Sequence[Record], way: Way) -> Iterator[list[str]]:
         return
     name = f"**{way.budget}**" if way.default else way.budget
     exact = sum(_exact(one.edges) for one in mine)
+    first = sum(one.edges.first for one in mine) / sum(one.edges.true for one in mine)
     yield [
-        way.method, name, *_parts([one.edges for one in mine]),
-        *_parts([one.heads for one in mine]), f"{exact} of {len(mine)}",
+        way.method, name, *_parts([one.edges for one in mine]), said(first),
+        f"{exact} of {len(mine)}", *_parts([one.heads for one in mine]),
         said(mean([one.cpr for one in mine])), said(mean([one.cmd for one in mine])),
         f"{mean([one.measured for one in mine]):,.0f}",
         f"{mean([one.seconds for one in mine]):.1f}",

@@ -11,7 +11,7 @@ from scrub.searches.attribution_settings import AttributionSettings
 from searching.methods import at_random, by_circuit, by_paths
 from searching.record import Way
 
-SAMPLES = 200
+SAMPLES = 100
 """References of each search, and of the circuits' scores on rows held out."""
 DEVELOPED, HELD_OUT = range(32), range(1000, 1040)
 """Seeds of wired models: those on which settings were looked at, and those that were searched once.
@@ -50,21 +50,15 @@ def _attribution(steps: int, keeps: float, *, default: bool = False) -> Way:
 
 WAYS: tuple[Way, ...] = (
     Way("paths", "2%", by_paths(0.02)),
-    Way("paths", "5%", by_paths(0.05)),
     Way("paths", "10%", by_paths(0.1), default=True),
-    Way("paths", "20%", by_paths(0.2)),
-    _pruning(0.6, 0.1),
     _pruning(0.8, 0.05, default=True),
     _pruning(0.8, 0.05, order="least"),
     _pruning(0.95, 0.02),
     _acdc(0.001),
     _acdc(0.01, default=True),
     _acdc(0.05),
-    _acdc(0.2),
-    _attribution(0, 0.6),
     _attribution(0, 0.8, default=True),
     _attribution(0, 0.95),
-    _attribution(STEPS, 0.6),
     _attribution(STEPS, 0.8, default=True),
     _attribution(STEPS, 0.95),
     Way("random", "5% of edges", at_random(0.05, 0), default=True),
