@@ -36,7 +36,8 @@ def records(
             if new:
                 print(
                     f"{number + 1}/{len(models)} {known.name}: {way.name}: {one.edges.right} of "
-                    f"{one.edges.true} edges, {one.edges.found} found, {one.seconds:.1f} s",
+                    f"{one.edges.true} edges, {one.edges.found} found, {one.seconds:.1f} s"
+                    + (f": {one.refused}" if one.refused else ""),
                     file=sys.stderr,
                 )
             yield one

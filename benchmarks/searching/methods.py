@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.errors import UserError
 from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.positions import ALL
 from scrub.hypothesis.sites import Head, none
@@ -31,6 +32,7 @@ class Outcome:
         heads, edges: what it keeps; edges at all positions and into one port each.
         head_scores, edge_scores: the larger the more a part matters; what has none is below all.
         measured: circuits, or effects, that were computed.
+        refused: why the search gave up; "" where it did not.
     """
 
     heads: frozenset[Head]
@@ -38,6 +40,12 @@ class Outcome:
     head_scores: Mapping[Head, float]
     edge_scores: Mapping[Edge, float]
     measured: int
+    refused: str = ""
+
+
+def nothing(refused: UserError) -> Outcome:
+    """Of a search that gives up: nothing is kept, and nothing has a score."""
+    return Outcome(frozenset(), frozenset(), {}, {}, 0, str(refused))
 
 
 Search = Callable[[Searched], Outcome]
@@ -58,7 +66,10 @@ def by_circuit(method: Method, settings: Callable[[float], Any]) -> Search:
         measured = searched.measurements(subject)
         most = abs(float(measured.nothing[0].mean() - measured.original[0].mean()))
         before = measured.known
-        found = method.search(subject, measured, settings(most), lambda line: None)
+        try:
+            found = method.search(subject, measured, settings(most), lambda line: None)
+        except UserError as error:
+            return nothing(error)
         return outcome_of(found, searched.edges, measured.known - before)
 
     return search
@@ -120,8 +131,8 @@ def by_paths(smallest: float) -> Search:
         )
         try:
             state = begin(searched.item, settings, searched.context).run()
-        except NothingFoundError:
-            return Outcome(frozenset(), frozenset(), {}, {}, 0)
+        except NothingFoundError as error:
+            return nothing(error)
         links = [
             (edge_of(one.sender, to, link.port), abs(one.share))
             for link in state.found.every()

@@ -71,6 +71,7 @@ class Record:
         cpr, cmd: of the ranking, on rows held out; NaN where they were not asked for.
         measured: circuits, or effects, that the search computed.
         seconds: of the processor that it took.
+        refused: why the search gave up; "" where it did not.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Record:
     cmd: float
     measured: int
     seconds: float
+    refused: str = ""
 
 
 def record(known: Known, way: Way, samples: int, curve: Curve | None) -> Record:
@@ -96,7 +98,7 @@ def record(known: Known, way: Way, samples: int, curve: Curve | None) -> Record:
         known.name, known.group, way.name,
         parts(found.edges, found.edge_scores, truth.edges, truth.every_edge),
         parts(found.heads, found.head_scores, truth.heads, truth.every_head),
-        cpr, cmd, found.measured, seconds,
+        cpr, cmd, found.measured, seconds, found.refused,
     )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import search_circuits
 from attrs import evolve
-from searching.methods import Outcome, at_random, edge_score, outcome_of
-from searching.record import Parts, Record, Way, as_json, from_json, resumed
+from searching.methods import Outcome, at_random, by_circuit, edge_score, outcome_of
+from searching.record import Parts, Record, Way, as_json, from_json, record, resumed
 from searching.scoring import area, first
 from searching.shuffled import known_wired
 from searching.subject import Searched
@@ -17,7 +17,9 @@ from searching.table import by_group, by_way
 from searching.truth import EMBEDDING, OUTPUT, head, mlp
 from searching.ways import DEVELOPED, HELD_OUT, WAYS
 
+from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Edge
+from scrub.searches import acdc
 from scrub.searches.circuit_found import CircuitFound
 
 WAY = Way("random", "5%", at_random(0.05, 0), default=True)
@@ -117,6 +119,17 @@ def test_searches_of_a_model_of_two_edges_find_them(name: str) -> None:
     assert outcome.edges & truth.every_edge == truth.edges
     assert area(outcome.edge_scores, truth.edges, truth.every_edge) == 1
     assert outcome.measured > 0
+
+
+def test_a_search_that_gives_up_has_found_nothing() -> None:
+    def gives_up(*arguments: object) -> CircuitFound:
+        raise UserError("There is no gradient.")
+
+    method = evolve(acdc.METHOD, search=gives_up)
+    way = Way("acdc", "never", by_circuit(method, lambda most: acdc.AcdcSettings()))
+    made = record(known_wired(2), way, 8, None)
+    assert (made.edges.found, made.edges.area, made.heads.area) == (0, 0.5, 0.5)
+    assert made.refused == "There is no gradient."
 
 
 # The command
