@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, find, patch, paths, run
+    from scrub.api import circuit_scores, explain, find, patch, paths, run
+    from scrub.circuits.claimed import circuit_of
+    from scrub.circuits.completeness import SetsOf
+    from scrub.circuits.files import read_circuit, write_circuit
+    from scrub.circuits.scores import CircuitScores
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -82,7 +86,11 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain find patch paths run",
+    "scrub.api": "circuit_scores explain find patch paths run",
+    "scrub.circuits.claimed": "circuit_of",
+    "scrub.circuits.completeness": "SetsOf",
+    "scrub.circuits.files": "read_circuit write_circuit",
+    "scrub.circuits.scores": "CircuitScores",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -117,6 +125,7 @@ __all__ = [
     "Agree",
     "Behaviour",
     "Circuit",
+    "CircuitScores",
     "Claim",
     "ClaimPaths",
     "Comparison",
@@ -140,6 +149,7 @@ __all__ = [
     "Result",
     "Rows",
     "Session",
+    "SetsOf",
     "Steer",
     "Sweep",
     "Together",
@@ -151,6 +161,8 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "circuit_of",
+    "circuit_scores",
     "claim",
     "compare",
     "edge",
@@ -178,6 +190,7 @@ __all__ = [
     "projection",
     "projector",
     "raises",
+    "read_circuit",
     "recovers",
     "refuted",
     "register_family",
@@ -190,6 +203,7 @@ __all__ = [
     "token_embedding",
     "unchanged",
     "vacuous",
+    "write_circuit",
 ]
 
 

@@ -6,15 +6,19 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from attrs import fields
 
+from scrub.circuits.completeness import SetsOf
+from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
+from scrub.circuits.scores import CircuitScores
+from scrub.circuits.scoring import score_circuit
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.collect import CollectedBehaviour, collected
 from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
@@ -30,6 +34,9 @@ from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare, prepare_all, split
 from scrub.runner.session import Session
+from scrub.searches.asked import divided, search_asked
+from scrub.searches.circuit_search import CircuitResult
+from scrub.searches.methods import PATHS
 from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
@@ -193,6 +200,10 @@ def _no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
+@overload
+def find(behaviour: Behaviour, *, by: Literal["paths"] = "paths", **options: Any) -> PathSearch: ...
+@overload
+def find(behaviour: Behaviour, *, by: str, **options: Any) -> CircuitResult: ...
 def find(
     behaviour: Behaviour,
     *,
@@ -209,8 +220,8 @@ def find(
     steps: int | None = None,
     session: Session | None = None,
     **options: Any,
-) -> PathSearch:
-    """Find the paths that carry a behaviour, from the output backwards, as `scrub find` does.
+) -> PathSearch | CircuitResult:
+    """Find the paths, or the circuit, that carry a behaviour, as `scrub find` does.
 
     Law: what is kept of a receiver are senders whose interval, corrected for all that were tried,
     is away from zero, and whose share of the total effect is large enough.
@@ -218,7 +229,8 @@ def find(
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`. One half of
             its rows is searched; the hypothesis is about the other.
-        by: "paths": iterative path patching.
+        by: "paths": iterative path patching; "pruning", "acdc": a circuit, with its score on the
+            half that is held out.
         senders: kinds of components that are tried: heads, mlps, embeddings.
         at: positions of senders: "each" column of the data, a column, several, or "all".
         through: what paths between two components may pass: mlps or none.
@@ -227,22 +239,28 @@ def find(
         keep, drop: heads, "9.9,9.6" or pairs: kept however small, or never.
         split, merge: heads that are a group each, or one group; True: all.
         steps: at most so many sweeps (default: to the end). 0: none yet.
-        session, options: as in `run`.
+        session, options: as in `run`; of a circuit also ablate ("mean", "resample", "zero") and the
+            method's settings (`scrub.searches.pruning`, `scrub.searches.acdc`), which has none of
+            those above but senders and at.
 
     Raises:
         UserError: the search makes no sense, or an option is not one.
     """
     wrong = _no_behaviour("find", behaviour)
-    if by != "paths":
-        wrong.append(f"by={by!r}. {did_you_mean(str(by), ('paths',))}")
+    usual = find.__kwdefaults__
+    asked = {
+        "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
+        "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
+    }  # fmt: skip
+    given, options = divided(by, options, {k: (v, usual[k]) for k, v in asked.items()}, wrong)
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
     chosen = checked_options("find", options, session, wrong)
-    settings = settings_of(
-        senders=kinds_of(senders), at=at, through=through, restore=restore, smallest=smallest,
-        keep=keep, drop=drop, split=split, merge=merge,
-    )  # fmt: skip
     context = Context(session or Session(), chosen)
+    if by != PATHS:
+        return search_asked(collected_behaviour(behaviour), by, given, context)
+    del asked["steps"]
+    settings = settings_of(**asked | {"senders": kinds_of(senders)})
     search = begin(collected_behaviour(behaviour), settings, context)
     if steps is None:
         return search.run()
@@ -265,8 +283,55 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     _several("paths", [claim])
     chosen = checked_options("paths", options, session, [])
     session = session or Session()
-    (prepared,) = prepare([_collected(claim)], session, chosen)
+    (prepared,) = prepare([collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
+
+
+def circuit_scores(
+    behaviour: Behaviour,
+    circuit: Circuit,
+    *,
+    metrics: Any = None,
+    by: str | None = None,
+    only: str | Sequence[str] | None = None,
+    sets: int | SetsOf | None = None,
+    random: int = RANDOM,
+    order: str = "least",
+    orders: int = 1,
+    session: Session | None = None,
+    **options: Any,
+) -> CircuitScores:
+    """The scores of a circuit on a behaviour, as `scrub circuit FILE::BEHAVIOUR CIRCUIT` says.
+
+    Law: what a circuit recovers is what `scrub.run` says of the claim that it stands for.
+
+    Args:
+        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
+        circuit: `scrub.read_circuit(file)`, `Circuit.of(…)`, `Circuit.of_edges(…)`.
+        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
+        by: a column of the data, for faithfulness by its values.
+        only: of what is measured beside faithfulness: nulls, parts, completeness, minimality,
+            curve (default: all).
+        sets: how many random sets of nodes are tried; or all about sets.
+        random: how many random circuits of each kind.
+        order: of removal: least, once, backwards, forwards.
+        orders: how many orders: that one, the others, then random ones.
+        session, options: as in `run`.
+
+    Raises:
+        UserError: the circuit is not one of this model, or an argument makes no sense.
+    """
+    wrong = _no_behaviour("circuit_scores", behaviour)
+    if not isinstance(circuit, Circuit):
+        wrong.append(
+            f"scrub.circuit_scores takes a circuit, not a {type(circuit).__name__}. Give "
+            "Circuit.of(…), Circuit.of_edges(…) or scrub.read_circuit(file)."
+        )
+    chosen = checked_options("circuit_scores", options, session, wrong)
+    tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
+    settings = ScoreSettings(metrics, by or "", sections_of(only), tried, random, order, orders)
+    context = Context(session or Session(), chosen)
+    return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
 def _run(
@@ -276,7 +341,7 @@ def _run(
     chosen: Options,
     reporters: Sequence[Reporter] = (),
 ) -> list[Result | Inapplicable]:
-    prepared = prepare_all(list(map(_collected, claims)), session, chosen)
+    prepared = prepare_all(list(map(collected, claims)), session, chosen)
     running, _ = split(prepared)
     context = Context(session, chosen, family_size=family_size(one.claim for one in running))
     if wanted.blame:
@@ -316,13 +381,6 @@ def checked_options(
     if problems:
         raise UserError(*problems)
     return chosen
-
-
-def _collected(claim: Claim) -> Collected:
-    """The claim as the file says that it stands in, about the model that the file names."""
-    scope = getattr(unwrapped(claim.build), "__globals__", {})
-    model = claim.model if claim.model is not None else scope.get("MODEL")
-    return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:

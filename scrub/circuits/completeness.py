@@ -24,7 +24,8 @@ from scrub.circuits.greedy import Growth, NodeSet, grown
 from scrub.stats.intervals import Interval
 
 Chosen = Mapping[NodeSet, tuple[str, str]]
-"""Sets, each with how it was chosen ("role") and what it is called ("name mover")."""
+"""Sets, each with how it was chosen first ("role") and what it is called ("name mover"; of one that
+was chosen in several ways "name mover = greedy")."""
 
 
 @frozen
@@ -91,11 +92,11 @@ class Completeness:
 def choose_sets(seen: Ablations, roles: Mapping[str, NodeSet], tried: SetsOf, seed: int) -> Chosen:
     """The sets K to report, each once, chosen by what is seen."""
     nodes = tuple(range(len(seen.names)))
-    found: dict[NodeSet, tuple[str, str]] = {frozenset(): ("none", "none")}
+    found: dict[NodeSet, list[tuple[str, str]]] = {frozenset(): [("none", "none")]}
     for role, members in roles.items():
-        found.setdefault(members, ("role", role))
-    for number, one in enumerate(random_sets(nodes, tried.random, (seed, 0))):
-        found.setdefault(one, ("random", f"random {number + 1}"))
+        found.setdefault(members, []).append(("role", role))
+    for number, one in enumerate(random_sets(nodes, tried.random, (seed, 0)), 1):
+        found.setdefault(one, []).append(("random", f"random {number}"))
     searches = [Growth(nodes, tried.steps)] if tried.steps else []
     searches += [
         Growth(nodes, tried.run_steps, tried.run_tried, (seed, 1, run)) for run in range(tried.runs)
@@ -105,12 +106,19 @@ def choose_sets(seen: Ablations, roles: Mapping[str, NodeSet], tried: SetsOf, se
         sets = [one for _, one in asked]
         return np.abs(seen.shares(seen.of_circuit(sets) - seen.of_model(sets)))
 
-    grew = grown(searches, worth)
-    for number, one in enumerate(grew):
-        greedy = tried.steps and number == 0
-        name = "greedy" if greedy else f"published {number + 1 - bool(tried.steps)}"
-        found.setdefault(one, ("greedy" if greedy else "published", name))
-    return found
+    for number, one in enumerate(grown(searches, worth), 1 - bool(tried.steps)):
+        how = ("published", f"published {number}") if number else ("greedy", "greedy")
+        found.setdefault(one, []).append(how)
+    return {one: (hows[0][0], _called(hows)) for one, hows in found.items()}
+
+
+def _called(hows: Sequence[tuple[str, str]]) -> str:
+    """ "name mover = greedy = published 1, 3"."""
+    names: dict[str, str] = {}
+    for kind, name in hows:
+        more = f", {name.removeprefix(kind).strip()}"
+        names[kind if kind != "role" else name] = names[kind] + more if kind in names else name
+    return " = ".join(names.values())
 
 
 def random_sets(nodes: Sequence[int], count: int, seed: tuple[int, ...]) -> list[NodeSet]:

@@ -93,7 +93,7 @@ class Curve:
     levels: tuple[Level, ...]
 
     def frequency(self) -> Mapping[str, Mapping[int, float]]:
-        """Of each head, at each size, the share of orders that keep it. Heads kept longest first."""
+        """Of each head the share of orders that keep it, by size. Heads kept longest first."""
         heads = self.points[0][0].kept
         sizes = [point.size for point in self.points[0]]
         found = {

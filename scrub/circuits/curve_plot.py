@@ -26,6 +26,7 @@ def curve_figure(scores: CircuitScores) -> Figure:
         why = scores.not_halved or 'Leave the curve in: only=(…, "curve") (--only curve).'
         raise UserError(f"There is no curve to draw. {why}")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     found = scores.curve
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
@@ -45,7 +46,7 @@ def curve_figure(scores: CircuitScores) -> Figure:
     for level in found.levels:
         axes.axhline(level.share, color="grey", linewidth=0.6, linestyle=":")
     axes.invert_xaxis()
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="heads kept", ylabel=f"recovered of {scores.metrics[0]}")
     if len(found.orders) > 1:
         axes.legend(title="removed first", fontsize="small")

@@ -30,8 +30,7 @@ def keeping(circuit: Circuit, model: Model) -> Kept:
     where it begins; a circuit of edges keeps it where it is one of its edges. Of a circuit that has
     edges they count, and not its sites.
     """
-    if circuit.free:
-        circuit = circuit.on(model)
+    circuit = circuit.on(model)
     if circuit.edges:
         return evolve(none, circuit=circuit)
     kinds = {name: site.kind for name, site in model.graph.sites.items()}

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from scrub.checks.circuits import check_passed
 from scrub.checks.structure import check, check_cells, check_drawn, check_positions
 from scrub.circuits.conventions import Convention
+from scrub.circuits.intact import ended_early, frames_are_alike
 from scrub.circuits.kept import WHOLE, Kept, digest, parts_of
 from scrub.circuits.measurements_file import MeasurementsFile
 from scrub.circuits.subject import MEASURING, Subject
@@ -61,9 +62,18 @@ def tree_of(subject: Subject, kept: Kept, convention: Convention) -> Tree:
 
 
 def _correspondence(subject: Subject, kept: Kept, convention: Convention) -> Correspondence:
+    return _claiming(subject, _embeddings(subject), kept, convention)
+
+
+def _embeddings(subject: Subject) -> tuple[Cell, ...]:
+    return tuple(Cell(name) for name in (EMBED, POS_EMBED) if name in subject.graph.sites)
+
+
+def _claiming(
+    subject: Subject, cells: tuple[Cell, ...], kept: Kept, convention: Convention
+) -> Correspondence:
     root = InterpNode(ROOT, Exact(), other=convention.other)
     sampler, through = (convention.other, none) if kept is None else (Exact(), kept)
-    cells = tuple(Cell(name) for name in (EMBED, POS_EMBED) if name in subject.graph.sites)
     return Correspondence(
         {
             root: subject.root,
@@ -97,6 +107,7 @@ class Measurements:
     nothing: Numbers = field(init=False)
     _flops: float = field(default=0.0, init=False)
     """Of one circuit, about: the whole model's, computed anew."""
+    _alike: bool = field(default=False, init=False)
     _known: dict[str, Numbers] = field(factory=dict, init=False)
     _legal: set[Placed | Edge] = field(factory=set, init=False)
 
@@ -225,6 +236,7 @@ class Measurements:
         other = self.draws.nodes[ROOT,].other
         assert other is not None, "the root has a child"
         draws = evolve(self.draws, nodes={**self.draws.nodes, (ROOT, INPUTS): NodeDraw(other)})
+        self._alike = frames_are_alike(self.draws)
         whole = self._planned([tree_of(self.subject, WHOLE, self.convention)])
         self._flops = predict_family(whole[0], self.draws, self._budget(*whole)).flops
         self.original, self.baseline, nothing = self._measured(
@@ -281,7 +293,7 @@ class Measurements:
         step = self._at_once()
         for first in range(0, len(names), step):
             some = names[first : first + step]
-            trees = [tree_of(self.subject, new[name], self.convention) for name in some]
+            trees = [self._tree(new[name]) for name in some]
             plan, cache = self._planned(trees)
             *_, numbers = self._measured(plan, cache, self.draws)
             for number, member in enumerate(plan.members):
@@ -289,6 +301,14 @@ class Measurements:
                     numbers[:, number] = self.nothing  # no path comes to the root
             self._known |= {name: numbers[:, n] for n, name in enumerate(some)}
             self.file.save(self._known)
+
+    def _tree(self, kept: Kept) -> Tree:
+        """A tree with the values of `tree_of`, of which less has to be computed."""
+        if not self._alike:
+            return tree_of(self.subject, kept, self.convention)
+        early, left = ended_early(kept, self.model.graph)
+        cells = (*_embeddings(self.subject), *early)
+        return treeify(_claiming(self.subject, cells, left, self.convention))
 
     def _at_once(self) -> int:
         """Circuits in one plan."""

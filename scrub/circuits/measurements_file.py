@@ -60,7 +60,7 @@ class MeasurementsFile:
         context: Context,
         outputs: Outputs | None,
     ) -> MeasurementsFile:
-        """The file of these measurements: another behaviour, half, convention or seed has another."""
+        """The file of these measurements: other data, conventions and seeds have others."""
         if outputs is None:
             return MeasurementsFile()
         options, names = context.options, [metric.name for metric in subject.metrics]

@@ -68,6 +68,11 @@ class NullScores:
         return (1 + self.as_well) / (1 + len(self.defined))
 
 
+def null_kinds(circuit: Circuit) -> tuple[str, ...]:
+    """Kinds of random circuits: of sites all are connected, which have all edges among them."""
+    return ("random", "connected") if circuit.edges else ("random",)
+
+
 def null_scores(
     measured: Measurements, circuit: Circuit, random: Sequence[Circuit], kind: str
 ) -> tuple[NullScores, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from scrub.circuits.completeness import SetsOf
 from scrub.circuits.curve import LEVELS, ORDERS
 from scrub.errors import Problems, did_you_mean
+from scrub.hypothesis.arguments import several
 from scrub.printing import printed
 from scrub.runner.options import is_whole
 
@@ -40,11 +41,19 @@ class ScoreSettings:
     metrics: Any = None
     by: str = ""
     only: tuple[str, ...] = SECTIONS
-    sets: SetsOf = SetsOf()
+    sets: SetsOf = field(factory=SetsOf)
     random: int = RANDOM
     order: str = "least"
     orders: int = 1
     levels: tuple[float, ...] = LEVELS
+
+
+def sections_of(only: Any) -> tuple[str, ...]:
+    """Sections as a user gives them: "nulls,curve", or a list; None: all."""
+    if only is None:
+        return SECTIONS
+    listed = only.split(",") if isinstance(only, str) else several(only)
+    return tuple(dict.fromkeys(str(one).strip() for one in listed if str(one).strip()))
 
 
 def check_score_settings(settings: ScoreSettings) -> None:
@@ -77,5 +86,5 @@ def check_score_settings(settings: ScoreSettings) -> None:
 
 def _are_shares(levels: Any) -> bool:
     return isinstance(levels, Sequence) and all(
-        isinstance(one, Real) and not isinstance(one, bool) and one > 0 for one in levels
+        isinstance(one, Real) and not isinstance(one, bool) and float(one) > 0 for one in levels
     )

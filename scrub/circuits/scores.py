@@ -42,7 +42,8 @@ class CircuitScores:
             None: not asked for, or `not_halved` says why.
         data, rows: what the data is called, and how many rows it has.
         halves: how many rows chose, and how many were reported on.
-        circuits: how many circuits were measured, under all conventions and on all halves.
+        circuits: how many circuits were measured at most, under all conventions and on all halves:
+            several sets may be one, and sets may stop growing.
     """
 
     behaviour: str
@@ -123,7 +124,7 @@ class CircuitScores:
             "left_out": [{"convention": name, "why": why} for name, why in self.left_out],
             "no_halves": self.not_halved or None,
             "no_matter": list(self.no_matter),
-            "circuits_measured": self.circuits,
+            "circuits_at_most": self.circuits,
             **rows,
         }
 

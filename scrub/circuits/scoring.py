@@ -1,4 +1,4 @@
-"""Score a circuit: measure it and its ablations under every convention, on all rows and on halves."""
+"""Score a circuit: measure it and its ablations, by every convention, on all rows and halves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scrub.circuits.faithfulness import (
 from scrub.circuits.groups import removable, roles_of
 from scrub.circuits.measurements import Measurements
 from scrub.circuits.minimality import ALL_TRIED, NodeScore, choose_under, minimality
-from scrub.circuits.nulls import NullScores, null_scores
+from scrub.circuits.nulls import NullScores, null_kinds, null_scores
 from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.score_settings import ScoreSettings, check_score_settings
 from scrub.circuits.scores import CircuitScores
@@ -33,6 +33,7 @@ from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
+from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 
 
@@ -105,6 +106,26 @@ class Scoring:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
             KeyboardInterrupt: it was stopped; the message says what is kept.
         """
+        with sigterm_stops():
+            try:
+                return self._run()
+            except KeyboardInterrupt as stopped:
+                with nothing_stops():
+                    kept = self._keep()
+                    raise type(stopped)(str(stopped) or kept) from None
+            finally:
+                self._keep()
+
+    def _keep(self) -> str:
+        """Write what was measured; says so, where it is kept."""
+        for measured in self._begun:
+            measured.keep()
+        known = sum(measured.known for measured in self._begun)
+        if self.outputs is None or not known:
+            return ""
+        return f"{known:,} circuits were measured, and the same command resumes"
+
+    def _run(self) -> CircuitScores:
         started = time.perf_counter()
         asked, settings = self.asked, self.asked.settings
         subject, circuit = asked.subject, asked.circuit
@@ -113,7 +134,6 @@ class Scoring:
         scores, nulls, left_out = self._conventions(own)
         parts = parts_of(own, circuit, asked.nodes) if "parts" in settings.only else ()
         by = by_column(own, circuit, settings.by) if settings.by else ()
-        own.keep()
         complete, minimal, curved = self._chosen()
         options = self.context.options
         return CircuitScores(
@@ -140,7 +160,7 @@ class Scoring:
             else tuple(len(half.data) for half in asked.halves),  # type: ignore[arg-type]  # two
             samples=options.samples,
             seed=options.seed,
-            circuits=sum(len(measured) for measured in self._begun),
+            circuits=most_circuits(asked),
             seconds=time.perf_counter() - started,
         )
 
@@ -167,7 +187,6 @@ class Scoring:
                 scores += faithfulness(measured, forms)
                 for kind, circuits in random.items():
                     nulls += null_scores(measured, asked.circuit, circuits, kind)
-                measured.keep()
             except UserError as error:
                 if number == 0:
                     raise
@@ -183,7 +202,7 @@ class Scoring:
         reasons: dict[str, str] = {}
         if "nulls" not in settings.only or not settings.random:
             return found, reasons
-        for kind in ("random", "connected"):
+        for kind in null_kinds(asked.circuit):
             try:
                 found[kind] = random_circuits(
                     asked.circuit,
@@ -214,8 +233,6 @@ class Scoring:
             minimal = minimality(held, under, roles)
         if "curve" in settings.only:
             curved = self._curve(seen, held, seed)
-        for measured in self._begun:
-            measured.keep()
         return complete, minimal, curved
 
     def _half(self, half: Subject) -> Ablations:
@@ -248,7 +265,8 @@ def _counts(asked: Asked) -> Iterator[int]:
     roles = roles_of(asked.circuit, asked.nodes)
     conventions = sum(not one.problem for one in asked.conventions)
     forms = len(forms_of(asked.circuit, asked.subject.model))
-    yield conventions * (forms + ("nulls" in only) * 2 * settings.random)
+    nulls = len(null_kinds(asked.circuit)) * settings.random if "nulls" in only else 0
+    yield conventions * (forms + nulls)
     if "parts" in only:
         yield len(roles) + len(_columns(asked.circuit)) + 1
     count = len(asked.nodes)

@@ -6,9 +6,10 @@ told to keep to it (`through=circuit`), and by `scrub.circuits.check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -26,20 +27,24 @@ from scrub.hypothesis.circuit_sets import (
     nodes_of,
     removed,
 )
+from scrub.hypothesis.circuit_table import frame_of, read_frame
+from scrub.hypothesis.edges import EMBEDDINGS as EMBEDDINGS
 from scrub.hypothesis.edges import Edge as Edge
 from scrub.hypothesis.edges import Placed as Placed
 from scrub.hypothesis.edges import Routed, cells_once, edges_once
 from scrub.hypothesis.edges import edge as edge
 from scrub.hypothesis.edges import placed_cells as placed_cells
-from scrub.hypothesis.free_components import with_free_mlps
-from scrub.names import EMBED, POS_EMBED, PROJECTOR, TEXT_EMBED, Cell
+from scrub.hypothesis.free_components import with_embeddings_of, with_free_mlps
+from scrub.names import Cell
 from scrub.printing import printed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 6
 """Sites or edges that a circuit lists in a sentence, at most."""
 FREE = ("mlps",)
 """Kinds of components that a circuit may say nothing of."""
-EMBEDDINGS = frozenset({EMBED, POS_EMBED, TEXT_EMBED, PROJECTOR})
 
 
 def _free(kinds: Any) -> tuple[str, ...]:
@@ -92,23 +97,36 @@ class Circuit:
     source: str = field(default="", eq=False, kw_only=True)
 
     @classmethod
-    def of(cls, *sites: Routed) -> Circuit:
+    def of(cls, *sites: Routed | Any, free: str | Sequence[str] = ()) -> Circuit:
         """The circuit of these sites, at the positions that they name.
+
+        Or, given a `Correspondence`, the circuit of its nodes and of the edges between them (see
+        `scrub.circuit_of`, which takes a claim).
+
+        Args:
+            free: kinds of components that it says nothing of, such as "mlps".
 
         Raises:
             UserError: there are none; or what is given are no sites, or paths to sites.
         """
+        if len(sites) == 1 and not hasattr(sites[0], "routes"):
+            claimed = importlib.import_module("scrub.hypothesis.claimed_circuit")
+            if (found := claimed.circuit_given(sites[0])) is not None:
+                return found
         if not sites:
             raise UserError(
                 "Circuit.of() names no site. Give some: Circuit.of(heads(…), mlp(…)); where a path "
                 "may pass nothing, write through=none."
             )
         placed = (cell for group in sites for cell in placed_cells(group, "Circuit.of(…)"))
-        return cls(cells=tuple(placed))
+        return cls(cells=tuple(placed), free=free)
 
     @classmethod
-    def of_edges(cls, *edges: tuple[Edge, ...]) -> Circuit:
+    def of_edges(cls, *edges: tuple[Edge, ...], free: str | Sequence[str] = ()) -> Circuit:
         """The circuit of these edges, each made by `edge(…)`.
+
+        Args:
+            free: kinds of components that it says nothing of, such as "mlps".
 
         Raises:
             UserError: there are none, or what is given are no edges.
@@ -126,14 +144,14 @@ class Circuit:
                     "Write edge(writer, reader)."
                 )
             found += given
-        return cls(edges=tuple(found))
+        return cls(edges=tuple(found), free=free)
 
     @cached_property
     def nodes(self) -> tuple[Placed, ...]:
         """Its sites and the ends of its edges, with the positions at which they write.
 
-        Embeddings are among them, the logits are not. An end of edges that is not among `cells`
-        writes where edges lead from it.
+        Embeddings are among them, at all positions; the logits are not. An end of edges that is
+        not among `cells` writes where edges lead from it.
         """
         return nodes_of(self.cells, self.edges)
 
@@ -143,6 +161,36 @@ class Circuit:
         cells = [placed.cell for placed in self.nodes]
         pairs = [(cell.name.layer, cell.head) for cell in cells]
         return tuple(dict.fromkeys((layer, h) for layer, h in pairs if None not in (layer, h)))  # type: ignore[misc]  # neither is None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Its nodes as a table: a row a node and position.
+
+        Columns: layer and head (whole numbers), position (a column of the data, an index, or
+        "all"), kind ("head", "MLP", "embeddings", …) and role.
+        """
+        return frame_of(self.nodes, self.roles)
+
+    @classmethod
+    def from_frame(cls, frame: Any, *, free: Any = None, **about: Any) -> Circuit:
+        """The circuit of a table's nodes: a row a node and position.
+
+        Law: `Circuit.from_frame(circuit.frame, free=circuit.free)` is `circuit.of_sites()`.
+
+        Args:
+            frame: a pandas frame with columns layer and head, and if they are there, position
+                (a column of the data, an index from the first token; nothing or "all": all), kind
+                and role ("name mover; induction").
+            free: kinds of components that it says nothing of; None: MLPs, where it has none.
+            about: name, model, source.
+
+        Raises:
+            UserError: with all that is wrong in the table.
+        """
+        cells, roles = read_frame(frame)
+        if free is None:
+            free = () if any(placed.cell.name.of_mlp for placed in cells) else FREE
+        return cls(cells, free=free, roles=roles, **about)
 
     def __len__(self) -> int:
         return sum(placed.cell.site not in EMBEDDINGS for placed in self.nodes)
@@ -158,15 +206,19 @@ class Circuit:
     def on(self, model: Any) -> Circuit:
         """The same for one model, with what it leaves free made explicit.
 
+        Embeddings stand for what the model has of them: many have none of positions.
+
         Law: of a circuit of all edges among its nodes, it is the circuit of all edges among its
         nodes and the model's MLPs.
 
         Args:
             model: what a claim's function is given, with or without weights.
         """
-        if "mlps" not in self.free:
+        cells, edges = with_embeddings_of(self.cells, self.edges, model.graph)
+        if self.free:
+            cells, edges = with_free_mlps(cells, edges, model.graph)
+        if (cells, edges, ()) == (self.cells, self.edges, self.free):
             return self
-        cells, edges = with_free_mlps(self.cells, self.edges, model.graph)
         return evolve(self, cells=cells, edges=edges, free=())
 
     def without(self, nodes: Iterable[Cell | Placed] | Routed) -> Circuit:

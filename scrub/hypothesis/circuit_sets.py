@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import evolve
 
 from scrub.errors import UserError
-from scrub.hypothesis.edges import Edge, Placed, cells_once, edges_once
+from scrub.hypothesis.edges import EMBEDDINGS, Edge, Placed, cells_once, edges_once
 from scrub.hypothesis.positions import ALL, At, either, where
 from scrub.names import LOGITS, Cell
 
@@ -31,11 +31,15 @@ def met(one: At, other: At) -> At:
 def nodes_of(cells: Cells, edges: Edges) -> Cells:
     """The sites, and the ends of the edges that are none of them, with where they write.
 
-    An end that leads nowhere is where its query or its MLP stands, or else at all positions. The
-    logits are no node.
+    Embeddings are at all positions, wherever they are read. An end that leads nowhere is where its
+    query or its MLP stands, or else at all positions. The logits are no node.
     """
     named = {placed.cell for placed in cells} | {Cell(LOGITS)}
-    writes = [Placed(edge.writer, edge.at) for edge in edges if edge.writer not in named]
+    writes = [
+        Placed(edge.writer, ALL if edge.writer.site in EMBEDDINGS else edge.at)
+        for edge in edges
+        if edge.writer not in named
+    ]
     led_on = named | {placed.cell for placed in writes}
     dead_ends = [
         Placed(edge.reader, edge.at if _stands(edge) else ALL)

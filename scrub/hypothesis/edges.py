@@ -11,8 +11,11 @@ from attrs import evolve, frozen
 from scrub.errors import UserError
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.positions import ALL, At, Spec, as_positions, either, where
-from scrub.names import LOGITS, Cell
+from scrub.names import EMBED, LOGITS, POS_EMBED, PROJECTOR, TEXT_EMBED, Cell
 from scrub.printing import printed
+
+EMBEDDINGS = frozenset({EMBED, POS_EMBED, TEXT_EMBED, PROJECTOR})
+"""Sites at which every path ends."""
 
 
 @frozen(cache_hash=True)

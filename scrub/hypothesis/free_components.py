@@ -1,4 +1,4 @@
-"""Components that a circuit says nothing of: in it, made explicit for a model."""
+"""What a circuit means on one model: components that it says nothing of, and embeddings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from scrub.hypothesis.circuit_sets import Cells, Edges, nodes_of
 from scrub.hypothesis.edges import Edge, Placed, order
-from scrub.names import LOGITS, Cell
+from scrub.names import EMBED, LOGITS, POS_EMBED, Cell
 
 
 def with_free_mlps(cells: Cells, edges: Edges, graph: Any) -> tuple[Cells, Edges]:
@@ -29,6 +29,17 @@ def with_free_mlps(cells: Cells, edges: Edges, graph: Any) -> tuple[Cells, Edges
     written = [(mlp, cell) for cell in onto for mlp in mlps if _reads(cell, mlp, graph)]
     more = (Edge(placed.cell, mlp, None, placed.at) for placed, mlp in read)
     return cells, (*edges, *more, *(Edge(mlp, cell) for mlp, cell in written))
+
+
+def with_embeddings_of(cells: Cells, edges: Edges, graph: Any) -> tuple[Cells, Edges]:
+    """The circuit without a position embedding that the model does not have."""
+    if POS_EMBED in graph.sites or EMBED not in graph.sites:
+        return cells, edges
+    absent = Cell(POS_EMBED)
+    return (
+        tuple(placed for placed in cells if placed.cell != absent),
+        tuple(edge for edge in edges if edge.writer != absent),
+    )
 
 
 def _written(graph: Any, kind: str) -> list[Cell]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from scrub.circuits.curve import ORDERS
@@ -84,7 +85,7 @@ def _faithfulness(scores: CircuitScores, console: Console, width: int) -> None:
         console.print(Text(f"{name}: left out: {why}"), width=width)
 
 
-def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool):
+def _forms(rows: list[Faithfulness], padding: int, width: int, *, header: bool) -> Table:
     shown = table(
         [
             Column("", [f"  {one.form}".ljust(padding) for one in rows]),
@@ -103,12 +104,9 @@ def _nulls(scores: CircuitScores, console: Console, width: int) -> None:
     if not found:
         return
     count = scores.settings.random
-    title(
-        console,
-        f"Nulls: {count:,} random circuits of as many nodes per layer, and {count:,} whose nodes "
-        "are connected",
-        width,
-    )
+    alike = "edges between layers" if scores.circuit.edges else "nodes per layer"
+    more = f", and {count:,} that are connected" if scores.circuit.edges else ""
+    title(console, f"Nulls: {count:,} random circuits of as many {alike}{more}", width)
     for place, convention in enumerate(dict.fromkeys(one.convention for one in found)):
         console.print(Text(convention), width=width)
         rows = [one for one in found if one.convention == convention and one.recovered]
@@ -179,4 +177,4 @@ def foot(scores: CircuitScores) -> Iterator[str]:
     )
     if scores.samples > FAR_ABOVE * scores.rows:
         yield f"intervals are about these {scores.rows:,} rows alone, not about fresh ones"
-    yield f"{scores.circuits:,} circuits were measured"
+    yield f"at most {scores.circuits:,} circuits were measured"

@@ -26,10 +26,10 @@ from scrub.metrics import Metric, kl
 from scrub.model.graph import Graph
 from scrub.names import LOGITS, Cell
 from scrub.printing import printed
-from scrub.searches.circuit_found import CircuitFound, Says, Tried
+from scrub.searches.circuit_found import CircuitFound, Says, Tried, importance_of
 from scrub.searches.greedy import Decision, decided, sweep
 from scrub.searches.method import Method
-from scrub.searches.pruned_parts import edge_name, edges_part, ends, kept_of, trimmed, whole
+from scrub.searches.pruned_parts import Anatomy, edge_name, edges_part, kept_of, trimmed
 from scrub.stats.rounding import number
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def problems(settings: AcdcSettings) -> list[str]:
     return found
 
 
-def metrics(
-    own: tuple[Metric, ...], root: Sites, settings: AcdcSettings
-) -> tuple[Metric, ...]:
+def metrics(own: tuple[Metric, ...], root: Sites, settings: AcdcSettings) -> tuple[Metric, ...]:
     """KL first, where the metrics read the logits at one position; then the behaviour's."""
     divergence = settings.metric == "kl" or (settings.metric is None and one_distribution(root))
     return (kl(), *own) if divergence and own[0].kind != "kl" else own
@@ -155,9 +153,8 @@ def search(
         log.append(line)
         says(line)
 
-    root, model, graph = subject.root, subject.model, subject.graph
-    free = () if "mlps" in settings.senders else ("mlps",)
-    circuit = Circuit(edges=_searched(root, graph, settings), free=free)
+    anatomy = Anatomy.of(subject.root, subject.model)
+    circuit = begun(anatomy, settings)
     scale = Scale.of(measured, settings)
     said(
         f"an edge goes where {scale.name} grows worse by less than {number(scale.threshold, 4)} "
@@ -166,13 +163,12 @@ def search(
     rng = np.random.default_rng(settings.seed)
 
     def values(circuits: Sequence[Circuit]) -> Float[np.ndarray, "circuits samples"]:
-        kept = [kept_of(one, root, model, of_edges=True) for one in circuits]
-        return measured.numbers(kept)[0]
+        return measured.numbers([kept_of(one, anatomy) for one in circuits])[0]
 
     tried: list[Tried] = []
-    curve, last = [circuit], ends(root, graph)
-    for reader, edges in _receivers(circuit, graph):
-        if reader not in last and not _read(circuit, reader):
+    curve = [circuit]
+    for reader, edges in _receivers(circuit, anatomy):
+        if reader not in anatomy.last and not _read(circuit, reader):
             circuit = _without(circuit, edges)
             continue
         ordered = _ordered(edges, settings, rng)
@@ -184,7 +180,7 @@ def search(
         tried += [decided(one, step) for one in done]
         for line in step_lines(step, reader, done):
             said(line)
-    alive = trimmed(circuit, root, model)
+    alive = trimmed(circuit, anatomy)
     if gone := len(circuit.edges) - len(alive.edges):
         said(f"{gone:,} edge{'s' * (gone != 1)} that no path from the embeddings takes: left out")
     removed = sum(one.removed for one in tried)
@@ -194,23 +190,28 @@ def search(
         settings=settings,
         log=tuple(log),
         tried=tuple(tried),
-        importance={**_unread(subject, settings, tried), **_ranked(tried)},
+        importance=importance_of(tried),
         curve=tuple(one for one in (*curve, alive) if one),
         everything=removed == 0,
     )
 
 
-def _searched(root: Sites, graph: Graph, settings: AcdcSettings) -> tuple[Edge, ...]:
-    wanted = set(all_edges(graph, settings.senders))
-    return tuple(one for one in whole(root, graph) if one in wanted)
+def begun(anatomy: Anatomy, settings: AcdcSettings) -> Circuit:
+    """All edges that are searched."""
+    wanted = set(all_edges(anatomy.model.graph, settings.senders))
+    free = () if "mlps" in settings.senders else ("mlps",)
+    return Circuit(edges=tuple(one for one in anatomy.edges if one in wanted), free=free)
 
 
-def _receivers(circuit: Circuit, graph: Graph) -> Iterator[tuple[Cell, list[Edge]]]:
-    """Each reader with its edges, the last reader first."""
+def _receivers(circuit: Circuit, anatomy: Anatomy) -> Iterator[tuple[Cell, list[Edge]]]:
+    """Each reader with its edges, port by port, the last reader first."""
+    order = anatomy.model.graph.order
+    searched = frozenset(circuit.edges)
     by: dict[Cell, list[Edge]] = {}
-    for edge in circuit.edges:
-        by.setdefault(edge.reader, []).append(edge)
-    for reader in sorted(by, key=lambda one: (graph.order[one.site], one.head or 0), reverse=True):
+    for edge in anatomy.edges:
+        if edge in searched:
+            by.setdefault(edge.reader, []).append(edge)
+    for reader in sorted(by, key=lambda one: (order[one.site], one.head or 0), reverse=True):
         yield reader, by[reader]
 
 
@@ -223,9 +224,7 @@ def _without(circuit: Circuit, edges: Sequence[Edge]) -> Circuit:
     return edges_part("", "edges", edges).without(circuit)
 
 
-def _ordered(
-    edges: Sequence[Edge], settings: AcdcSettings, rng: np.random.Generator
-) -> list[Edge]:
+def _ordered(edges: Sequence[Edge], settings: AcdcSettings, rng: np.random.Generator) -> list[Edge]:
     match settings.order:
         case "random":
             return [edges[n] for n in rng.permutation(len(edges))]
@@ -233,22 +232,6 @@ def _ordered(
             return list(edges)
         case _:
             return list(reversed(edges))
-
-
-def _ranked(tried: Sequence[Tried]) -> dict[str, float]:
-    """Edges by what their removal cost, when it was tried: the order of removal is that of the
-    model, and says nothing of them.
-    """
-    return {one.part: one.cost for one in tried}
-
-
-def _unread(
-    subject: Subject, settings: AcdcSettings, tried: Sequence[Tried]
-) -> dict[str, float]:
-    """Edges that were not tried, since nothing read what they lead to: below all others."""
-    least = min((one.cost for one in tried), default=0.0)
-    edges = _searched(subject.root, subject.graph, settings)
-    return {edge_name(one): least - 1 for one in edges}
 
 
 def step_lines(step: int, reader: Cell, done: Sequence[Decision]) -> Iterator[str]:

@@ -37,7 +37,7 @@ from scrub.searches.circuit_found import CircuitFound, Says
 from scrub.searches.edge_scores import first_order_effects
 from scrub.searches.method import Method
 from scrub.searches.path_search import distinct_columns
-from scrub.searches.pruned_parts import ends, kept_of, trimmed, whole
+from scrub.searches.pruned_parts import Anatomy, kept_of, trimmed
 from scrub.searches.ranked_edges import (
     Place,
     Places,
@@ -70,6 +70,7 @@ class Ranked:
     """
 
     subject: Subject
+    anatomy: Anatomy
     measured: Measurements
     settings: AttributionSettings
     parts: tuple[Edge | Placed, ...]
@@ -93,13 +94,15 @@ class Ranked:
             edges=edges,
             free=() if "mlps" in self.settings.senders else ("mlps",),
         )
-        return trimmed(made, self.subject.root, self.subject.model) if made.edges else made
+        return trimmed(made, self.anatomy) if made.edges else made
 
     def recovered(self, several: Sequence[int]) -> list[Interval]:
         """What the circuits of the first so many parts keep, measured together."""
-        root, model = self.subject.root, self.subject.model
-        of_edges = self.settings.level == "edges"
-        kept = [kept_of(self.circuit(n), root, model, of_edges=of_edges) for n in several]
+        circuits = [self.circuit(n) for n in several]
+        if self.settings.level == "edges":
+            kept = [kept_of(one, self.anatomy) for one in circuits]
+        else:
+            kept = [keeping(one, self.subject.model) for one in circuits]
         self.measured.numbers(kept)
         return [self.measured.recovered(one) for one in kept]
 
@@ -161,13 +164,16 @@ def search(
             log.append(line)
             says(line)
 
-    every = whole(subject.root, subject.graph)
+    anatomy = Anatomy.of(subject.root, subject.model)
+    every = anatomy.edges
     placed = _placed(every, subject, settings)
     asked = tuple(dict.fromkeys((*every, *placed)))
     effects = first_order_effects(measured, asked, settings.steps)
     number = {edge: row for row, edge in enumerate(asked)}
     of_all = effects[[number[edge] for edge in every]]
-    made = _ranked(subject, measured, settings, placed, effects[[number[edge] for edge in placed]])
+    made = _ranked(
+        subject, anatomy, measured, settings, placed, effects[[number[edge] for edge in placed]]
+    )
     _refuse_flat(made)
     names = tuple(map(str, made.parts))
     kind = INTEGRATED if settings.steps else FIRST_ORDER
@@ -223,6 +229,7 @@ def _wanted(edges: Sequence[Edge], settings: AttributionSettings, graph: Graph) 
 
 def _ranked(
     subject: Subject,
+    anatomy: Anatomy,
     measured: Measurements,
     settings: AttributionSettings,
     edges: Sequence[Edge],
@@ -234,7 +241,7 @@ def _ranked(
     columns, graph = _columns(subject, settings), subject.graph
     places = Places.of(columns, subject.data, causal=graph.causal)
     at = either(route.at for route in subject.root.routes)
-    last = tuple(places.at(ends(subject.root, graph), at))
+    last = tuple(places.at(anatomy.last, at))
     order = top_order(effects.mean(1))
     if settings.level == "edges" and settings.choose == "greedy":
         order = greedy_order(edges, effects.mean(1), last, places)
@@ -243,7 +250,7 @@ def _ranked(
             f"at={printed(settings.at)}: by edges at these positions alone no path leads from the "
             "embeddings to what the metric reads. Name its position, too, or at=all (--at all)."
         )
-    return Ranked(subject, measured, settings, tuple(parts), effects, places, last, order)
+    return Ranked(subject, anatomy, measured, settings, tuple(parts), effects, places, last, order)
 
 
 def _refuse_flat(made: Ranked) -> None:

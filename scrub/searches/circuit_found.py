@@ -55,9 +55,9 @@ class CircuitFound:
         settings: of that method, frozen.
         log: all lines that were said.
         tried: all decisions in the order in which they were made; where parts were ranked, none.
-        importance: of each part that was searched (nodes or edges, as `part` of `Tried` calls them
-            or an own name of the method), a number by which they are ranked: the larger the more
-            it matters. Compared with a truth it gives an area under the ROC curve.
+        importance: of each part that was tried, as `Tried` calls it, a number by which they are
+            ranked: the larger the more it matters. Parts that fell with others have none: they
+            are below all. Compared with a truth it gives an area under the ROC curve.
         curve: circuits from the largest to the smallest that the search went through, each a part
             of the one before; the last one is what is left at its end. Their scores are plotted.
         frequency: of each part, in which share of several orders of removal it stayed; empty where
@@ -100,19 +100,14 @@ class CircuitFound:
 
 
 def importance_of(tried: Iterable[Tried]) -> dict[str, float]:
-    """Parts ranked by a search that removes one after the other.
+    """Parts ranked by what their removal cost, when it was last tried: ranks from 0.
 
-    What was removed earlier matters less than what was removed later, and any of it less than what
-    stayed, of which that whose removal cost more matters more. The numbers are ranks from 0.
+    Whatever stayed is above whatever was removed. In which order parts were removed says nothing of
+    them where the order is that of the model.
     """
-    last: dict[str, Tried] = {}
-    for one in tried:
-        last.pop(one.part, None)  # so that the order is that of the last decisions
-        last[one.part] = one
-    removed = [part for part, one in last.items() if one.removed]
-    stayed = [one for one in last.values() if not one.removed]
-    ordered = removed + [one.part for one in sorted(stayed, key=lambda one: one.cost)]
-    return {part: float(rank) for rank, part in enumerate(ordered)}
+    last = {one.part: one for one in tried}
+    ordered = sorted(last.values(), key=lambda one: (not one.removed, one.cost))
+    return {one.part: float(rank) for rank, one in enumerate(ordered)}
 
 
 def thinned(circuits: Sequence[Circuit], most: int) -> tuple[Circuit, ...]:

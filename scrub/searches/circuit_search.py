@@ -81,7 +81,7 @@ class Score:
             [len(circuit), len(circuit.edges), one.mean, one.low, one.high]
             for circuit, one in self.curve
         ]
-        return pd.DataFrame(rows, columns="nodes edges recovered low high".split())
+        return pd.DataFrame(rows, columns=["nodes", "edges", "recovered", "low", "high"])
 
 
 @frozen(eq=False)
@@ -236,8 +236,8 @@ def found_circuit(
     refuse_untold(search, measured)
     for line in opening(search, measured):
         said(line)
-    context = search.context
-    context.progress.note(measured.announcement(search.method.cost(search.settings, search.seen.graph)))
+    count, _ = search.method.cost(search.settings, search.seen.graph)
+    search.context.progress.note(measured.announcement(count))
     found = search.method.search(search.seen, measured, search.settings, said)
     measured.keep()
     return evolve(found, circuit=_named(found.circuit, search)), tuple(log)
@@ -247,7 +247,9 @@ def measurements(
     search: CircuitSearch, outputs: Outputs | None, *, held: bool = False, fresh: bool = False
 ) -> Measurements:
     """What measures circuits on one half of the rows."""
-    subject, ablated = (search.held, search.ablated[1]) if held else (search.seen, search.ablated[0])
+    subject, ablated = (
+        (search.held, search.ablated[1]) if held else (search.seen, search.ablated[0])
+    )
     return Measurements.of(subject, ablated, search.context, outputs, fresh=fresh)
 
 
@@ -330,7 +332,11 @@ def refuse_trivial(found: CircuitFound, method: Method) -> None:
 
 
 def scored(
-    search: CircuitSearch, found: CircuitFound, outputs: Outputs | None = None, *, fresh: bool = False
+    search: CircuitSearch,
+    found: CircuitFound,
+    outputs: Outputs | None = None,
+    *,
+    fresh: bool = False,
 ) -> Score:
     """The circuit's score on the rows held out, beside random circuits of the same sizes.
 
@@ -402,4 +408,3 @@ def run_circuit(
     for line in lines:
         says(line)
     return CircuitResult(search, found, score, (*log, *lines))
-

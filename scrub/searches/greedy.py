@@ -8,7 +8,7 @@ thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import frozen
 from jaxtyping import Float
@@ -20,7 +20,7 @@ from scrub.searches.circuit_found import Tried
 AT_ONCE = 32
 """Parts that are measured at once, at most: a wrong expectation throws away 31 measurements."""
 
-Values = Callable[[Sequence[Circuit]], Sequence[Float[ndarray, " samples"]]]
+Values = Callable[[Sequence[Circuit]], Iterable[Float[ndarray, " samples"]]]
 """The metric of each circuit, per reference."""
 
 

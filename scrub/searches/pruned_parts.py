@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-from attrs import evolve
+from attrs import evolve, frozen
 
 from scrub.circuits.edges import KINDS, all_edges
 from scrub.circuits.kept import Kept, keeping
@@ -23,10 +23,10 @@ EVERYWHERE = ("k", "v")
 
 
 def ends(root: Sites, graph: Graph) -> frozenset[Cell]:
-    """What reads the circuit at last: the logits, or the heads or MLPs that the metric reads."""
-    of = {graph.component(cell) for route in root.routes for cell in route.cells}
+    """What reads a circuit at last: the logits, or the heads or MLPs that the metric reads."""
+    read = {graph.component(cell) for route in root.routes for cell in route.cells}
     readers = {one.reader for one in all_edges(graph)}
-    return frozenset(reader for reader in readers if graph.component(reader) in of)
+    return frozenset(reader for reader in readers if graph.component(reader) in read)
 
 
 def whole(root: Sites, graph: Graph) -> tuple[Edge, ...]:
@@ -36,9 +36,42 @@ def whole(root: Sites, graph: Graph) -> tuple[Edge, ...]:
 
 def nodes(edges: Sequence[Edge], graph: Graph, kind: str) -> tuple[Cell, ...]:
     """The writers of one kind ("heads", "mlps"), in the model's order."""
-    wanted = KINDS[kind]
-    writers = {one.writer for one in edges if graph.sites[one.writer.site].kind == wanted}
-    return tuple(sorted(writers, key=lambda cell: (graph.order[cell.site], cell.head or 0)))
+    writers = {one.writer for one in edges}
+    mine = (cell for cell in writers if graph.sites[cell.site].kind == KINDS[kind])
+    return tuple(sorted(mine, key=lambda cell: (graph.order[cell.site], cell.head or 0)))
+
+
+@frozen(eq=False)
+class Anatomy:
+    """What a path from a behaviour's root to the embeddings can take in a model.
+
+    Attributes:
+        edges: all of them.
+        last: what reads the circuit at last: the logits, or what the metric reads.
+    """
+
+    model: Model
+    edges: tuple[Edge, ...]
+    last: frozenset[Cell]
+
+    @staticmethod
+    def of(root: Sites, model: Model) -> Anatomy:
+        graph = model.graph
+        return Anatomy(model, whole(root, graph), ends(root, graph))
+
+    def nodes(self, kind: str) -> tuple[Cell, ...]:
+        """The heads or the MLPs that write to some path, in the model's order."""
+        return nodes(self.edges, self.model.graph, kind)
+
+    def alive(self, circuit: Circuit) -> tuple[Edge, ...]:
+        """The edges of a circuit of edges that lie on paths, those of what is free among them."""
+        edges = circuit.on(self.model).edges if circuit.edges else ()
+        if circuit.free and not circuit.edges:
+            mlps = frozenset(self.nodes("mlps"))
+            named = Circuit(cells=(*circuit.cells, *map(Placed, mlps)))
+            between = with_edges(named, self, None).edges
+            edges = tuple(one for one in between if one.writer in mlps or one.reader in mlps)
+        return on_paths(edges, self.last, self.model.graph)
 
 
 def node_part(cell: Cell, stage: str) -> Part:
@@ -86,7 +119,7 @@ def _placing(cell: Cell, name: str, changed: Callable[[At], At]) -> Part:
     return Part(name, "positions", without)
 
 
-def with_edges(circuit: Circuit, root: Sites, graph: Graph, data: Dataset | None) -> Circuit:
+def with_edges(circuit: Circuit, anatomy: Anatomy, data: Dataset | None) -> Circuit:
     """A circuit of nodes as one of all edges among them, and from the embeddings.
 
     Law: alone it does what the circuit of nodes does.
@@ -95,24 +128,20 @@ def with_edges(circuit: Circuit, root: Sites, graph: Graph, data: Dataset | None
     where the reader is at none of these positions in any row of the data.
     """
     ats: dict[Cell, At] = {one.cell: one.at for one in circuit.cells}
-    last, found = ends(root, graph), []
-    for edge in whole(root, graph):
-        embedded = graph.sites[edge.writer.site].kind == "embedding"
-        if not (embedded or edge.writer in ats):
-            continue
-        if edge.reader not in last and edge.reader not in ats:
-            continue
-        at: At = ALL if embedded else ats[edge.writer]
-        if data is not None and edge.reader not in last and edge.into not in EVERYWHERE:
-            at = meeting(at, ats[edge.reader], data)
-        if at:
+    sites, found = anatomy.model.graph.sites, []
+    for edge in anatomy.edges:
+        embedded = sites[edge.writer.site].kind == "embedding"
+        written = ALL if embedded else ats.get(edge.writer, ())
+        read = ALL if edge.reader in anatomy.last else ats.get(edge.reader, ())
+        at = written if read and edge.into in EVERYWHERE else meeting(written, read, data)
+        if at and read:
             found.append(evolve(edge, at=at))
     return evolve(circuit, edges=tuple(found))
 
 
-def meeting(written: At, read: At, data: Dataset) -> At:
+def meeting(written: At, read: At, data: Dataset | None) -> At:
     """Positions of the first that are one of the second in some row."""
-    if written == ALL or read == ALL:
+    if written == ALL or read == ALL or data is None:
         return read if written == ALL else written
     return tuple(one for one in written if any(_meet(one, other, data) for other in read))
 
@@ -126,25 +155,10 @@ def _meet(one: Spec, other: Spec, data: Dataset) -> bool:
     return bool(np.any(indices[0] == indices[1]))
 
 
-def kept_of(circuit: Circuit, root: Sites, model: Model, *, of_edges: bool) -> Kept:
-    """How a circuit is measured: one of edges of which none is left is no circuit of nodes."""
-    if circuit.edges or not of_edges:
-        return keeping(circuit, model)
-    if not circuit.free:
-        return None
-    graph = model.graph
-    named = evolve(circuit, free=()) | Circuit(cells=tuple(Placed(one) for one in _mlps(graph)))
-    free = frozenset(_mlps(graph))
-    edges = [
-        one
-        for one in with_edges(named, root, graph, None).edges
-        if one.writer in free or one.reader in free
-    ]
-    return keeping(Circuit(edges=tuple(edges)), model) if edges else None
-
-
-def _mlps(graph: Graph) -> tuple[Cell, ...]:
-    return nodes(all_edges(graph), graph, "mlps")
+def kept_of(circuit: Circuit, anatomy: Anatomy) -> Kept:
+    """How a circuit of edges is measured: by those that a path takes; without any as nothing."""
+    alive = anatomy.alive(circuit)
+    return keeping(Circuit(edges=alive), anatomy.model) if alive else None
 
 
 def port_parts(circuit: Circuit) -> list[Part]:
@@ -178,9 +192,7 @@ def edges_part(name: str, stage: str, edges: Sequence[Edge]) -> Part:
     gone = {(one.writer, one.reader, one.into) for one in edges}
 
     def without(circuit: Circuit) -> Circuit:
-        left = tuple(
-            one for one in circuit.edges if (one.writer, one.reader, one.into) not in gone
-        )
+        left = tuple(one for one in circuit.edges if (one.writer, one.reader, one.into) not in gone)
         return circuit if len(left) == len(circuit.edges) else evolve(circuit, edges=left)
 
     return Part(name, stage, without)
@@ -211,9 +223,9 @@ def _reached(edges: Sequence[Edge], starts: set[Cell]) -> set[Cell]:
     return found
 
 
-def trimmed(circuit: Circuit, root: Sites, model: Model) -> Circuit:
+def trimmed(circuit: Circuit, anatomy: Anatomy) -> Circuit:
     """A circuit of edges without those that no path takes, and without nodes that none passes."""
-    alive = on_paths(circuit.on(model).edges, ends(root, model.graph), model.graph)
+    alive = anatomy.alive(circuit)
     there = {cell for one in alive for cell in (one.writer, one.reader)}
     keys = {(one.writer, one.reader, one.into) for one in alive}
     return evolve(

@@ -19,7 +19,9 @@ import numpy as np
 from attrs import evolve, field, frozen
 from jaxtyping import Float
 
+from scrub.circuits.edges import KINDS as EDGE_KINDS
 from scrub.circuits.edges import all_edges
+from scrub.circuits.kept import keeping
 from scrub.errors import did_you_mean
 from scrub.hypothesis.arguments import several
 from scrub.hypothesis.circuit import Circuit, Placed
@@ -31,15 +33,14 @@ from scrub.searches.greedy import Decision, Part, Values, decided, sweep
 from scrub.searches.method import Method
 from scrub.searches.path_search import distinct_columns
 from scrub.searches.pruned_parts import (
+    Anatomy,
     edge_name,
     edge_parts,
     kept_of,
     node_part,
-    nodes,
     port_parts,
     position_parts,
     trimmed,
-    whole,
     with_edges,
 )
 from scrub.searches.pruning_log import CALLED, frequency_lines, stays_line, sweep_lines
@@ -111,7 +112,9 @@ def problems(settings: PruningSettings) -> list[str]:
 
 def cost(settings: PruningSettings, graph: Graph) -> tuple[int, str]:
     """The nodes of the first sweep. Those that come after it have less to try."""
-    count = sum(len(nodes(all_edges(graph), graph, kind)) for kind in settings.senders)
+    writers = {one.writer for one in all_edges(graph)}
+    wanted = {EDGE_KINDS[kind] for kind in settings.senders}
+    count = sum(graph.sites[cell.site].kind in wanted for cell in writers)
     kinds = " and ".join(CALLED.get(kind, kind) for kind in settings.senders)
     more = "" if settings.orders == 1 else f" of each of {settings.orders} orders"
     return count, f"{kinds} in the first sweep{more}"
@@ -127,6 +130,7 @@ class _Pruning:
     """
 
     subject: Subject
+    anatomy: Anatomy
     measured: Measurements
     settings: PruningSettings
     rng: np.random.Generator
@@ -138,8 +142,7 @@ class _Pruning:
     def run(self) -> Circuit:
         """The circuit that is left."""
         subject, settings = self.subject, self.settings
-        edges = whole(subject.root, subject.graph)
-        cells = [cell for kind in settings.senders for cell in nodes(edges, subject.graph, kind)]
+        cells = [cell for kind in settings.senders for cell in self.anatomy.nodes(kind)]
         free = () if "mlps" in settings.senders else ("mlps",)
         circuit = Circuit(cells=tuple(map(Placed, cells)), free=free)
         self.curve.append(circuit)
@@ -147,9 +150,8 @@ class _Pruning:
         circuit = self._rounds(circuit, stages)
         if settings.level != "edges" or not circuit.cells:
             return circuit
-        circuit = with_edges(circuit, subject.root, subject.graph, subject.data)
-        circuit = self._rounds(circuit, ("ports", "edges"))
-        return trimmed(circuit, subject.root, subject.model)
+        circuit = with_edges(circuit, self.anatomy, subject.data)
+        return trimmed(self._rounds(circuit, ("ports", "edges")), self.anatomy)
 
     def _rounds(self, circuit: Circuit, stages: Sequence[str]) -> Circuit:
         """All stages in turn, until none of them changes anything."""
@@ -165,6 +167,8 @@ class _Pruning:
         values = self._values(of_edges=stage in ("ports", "edges"))
         for number in itertools.count():
             parts = self._parts(circuit, stage)
+            if not parts:
+                return circuit
             ordered, way = self._ordered(parts, circuit, values, number)
             done = []
             for one in sweep(circuit, ordered, values, self._rule, removed=number == 0):
@@ -188,7 +192,7 @@ class _Pruning:
             case "edges":
                 return edge_parts(circuit)
             case _:
-                mine = nodes(whole(self.subject.root, self.subject.graph), self.subject.graph, stage)
+                mine = self.anatomy.nodes(stage)
                 return [node_part(one.cell, stage) for one in circuit.cells if one.cell in mine]
 
     def _columns(self) -> tuple[Spec, ...]:
@@ -215,7 +219,7 @@ class _Pruning:
     def _values(self, *, of_edges: bool) -> Values:
         def values(circuits: Sequence[Circuit]) -> Float[np.ndarray, "circuits samples"]:
             kept = [
-                kept_of(one, self.subject.root, self.subject.model, of_edges=of_edges)
+                kept_of(one, self.anatomy) if of_edges else keeping(one, self.subject.model)
                 for one in circuits
             ]
             return self.measured.numbers(kept)[0]
@@ -267,6 +271,7 @@ def search(
         f"what costs {percent(settings.costs)} or less is taken out, as long as "
         f"{percent(settings.keeps)} is left"
     )
+    anatomy = Anatomy.of(subject.root, subject.model)
     found: list[_Pruning] = []
     circuits: list[Circuit] = []
     for number in range(settings.orders):
@@ -274,7 +279,7 @@ def search(
         if settings.orders > 1:
             said(f"order {number + 1} of {settings.orders}: {chosen.order}")
         rng = np.random.default_rng([settings.seed, number])
-        found.append(_Pruning(subject, measured, chosen, rng, said))
+        found.append(_Pruning(subject, anatomy, measured, chosen, rng, said))
         circuits.append(found[-1].run())
     frequency = frequencies(circuits)
     for line in frequency_lines(frequency, settings.orders):

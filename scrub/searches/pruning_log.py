@@ -14,6 +14,8 @@ CALLED = {"mlps": "MLPs", "ports": "ports with all that they read"}
 
 
 class Limits(Protocol):
+    """What a line needs to know of the settings."""
+
     @property
     def costs(self) -> float: ...
 
@@ -27,9 +29,6 @@ def sweep_lines(
         left: the share of the performance without each part, whether it was taken out or not.
     """
     head = f"{sweep}. {CALLED.get(stage, stage)}, {way}: "
-    if not done:
-        yield f"{head}there are none"
-        return
     removed = sorted((one for one in done if one.removed), key=lambda one: -one.cost)
     now = _percent(_left(done, left))
     yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {now} is left"

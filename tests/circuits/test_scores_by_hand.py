@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from scrub.circuits.completeness import SetsOf, choose_sets, completeness, rando
 from scrub.circuits.curve import Order, curve, orders_of, removal_orders
 from scrub.circuits.greedy import Growth, NodeSet, grown
 from scrub.circuits.minimality import choose_under, minimality
+from scrub.circuits.nulls import NullScores
 from scrub.errors import UserError
 from scrub.stats.intervals import Interval
 
@@ -112,7 +114,7 @@ def test_a_backup_outside_of_the_circuit_is_found() -> None:
     half = ablated(BACKED_UP, circuit_without, model_without)
     roles = {"first": frozenset({0}), "rest": frozenset({1, 2, 3})}
     chosen = choose_sets(half, roles, SetsOf(random=0, runs=2), 0)
-    assert chosen[frozenset({0})] == ("role", "first"), "the greedy set is one of the roles"
+    assert chosen[frozenset({0})] == ("role", "first = greedy = published 1, 2")
     found = completeness(ablated(BACKED_UP, circuit_without, model_without, 1), chosen)
     assert found.worst.mean == pytest.approx(0.35, abs=1e-9)
     assert found.worst_set.nodes == ("node 0",)
@@ -289,3 +291,19 @@ def test_what_is_undefined_is_worth_nothing() -> None:
     nothing = evolve(half, original=half.baseline)
     with np.errstate(divide="ignore", invalid="ignore"):
         assert nothing.shares(change)[0] == 0
+
+
+# Nulls
+
+
+def test_the_circuit_is_counted_among_its_nulls() -> None:
+    recovered = (0.1, 0.9, 0.5, 0.95, math.nan)
+    found = NullScores("zero", "loss", "random", 0.9, recovered)
+    assert (found.as_well, found.p) == (2, 3 / 5)
+    assert found.mean == pytest.approx(0.6125)
+    assert found.range == (pytest.approx(0.13), pytest.approx(0.94625))
+    none = NullScores("zero", "loss", "random", 1.0, (0.1,) * 19)
+    assert (none.as_well, none.p) == (0, 1 / 20)
+    unknown = NullScores("zero", "loss", "random", math.nan, (0.1,))
+    assert math.isnan(unknown.p)
+    assert math.isnan(NullScores("zero", "loss", "random", 1.0, ()).mean)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scrub import Circuit, heads
 from scrub.searches.greedy import Decision, Part, sweep
 

@@ -31,7 +31,9 @@ PAIRS = [
 
 
 def of_sites(ats: st.SearchStrategy = ANY, most: int = 6) -> st.SearchStrategy[Circuit]:
-    placed = st.builds(Placed, st.sampled_from([*NODES, *EMBEDDINGS]), ats)
+    """Embeddings are at all positions, where paths end."""
+    inner = st.builds(Placed, st.sampled_from(NODES), ats)
+    placed = inner | st.sampled_from(EMBEDDINGS).map(Placed)
     return st.lists(placed, max_size=most).map(lambda cells: Circuit(tuple(cells)))
 
 
