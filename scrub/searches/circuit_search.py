@@ -363,9 +363,9 @@ def scored(
 
 
 def _random(circuit: Circuit, search: CircuitSearch) -> Sequence[Circuit]:
-    """Other circuits of as many nodes or edges per layer; none where there are no others."""
-    seed = search.context.options.seed
-    found = random_circuits(circuit, search.held.model, RANDOM, seed=seed)
+    """Other circuits of as many nodes or edges per layer, those of edges connected as it is."""
+    model, seed = search.held.model, search.context.options.seed
+    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=bool(circuit.edges))
     return [one for one in found if one != circuit]
 
 

@@ -324,7 +324,9 @@ def test_the_planted_heads_are_found(by: str) -> None:
 
 
 def test_pruning_finds_where_the_planted_heads_stand() -> None:
-    places = {str(one.cell): one.at for one in on_ioi("pruning", senders="heads,mlps").circuit.cells}
+    places = {
+        str(one.cell): one.at for one in on_ioi("pruning", senders="heads,mlps").circuit.cells
+    }
     assert places["head 3.0"] == places["head 2.1"] == ("end",)
     assert places["head 1.0"] == ("s2",)
 
@@ -333,8 +335,8 @@ def test_what_the_method_does_not_take_is_refused() -> None:
     with pytest.raises(UserError) as error:
         scrub.find(IOI, by="acdc", keep="9.9", order="least", keeps=0.5)
     said = str(error.value)
-    assert 'by="acdc" takes no keep=: it is of by=\'paths\'.' in said
-    assert 'by="acdc" takes no keeps=: it is of by=\'pruning\'' in said
+    assert "by=\"acdc\" takes no keep=: it is of by='paths'." in said
+    assert "by=\"acdc\" takes no keeps=: it is of by='pruning'" in said
     with pytest.raises(UserError, match="by=\"paths\" takes no orders=: it is of by='pruning'"):
         scrub.find(IOI, orders=3)  # type: ignore[call-overload]
     with pytest.raises(UserError, match='The nearest is "pruning"'):
