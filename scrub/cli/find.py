@@ -130,7 +130,7 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     "--steps",
     type=click.IntRange(min=0),
     metavar="N",
-    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 5]",
+    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 30]",
 )
 @click.option(
     "--choose",

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from scrub.circuits.measurements import Measurements
     from scrub.circuits.subject import Subject
 
+ROUNDING = 1e-5
+"""Share of the total effect below which effects are rounding, in float32."""
 Effects = Float[np.ndarray, "parts samples"]
 
 
@@ -195,7 +197,7 @@ def search(
         curve=tuple(made.curve(size)),
         approximate=True,
         ranking=evolve(ranking, exact=exact, kept=kept),
-        everything=size == len(made.parts),
+        everything=size == len(made.order),
     )
 
 
@@ -254,12 +256,15 @@ def _ranked(
 
 
 def _refuse_flat(made: Ranked) -> None:
-    if np.abs(made.scores).max(initial=0.0) > 0:
+    """Refuse effects that are nothing but rounding."""
+    measured = made.measured
+    total = float(np.abs(measured.nothing[0].mean() - measured.original[0].mean()))
+    if np.abs(made.scores).max(initial=0.0) > ROUNDING * total:
         return
     raise UserError(
         f"All first-order effects on {made.subject.metrics[0].name} are zero: it has no slope "
         "where gradients are taken, so that nothing is ranked by it. Integrated gradients "
-        "(steps=5, --steps 5) or another metric may tell; pruning and acdc need no gradient."
+        "(steps=30, --steps 30) or another metric may tell; pruning and acdc need no gradient."
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from scrub.analysis.attribution import STEPS
 from scrub.circuits.edges import all_edges
 from scrub.errors import did_you_mean
 from scrub.hypothesis.positions import ALL
@@ -22,6 +21,10 @@ from scrub.searches.ranked_edges import sizes
 
 KEEPS = 0.8
 """Least share of the performance that is left: as pruning has it."""
+STEPS = 30
+"""Inputs on the way: as many as the authors' code takes. Where attention turns sharply from one
+place to another only inputs near the turn have a slope, and few inputs meet it by chance: see
+docs/circuit_searches.md."""
 KINDS = ("heads", "mlps", "embeddings")
 LEVELS = ("edges", "nodes")
 CHOICES = ("greedy", "top")
@@ -101,7 +104,7 @@ def problems(settings: AttributionSettings) -> list[str]:
     if settings.metric == "kl" and settings.steps == 0:
         found.append(
             "metric='kl' has no slope on the references: there the model's distribution is the "
-            "original's. Take integrated gradients: steps=5 (--steps 5)."
+            "original's. Take integrated gradients: steps=30 (--steps 30)."
         )
     return found
 

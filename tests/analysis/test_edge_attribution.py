@@ -17,7 +17,12 @@ from oracle.two_sources import Writer, two_sources
 from oracle.two_sources import edges as edges_of
 from scrub.analysis import edge_attribution
 from scrub.analysis.attribution import Paths, first_order, root_value
-from scrub.analysis.edge_attribution import EdgeAttribution, by_writer, inlets_of
+from scrub.analysis.edge_attribution import (
+    ROWS_AT_ONCE,
+    EdgeAttribution,
+    by_writer,
+    inlets_of,
+)
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.sites import ALL, At, Route, anything
@@ -251,4 +256,8 @@ def test_samples_are_apart() -> None:
     together = attribution.effects(np.arange(5), measure)
     each = [attribution.effects(np.array([sample]), measure) for sample in range(5)]
     assert near(np.concatenate(each, axis=1), together)
-    assert np.concatenate(list(attribution.chunks())).tolist() == list(range(5))
+    assert attribution.at_once == ROWS_AT_ONCE
+    small = evolve(attribution, memory=100_000)
+    assert 1 < small.at_once < 5
+    assert next(len(some) for some in small.chunks()) == small.at_once
+    assert np.concatenate(list(small.chunks())).tolist() == list(range(5))
