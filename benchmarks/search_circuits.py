@@ -4,8 +4,8 @@
 
 Prints the tables of docs/benchmarks.md, section "Circuit searches": of wired models with shuffled
 heads, by default those on which the settings were looked at; `--held-out`: those that were searched
-once, when they were frozen. Names are embedded models or directories of trained ones, which are
-searched instead. Records are kept in --records (default .scrub/search_circuits), and a run that is
+once, when they were frozen. Names are embedded models, directories of trained ones, or seeds of
+wired ones, which are searched instead. Records are kept in --records (default .scrub/search_circuits), and a run that is
 stopped resumes.
 """
 
@@ -43,10 +43,14 @@ def records(
             yield one
 
 
+def known(name: str) -> Known:
+    return known_wired(int(name)) if name.isdecimal() else known_planted(name)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, or these arguments, and run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", help="embedded models, or directories")
+    parser.add_argument("names", nargs="*", help="embedded models, directories, or seeds")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument(
         "--only", action="append", choices=list(dict.fromkeys(w.method for w in WAYS))
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     ways = [way for way in WAYS if not chosen.only or way.method in chosen.only]
     seeds = (HELD_OUT if chosen.held_out else DEVELOPED)[: chosen.models]
-    models = [known_planted(name) for name in chosen.names] or [known_wired(s) for s in seeds]
+    models = [known(name) for name in chosen.names or map(str, seeds)]
     found = list(records(models, ways, chosen.records, chosen.samples))
     print(by_way(found, ways))
     print(by_group(found, ways))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from scrub.circuits.area import areas_of
-from scrub.hypothesis.circuit import Edge
+from scrub.circuits.area import areas as areas_of
+from scrub.hypothesis.circuit import Circuit, Edge
 from searching.methods import Outcome
 from searching.subject import Searched
 
@@ -21,5 +21,10 @@ def areas(searched: Searched, found: Outcome) -> tuple[float, float]:
     def place(edge: Edge) -> float:
         return -scores.get(edge, -math.inf)
 
-    made = areas_of(searched.measurements(held), sorted(searched.edges, key=place))
-    return made.cpr, made.cmd
+    order = sorted(searched.edges, key=place)
+
+    def circuit(count: int) -> Circuit:
+        return Circuit(edges=tuple(order[:count]))
+
+    made = areas_of(searched.measurements(held), circuit, len(order))
+    return made.cpr.mean, made.cmd

@@ -124,6 +124,7 @@ def resumed(
         return from_json(path.read_text(encoding="utf-8")), False
     made = record(known, way, samples, curve)
     path.parent.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     whole = path.with_suffix(".tmp")
     whole.write_text(as_json(made), encoding="utf-8")
     whole.rename(path)
