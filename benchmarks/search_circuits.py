@@ -5,8 +5,8 @@
 Prints the tables of docs/benchmarks.md, section "Circuit searches": of wired models with shuffled
 heads, by default those on which the settings were looked at; `--held-out`: those that were searched
 once, when they were frozen. Names are embedded models, directories of trained ones, or seeds of
-wired ones, which are searched instead. Records are kept in --records (default .scrub/search_circuits), and a run that is
-stopped resumes.
+wired ones, which are searched instead. Records are kept in --records (default
+.scrub/search_circuits), and a run that is stopped resumes.
 """
 
 from __future__ import annotations
