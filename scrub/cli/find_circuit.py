@@ -154,11 +154,13 @@ def refuse_others(by: str, named: Mapping[str, str], allowed: Mapping[str, list[
     Raises:
         UserError: with every one, and the methods that take it.
     """
+    from scrub.searches.methods import in_a_row
+
     problems = []
     for setting, option in named.items():
         if setting in allowed[by]:
             continue
         others = [f"--by {name}" for name, settings in allowed.items() if setting in settings]
-        problems.append(f"--by {by} takes no {option}: it is of {' and '.join(others)}.")
+        problems.append(f"--by {by} takes no {option}: it is of {in_a_row(others)}.")
     if problems:
         raise UserError(*problems)

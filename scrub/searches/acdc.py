@@ -247,7 +247,7 @@ def step_lines(step: int, reader: Cell, done: Sequence[Decision]) -> Iterator[st
         shown = [f"{_short(one.part.name)} {number(one.cost, 4)}" for one in stayed[:SHOWN]]
         more = len(stayed) - SHOWN
         if more > 0:
-            shown.append(f"and {more:,} more of less")
+            shown.append(f"and {more:,} more")
         yield f"   stays    {', '.join(shown)}"
 
 

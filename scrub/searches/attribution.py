@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from jaxtyping import Float
 
 from scrub.analysis.edge_attribution import by_writer
@@ -80,6 +80,7 @@ class Ranked:
     places: Places
     last: tuple[Place, ...]
     order: Sequence[int]
+    _made: dict[int, Circuit] = field(factory=dict, init=False)
 
     @property
     def scores(self) -> Float[np.ndarray, " parts"]:
@@ -87,6 +88,11 @@ class Ranked:
 
     def circuit(self, size: int) -> Circuit:
         """Of the first so many parts; of edges those that lie on a path."""
+        if size not in self._made:
+            self._made[size] = self._circuit(size)
+        return self._made[size]
+
+    def _circuit(self, size: int) -> Circuit:
         chosen = [self.parts[number] for number in self.order[:size]]
         edges = tuple(one for one in chosen if isinstance(one, Edge))
         if self.places.columns:

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from scrub.circuits.conventions import Convention, conventions_of
 from scrub.circuits.kept import Kept, keeping
 from scrub.circuits.measurements import Measurements
-from scrub.circuits.random_circuits import random_circuits
+from scrub.circuits.random_circuits import dangling, random_circuits
 from scrub.circuits.subject import Subject, halves_of
 from scrub.errors import Problems, UserError
 from scrub.hypothesis.circuit import Circuit
@@ -125,7 +125,10 @@ def begin_circuit(
         problems.add(problem)
     if ablate is not None and ablate not in ABLATIONS:
         problems.add(f"ablate={ablate!r}.", f"Give one of: {', '.join(ABLATIONS)}.")
-    problems.refuse()
+    try:
+        problems.refuse()
+    except UserError as error:
+        raise error.at(file=item.file, claim=item.behaviour.name) from error
     session, options = context.session, context.options
     seen, held = halves_of(item, session, options)
     metrics = method.metrics(seen.metrics, seen.root, settings)
@@ -291,7 +294,7 @@ def opening(search: CircuitSearch, measured: Measurements) -> list[str]:
 
 def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
     """The circuit with where it comes from."""
-    model, seed = search.seen.model, search.context.options.seed
+    model, options = search.seen.model, search.context.options
     there = {one.cell for one in circuit.nodes}
     approximate = " (approximate)" if search.method.approximate else ""
     roles: dict[str, tuple[Any, ...]] = {}
@@ -303,7 +306,8 @@ def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
         circuit,
         name=f"{search.item.behaviour.name} by {search.method.name}",
         model=model.name,
-        source=f"scrub find --by {search.method.name} --seed {seed}{approximate}",
+        source=f"scrub find --by {search.method.name} --samples {options.samples} --seed "
+        f"{options.seed}{approximate}",
         roles=roles,
     )
 
@@ -363,9 +367,13 @@ def scored(
 
 
 def _random(circuit: Circuit, search: CircuitSearch) -> Sequence[Circuit]:
-    """Other circuits of as many nodes or edges per layer, those of edges connected as it is."""
+    """Other circuits of as many nodes or edges per layer, connected where it is.
+
+    Of what MLPs that are left free join nobody says whether it is connected.
+    """
     model, seed = search.held.model, search.context.options.seed
-    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=bool(circuit.edges))
+    connected = bool(circuit.edges) and not circuit.free and not dangling(circuit.edges)
+    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=connected)
     return [one for one in found if one != circuit]
 
 

@@ -302,8 +302,8 @@ def frequencies(circuits: Sequence[Circuit]) -> dict[str, float]:
     """In which share of circuits each node is, and each edge; the most frequent first."""
     counts: Counter[str] = Counter()
     for circuit in circuits:
-        counts.update({str(one.cell) for one in circuit.nodes})
-        counts.update({edge_name(one) for one in circuit.edges})
+        counts.update(dict.fromkeys(str(one.cell) for one in circuit.nodes).keys())
+        counts.update(dict.fromkeys(map(edge_name, circuit.edges)).keys())
     return {name: count / len(circuits) for name, count in counts.most_common()}
 
 

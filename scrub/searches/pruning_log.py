@@ -29,7 +29,7 @@ def sweep_lines(
         left: the share of the performance without each part, whether it was taken out or not.
     """
     head = f"{sweep}. {CALLED.get(stage, stage)}, {way}: "
-    removed = sorted((one for one in done if one.removed), key=lambda one: -one.cost)
+    removed = sorted((one for one in done if one.removed), key=_dearest)
     now = _percent(_left(done, left))
     yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {now} is left"
     if removed:
@@ -41,7 +41,7 @@ def stays_line(done: Sequence[Decision], left: Sequence[float], limits: Limits) 
     stayed = [(one, share) for one, share in zip(done, left, strict=True) if not one.removed]
     said = [
         _cost(one) if one.cost > limits.costs else f"{_cost(one)} (would leave {_percent(share)})"
-        for one, share in sorted(stayed, key=lambda pair: -pair[0].cost)
+        for one, share in sorted(stayed, key=lambda pair: _dearest(pair[0]))
     ]
     return f"   stays    {_named(said)}" if said else ""
 
@@ -50,6 +50,11 @@ def _left(done: Sequence[Decision], left: Sequence[float]) -> float:
     """The share that the circuit has after the sweep."""
     removed = [share for one, share in zip(done, left, strict=True) if one.removed]
     return removed[-1] if removed else left[0] + done[0].cost
+
+
+def _dearest(one: Decision) -> float:
+    """By what is shown: parts that cost as much to the last digit stay in the order of the sweep."""
+    return -round(one.cost, 3)
 
 
 def _cost(one: Decision) -> str:
@@ -64,7 +69,7 @@ def _named(parts: Sequence[str]) -> str:
     more = len(parts) - SHOWN
     if more <= 1:
         return ", ".join(parts)
-    return f"{', '.join(parts[:SHOWN])}, and {more:,} more that cost less"
+    return f"{', '.join(parts[:SHOWN])}, and {more:,} more"
 
 
 def frequency_lines(frequency: Mapping[str, float], orders: int) -> Iterator[str]:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from scrub import UserError
+from scrub import Behaviour, Fixed, UserError, output
 from scrub.api import collected_behaviour
 from scrub.circuits.conventions import conventions_of
 from scrub.circuits.kept import keeping
 from scrub.circuits.measurements import Measurements
 from scrub.circuits.subject import subject_of
+from scrub.data.dataset import Dataset
 from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Circuit
 from scrub.metrics import custom, kl
@@ -29,6 +30,7 @@ from scrub.searches.attribution_settings import AttributionSettings
 from scrub.searches.circuit_found import CircuitFound
 from scrub.searches.pruned_parts import whole
 from scrub.searches.ranking import Beside, beside
+from support import native_models
 
 SAMPLES = 24
 PLANTED = {head for role in describe("ioi-planted").roles.values() for head in role}
@@ -121,6 +123,32 @@ def test_every_tenth_edge_and_all_components_stand_beside_exact_effects() -> Non
     assert found.importance == pytest.approx(
         dict(zip(frame["part"], frame["first_order"].abs(), strict=True))
     )
+
+
+def test_without_norms_edges_that_nothing_bends_have_their_exact_effects() -> None:
+    """Into the output, and into values of the last layer, on a metric that is linear."""
+
+    def two_logits(logits: Any, references: Any) -> Any:
+        return logits[..., 2] - 2 * logits[..., 1]
+
+    tokens = np.random.default_rng(0).integers(0, native_models.VOCABULARY, (12, 6))
+    data = Dataset("alike", {"tokens": tokens}, np.full(12, 6), positions={"end": np.full(12, 5)})
+    behaviour = Behaviour(
+        "two", lambda model: output(at="end"), data, custom(two_logits), Fixed([*range(1, 12), 0])
+    )
+    model = native_models.graph("bare, no biases")
+    options = Options(model=model, samples=10, dtype=torch.float64)
+    subject = subject_of(collected_behaviour(behaviour), session(), options)
+    on = Measurements.of(subject, conventions_of(subject)[0], Context(session(), options))
+    found = search(on, steps=0, checked=1_000, size=5)
+    frame = found.frame.set_index("part")
+    straight = [name for name in frame.index if name.endswith(("→ logits", "into v"))]
+    straight = [name for name in straight if "→ head 0." not in name]
+    assert len(straight) == 2 + 6 + 3 * (2 + 3)
+    exact, first = (frame.loc[straight, name] for name in ("exact", "first_order"))
+    assert np.allclose(exact, first, rtol=0, atol=1e-9)
+    bent = frame.drop(straight)
+    assert (bent["exact"] - bent["first_order"]).abs().max() > 1e-3
 
 
 def test_what_was_measured_is_not_measured_again() -> None:

@@ -301,7 +301,7 @@ def on_ioi(by: str, **settings: Any) -> CircuitResult:
     return found
 
 
-SENDERS = {"pruning": "heads,mlps", "acdc": "heads,embeddings"}
+SENDERS = {"pruning": "heads,mlps", "acdc": "heads,mlps,embeddings"}
 
 
 @pytest.mark.parametrize("by", ["pruning", "acdc"])
