@@ -5,9 +5,8 @@ The settings in bold on the page are each method's own; the others are budgets a
 
 from __future__ import annotations
 
-from scrub.analysis.attribution import STEPS
 from scrub.searches import acdc, attribution, pruning
-from scrub.searches.attribution_settings import AttributionSettings
+from scrub.searches.attribution_settings import STEPS, AttributionSettings
 from searching.methods import at_random, by_circuit, by_paths
 from searching.record import Way
 
@@ -16,6 +15,10 @@ SAMPLES = 100
 DEVELOPED, HELD_OUT = range(32), range(1000, 1040)
 """Seeds of wired models: those on which settings were looked at, and those that were searched once.
 A quarter of each is of each kind."""
+
+
+FEW = 5
+"""Steps of integrated gradients in the published experiments (Hanna et al. 2024)."""
 
 
 def _pruning(keeps: float, costs: float, *, order: str = "backward", default: bool = False) -> Way:
@@ -41,7 +44,7 @@ def _acdc(share: float, *, default: bool = False) -> Way:
 def _attribution(steps: int, keeps: float, *, default: bool = False) -> Way:
     settings = AttributionSettings(steps=steps, keeps=keeps)
     return Way(
-        "EAP-IG" if steps else "EAP",
+        {0: "EAP", STEPS: "EAP-IG"}.get(steps, f"EAP-IG, {steps} steps"),
         f"keeps {keeps:.0%}",
         by_circuit(attribution.METHOD, lambda most: settings),
         default,
@@ -64,6 +67,9 @@ WAYS: tuple[Way, ...] = (
     _attribution(0, 0.6),
     _attribution(0, 0.8, default=True),
     _attribution(0, 0.95),
+    _attribution(FEW, 0.6),
+    _attribution(FEW, 0.8),
+    _attribution(FEW, 0.95),
     _attribution(STEPS, 0.6),
     _attribution(STEPS, 0.8, default=True),
     _attribution(STEPS, 0.95),
