@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -179,7 +180,10 @@ def cell_of(component: Component) -> Cell:
 
 
 def at_random(share: float, seed: int) -> Search:
-    """A random order of all edges, of which the first share is kept: what chance would do."""
+    """A random order of all edges, of which the first share is kept: what chance would do.
+
+    Another order for every behaviour, by its name.
+    """
 
     def search(searched: Searched) -> Outcome:
         every = searched.edges

@@ -174,6 +174,15 @@ def test_a_search_that_finds_the_complement_scores_below_chance() -> None:
     assert counted(found.edges, truth.edges, truth.every_edge).precision == 0
 
 
+def test_random_orders_of_two_models_are_not_the_same() -> None:
+    orders = []
+    for seed in (3, 7):  # both have the same edges
+        behaviour, truth = known_wired(seed).make()
+        searched = Searched.of(behaviour, truth, samples=2)
+        orders.append(at_random(0.05, 0)(searched).edges)
+    assert orders[0] != orders[1]
+
+
 def test_a_random_order_scores_as_chance_does() -> None:
     areas = []
     behaviour, truth = known_wired(0).make()
