@@ -187,9 +187,8 @@ def at_random(share: float, seed: int) -> Search:
 
     def search(searched: Searched) -> Outcome:
         every = searched.edges
-        order = [
-            every[i] for i in np.random.default_rng([seed, len(every)]).permutation(len(every))
-        ]
+        random = np.random.default_rng([seed, zlib.crc32(searched.behaviour.name.encode())])
+        order = [every[i] for i in random.permutation(len(every))]
         scores = {edge: -float(place) for place, edge in enumerate(order)}
         kept = frozenset(order[: round(share * len(order))])
         return Outcome(heads_of(kept), kept, head_scores(scores, {}), scores, 0)
