@@ -1,6 +1,7 @@
 """What circuit searches find of models whose circuit is known: precision, recall, AUC, CPR, CMD.
 
-    python benchmarks/search_circuits.py [--held-out] [--only METHOD]... [--models N] [NAME]...
+    python benchmarks/search_circuits.py [--held-out] [--only METHOD]... [--own] [--models N]
+                                        [NAME]...
 
 Prints the tables of docs/benchmarks.md, section "Circuit searches": of wired models with shuffled
 heads, by default those on which the settings were looked at; `--held-out`: those that were searched
@@ -55,12 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--only", action="append", choices=list(dict.fromkeys(w.method for w in WAYS))
     )
+    parser.add_argument("--own", action="store_true", help="each method's own settings alone")
     parser.add_argument("--models", type=int, help="the first so many of the wired ones")
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--records", type=Path, default=Path(".scrub/search_circuits"))
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    ways = [way for way in WAYS if not chosen.only or way.method in chosen.only]
+    ways = [
+        way
+        for way in WAYS
+        if (not chosen.only or way.method in chosen.only) and (way.default or not chosen.own)
+    ]
     seeds = (HELD_OUT if chosen.held_out else DEVELOPED)[: chosen.models]
     models = [known(name) for name in chosen.names or map(str, seeds)]
     found = list(records(models, ways, chosen.records, chosen.samples))
