@@ -44,7 +44,7 @@ from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
-    from scrub.searches.circuit_search import CircuitResult
+    from scrub.searches.circuit_result import CircuitResult
 
 A_FLAG = "Give True or False, or leave it out."
 

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from scrub.circuits.known_edges import ROOT_CELL, Components
+from scrub.data.dataset import Dataset
 from scrub.engine.passing import passage
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Edge
@@ -46,14 +47,15 @@ def circuit_of(claim: Claim, model: Any = None, *, session: Session | None = Non
         )
     options = Options(model=model)
     (prepared,) = prepare([collected(claim)], session or Session(), options)
-    return named_circuit(prepared.tree, _Ways(prepared.model.graph))
+    return named_circuit(prepared.tree, _Ways(prepared.model.graph, prepared.data))
 
 
 @frozen(eq=False)
 class _Ways:
-    """The edges of a model that lie on a path."""
+    """The edges of a model that lie on a path, in some row of the data."""
 
     graph: Graph
+    data: Dataset
 
     def __call__(self, step: Step) -> Iterator[Edge]:
         circuit = step.route.through.circuit
@@ -74,7 +76,7 @@ class _Ways:
             if whole(step.writer) == reader:
                 return
         passed: dict[Cell, At] = {**self._passed(step, components), end: step.at}
-        edges = list(_upstream(step, reader, passed, end, components))
+        edges = list(_upstream(step, reader, passed, end, components, self.data))
         on_a_way = {end}
         for edge in reversed(edges):  # each after those that are nearer to the reader
             if edge.writer in on_a_way:
@@ -108,7 +110,12 @@ def _is_stream(step: Step) -> bool:
 
 
 def _upstream(
-    step: Step, reader: Cell, passed: Mapping[Cell, At], end: Cell, components: Components
+    step: Step,
+    reader: Cell,
+    passed: Mapping[Cell, At],
+    end: Cell,
+    components: Components,
+    data: Dataset,
 ) -> Iterator[Edge]:
     """Edges to what may be passed, and on from there; a reader's after those of all who read it."""
     latest = list(components.written_by.values())[::-1]
@@ -122,9 +129,23 @@ def _upstream(
             for group in components.written_into(cell, port):
                 writer = components.written_by[group]
                 if writer in passed:
-                    reached[writer] = None
                     into = None if reads.head is None else port
-                    yield Edge(writer, reads, into, passed[writer])
+                    at = passed[writer]
+                    if into in (None, "q"):  # what is read where the reader stands
+                        at = _both(at, step.stands if cell == ROOT_CELL else passed[cell], data)
+                    if at != ():
+                        reached[writer] = None
+                        yield Edge(writer, reads, into, at)
+
+
+def _both(at: At, stands: At, data: Dataset) -> At:
+    """Positions that are among others in some row."""
+    if isinstance(at, str):
+        return stands
+    if isinstance(stands, str):
+        return at
+    others = [data.position(spec) for spec in stands]
+    return tuple(spec for spec in at if any((data.position(spec) == o).any() for o in others))
 
 
 def _listed(specs: Sequence[object]) -> str:

@@ -41,7 +41,8 @@ def tree_in_code(listed: Sequence[Place], root: str, other: str, reserved: Itera
 
 
 def _node(place: Place, variable: str, above: Sequence[str], other: str) -> Call:
-    name = json.dumps(place.name, ensure_ascii=False)
+    quoted = json.dumps(place.name, ensure_ascii=False)
+    name = repr(place.name) if "\\" in quoted else quoted
     others = () if place.is_leaf else (f"other={other}",)
     if len(above) == 1:
         return Call(f"{variable} = {above[0]}.child(", (name, "Exact()", *others))

@@ -12,12 +12,12 @@ from typing import Any
 from attrs import field, frozen
 
 from scrub.checks.reachability import explore
-from scrub.circuits.known_edges import ROOT_CELL, Components, Read, known_edges
+from scrub.circuits.known_edges import ROOT_CELL, Components, Read, by_port, known_edges
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claimed_circuit import numbers
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
-from scrub.hypothesis.positions import At
+from scrub.hypothesis.positions import ALL, At
 from scrub.hypothesis.sites import Route, Sites, Through, mlps, none
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
@@ -134,7 +134,7 @@ def _groups(
         group = Group(label, tuple(members), embedding)
         group_of |= dict.fromkeys(members, group)
     found: dict[Group, list[GroupRead]] = {group: [] for group in group_of.values()}
-    for read in reads:
+    for read in sorted(reads, key=lambda read: by_port(read.port)):
         one = (group_of[read.writer], read.port, read.at, read.directly)
         if one not in found[group_of[read.reader]]:
             found[group_of[read.reader]].append(one)
@@ -189,6 +189,10 @@ class _Maker:
         for (writers, port, *_), route, there in zip(
             given, routes, self._reached(cells, at, routes), strict=True
         ):
+            # inputs are taken index by index, as a circuit takes them, not by a column of their own
+            there = (
+                route.at if there is not None and writers.embedding and route.at == ALL else there
+            )
             part = None if there is None else self.part(writers, there)
             if part is not None:
                 yield Input(part, port, route.through)

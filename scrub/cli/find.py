@@ -99,6 +99,11 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     help="pruning: most that one removal may cost.  [default: 0.05]",
 )
 @click.option(
+    "--absolute",
+    is_flag=True,
+    help="pruning, acdc: what makes matters better by so much stays, too.",
+)
+@click.option(
     "--order",
     type=click.Choice(("backward", "forward", "least", "random")),
     help="pruning, acdc: in which order parts are taken out.  [default: backward]",

@@ -180,8 +180,9 @@ def _role(node: Occurrence, cells: Sequence[Cell]) -> str:
     ports = {port for route in node.routes for port in route.into or ()}
     if len(ports) == 1:
         said = said.removesuffix(f" into {ports.pop()}")
-    said = said.removesuffix(f" {numbers(cells)}")
-    return "" if len(cells) == 1 and said == str(cells[0]) else said
+    if len(cells) == 1 and said == str(cells[0]):
+        return ""
+    return said.removesuffix(f" {numbers(cells)}")
 
 
 def numbers(cells: Sequence[Cell]) -> str:

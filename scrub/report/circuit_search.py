@@ -14,7 +14,7 @@ from scrub.hypothesis.circuit import Circuit, Edge
 from scrub.hypothesis.positions import At, where
 from scrub.names import LOGITS, Cell
 from scrub.report.console import claim_line
-from scrub.searches.circuit_search import CircuitResult
+from scrub.searches.circuit_result import CircuitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

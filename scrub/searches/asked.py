@@ -8,7 +8,8 @@ from typing import Any
 from scrub.errors import did_you_mean
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
-from scrub.searches.circuit_search import CircuitResult, begin_circuit, run_circuit
+from scrub.searches.circuit_result import CircuitResult, run_circuit
+from scrub.searches.circuit_search import begin_circuit
 from scrub.searches.methods import METHODS, NAMES, PATHS, in_a_row
 from scrub.searches.settings import kinds_of
 

@@ -1,17 +1,13 @@
-"""A search for a circuit from end to end: on one half of the rows, and its score on the other."""
+"""A search for a circuit: checked, and made on one half of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from attrs import evolve, frozen
 
 from scrub.circuits.conventions import Convention, conventions_of
-from scrub.circuits.kept import Kept, keeping
 from scrub.circuits.measurements import Measurements
-from scrub.circuits.random_circuits import dangling, random_circuits
 from scrub.circuits.subject import Subject, halves_of
 from scrub.errors import Problems, UserError
 from scrub.hypothesis.circuit import Circuit
@@ -19,69 +15,16 @@ from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.samplers import Mean, Zero, is_virtual
-from scrub.searches.circuit_found import CircuitFound, Says, Tried, thinned
+from scrub.searches.circuit_found import CircuitFound, Says, Tried
 from scrub.searches.method import Method
 from scrub.searches.path_search import NothingFoundError
 from scrub.stats.effect import paired_mean
-from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 ABLATIONS = ("mean", "resample", "zero")
-RANDOM = 20
-"""Random circuits of the same sizes, beside which the score stands."""
-POINTS = 12
-"""Circuits of the curve that are scored on the rows held out, at most."""
-
-
-@frozen(eq=False)
-class Beside:
-    """What random circuits of the same sizes per layer recover.
-
-    Attributes:
-        recovered: of each.
-        reached: how many of them recover as much as the circuit.
-    """
-
-    recovered: tuple[float, ...]
-    reached: int
-
-    @property
-    def p(self) -> float:
-        """The chance that a random circuit does as well, itself counted (never 0)."""
-        return (1 + self.reached) / (1 + len(self.recovered))
-
-
-@frozen(eq=False)
-class Score:
-    """What a circuit does on rows that were not searched.
-
-    Attributes:
-        metric: its name.
-        recovered: loss recovered.
-        beside: random circuits; None where there are no others of these sizes.
-        curve: circuits by size, the largest first, each with what it recovers.
-        rows: how many rows are held out.
-    """
-
-    metric: str
-    recovered: Interval
-    beside: Beside | None
-    curve: tuple[tuple[Circuit, Interval], ...]
-    rows: int
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The curve. Columns: nodes, edges, recovered, low, high."""
-        import pandas as pd
-
-        rows = [
-            [len(circuit), len(circuit.edges), one.mean, one.low, one.high]
-            for circuit, one in self.curve
-        ]
-        return pd.DataFrame(rows, columns=["nodes", "edges", "recovered", "low", "high"])
 
 
 @frozen(eq=False)
@@ -163,57 +106,6 @@ def kind_of(convention: Convention) -> str:
             return "zero"
         case other:
             return "" if is_virtual(other) else "resample"
-
-
-@frozen(eq=False, repr=False)
-class CircuitResult:
-    """A circuit that was found, and what it does on rows that were not searched.
-
-    Attributes:
-        search: what was searched, and how.
-        found: the circuit, with every decision.
-        score: on the rows that are held out.
-        lines: the log.
-    """
-
-    search: CircuitSearch
-    found: CircuitFound
-    score: Score
-    lines: tuple[str, ...]
-
-    @property
-    def circuit(self) -> Circuit:
-        return self.found.circuit
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """Every decision; see `CircuitFound.frame`."""
-        return self.found.frame
-
-    @property
-    def log(self) -> str:
-        return "\n".join(self.lines) + "\n"
-
-    def to_hypothesis(self) -> str:
-        """The text of a file with claims about the circuit, on the rows that were not searched.
-
-        Raises:
-            UserError: the behaviour stands in no file that another could import.
-        """
-        from scrub.circuits.claim_file import claim_text
-
-        return claim_text(self.circuit, self.search.item, self.search.context, held=True)
-
-    def __repr__(self) -> str:
-        circuit, said = self.circuit, interval(self.score.recovered)
-        return (
-            f"CircuitResult({self.search.item.behaviour.name} on {self.search.seen.model.name} by "
-            f"{self.found.method}: {len(circuit)} nodes, {len(circuit.edges)} edges; recovers "
-            f"{said} on rows held out)"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
 def found_circuit(
@@ -333,86 +225,3 @@ def refuse_trivial(found: CircuitFound, method: Method) -> None:
     raise NothingFoundError(
         f"Nothing is kept: every part was taken out{most}. A stricter {limits} may keep some."
     )
-
-
-def scored(
-    search: CircuitSearch,
-    found: CircuitFound,
-    outputs: Outputs | None = None,
-    *,
-    fresh: bool = False,
-) -> Score:
-    """The circuit's score on the rows held out, beside random circuits of the same sizes.
-
-    Raises:
-        UserError: as `Measurements`.
-    """
-    held = measurements(search, outputs, held=True, fresh=fresh)
-    model, own, circuit = search.held.model, search.own, found.circuit
-    points = thinned(found.curve, POINTS)
-    others = _random(circuit, search)
-    kept: list[Kept] = [keeping(one, model) for one in (circuit, *points, *others)]
-    held.numbers(kept)
-    mine, *rest = (held.recovered(one, metric=own) for one in kept)
-    curve = tuple(zip(points, rest[: len(points)], strict=True))
-    beside = [one.mean for one in rest[len(points) :]]
-    held.keep()
-    return Score(
-        search.held.metrics[own].name,
-        mine,
-        Beside(tuple(beside), sum(one >= mine.mean for one in beside)) if beside else None,
-        curve,
-        len(search.held.data),
-    )
-
-
-def _random(circuit: Circuit, search: CircuitSearch) -> Sequence[Circuit]:
-    """Other circuits of as many nodes or edges per layer, connected where it is.
-
-    Of what MLPs that are left free join nobody says whether it is connected.
-    """
-    model, seed = search.held.model, search.context.options.seed
-    connected = bool(circuit.edges) and not circuit.free and not dangling(circuit.edges)
-    found = random_circuits(circuit, model, RANDOM, seed=seed, connected=connected)
-    return [one for one in found if one != circuit]
-
-
-def score_lines(score: Score) -> list[str]:
-    """What the circuit does on rows that were not searched, in words."""
-    lines = [
-        f"on the {score.rows:,} rows held out it recovers {interval(score.recovered)} of "
-        f"{score.metric}"
-    ]
-    if score.beside is None:
-        return [*lines, "there are no other circuits of these sizes per layer"]
-    values = np.array(score.beside.recovered)
-    low, high = np.quantile(values, (0.025, 0.975))
-    lines.append(
-        f"{len(values)} random circuits of the same sizes per layer: "
-        f"{number(float(values.mean()), 3)} in the mean, 95% within {number(float(low), 3)} to "
-        f"{number(float(high), 3)}; {score.beside.reached} do as well (p = "
-        f"{number(score.beside.p, 3)})"
-    )
-    return lines
-
-
-def run_circuit(
-    search: CircuitSearch,
-    says: Says = lambda line: None,
-    outputs: Outputs | None = None,
-    *,
-    fresh: bool = False,
-) -> CircuitResult:
-    """Search, and score what was found.
-
-    Raises:
-        NothingFoundError: nothing is kept, or everything.
-        UserError: as `found_circuit`.
-    """
-    found, log = found_circuit(search, says, outputs, fresh=fresh)
-    refuse_trivial(found, search.method)
-    score = scored(search, found, outputs, fresh=fresh)
-    lines = score_lines(score)
-    for line in lines:
-        says(line)
-    return CircuitResult(search, found, score, (*log, *lines))

@@ -67,6 +67,8 @@ class PruningSettings:
         senders: what is tried: "heads", "mlps"; MLPs that are not tried are left free.
         keeps: least share of the performance that is left (as loss recovered).
         costs: most that one removal may cost, as such a share; 1: whatever `keeps` allows.
+        absolute: whether a removal costs as much where it makes matters better; else what works
+            against the behaviour goes for nothing.
         order: of removal: "backward": a sweep from the last layer and one from the first in turn,
             "forward": the other way round, "least": what costs least when a sweep begins comes
             first, "random": another order each sweep.
@@ -80,6 +82,7 @@ class PruningSettings:
     senders: tuple[str, ...] = field(default=KINDS, converter=tuple)
     keeps: float = KEEPS
     costs: float = COSTS
+    absolute: bool = False
     order: str = "backward"
     orders: int = 1
     level: str = "edges"
@@ -231,6 +234,7 @@ class _Pruning:
     ) -> tuple[float, bool]:
         left = share(after, self.measured)
         costs = share(before, self.measured) - left
+        costs = abs(costs) if self.settings.absolute else costs
         return costs, costs <= self.settings.costs and left >= self.settings.keeps
 
     def _note(self, stage: str, way: str, done: Sequence[Decision]) -> None:
@@ -241,7 +245,9 @@ class _Pruning:
         stays = stays_line(done, left, self.settings)
         new = bool(stays) and stays != self.stays.get(stage)
         self.stays[stage] = stays if not any(one.removed for one in done) else ""
-        for line in sweep_lines(number, stage, way, done, left):
+        gone = [one.after for one in done if one.removed]
+        now = share(gone[-1] if gone else done[0].before, self.measured)
+        for line in sweep_lines(number, stage, way, done, now):
             self.says(line)
         if new and self.stays[stage]:
             self.says(stays)
@@ -267,8 +273,9 @@ def search(
         log.append(line)
         says(line)
 
+    changes = "changes it by" if settings.absolute else "costs"
     said(
-        f"what costs {percent(settings.costs)} or less is taken out, as long as "
+        f"what {changes} {percent(settings.costs)} or less is taken out, as long as "
         f"{percent(settings.keeps)} is left"
     )
     anatomy = Anatomy.of(subject.root, subject.model)
@@ -318,6 +325,7 @@ METHOD = Method(
         "senders": "--from",
         "keeps": "--keeps",
         "costs": "--costs",
+        "absolute": "--absolute",
         "order": "--order",
         "orders": "--orders",
         "level": "--level",

@@ -21,23 +21,26 @@ class Limits(Protocol):
 
 
 def sweep_lines(
-    sweep: int, stage: str, way: str, done: Sequence[Decision], left: Sequence[float]
+    sweep: int, stage: str, way: str, done: Sequence[Decision], left: float
 ) -> Iterator[str]:
     """What one sweep took out.
 
     Args:
-        left: the share of the performance without each part, whether it was taken out or not.
+        left: the share of the performance after it.
     """
     head = f"{sweep}. {CALLED.get(stage, stage)}, {way}: "
     removed = sorted((one for one in done if one.removed), key=_dearest)
-    now = _percent(_left(done, left))
-    yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {now} is left"
+    yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {_percent(left)} is left"
     if removed:
         yield f"   removed  {_named([_cost(one) for one in removed])}"
 
 
 def stays_line(done: Sequence[Decision], left: Sequence[float], limits: Limits) -> str:
-    """What stayed, the dearest first, and what it would cost to take it out; "" for nothing."""
+    """What stayed, the dearest first, and what it would cost to take it out; "" for nothing.
+
+    Args:
+        left: the share of the performance without each part.
+    """
     stayed = [(one, share) for one, share in zip(done, left, strict=True) if not one.removed]
     said = [
         _cost(one) if one.cost > limits.costs else f"{_cost(one)} (would leave {_percent(share)})"
@@ -46,14 +49,8 @@ def stays_line(done: Sequence[Decision], left: Sequence[float], limits: Limits) 
     return f"   stays    {_named(said)}" if said else ""
 
 
-def _left(done: Sequence[Decision], left: Sequence[float]) -> float:
-    """The share that the circuit has after the sweep."""
-    removed = [share for one, share in zip(done, left, strict=True) if one.removed]
-    return removed[-1] if removed else left[0] + done[0].cost
-
-
 def _dearest(one: Decision) -> float:
-    """By what is shown: parts that cost as much to the last digit stay in the order of the sweep."""
+    """By what is shown: parts that cost as much to the last digit stay in the sweep's order."""
     return -round(one.cost, 3)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from scrub import Behaviour, Fixed, UserError, output
+from scrub import Behaviour, Fixed, Uncond, UserError, output
 from scrub.api import collected_behaviour
 from scrub.circuits.conventions import conventions_of
-from scrub.circuits.kept import keeping
+from scrub.circuits.kept import WHOLE, keeping
 from scrub.circuits.measurements import Measurements
 from scrub.circuits.subject import subject_of
 from scrub.data.dataset import Dataset
@@ -28,9 +28,11 @@ from scrub.searches.attribution import METHOD
 from scrub.searches.attribution_log import MISSED, SHOWS
 from scrub.searches.attribution_settings import AttributionSettings
 from scrub.searches.circuit_found import CircuitFound
+from scrub.searches.edge_scores import first_order_effects
 from scrub.searches.pruned_parts import whole
 from scrub.searches.ranking import Beside, beside
 from support import native_models
+from support.random_data import random_dataset
 
 SAMPLES = 24
 PLANTED = {head for role in describe("ioi-planted").roles.values() for head in role}
@@ -149,6 +151,29 @@ def test_without_norms_edges_that_nothing_bends_have_their_exact_effects() -> No
     assert np.allclose(exact, first, rtol=0, atol=1e-9)
     bent = frame.drop(straight)
     assert (bent["exact"] - bent["first_order"]).abs().max() > 1e-3
+
+
+def test_gradients_are_taken_of_the_model_that_circuits_are_measured_in() -> None:
+    """Rows of any lengths: it is run on the references, where the other inputs stand."""
+    seen: list[torch.Tensor] = []
+
+    def noted(logits: Any, references: Any) -> Any:
+        found = logits[..., 2] - logits[..., 5]
+        seen.append(found)
+        return found
+
+    data = random_dataset(np.random.default_rng(3), "ragged")
+    behaviour = Behaviour("two", lambda model: output(at="end"), data, custom(noted), Uncond())
+    options = Options(model=native_models.graph("no norms"), samples=8, dtype=torch.float64)
+    subject = subject_of(collected_behaviour(behaviour), session(), options)
+    on = Measurements.of(subject, conventions_of(subject)[0], Context(session(), options))
+    (whole_model,) = on.numbers([WHOLE])[0]
+    assert not np.allclose(whole_model, on.original[0]), "another length is another frame"
+    seen.clear()
+    first_order_effects(on, whole(subject.root, subject.graph), 0)
+    (found,) = seen
+    assert found.requires_grad
+    assert np.allclose(found.detach().numpy(), whole_model, rtol=0, atol=1e-9)
 
 
 def test_what_was_measured_is_not_measured_again() -> None:

@@ -23,7 +23,9 @@ from scrub.runner.outputs import Outputs
 from scrub.searches import acdc, pruning
 from scrub.searches.acdc import AcdcSettings
 from scrub.searches.circuit_found import CircuitFound, Tried, importance_of, thinned
-from scrub.searches.circuit_search import CircuitResult, refuse_trivial, score_lines
+from scrub.searches.circuit_result import CircuitResult
+from scrub.searches.circuit_score import score_lines
+from scrub.searches.circuit_search import refuse_trivial
 from scrub.searches.path_search import NothingFoundError
 from scrub.searches.pruned_parts import Anatomy, kept_of, trimmed
 from scrub.searches.pruning import PruningSettings, frequencies
@@ -351,3 +353,16 @@ def test_a_behaviour_that_the_corruption_leaves_alone_is_refused() -> None:
     same = evolve(IOI, corrupt=scrub.Exact())
     with pytest.raises(UserError, match="are not told apart"):
         scrub.find(same, by="acdc", model="ioi-planted", samples=8)
+
+
+def test_what_makes_matters_better_stays_where_it_is_asked() -> None:
+    signed = pruned(level="nodes", costs=0.2, keeps=0.5)
+    absolute = pruned(level="nodes", costs=0.2, keeps=0.5, absolute=True)
+    better = {one.part for one in signed.tried if one.removed and one.cost < -0.2}
+    assert better
+    assert not better & {one.part for one in absolute.tried if one.removed}
+    assert all(one.cost >= 0 for one in absolute.tried)
+    assert absolute.log[0].startswith("what changes it by 20% or less")
+    edges = by_acdc(threshold=0.002, absolute=True)
+    assert all(one.cost >= 0 for one in edges.tried)
+    assert edges.log[0].startswith("an edge goes where KL from the original changes by less than")

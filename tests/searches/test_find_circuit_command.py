@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,13 @@ def test_it_ends_in_a_circuit_with_its_score_on_rows_held_out(
     decisions = pd.read_csv(folder / "c.csv")
     assert set(decisions[decisions["removed"]]["part"]).isdisjoint(map(str, circuit.cells))
     assert "heads and MLPs kept" in (folder / "c.svg").read_text(encoding="utf-8")
+
+    # the claim that is saved recovers what the search printed
+    saved = found(folder, *NODES, "--save", "f.py")
+    assert saved.out.endswith("saved: scrub test f.py   (on the rows that are held out)\n")
+    arguments = ("f.py::circuit_alone", *SMALL, "--no-diagnose")
+    (printed,) = re.findall(r"on the 40 rows held out it recovers (.*) of logit", log)
+    assert printed in inside("test", *arguments, cwd=folder).out
 
     # the same command measures nothing again
     monkeypatch.setattr(Measurements, "_compute", None)
