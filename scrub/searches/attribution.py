@@ -329,6 +329,7 @@ METHOD = Method(
         "metric": "--metric",
         "checked": "--checked",
     },
+    columns=lambda settings, subject: _columns(subject, settings),
     limits=("keeps", "size", "threshold"),
     approximate=True,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -20,9 +21,6 @@ from scrub.searches.method import Method
 from scrub.searches.path_search import NothingFoundError
 from scrub.stats.effect import paired_mean
 from scrub.stats.rounding import interval, number
-
-if TYPE_CHECKING:
-    pass
 
 ABLATIONS = ("mean", "resample", "zero")
 
@@ -78,12 +76,13 @@ def begin_circuit(
     own = metrics.index(seen.metrics[0])
     if metrics != seen.metrics:
         seen, held = halves_of(item, session, options, list(metrics))
-    ablated = _ablated(seen, ablate), _ablated(held, ablate)
+    named = [one for one in method.columns(settings, seen) if isinstance(one, str)]
+    ablated = _ablated(seen, ablate, named), _ablated(held, ablate, named)
     return CircuitSearch(item, method, settings, context, seen, held, ablated, own)
 
 
-def _ablated(subject: Subject, asked: str | None) -> Convention:
-    own, *others = conventions_of(subject)
+def _ablated(subject: Subject, asked: str | None, named: Sequence[str]) -> Convention:
+    own, *others = conventions_of(subject, named)
     if asked is None:
         return own
     wanted = [one for one in (own, *others) if kind_of(one) == asked]
@@ -92,7 +91,8 @@ def _ablated(subject: Subject, asked: str | None) -> Convention:
     legal = [one for one in wanted if not one.problem]
     if not legal:
         raise UserError(
-            f'ablate="{asked}" (--ablate) makes no sense here: {wanted[0].problem}. Take another.'
+            f'ablate="{asked}" (--ablate) makes no sense here: {wanted[0].problem}. Take another, '
+            "or name fewer positions."
         )
     return legal[0]
 

@@ -28,6 +28,7 @@ from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.positions import ALL, Spec
 from scrub.model.graph import Graph
 from scrub.printing import printed
+from scrub.samplers import is_virtual
 from scrub.searches.circuit_found import CircuitFound, Says, Tried, importance_of
 from scrub.searches.greedy import Decision, Part, Values, decided, sweep
 from scrub.searches.method import Method
@@ -123,6 +124,16 @@ def cost(settings: PruningSettings, graph: Graph) -> tuple[int, str]:
     return count, f"{kinds} in the first sweep{more}"
 
 
+def places(settings: PruningSettings, subject: Subject) -> tuple[Spec, ...]:
+    """The positions that nodes are divided into."""
+    if settings.level == "nodes" or settings.at == ALL:
+        return ()
+    if settings.at == "each":
+        specs = {spec for route in subject.root.routes for spec in route.at}
+        return distinct_columns(subject.data, specs)
+    return several(settings.at)
+
+
 @frozen(eq=False)
 class _Pruning:
     """A pruning in one order, as far as it is.
@@ -188,7 +199,7 @@ class _Pruning:
         """What may be taken out, in the model's order."""
         match stage:
             case "positions":
-                columns = self._columns()
+                columns = places(self.settings, self.subject)
                 return [part for one in circuit.cells for part in position_parts(one, columns)]
             case "ports":
                 return port_parts(circuit)
@@ -197,13 +208,6 @@ class _Pruning:
             case _:
                 mine = self.anatomy.nodes(stage)
                 return [node_part(one.cell, stage) for one in circuit.cells if one.cell in mine]
-
-    def _columns(self) -> tuple[Spec, ...]:
-        at = self.settings.at
-        if at == "each":
-            specs = {spec for route in self.subject.root.routes for spec in route.at}
-            return distinct_columns(self.subject.data, specs)
-        return () if at == ALL else several(at)
 
     def _ordered(
         self, parts: list[Part], circuit: Circuit, values: Values, number: int
@@ -279,6 +283,7 @@ def search(
         f"{percent(settings.keeps)} is left"
     )
     anatomy = Anatomy.of(subject.root, subject.model)
+    _refuse_unlike(measured, settings, anatomy)
     found: list[_Pruning] = []
     circuits: list[Circuit] = []
     for number in range(settings.orders):
@@ -303,6 +308,19 @@ def search(
         frequency=frequency if settings.orders > 1 else {},
         everything=not any(one.removed for one in first.tried),
     )
+
+
+def _refuse_unlike(measured: Measurements, settings: PruningSettings, anatomy: Anatomy) -> None:
+    """Refuse means of rows that are not alike in the positions, before the first sweep.
+
+    Raises:
+        UserError: which rows, and what tells them apart.
+    """
+    columns = places(settings, measured.subject)
+    cells = [cell for kind in settings.senders for cell in anatomy.nodes(kind)]
+    if columns and cells and is_virtual(measured.convention.other):
+        probe = Circuit(cells=(Placed(cells[0], columns),))
+        measured.numbers([keeping(probe, anatomy.model)])
 
 
 def frequencies(circuits: Sequence[Circuit]) -> dict[str, float]:
@@ -331,5 +349,6 @@ METHOD = Method(
         "level": "--level",
         "at": "--at",
     },
+    columns=places,
     limits=("costs", "keeps"),
 )

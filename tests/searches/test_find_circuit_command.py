@@ -17,7 +17,7 @@ from support.bad_input import refused
 from support.command import Finished, inside
 
 FILE = '''
-from scrub import Exact, behaviour, output
+from scrub import Exact, Mean, behaviour, output
 from scrub.datasets import ioi
 from scrub.metrics import logit_diff
 
@@ -28,6 +28,12 @@ IOI = ioi.behaviour(80)
 @behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"))
 def one_way(model):
     """Nobody says how it is corrupted."""
+    return output(at="end")
+
+
+@behaviour(data=ioi.prompts(40), metric=logit_diff("io", "s"), corrupt=Mean("end_position"))
+def averaged(model):
+    """Rows that are averaged are unlike at other positions."""
     return output(at="end")
 
 
@@ -192,3 +198,14 @@ def test_a_corruption_that_changes_nothing(folder: Path) -> None:
     done = inside("find", "b.py::unchanged", "--by", "acdc", "--samples", "8", cwd=folder)
     assert done.code == 2
     assert "are not told apart" in done.err
+
+
+def test_means_are_of_rows_that_are_alike_where_nodes_are_divided(folder: Path) -> None:
+    positions = ("--by", "pruning", "--from", "heads", "--level", "positions", *SMALL)
+    done = inside("find", "b.py::averaged", *positions, cwd=folder)
+    assert done.code == 2
+    assert "1. heads" not in done.out
+    assert "Add a column that tells them apart" in done.err
+    other = inside("find", "b.py::ioi", *positions, "--ablate", "mean", cwd=folder)
+    assert other.code == 0, other.err
+    assert "what is taken out comes from: mean by end_position, " in other.out
