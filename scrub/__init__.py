@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrub import observe
     from scrub.api import circuit_scores, explain, find, patch, paths, run
+    from scrub.api_circuits import shared_circuits
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit, write_circuit
     from scrub.circuits.scores import CircuitScores
+    from scrub.circuits.shared import SharedCircuits
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -87,10 +89,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "scrub.api": "circuit_scores explain find patch paths run",
+    "scrub.api_circuits": "shared_circuits",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.files": "read_circuit write_circuit",
     "scrub.circuits.scores": "CircuitScores",
+    "scrub.circuits.shared": "SharedCircuits",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -150,6 +154,7 @@ __all__ = [
     "Rows",
     "Session",
     "SetsOf",
+    "SharedCircuits",
     "Steer",
     "Sweep",
     "Together",
@@ -196,6 +201,7 @@ __all__ = [
     "register_family",
     "residual",
     "run",
+    "shared_circuits",
     "site",
     "source_positions",
     "summand",

@@ -106,19 +106,22 @@ def choose_sets(seen: Ablations, roles: Mapping[str, NodeSet], tried: SetsOf, se
         sets = [one for _, one in asked]
         return np.abs(seen.shares(seen.of_circuit(sets) - seen.of_model(sets)))
 
-    for number, one in enumerate(grown(searches, worth), 1 - bool(tried.steps)):
+    for number, one in enumerate(grown(searches, worth), 0 if tried.steps else 1):
         how = ("published", f"published {number}") if number else ("greedy", "greedy")
         found.setdefault(one, []).append(how)
     return {one: (hows[0][0], _called(hows)) for one, hows in found.items()}
 
 
 def _called(hows: Sequence[tuple[str, str]]) -> str:
-    """ "name mover = greedy = published 1, 3"."""
-    names: dict[str, str] = {}
+    """ "name mover = greedy = published 1", "random 3", "none = published (5 times)"."""
+    names: dict[str, list[str]] = {}
     for kind, name in hows:
-        more = f", {name.removeprefix(kind).strip()}"
-        names[kind if kind != "role" else name] = names[kind] + more if kind in names else name
-    return " = ".join(names.values())
+        names.setdefault(name if kind == "role" else kind, []).append(name)
+    return " = ".join(
+        one if len(one_by_one) == 1 else f"{kind} ({len(one_by_one)} times)"
+        for kind, one_by_one in names.items()
+        for one in one_by_one[:1]
+    )
 
 
 def random_sets(nodes: Sequence[int], count: int, seed: tuple[int, ...]) -> list[NodeSet]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from attrs import define, field, frozen
 
 from scrub.circuits.ablations import Ablations, ablations
-from scrub.circuits.check import check_circuit
+from scrub.circuits.check import check_circuit, specs_of
 from scrub.circuits.completeness import Completeness, choose_sets, completeness
 from scrub.circuits.conventions import Convention, conventions_of
 from scrub.circuits.curve import Curve, curve, orders_of, removal_orders
@@ -84,9 +84,7 @@ def ask(
 
 def _columns(circuit: Circuit) -> tuple[str, ...]:
     """The position columns that a circuit names."""
-    ats = [one.at for one in (*circuit.nodes, *circuit.edges)]
-    specs = [spec for at in ats if not isinstance(at, str) for spec in at]
-    return tuple(dict.fromkeys(spec for spec in specs if isinstance(spec, str)))
+    return tuple(spec for spec in specs_of(circuit) if isinstance(spec, str))
 
 
 @define(eq=False)

@@ -64,7 +64,7 @@ TAKES = {
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Nodes of the set that grows greedily, at most.",
+    help="Nodes of sets that grow greedily, at most; of each node's set 3 at most.",
 )
 @click.option(
     "--runs",
@@ -197,9 +197,9 @@ def _score(
 
     item = collect_behaviour(named[0], outputs.start)
     from scrub.circuits.completeness import SetsOf
-    from scrub.circuits.files import read_circuit
     from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
     from scrub.circuits.scoring import score_circuit
+    from scrub.cli.circuit_overlap import read_all
     from scrub.report.circuit_scores import show_scores
     from scrub.report.console import terminal
     from scrub.report.progress_bar import ProgressBar
@@ -209,13 +209,13 @@ def _score(
 
     if save:
         check_beside(item, save, outputs.start)
-    circuit = read_circuit(outputs.start / files[0])
+    (circuit,) = read_all(files, outputs)
     sections = sections_of(only)
     settings = ScoreSettings(
         metrics=list(metrics) or None,
         by=by or "",
         only=sections,
-        sets=SetsOf(sets, greedy, runs),
+        sets=SetsOf(sets, greedy, runs, node_steps=min(SetsOf().node_steps, greedy)),
         random=RANDOM if random is None else random,
         order=order,
         orders=orders,

@@ -19,8 +19,8 @@ from scrub.stats.rounding import number
 def show_overlap(found: Overlap, console: Console, width: int | None = None) -> None:
     """Print what each two circuits have in common; of two also by role and layer."""
     width = min(console.width, WIDTH) if width is None else width
-    for number, (name, circuit) in enumerate(zip(found.names, found.circuits, strict=True), 1):
-        console.print(titled(f"{number} {name}", f": {size_in_words(circuit)}"), width=width)
+    for place, (name, circuit) in enumerate(zip(found.names, found.circuits, strict=True), 1):
+        console.print(titled(f"{place} {name}", f": {size_in_words(circuit)}"), width=width)
     console.print()
     console.print(table(_columns(found), width), highlight=False)
     if len(found.circuits) == 2:
@@ -36,19 +36,18 @@ def _columns(found: Overlap) -> list[Column]:
     rows = found.common
     columns = [Column("in common", [one.of.removeprefix("nodes ") for one in rows])]
     if len(found.circuits) > 2:
-        place = {name: number for number, name in enumerate(found.names, 1)}
+        place = {name: str(n) for n, name in enumerate(found.names, 1)}
         pairs = [f"{place[one.first]}, {place[one.second]}" for one in rows]
         columns.insert(0, Column("of", pairs))
-    for number in (0, 1):
-        sizes = [f"{one.sizes[number]:,}" for one in rows]
-        columns.append(Column(("1", "2")[number], sizes, right=True))
+    for name, which in (("1", 0), ("2", 1)):
+        columns.append(Column(name, [f"{one.sizes[which]:,}" for one in rows], right=True))
     columns.append(Column("both", [f"{one.both:,}" for one in rows], right=True))
     columns.append(Column("Jaccard", [_known(one.jaccard) for one in rows], right=True))
     if found.draws:
         columns.append(Column("random [95%]", [_random(one) for one in rows]))
         columns.append(Column("p", [_p(one.p) for one in rows], right=True, drop=3))
-    for name, number in (("1 in 2", 0), ("2 in 1", 1)):
-        shares = [_known(one.contained[number]) for one in rows]
+    for name, which in (("1 in 2", 0), ("2 in 1", 1)):
+        shares = [_known(one.contained[which]) for one in rows]
         columns.append(Column(name, shares, right=True, drop=2))
     return columns
 
@@ -77,6 +76,9 @@ def _show_layers(found: Overlap, console: Console, width: int) -> None:
         Column(name, [f"{count:,}" for count in frame[key]], right=True)
         for name, key in sizes.items()
     ]
+    if found.draws:
+        random = [_known(mean) for mean in frame["both_random"]]
+        columns.append(Column("random", random, right=True))
     console.print()
     console.print(table(columns, width), highlight=False)
 
@@ -100,6 +102,9 @@ def _show_roles(found: Overlap, console: Console, width: int) -> None:
         Column("in the other", inside, right=True),
         Column("in that role", same, right=True),
     ]
+    if found.draws:
+        random = [_known(mean) for mean in frame["in_other_random"]]
+        columns.insert(3, Column("random", random, right=True))
     console.print()
     console.print(table(columns, width), highlight=False)
 

@@ -32,6 +32,7 @@ from scrub.circuits.faithfulness import forms_of, size_of
 from scrub.circuits.groups import positions_of, removable, roles_of
 from scrub.circuits.kept import WHOLE, Kept, keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT, Measurements
+from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.subject import subject_of
 from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Placed
@@ -40,6 +41,7 @@ from scrub.model.registry import describe
 from scrub.runner.context import Context
 from scrub.runner.options import Options
 from scrub.runner.session import Session
+from support import paths
 
 MODEL, SAMPLES = "ioi-planted", 40
 BEHAVIOUR = ioi.behaviour(80)
@@ -111,6 +113,19 @@ def test_faithfulness_is_what_the_claim_recovers() -> None:
         recovered = result.recovered
         assert (one.recovered.mean, one.recovered.low, one.recovered.high) == ends(recovered)
         assert one.value == pytest.approx(result.scores.means["scrubbed"], abs=1e-4)
+    values = [one.value for one in found.faithfulness]
+    assert np.diff(sorted(values)).min() > 1e-3, "no number is that of another convention"
+
+
+def test_random_circuits_recover_what_their_claims_do() -> None:
+    found = scores().nulls[0]
+    drawn = random_circuits(planted(), model(), 2, seed=0)
+    assert len(found.recovered) == 2
+    for recovered, one in zip(found.recovered, drawn, strict=True):
+        result = run(keeping(one, model()), BEHAVIOUR.corrupt)
+        assert recovered == pytest.approx(result.recovered.mean, abs=2e-5)
+    assert found.circuit == scores().faithfulness[0].recovered.mean
+    assert found.circuit not in found.recovered
 
 
 def test_incomplete_circuits_are_what_their_claims_recover() -> None:
@@ -182,14 +197,18 @@ def test_by_column_is_of_its_references_alone() -> None:
 
 
 def test_the_planted_circuit_is_faithful_and_random_ones_are_not() -> None:
-    found = scored(only="nulls", random=20)
-    own = found.faithfulness[0]
-    assert own.recovered.mean > 0.9
-    assert own.of_ablated.mean > 0.9
-    (nulls,) = (one for one in found.nulls if one.convention == own.convention)
-    assert nulls.mean < 0.3
-    assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 21))
-    assert nulls.range[0] <= nulls.mean <= nulls.range[1]
+    shipped = scrub.read_circuit(paths.ROOT / "circuits" / "ioi-planted.json")
+    found = scored(circuit=shipped, only="nulls", random=10)
+    edges, nodes, *out = found.faithfulness[:4]
+    assert min(edges.recovered.mean, edges.of_ablated.mean) > 0.7
+    assert min(nodes.recovered.mean, nodes.of_ablated.mean) > 0.9
+    assert max(one.of_ablated.mean for one in out) < 0.1, "they need the MLPs"
+    own = [one for one in found.nulls if one.convention == edges.convention]
+    assert [one.kind for one in own] == ["random", "connected"]
+    for nulls in own:
+        assert nulls.mean < 0.3
+        assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 11))
+        assert nulls.range[0] <= nulls.mean <= nulls.range[1]
 
 
 def test_every_node_of_it_matters() -> None:
@@ -264,12 +283,11 @@ def test_forms_of_edges_are_edges_and_nodes_with_and_without_mlps() -> None:
 
 def test_several_metrics_at_once() -> None:
     both = evolve(BEHAVIOUR, metric=[logit_diff("io", "s"), top_1("io")], name="both")
-    found = scored(both, only="nulls")
+    found = scored(both, only="nulls", random=1)
     assert found.metrics == ("logit(io) − logit(s)", "top-1 is io")
     assert [one.metric for one in found.faithfulness[:4:2]] == list(found.metrics)
     assert {one.metric for one in found.nulls} == set(found.metrics)
-    alone = scored(only=())
-    mine = alone.faithfulness[0].recovered
+    mine = scores().faithfulness[0].recovered
     assert (mine.mean, mine.low, mine.high) == ends(found.faithfulness[0].recovered)
 
 

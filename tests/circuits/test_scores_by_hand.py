@@ -114,7 +114,7 @@ def test_a_backup_outside_of_the_circuit_is_found() -> None:
     half = ablated(BACKED_UP, circuit_without, model_without)
     roles = {"first": frozenset({0}), "rest": frozenset({1, 2, 3})}
     chosen = choose_sets(half, roles, SetsOf(random=0, runs=2), 0)
-    assert chosen[frozenset({0})] == ("role", "first = greedy = published 1, 2")
+    assert chosen[frozenset({0})] == ("role", "first = greedy = published (2 times)")
     found = completeness(ablated(BACKED_UP, circuit_without, model_without, 1), chosen)
     assert found.worst.mean == pytest.approx(0.35, abs=1e-9)
     assert found.worst_set.nodes == ("node 0",)

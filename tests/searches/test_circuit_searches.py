@@ -17,6 +17,7 @@ from scrub.circuits.kept import keeping
 from scrub.circuits.measurements import Measurements
 from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Circuit, Edge, Placed
+from scrub.metrics import attention
 from scrub.model.registry import describe
 from scrub.names import LOGITS
 from scrub.runner.outputs import Outputs
@@ -366,3 +367,17 @@ def test_what_makes_matters_better_stays_where_it_is_asked() -> None:
     edges = by_acdc(threshold=0.002, absolute=True)
     assert all(one.cost >= 0 for one in edges.tried)
     assert edges.log[0].startswith("an edge goes where KL from the original changes by less than")
+
+
+def test_a_circuit_may_end_at_a_head_that_a_metric_reads() -> None:
+    @scrub.behaviour(data=IOI.data, metric=attention(to="io"), corrupt=IOI.corrupt)
+    def looks(model: Any) -> Any:
+        """Head 3.0 looks at the IO."""
+        return scrub.heads([(3, 0)], part="pattern", at="end")
+
+    found = scrub.find(
+        looks, by="pruning", model="ioi-planted", samples=24, level="nodes", session=tiny.session()
+    )
+    assert found.circuit.heads == ((1, 0), (1, 1), (2, 0), (2, 1))
+    assert not acdc.one_distribution(found.search.seen.root)
+    assert acdc.one_distribution(tiny.subject().root)
