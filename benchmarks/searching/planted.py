@@ -46,9 +46,8 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 
 def known_planted(model: str) -> Known:
     """An embedded model, or the directory of one of the complete algorithm."""
-    algorithm = ALGORITHMS.get(model, ALGORITHMS["complete"])
-    group = "trained" if model in ALGORITHMS else "trained, complete"
-    return Known(Path(model).name, group, lambda: behaviour_of(model, algorithm))
+    algorithm, name = ALGORITHMS.get(model, ALGORITHMS["complete"]), Path(model).name
+    return Known(name, name, lambda: behaviour_of(model, algorithm))
 
 
 def behaviour_of(model: str, algorithm: Algorithm) -> tuple[Behaviour, Truth]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,10 +23,12 @@ from timing.edge_hooks import corrupted_inputs
 from timing.edge_hooks import logits as edge_by_edge
 from timing.families import Swept, sweep
 from timing.mask_forwards import Patched, masks_of
-from timing.ours import Work, counted, timed
+from timing.ours import Clock, Work, counted, timed
 from timing.plain_model import PlainModel, edge_order
 from timing.setting import METRIC, Shape
 from timing.table import number
+
+T = TypeVar("T")
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Of all edges, as in MIB: the sizes of the circuits that a faithfulness curve is made of."""
@@ -99,47 +103,57 @@ def candidates(model: PlainModel, most: int) -> Circuits:
     )
 
 
-def compared(
-    graph: Graph, shape: Shape, data: Dataset, references: int, rate: float, repeats: int, most: int
-) -> Iterator[Timed]:
-    """Every work in every way, one after the other.
+@frozen(eq=False)
+class Bench:
+    """What the ways are compared on.
 
-    Args:
+    Attributes:
         rate: operations a second, for the bound.
         repeats: of which the median counts.
         most: circuits with one edge left out.
+        clock: the clock's seconds; or the processor's, on one thread of a busy machine.
     """
-    assert graph.weights is not None
-    model = PlainModel(graph.weights)
-    for work in (nested(model), candidates(model, most)):
-        yield _compared(work, model, graph, shape, data, references, rate, repeats)
+
+    graph: Graph
+    shape: Shape
+    data: Dataset
+    references: int
+    rate: float
+    repeats: int
+    most: int
+    clock: Clock = time.perf_counter
+
+    def timed(self, run: Callable[[], T]) -> tuple[float, T]:
+        """Median seconds, and what the last run gave."""
+        return timed(run, self.repeats, self.clock)
 
 
-def _compared(
-    work: Circuits,
-    model: PlainModel,
-    graph: Graph,
-    shape: Shape,
-    data: Dataset,
-    references: int,
-    rate: float,
-    repeats: int,
-) -> Timed:
-    every = Work(graph, shape, data, METRIC, references, tuple(map(_kept, work.circuits)))
-    cache = ActivationCache(graph)
+def compared(bench: Bench) -> Iterator[Timed]:
+    """Every work in every way, one after the other."""
+    assert bench.graph.weights is not None
+    model = PlainModel(bench.graph.weights)
+    for work in (nested(model), candidates(model, bench.most)):
+        yield compare(work, model, bench)
+
+
+def compare(work: Circuits, model: PlainModel, bench: Bench) -> Timed:
+    """Some work in every way; asserts that all give the same numbers."""
+    hypotheses = tuple(map(_kept, work.circuits))
+    every = Work(bench.graph, bench.shape, bench.data, METRIC, bench.references, hypotheses)
+    cache = ActivationCache(bench.graph)
     swept = sweep(every, cache)  # also makes the plain values, which the others are given too
-    together, _ = timed(lambda: sweep(every, cache), repeats)
-    alone, _ = timed(lambda: [sweep(every.of([one]), cache) for one in every.hypotheses], repeats)
-    run, corrupted = _rows(model, swept[0], data)
+    together, _ = bench.timed(lambda: sweep(every, cache))
+    alone, _ = bench.timed(lambda: [sweep(every.of([one]), cache) for one in hypotheses])
+    run, corrupted = _rows(model, swept[0], bench.data)
     others, offs = {}, []
     for rival in _rivals(work, run, corrupted):
-        seconds, values = timed(lambda way=rival: [way.run(one) for one in work.circuits], repeats)
+        seconds, values = bench.timed(lambda way=rival: [way.run(one) for one in work.circuits])
         others[rival.way] = seconds
         offs += [_off(value, one) for value, one in zip(values, swept, strict=True)]
     assert max(offs) < AGREE, f"{work.name}: ways differ by {max(offs):.1e}"
     with torch.inference_mode():
         flops, _ = counted(lambda: model(run.tokens, run.ends))
-    bound = len(work.circuits) * flops / rate
+    bound = len(work.circuits) * flops / bench.rate
     return Timed(work.name, together, alone, others, bound, max(offs))
 
 

@@ -8,7 +8,7 @@ import pytest
 import speed_circuits
 import torch
 from timing import compare_circuits
-from timing.compare_circuits import Circuits, Timed, candidates, nested
+from timing.compare_circuits import Bench, Circuits, Timed, candidates, nested
 from timing.edge_hooks import corrupted_inputs
 from timing.edge_hooks import logits as edge_by_edge
 from timing.mask_forwards import Patched, masks_of
@@ -78,7 +78,7 @@ def test_a_forward_from_the_layer_on_is_the_whole_forward() -> None:
 
 def compared(work: Circuits) -> Timed:
     data = random_rows(QUICK.rows, QUICK.width, QUICK.shape.vocabulary)
-    return compare_circuits._compared(work, model(), graph(), QUICK.shape, data, 6, 1.0, 1)
+    return compare_circuits.compare(work, model(), Bench(graph(), QUICK.shape, data, 6, 1.0, 1, 1))
 
 
 def test_a_circuit_with_another_edge_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
