@@ -11,28 +11,30 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from attrs import frozen
 
 from scrub.checks.reachability import explore
 from scrub.checks.structure import check
 from scrub.circuits.check import check_circuit
 from scrub.circuits.circuit_code import circuit_in_code, sites_by_role
-from scrub.circuits.kept import keeping, removing
+from scrub.circuits.kept import Kept, keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT
 from scrub.circuits.subject import Subject, halves_of, subject_of
-from scrub.circuits.tree_code import BY_MLPS, by_mlps_in_code, tree_in_code
+from scrub.circuits.tree_code import INPUTS_OF, inputs_in_code, tree_in_code
 from scrub.circuits.unrolled import Part, as_tree, depth, places, size, unrolled
+from scrub.data.dataset import Dataset
 from scrub.errors import UserError
 from scrub.hypothesis.ancestry import DEEPEST
 from scrub.hypothesis.circuit import EMBEDDINGS, SHOWN, Circuit, Placed
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.hypothesis.correspondence import InterpNode
-from scrub.hypothesis.sites import Route, Through
+from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import Occurrence
 from scrub.names import EMBED, POS_EMBED, Cell, attention_site
 from scrub.printing import printable
 from scrub.runner.context import Context
-from scrub.samplers import Exact
+from scrub.samplers import Exact, Paired, source_of
 from scrub.sweeps.code import Call, lines, sites_in_code
 from scrub.sweeps.hypothesis_file import OFFERED, check_importable, imports, shared_corruption
 from scrub.sweeps.run import origin_of
@@ -61,9 +63,8 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
     node for each role or component at each place, all of them `Exact()`, for features to be put in.
 
     Laws: what `circuit_alone` recovers is what the circuit alone is measured to recover, F(C), on
-    the same rows, seed and samples. Where corrupted inputs are not drawn at random, `as_tree`
-    recovers the same, unless MLPs are free beside known edges, or edges from the embeddings name
-    columns that point elsewhere in the corrupted input.
+    the same rows, seed and samples. Where corrupted inputs are not drawn at random, and MLPs are
+    not free beside known edges, `as_tree` recovers the same.
 
     Args:
         item: the behaviour, on all its rows.
@@ -131,6 +132,28 @@ class _Writer:
     def roles(self) -> dict[str, tuple[Cell, ...]]:
         return roles_of(self.circuit, self.subject)
 
+    @property
+    def tables(self) -> tuple[Dataset, ...]:
+        """The datasets on whose rows nodes may be computed."""
+        brought = source_of(self.subject.corrupt)
+        return (self.subject.data, *([] if brought is None else [brought]))
+
+    def aligned(self) -> frozenset[str]:
+        """Columns that point to one index in a row and in every input that may stand in for it."""
+        subject = self.subject
+        mine = subject.data.positions
+        pair = subject.corrupt.pair if isinstance(subject.corrupt, Paired) else None
+        if isinstance(pair, Dataset):
+            there = {name: pair.positions.get(name, np.array([])) for name in mine}
+            return frozenset(name for name in mine if np.array_equal(mine[name], there[name]))
+        tables = [table.positions for table in self.tables]
+        return frozenset(
+            name
+            for name in mine
+            if all(name in one for one in tables)
+            and len({int(at) for one in tables for at in np.unique(one[name])}) == 1
+        )
+
     def text(self) -> str:
         claims = [self.alone(), self.without(), self.tree()]
         body = "\n\n\n".join(
@@ -171,9 +194,7 @@ class _Writer:
         Raises:
             UserError: no path of it leads from the embeddings to the root.
         """
-        model = self.subject.model
-        through = keeping(self.circuit, model)
-        reached = () if through is None else self.reached(through)
+        reached = self.reached(keeping(self.circuit, self.subject.model))
         if not reached:
             raise UserError(
                 f"{NOWHERE} Edges into {self.root_in_words()} and from the embeddings are among "
@@ -222,14 +243,16 @@ class _Writer:
             ]
         )
 
-    def reached(self, through: Through) -> tuple[Cell, ...]:
+    def reached(self, through: Kept) -> tuple[Cell, ...]:
         """The embeddings that paths from the root lead to."""
+        if through is None:
+            return ()
         subject = self.subject
         there = tuple(Cell(one) for one in (EMBED, POS_EMBED) if one in subject.graph.sites)
         node = InterpNode(ROOT, Exact())
         below = Occurrence((ROOT, INPUTS), node, (Route(there, through=through),), ())
         root = Occurrence((ROOT,), node, subject.root.routes, (below,))
-        found = explore(root, subject.graph, subject.data).reached.get((0, 0), {})
+        found = explore(root, subject.graph, *self.tables).reached.get((0, 0), {})
         return tuple(cell for cell in there if cell in found)
 
     def root_in_words(self) -> str:
@@ -243,13 +266,14 @@ class _Writer:
         """The claim of the tree, or why there is none, in a comment."""
         subject = self.subject
         (route,) = subject.root.routes
-        root = unrolled(self.circuit, subject.graph, route, subject.data, self.roles)
+        root = unrolled(self.circuit, subject.graph, route, self.tables, self.roles, self.aligned())
         if problem := self.no_tree(root):
             return _comment(f"No tree is written. {problem}")
         listed = places(root, folded=size(root) > WRITTEN)
-        by_mlps = any(place.route.through.circuit for place in listed)
-        helper = f"{by_mlps_in_code(CIRCUIT)}\n\n\n" if by_mlps else ""
-        body = tree_in_code(listed, self.root, self.other, (*NAMES, BY_MLPS))
+        by_edges = any(place.route.through.circuit for place in listed)
+        says = inputs_in_code(CIRCUIT, free=bool(self.circuit.free))
+        helper = f"{says}\n\n\n" if by_edges else ""
+        body = tree_in_code(listed, self.root, self.other, (*NAMES, INPUTS_OF))
         return (
             f"{helper}{_comment(' '.join(self.remarks(root)))}\n"
             f"{self.decorator('above')}\ndef as_tree(model):\n"

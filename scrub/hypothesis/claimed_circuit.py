@@ -105,7 +105,10 @@ def _edges(step: Step, ways: Ways) -> Iterator[Edge]:
     stream = step.writer.name.part.endswith("_in")
     if whole(step.writer) == whole(step.reader) and not stream:
         return iter(())  # a part of what is there already
-    by_names = step.route.through in (none, mlps) and not stream
+    through = step.route.through
+    if through.circuit is not None and through.circuit.edges:
+        return iter(through.circuit.edges)
+    by_names = through in (none, mlps) and not stream
     return step.edges() if by_names else ways(step)
 
 

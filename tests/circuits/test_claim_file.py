@@ -172,7 +172,7 @@ def test_edges_beside_free_mlps(folder: Path) -> None:
     )
     claims = saved(circuit, folder, held=True)
     text = on_one_line((folder / "f.py").read_text(encoding="utf-8"))
-    assert 'into="v", through=by_mlps(model, heads([(3, 0), (3, 1)]))' in text
+    assert 'into="v", through=inputs_of(model, heads([(3, 0), (3, 1)]))' in text
     assert "MLPs run freely in the circuit" in text
     assert scrub.circuit_of(claims["as_tree"], session=context().session) == circuit
     assert scrub.circuit_of(claims["circuit_alone"], session=context().session) == circuit.on(
@@ -252,7 +252,8 @@ def test_names_from_elsewhere_are_text_and_no_code(folder: Path) -> None:
 
 def test_the_page_shows_what_is_written_and_recovered(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "circuits.md").read_text(encoding="utf-8")
-    _, _, section = page.partition("## From a circuit to a hypothesis\n")
+    _, _, rest = page.partition("## From a circuit to a hypothesis\n")
+    section, _, _ = rest.partition("\n## ")
     write_modules(page, tmp_path)
     item = collect_behaviour("kept.py::ioi", tmp_path)
     circuit = evolve(of_edges(), roles=of_sites().roles)

@@ -181,7 +181,7 @@ def test_beside_others_a_circuits_edges_are_its_own() -> None:
     kept = Circuit.of_edges(
         edge(embeddings(), heads([(2, 0)]), into="q"), edge(heads([(2, 0)]), heads([(3, 0)]))
     )
-    found = of_model(tree(MOVER, embeddings(through=kept)))
+    found = named(tree(MOVER, embeddings(through=kept)))
     assert set(found.edges) == {*kept.edges, Edge(head(3, 0), Cell(LOGITS), None, ("end",))}
 
 

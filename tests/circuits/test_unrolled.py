@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracle.engines import ENGINE
 from scrub.checks.structure import check
 from scrub.circuits.edges import all_edges
+from scrub.circuits.files import read_circuit
 from scrub.circuits.unrolled import Part, as_tree, depth, places, size, unrolled
 from scrub.data.dataset import Dataset
 from scrub.draw import draw
@@ -33,6 +34,7 @@ from scrub.names import LOGITS, POS_EMBED, Cell
 from scrub.samplers import Exact, Paired
 from support import tiny_models
 from support.difference import difference
+from support.paths import ROOT
 from support.random_data import random_dataset
 
 quick = settings(
@@ -58,11 +60,19 @@ def data_of(seed: int) -> tuple[Dataset, Paired]:
     return random_dataset(rng, "data"), Paired(random_dataset(rng, "others"))
 
 
-def part_of(circuit: Circuit, data: Dataset, model: str = "3x2") -> Part:
-    return unrolled(circuit, graph(model), END, data, circuit.roles)
+def part_of(circuit: Circuit, data: Dataset, model: str = "3x2", other: Any = None) -> Part:
+    tables = [data, *([] if other is None else [other.pair])]
+    return unrolled(circuit, graph(model), END, tables, circuit.roles)
 
 
-def random_edges(seed: int, share: float, ats: list[Any] = ATS, model: str = "3x2") -> Circuit:
+def random_edges(
+    seed: int,
+    share: float,
+    ats: list[Any] = ATS,
+    model: str = "3x2",
+    inputs_at: list[Any] | None = None,
+) -> Circuit:
+    """Edges of the model, drawn, each at drawn positions; most of those from the embeddings."""
     rng, every = np.random.default_rng(seed), all_edges(graph(model))
     inputs = [one for one in every if one.writer.name.layer is None]
     others = [
@@ -72,6 +82,8 @@ def random_edges(seed: int, share: float, ats: list[Any] = ATS, model: str = "3x
     ]
     placed = [evolve(one, at=ats[rng.integers(len(ats))]) for one in others]
     fed = [one for one in inputs if rng.random() < 0.7]
+    if inputs_at is not None:
+        fed = [evolve(one, at=inputs_at[rng.integers(len(inputs_at))]) for one in fed]
     return Circuit(edges=(*fed, *placed))
 
 
@@ -105,7 +117,10 @@ class _Model:
 @quick
 @given(seed=SEEDS, share=st.sampled_from([0.05, 0.15, 0.3]))
 def test_the_tree_of_edges_computes_what_they_do(seed: int, share: float) -> None:
-    (data, other), circuit = data_of(seed), with_roles(random_edges(seed, share), seed)
+    (data, other), circuit = (
+        data_of(seed),
+        with_roles(random_edges(seed, share, inputs_at=ATS), seed),
+    )
     root = part_of(circuit, data)
     assume(not root.is_leaf and size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
@@ -144,6 +159,18 @@ def test_the_tree_of_sites_computes_what_they_do(seed: int, free: bool) -> None:
     assume(size(root) <= MANY)
     tree = as_tree(root, other, folded=False)
     assert difference(scrubbed(tree, data), scrubbed(alone(circuit, other), data)) < 1e-9
+
+
+@pytest.mark.parametrize("seed", [1041, 1147, 1190])
+def test_columns_and_indices_meet_in_rows_of_other_datasets_too(seed: int) -> None:
+    """Each has a path that is open in no row of the data, but in one of those in their place."""
+    data, other = data_of(seed)
+    mixed = [*ATS, (1,), ("b", 2), (0, "end")]
+    circuit = with_roles(random_edges(seed, (0.1, 0.2, 0.3)[seed % 3], mixed), seed)
+    found = scrubbed(alone(circuit, other), data)
+    for tables, same in ((None, False), (other, True)):
+        tree = as_tree(part_of(circuit, data, other=tables), other, folded=True)
+        assert (difference(scrubbed(tree, data), found) < 1e-9) == same
 
 
 def test_a_tree_that_lacks_one_edge_computes_something_else() -> None:
@@ -323,40 +350,27 @@ def test_an_edge_by_any_port_and_one_by_a_port_are_read_at_the_positions_of_both
     assert found == {"k": ("a",), "v": ("a", "b")}  # the query at END reads nothing at A
 
 
-def test_the_published_heads_of_gpt2_have_too_many_ways(tmp_path: Path) -> None:
-    """As docs/circuits.md says: with all edges between them. Only the configuration is read."""
+def test_the_published_circuit_of_gpt2_by_its_edges_and_without(tmp_path: Path) -> None:
+    """As docs/circuits.md says. Only the configuration is read."""
     (tmp_path / "config.json").write_text(json.dumps(GPT2), encoding="utf-8")
-    model = describe(str(tmp_path))
-    sites = (heads(which, at=at) for which, at in PUBLISHED.values())
-    cells = {role: tuple(Cell(f"blocks.{layer}.attn.z", head) for layer, head in which)
-             for role, (which, _) in PUBLISHED.items()}  # fmt: skip
-    circuit = evolve(Circuit.of(*sites, free="mlps"), roles=cells)
-    places_at = {"s1_next": 4, "s2": 9, "end": 13}
+    model, circuit = describe(str(tmp_path)), read_circuit(ROOT / "circuits" / "ioi-gpt2.json")
+    places_at = {"io": 2, "s1": 4, "s1+1": 5, "s2": 10, "end": 14}
     data = Dataset(
         "prompts",
-        inputs={"tokens": np.zeros((2, 14), dtype=int)},
-        lengths=np.full(2, 14),
+        inputs={"tokens": np.zeros((2, 15), dtype=int)},
+        lengths=np.full(2, 15),
         positions={name: np.full(2, at) for name, at in places_at.items()},
     )
-    root = unrolled(circuit, model.graph, END, data, circuit.roles)
+    sizes = {}
+    for name, one in {"edges": circuit, "sites": circuit.of_sites()}.items():
+        root = unrolled(one, model.graph, END, [data], circuit.roles, set(places_at))
+        sizes[name] = (size(root), depth(root))
+        assert len(places(root, folded=True)) == {"edges": 26, "sites": 51}[name]
     assert len(circuit) == 26
-    assert (size(root), depth(root)) == (3_605_942, 11)
-    assert len(places(root, folded=True)) < 60
+    assert sizes == {"edges": (122, 6), "sites": (3_605_942, 11)}
 
 
 GPT2 = {
     "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 50257,
     "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
 }  # fmt: skip
-PUBLISHED = {
-    "name mover": ([(9, 9), (10, 0), (9, 6)], "end"),
-    "negative name mover": ([(10, 7), (11, 10)], "end"),
-    "backup name mover": (
-        [(9, 0), (9, 7), (10, 1), (10, 2), (10, 6), (10, 10), (11, 2), (11, 9)], "end",
-    ),
-    "S-inhibition": ([(7, 3), (7, 9), (8, 6), (8, 10)], "end"),
-    "induction": ([(5, 5), (5, 8), (5, 9), (6, 9)], "s2"),
-    "duplicate token": ([(0, 1), (0, 10), (3, 0)], "s2"),
-    "previous token": ([(2, 2), (4, 11)], "s1_next"),
-}  # fmt: skip
-"""Wang et al. 2022 (arXiv:2211.00593), figure 2: heads by what they do, and where."""
