@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from attrs import fields
 
@@ -30,9 +30,6 @@ from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare, prepare_all, split
 from scrub.runner.session import Session
-from scrub.searches.asked import divided, search_asked
-from scrub.searches.circuit_search import CircuitResult
-from scrub.searches.methods import PATHS
 from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
@@ -41,6 +38,9 @@ from scrub.sweeps.prepare import prepare_sweep
 from scrub.sweeps.question import Question
 from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    from scrub.searches.circuit_result import CircuitResult
 
 A_FLAG = "Give True or False, or leave it out."
 
@@ -244,8 +244,10 @@ def find(
     Raises:
         UserError: the search makes no sense, or an option is not one.
     """
+    from scrub.searches.asked import divided, search_asked
+
     wrong = _no_behaviour("find", behaviour)
-    usual = find.__kwdefaults__
+    usual = find.__kwdefaults__ or {}
     asked = {
         "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
         "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
@@ -255,7 +257,7 @@ def find(
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
     chosen = checked_options("find", options, session, wrong)
     context = Context(session or Session(), chosen)
-    if by != PATHS:
+    if by != "paths":
         return search_asked(collected_behaviour(behaviour), by, given, context)
     del asked["steps"]
     settings = settings_of(**asked | {"senders": kinds_of(senders)})

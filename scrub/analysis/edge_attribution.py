@@ -43,8 +43,9 @@ from scrub.names import LOGITS, Cell, reader_input
 
 ROWS_AT_ONCE = 32
 """Samples in one backward pass, at most."""
-BYTES = 2**28
-"""What writers' values may take at once: rows are fewer where they take more."""
+PARTS = 8
+"""Of the memory so much less may be what writers' contributions take: a pass holds the values that
+its way back needs as well."""
 
 
 @frozen(eq=False)
@@ -94,6 +95,7 @@ class EdgeAttribution:
         references: one a sample.
         other: of each sample the input whose values are put in, or a virtual row of given values.
         steps: inputs that integrated gradients are a mean over; 0: the gradient on the reference.
+        memory: bytes that one pass may take, about.
     """
 
     graph: Graph
@@ -102,12 +104,13 @@ class EdgeAttribution:
     references: Rows
     other: Rows
     steps: int = 0
+    memory: int = 2**30
 
     @property
     def at_once(self) -> int:
         """How many samples to ask for at a time."""
         width, sizes = self._width, [self._size(name) for name in self._writers]
-        return max(1, min(ROWS_AT_ONCE, BYTES // max(1, width * sum(sizes))))
+        return max(1, min(ROWS_AT_ONCE, self.memory // PARTS // max(1, width * sum(sizes))))
 
     def chunks(self) -> Iterator[np.ndarray]:
         """Numbers of samples to ask for together."""

@@ -31,6 +31,15 @@ def common_nodes(
     return _met(first, second, sizes, draws, rng)
 
 
+def shares_of(nodes: Iterable[Cell], graph: Graph) -> dict[str, float]:
+    """Of each site the share of its components that are in a circuit.
+
+    That is the chance of each to be in a random circuit of the same sizes per layer.
+    """
+    counts = Counter(cell.site for cell in nodes)
+    return {site: count / heads_of(site, graph) for site, count in counts.items()}
+
+
 def common_edges(
     one: Iterable[EdgePart],
     other: Iterable[EdgePart],

@@ -11,22 +11,30 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from attrs import frozen
 
+from scrub.checks.reachability import explore
 from scrub.checks.structure import check
+from scrub.circuits.check import check_circuit
 from scrub.circuits.circuit_code import circuit_in_code, sites_by_role
+from scrub.circuits.kept import Kept, keeping, removing
 from scrub.circuits.measurements import INPUTS, ROOT
 from scrub.circuits.subject import Subject, halves_of, subject_of
-from scrub.circuits.tree_code import BY_MLPS, by_mlps_in_code, tree_in_code
+from scrub.circuits.tree_code import INPUTS_OF, inputs_in_code, tree_in_code
 from scrub.circuits.unrolled import Part, as_tree, depth, places, size, unrolled
+from scrub.data.dataset import Dataset
 from scrub.errors import UserError
 from scrub.hypothesis.ancestry import DEEPEST
 from scrub.hypothesis.circuit import EMBEDDINGS, SHOWN, Circuit, Placed
 from scrub.hypothesis.collect import CollectedBehaviour
+from scrub.hypothesis.correspondence import InterpNode
 from scrub.hypothesis.sites import Route
+from scrub.hypothesis.tree import Occurrence
 from scrub.names import EMBED, POS_EMBED, Cell, attention_site
 from scrub.printing import printable
 from scrub.runner.context import Context
+from scrub.samplers import Exact, Paired, source_of
 from scrub.sweeps.code import Call, lines, sites_in_code
 from scrub.sweeps.hypothesis_file import OFFERED, check_importable, imports, shared_corruption
 from scrub.sweeps.run import origin_of
@@ -36,6 +44,7 @@ from scrub.sweeps.sweep import Origin
 ALSO = ("Agree", "Circuit", "edge", "held_out")
 HALF, CIRCUIT = "HELD_OUT", "CIRCUIT"
 NAMES = (*OFFERED, *ALSO, HALF, CIRCUIT, "MODEL", "model", ROOT)
+NOWHERE = "No path of the circuit leads from the embeddings to the root."
 BOUND = 0.5
 """What the file believes is recovered, at least or at most: most of it. Written down before any of
 the file's claims was run."""
@@ -64,14 +73,14 @@ def claim_text(circuit: Circuit, item: CollectedBehaviour, context: Context, *, 
 
     Raises:
         UserError: the behaviour is held by no variable of a file that another could import; or the
-            circuit is empty, or not this model's.
+            circuit is empty, or not this model's (`scrub.circuits.check`), or leads from no
+            embedding to what the metric reads.
     """
     origin = origin_of(item, context)
-    check_importable(origin, item.behaviour.name, "scrub circuit")
-    if not circuit:
-        raise UserError("The circuit is empty: there is nothing to make a claim of.")
+    check_importable(origin, item.behaviour.name, "the same command")
     session, options = context.session, context.options
     subject = halves_of(item, session, options)[1] if held else subject_of(item, session, options)
+    check_circuit(circuit, subject.model, subject.data)
     writer = _Writer(circuit, subject, origin, options.seed if held else None)
     return writer.text()
 
@@ -123,6 +132,28 @@ class _Writer:
     def roles(self) -> dict[str, tuple[Cell, ...]]:
         return roles_of(self.circuit, self.subject)
 
+    @property
+    def tables(self) -> tuple[Dataset, ...]:
+        """The datasets on whose rows nodes may be computed."""
+        brought = source_of(self.subject.corrupt)
+        return (self.subject.data, *([] if brought is None else [brought]))
+
+    def aligned(self) -> frozenset[str]:
+        """Columns that point to one index in a row and in every input that may stand in for it."""
+        subject = self.subject
+        mine = subject.data.positions
+        pair = subject.corrupt.pair if isinstance(subject.corrupt, Paired) else None
+        if isinstance(pair, Dataset):
+            there = {name: pair.positions.get(name, np.array([])) for name in mine}
+            return frozenset(name for name in mine if np.array_equal(mine[name], there[name]))
+        tables = [table.positions for table in self.tables]
+        return frozenset(
+            name
+            for name in mine
+            if all(name in one for one in tables)
+            and len({int(at) for one in tables for at in np.unique(one[name])}) == 1
+        )
+
     def text(self) -> str:
         claims = [self.alone(), self.without(), self.tree()]
         body = "\n\n\n".join(
@@ -158,35 +189,46 @@ class _Writer:
         return lines(Call("@claim(", tuple(arguments)))
 
     def alone(self) -> str:
+        """The claim that the circuit is enough.
+
+        Raises:
+            UserError: no path of it leads from the embeddings to the root.
+        """
+        reached = self.reached(keeping(self.circuit, self.subject.model))
+        if not reached:
+            raise UserError(
+                f"{NOWHERE} Edges into {self.root_in_words()} and from the embeddings are among "
+                "those that a circuit names."
+            )
         on_model = ".on(model)" if self.circuit.free else ""
-        return self.of_embeddings(
-            "circuit_alone",
-            "above",
-            "The circuit is enough: all outside of it may come from the corrupted run.",
-            [],
-            f"through={CIRCUIT}{on_model}",
-        )
+        says = "The circuit is enough: all outside of it may come from the corrupted run."
+        way = f"through={CIRCUIT}{on_model}"
+        return self.of_embeddings("circuit_alone", "above", says, [], reached, way)
 
     def without(self) -> str:
         """The claim that the circuit is needed; "" where it has no node to be left out."""
         nodes = [placed for placed in self.circuit.nodes if not _embedding(placed)]
-        if not nodes:
+        reached = self.reached(removing(nodes)) if nodes else ()
+        if not reached:
             return ""
         calls = tuple(sites_by_role(nodes, self.roles))
         outside = lines(Call("outside = anything.excluding(", calls), 4)
+        says = "The circuit is needed: with its sites as in the corrupted run, the model fails."
         return self.of_embeddings(
-            "without_circuit",
-            "below",
-            "The circuit is needed: with its sites as in the corrupted run, the model fails.",
-            [outside],
-            "through=outside",
+            "without_circuit", "below", says, [outside], reached, "through=outside"
         )
 
     def of_embeddings(
-        self, name: str, side: str, says: str, before: Sequence[str], through: str
+        self,
+        name: str,
+        side: str,
+        says: str,
+        before: Sequence[str],
+        cells: tuple[Cell, ...],
+        through: str,
     ) -> str:
         """A claim of two nodes: what comes from the embeddings along some paths."""
-        embeddings = self.embeddings
+        (embeddings,) = sites_in_code([Route(cells)], {})
         made = Call(f"{INPUTS}: {embeddings.opens}", (*embeddings.items, through))
         mapping = Call("{", (f"{ROOT}: {self.root}", made), "}")
         return "\n".join(
@@ -201,28 +243,37 @@ class _Writer:
             ]
         )
 
+    def reached(self, through: Kept) -> tuple[Cell, ...]:
+        """The embeddings that paths from the root lead to."""
+        if through is None:
+            return ()
+        subject = self.subject
+        there = tuple(Cell(one) for one in (EMBED, POS_EMBED) if one in subject.graph.sites)
+        node = InterpNode(ROOT, Exact())
+        below = Occurrence((ROOT, INPUTS), node, (Route(there, through=through),), ())
+        root = Occurrence((ROOT,), node, subject.root.routes, (below,))
+        found = explore(root, subject.graph, *self.tables).reached.get((0, 0), {})
+        return tuple(cell for cell in there if cell in found)
+
+    def root_in_words(self) -> str:
+        return " and ".join(str(cell) for route in self.subject.root.routes for cell in route.cells)
+
     @property
     def root(self) -> str:
         return f"{self.holder}.build(model)"
-
-    @property
-    def embeddings(self) -> Call:
-        """The embeddings that the model has."""
-        names = [one for one in (EMBED, POS_EMBED) if one in self.subject.graph.sites]
-        (made,) = sites_in_code([Route(tuple(map(Cell, names)))], {})
-        return made
 
     def tree(self) -> str:
         """The claim of the tree, or why there is none, in a comment."""
         subject = self.subject
         (route,) = subject.root.routes
-        root = unrolled(self.circuit, subject.graph, route, subject.data, self.roles)
+        root = unrolled(self.circuit, subject.graph, route, self.tables, self.roles, self.aligned())
         if problem := self.no_tree(root):
             return _comment(f"No tree is written. {problem}")
         listed = places(root, folded=size(root) > WRITTEN)
-        by_mlps = any(place.route.through.circuit for place in listed)
-        helper = f"{by_mlps_in_code(CIRCUIT)}\n\n\n" if by_mlps else ""
-        body = tree_in_code(listed, self.root, self.other, (*NAMES, BY_MLPS))
+        by_edges = any(place.route.through.circuit for place in listed)
+        says = inputs_in_code(CIRCUIT, free=bool(self.circuit.free))
+        helper = f"{says}\n\n\n" if by_edges else ""
+        body = tree_in_code(listed, self.root, self.other, (*NAMES, INPUTS_OF))
         return (
             f"{helper}{_comment(' '.join(self.remarks(root)))}\n"
             f"{self.decorator('above')}\ndef as_tree(model):\n"
@@ -238,7 +289,7 @@ class _Writer:
     def no_tree(self, root: Part) -> str:
         """Why no tree is written; "" where one is."""
         if root.is_leaf:
-            return "No path of the circuit leads from the embeddings to the root."
+            return NOWHERE
         nodes, generations = size(root), depth(root)
         if nodes > LARGEST:
             return (
@@ -260,6 +311,11 @@ class _Writer:
             f"Exact() by a feature, such as {self.example()}: its input may then be any that "
             "agrees."
         )
+        if len(set(self.subject.data.lengths.tolist())) > 1:
+            yield (
+                "Rows differ in length, and embeddings are taken index by index: where a feature "
+                "lets in rows of other lengths, name the positions of the embeddings below (at=)."
+            )
         if size(root) > WRITTEN:
             yield (
                 f"The tree has {size(root):,} nodes: what several nodes read in one way is written "

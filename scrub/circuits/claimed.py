@@ -8,18 +8,20 @@ from typing import Any
 from attrs import evolve, frozen
 
 from scrub.circuits.known_edges import ROOT_CELL, Components
+from scrub.data.dataset import Dataset
 from scrub.engine.passing import passage
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Edge
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.claimed_circuit import Step, named_circuit, whole
 from scrub.hypothesis.collect import collected
-from scrub.hypothesis.positions import ALL, At
+from scrub.hypothesis.positions import ALL, At, Spec
 from scrub.model.graph import Graph
 from scrub.names import Cell
 from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
+from scrub.samplers import source_of
 
 
 def circuit_of(claim: Claim, model: Any = None, *, session: Session | None = None) -> Circuit:
@@ -46,23 +48,20 @@ def circuit_of(claim: Claim, model: Any = None, *, session: Session | None = Non
         )
     options = Options(model=model)
     (prepared,) = prepare([collected(claim)], session or Session(), options)
-    return named_circuit(prepared.tree, _Ways(prepared.model.graph))
+    others = (source_of(node.node.other) for node in prepared.tree.walk())
+    brought = dict.fromkeys(table for table in others if table is not None)
+    return named_circuit(prepared.tree, _Ways(prepared.model.graph, (prepared.data, *brought)))
 
 
 @frozen(eq=False)
 class _Ways:
-    """The edges of a model that lie on a path."""
+    """The edges of a model that lie on a path, in some row."""
 
     graph: Graph
+    tables: Sequence[Dataset]
 
     def __call__(self, step: Step) -> Iterator[Edge]:
-        circuit = step.route.through.circuit
-        if circuit is not None and circuit.edges:
-            return iter(circuit.edges)
-        return self._between(step)
-
-    def _between(self, step: Step) -> Iterator[Edge]:
-        """All edges on the ways from a reader to where a path ends."""
+        """All on the ways from a reader to where a path ends."""
         components = Components(self.graph, (step.reader,))
         end = components.writer_of(evolve(step.writer, part=None))
         reader = whole(step.reader)
@@ -74,7 +73,7 @@ class _Ways:
             if whole(step.writer) == reader:
                 return
         passed: dict[Cell, At] = {**self._passed(step, components), end: step.at}
-        edges = list(_upstream(step, reader, passed, end, components))
+        edges = list(_upstream(step, reader, passed, end, components, self.tables))
         on_a_way = {end}
         for edge in reversed(edges):  # each after those that are nearer to the reader
             if edge.writer in on_a_way:
@@ -108,7 +107,12 @@ def _is_stream(step: Step) -> bool:
 
 
 def _upstream(
-    step: Step, reader: Cell, passed: Mapping[Cell, At], end: Cell, components: Components
+    step: Step,
+    reader: Cell,
+    passed: Mapping[Cell, At],
+    end: Cell,
+    components: Components,
+    tables: Sequence[Dataset],
 ) -> Iterator[Edge]:
     """Edges to what may be passed, and on from there; a reader's after those of all who read it."""
     latest = list(components.written_by.values())[::-1]
@@ -122,9 +126,26 @@ def _upstream(
             for group in components.written_into(cell, port):
                 writer = components.written_by[group]
                 if writer in passed:
-                    reached[writer] = None
                     into = None if reads.head is None else port
-                    yield Edge(writer, reads, into, passed[writer])
+                    at = passed[writer]
+                    if into in (None, "q"):  # what is read where the reader stands
+                        at = _both(at, step.stands if cell == ROOT_CELL else passed[cell], tables)
+                    if at != ():
+                        reached[writer] = None
+                        yield Edge(writer, reads, into, at)
+
+
+def _both(at: At, stands: At, tables: Sequence[Dataset]) -> At:
+    """Positions that are among others in some row."""
+    if isinstance(at, str):
+        return stands
+    if isinstance(stands, str):
+        return at
+
+    def meet(one: Spec, other: Spec) -> bool:
+        return any((table.position(one) == table.position(other)).any() for table in tables)
+
+    return tuple(spec for spec in at if any(meet(spec, other) for other in stands))
 
 
 def _listed(specs: Sequence[object]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import csv
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -184,14 +184,30 @@ def _other_schema(said: Mapping[str, Any]) -> str:
 def _from_csv(text: str, file: Path) -> Circuit:
     import pandas as pd
 
-    try:
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, comment="#")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{file} is no table: {str(error).strip().rstrip('.')}.") from error
-    frame.columns = [str(name).strip() for name in frame.columns]
+    header, rows = _rows(text, file)
+    frame = pd.DataFrame(rows, columns=header, dtype=object)
     cells, roles = read_frame(frame, str(file))
     free = () if any(placed.cell.name.of_mlp for placed in cells) else FREE
     return Circuit(cells, free=free, roles=roles, name=file.stem)
+
+
+def _rows(text: str, file: Path) -> tuple[list[str], list[list[str]]]:
+    """The names of a table's columns, and its rows; lines that begin with # are left out."""
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    try:
+        header, *rows = [[*map(str.strip, row)] for row in csv.reader(lines, strict=True) if row]
+    except csv.Error as error:
+        raise UserError(f"{file} is no table: {error}.") from error
+    except ValueError as error:
+        raise UserError(f"{file} is no table: it is empty.") from error
+    wrong = [n for n, row in enumerate(rows) if len(row) != len(header)]
+    if wrong:
+        more = f" ({len(wrong):,} rows are like that)" if len(wrong) > 1 else ""
+        raise UserError(
+            f"{file}: row {wrong[0]} has {len(rows[wrong[0]])} fields{more}, and the table "
+            f"{len(header)} columns: {', '.join(header)}."
+        )
+    return header, rows
 
 
 def _as_csv(circuit: Circuit, file: Path) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 from attrs import field, frozen
 
 from scrub.errors import Problems, UserError, did_you_mean
-from scrub.hypothesis.arguments import several
 from scrub.hypothesis.circuit import FREE, Circuit
 from scrub.hypothesis.circuit_sets import met, nodes_of
 from scrub.hypothesis.components import components_named, names_of
@@ -161,7 +160,7 @@ class _Reader:
 
     def node(self, entry: dict[str, Any], place: str) -> None:
         cells, at = self._cells(entry, "component", place), self._position(entry, place)
-        roles = several(entry.get("role", ()))
+        roles = _several(entry.get("role", []))
         for role in roles:
             if not isinstance(role, str) or not role.strip():
                 self.problems.add(f"{place}: role is {printed(role)}, and not text.")
@@ -174,12 +173,12 @@ class _Reader:
 
     def edge(self, entry: dict[str, Any], place: str) -> None:
         writers, readers = (self._cells(entry, key, place) for key in ("from", "to"))
-        at, ports = self._position(entry, place), several(entry.get("into"))
-        for port in ports:
+        at, ports = self._position(entry, place), _several(entry.get("into"))
+        for port in ports or [[]]:
             if port is not None and not isinstance(port, str):
                 self.problems.add(f'{place}: into is {printed(port)}. Give a port, such as "q".')
                 return
-        for reader, into, writer in product(readers, ports or (None,), writers):
+        for reader, into, writer in product(readers, ports, writers):
             made = Edge(writer, reader, into, at)
             self._once((writer, reader, into), f"{writer} → {reader}", at, place)
             self.edges.append(made)
@@ -189,7 +188,7 @@ class _Reader:
             self.problems.add(f'{place} has no "{key}".')
             return []
         found: list[Cell] = []
-        for name in several(entry[key]):
+        for name in _several(entry[key]) or [[]]:
             try:
                 found += components_named(name)
             except ValueError as error:
@@ -197,8 +196,9 @@ class _Reader:
         return found
 
     def _position(self, entry: dict[str, Any], place: str) -> At:
+        given: Any = entry.get("at", ALL)
         try:
-            return as_positions(entry.get("at", ALL))
+            return as_positions([str(given)] if isinstance(given, dict) else given)
         except UserError as error:
             self.problems.add(f"{place}: {error}")
             return ALL
@@ -211,3 +211,8 @@ class _Reader:
                 self.problems.add(f"{said} is there twice, in {first} and {place}.")
                 break
         before.append((at, place))
+
+
+def _several(given: Any) -> list[Any]:
+    """One or several of a thing."""
+    return given if isinstance(given, list) else [given]

@@ -72,8 +72,8 @@ class Components:
         return tuple(dict.fromkeys(port for cell in cells for port in self.ports_of(cell)))
 
     def ports_of(self, cell: Cell) -> tuple[str, ...]:
-        """The ports by which a site reads streams."""
-        return tuple(self.graph.streams_below[cell.site])
+        """The ports by which a site reads streams: of a head q, k, v."""
+        return tuple(sorted(self.graph.streams_below[cell.site], key=by_port))
 
     def written_into(self, reader: Cell, port: str) -> frozenset[Component]:
         """The components that a port of a reader reads directly."""
@@ -94,6 +94,11 @@ class Components:
         if self.graph.component(cell) in self.of_root:
             return ROOT_CELL
         return self.writer_of(cell)
+
+
+def by_port(port: str | None) -> tuple[int, str]:
+    """Queries before keys before values."""
+    return "qkv".find(port or " "), port or ""
 
 
 def known_edges(circuit: Circuit, components: Components) -> tuple[Read, ...]:

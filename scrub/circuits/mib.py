@@ -190,7 +190,10 @@ def _edge_in(name: str, value: Any) -> tuple[bool, float | None]:
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     if not isinstance(is_in, bool) or not (is_number or (score is None and value is not None)):
         raise ValueError(f'"{name}" is {printed(value)}. Give {{"score": 0.1, "in_graph": true}}.')
-    return is_in, None if score is None else float(score)
+    try:
+        return is_in, None if score is None else float(score)
+    except OverflowError as error:
+        raise ValueError(f'"{name}" has a score that is no number.') from error
 
 
 def _both(edge: Edge) -> Iterator[Edge]:

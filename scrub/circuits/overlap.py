@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,12 @@ from attrs import evolve, field, frozen
 
 from scrub.circuits import chance, parts
 from scrub.circuits.check import check_circuit
+from scrub.circuits.json_rows import row_of
 from scrub.circuits.parts import edges_in, leaves_mlps_free, nodes_in
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit
 from scrub.model.registry import Model
-from scrub.stats.rounding import finite
+from scrub.names import Cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,8 @@ class Overlap:
         model: from whose layers random circuits are drawn; "": none were.
         draws: how many were.
         problem: why there are none; "" if there are, or none were asked for.
+        shares: of each circuit, how many of a site's heads are in it: the chance of each head in
+            random circuits like it. Empty without a model.
     """
 
     circuits: tuple[Circuit, ...]
@@ -102,6 +105,7 @@ class Overlap:
     draws: int
     seed: int
     problem: str = ""
+    shares: tuple[Mapping[str, float], ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -117,7 +121,10 @@ class Overlap:
 
     @property
     def by_layer(self) -> pd.DataFrame:
-        """Nodes a row a pair and layer: first_size, second_size, both, jaccard."""
+        """A row a pair and layer, of nodes: first_size, second_size, both, jaccard; both_random.
+
+        The last is the mean of random circuits in the second's place.
+        """
         import pandas as pd
 
         return pd.DataFrame([row for pair in self._pairs() for row in self._layers(*pair)])
@@ -127,13 +134,14 @@ class Overlap:
         """A row a circuit, its role and another circuit.
 
         Columns: circuit, role, size, other; in_other, how many of the role's nodes are in the
-        other; share; same_role, how many play a role of that name there (NaN: there is none).
+        other, and in_other_random, how many would be in random ones in its place; share;
+        same_role, how many play a role of that name there (NaN: there is none).
         """
         import pandas as pd
 
         rows = [row for pair in self._pairs() for row in self._roles(*pair)]
-        columns = ["circuit", "role", "size", "other", "in_other", "share", "same_role"]
-        return pd.DataFrame(rows, columns=columns)
+        columns = ["circuit", "role", "size", "other", "in_other", "in_other_random"]
+        return pd.DataFrame(rows, columns=[*columns, "share", "same_role"])
 
     def exactly(self) -> dict[tuple[int, ...], int]:
         """How many nodes are in some circuits and in no other, by the circuits' numbers."""
@@ -163,7 +171,7 @@ class Overlap:
         }
         for name in ("frame", "by_layer", "by_role"):
             rows = getattr(self, name).to_dict("records")
-            said["overlap" if name == "frame" else name] = [_plain(row) for row in rows]
+            said["overlap" if name == "frame" else name] = [row_of(row) for row in rows]
         return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def __repr__(self) -> str:
@@ -190,7 +198,14 @@ class Overlap:
                 "second_size": sizes[1],
                 "both": common.both,
                 "jaccard": common.jaccard,
+                "both_random": self._by_chance(here[0], second),
             }
+
+    def _by_chance(self, cells: Collection[Cell], circuit: int) -> float:
+        """How many of some nodes are in random circuits like one, in their mean."""
+        if not self.shares:
+            return math.nan
+        return sum(self.shares[circuit].get(cell.site, 0.0) for cell in cells)
 
     def _roles(self, first: int, second: int) -> Iterator[dict[str, Any]]:
         for mine, its in ((first, second), (second, first)):
@@ -208,6 +223,7 @@ class Overlap:
                     "size": len(known),
                     "other": self.names[its],
                     "in_other": inside,
+                    "in_other_random": self._by_chance(known, its),
                     "share": _share(inside, len(known)),
                     "same_role": same,
                 }
@@ -257,8 +273,13 @@ def overlap(
         one, two = (circuits[n] for n in pair)
         said = names[pair[0]], names[pair[1]]
         common += _compared(one, two, said, mlps, model, draws, (seed, number))
-    called = model.name if model is not None and draws else ""
-    return Overlap(tuple(circuits), names, tuple(common), mlps, called, draws, seed, problem)
+    called, shares = "", ()
+    if model is not None and draws:
+        nodes = [nodes_in(one, mlps=mlps) for one in circuits]
+        called = model.name
+        shares = tuple(chance.shares_of(one, model.graph) for one in nodes)
+    drawn = called, draws, seed
+    return Overlap(tuple(circuits), names, tuple(common), mlps, *drawn, problem, shares)
 
 
 def _names(circuits: Sequence[Circuit]) -> tuple[str, ...]:
@@ -320,8 +341,3 @@ def _row(one: Common) -> dict[str, Any]:
         "second_in_first": one.contained[1],
         "second_in_first_random": _share(one.both_random, one.sizes[1]),
     }
-
-
-def _plain(row: dict[Any, Any]) -> dict[Any, Any]:
-    """A row as JSON has it."""
-    return {k: finite(v) if isinstance(v, float) else v for k, v in row.items()}

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from scrub.circuits.unrolled import Place
+from scrub.hypothesis.claimed_circuit import whole
 from scrub.hypothesis.sites import Route, none
 from scrub.names import LOGITS, Cell
 from scrub.sweeps.code import Call, lines, sites_in_code, variable_name
 
-BY_MLPS = "by_mlps"
+INPUTS_OF = "inputs_of"
 
 
 def tree_in_code(listed: Sequence[Place], root: str, other: str, reserved: Iterable[str]) -> str:
@@ -41,7 +42,8 @@ def tree_in_code(listed: Sequence[Place], root: str, other: str, reserved: Itera
 
 
 def _node(place: Place, variable: str, above: Sequence[str], other: str) -> Call:
-    name = json.dumps(place.name, ensure_ascii=False)
+    quoted = json.dumps(place.name, ensure_ascii=False)
+    name = repr(place.name) if "\\" in quoted else quoted
     others = () if place.is_leaf else (f"other={other}",)
     if len(above) == 1:
         return Call(f"{variable} = {above[0]}.child(", (name, "Exact()", *others))
@@ -54,8 +56,8 @@ def _sites(place: Place, listed: Sequence[Place]) -> Call:
     if route.through.circuit is None:
         return _made(route)
     made = _made(evolve(route, through=none))
-    reader = _made(Route(listed[place.parents[0]].route.cells))
-    return Call(made.opens, (*made.items, Call(f"through={BY_MLPS}(", ("model", reader))))
+    reader = _made(Route(tuple(map(whole, listed[place.parents[0]].route.cells))))
+    return Call(made.opens, (*made.items, Call(f"through={INPUTS_OF}(", ("model", reader))))
 
 
 def _made(route: Route) -> Call:
@@ -65,12 +67,20 @@ def _made(route: Route) -> Call:
     return made
 
 
-def by_mlps_in_code(circuit: str) -> str:
-    """The function of the file that says how embeddings reach what no edge leads to."""
+def inputs_in_code(circuit: str, *, free: bool) -> str:
+    """The function of the file that says by which edges embeddings come to a node.
+
+    Args:
+        circuit: the variable that holds it.
+        free: whether MLPs run freely in it.
+    """
+    before = "embeddings() | mlp(*range(model.layers))" if free else "embeddings()"
+    ends = "before | reader" if free else "reader"
+    on_model = ".on(model)" if free else ""
+    says = ", by free MLPs too" if free else ""
     return (
-        f"def {BY_MLPS}(model, reader):\n"
-        '    """What a path from the embeddings may pass where no edge leads: MLPs, which run '
-        'freely."""\n'
-        "    before = embeddings() | mlp(*range(model.layers))\n"
-        f"    return {circuit}.on(model) & Circuit.of_edges(edge(before, before | reader))"
+        f"def {INPUTS_OF}(model, reader):\n"
+        f'    """The edges by which embeddings come to a node{says}: index by index."""\n'
+        f"    before = {before}\n"
+        f"    return {circuit}{on_model} & Circuit.of_edges(edge(before, {ends}))"
     )

@@ -6,18 +6,18 @@ the same and are read by the same are one node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from scrub.checks.reachability import explore
-from scrub.circuits.known_edges import ROOT_CELL, Components, Read, known_edges
+from scrub.circuits.known_edges import ROOT_CELL, Components, Read, by_port, known_edges
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.circuit import Circuit
-from scrub.hypothesis.claimed_circuit import numbers
+from scrub.hypothesis.claimed_circuit import numbers, whole
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
-from scrub.hypothesis.positions import At
+from scrub.hypothesis.positions import ALL, At, Spec
 from scrub.hypothesis.sites import Route, Sites, Through, mlps, none
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Graph
@@ -74,22 +74,33 @@ class Input:
     through: Through
 
 
-def unrolled(circuit: Circuit, graph: Graph, root: Route, data: Dataset, roles: Roles) -> Part:
+def unrolled(
+    circuit: Circuit,
+    graph: Graph,
+    root: Route,
+    tables: Sequence[Dataset],
+    roles: Roles,
+    aligned: Container[Spec] = (),
+) -> Part:
     """What the root reads of a circuit, as far as it leads back to the embeddings.
 
     With edges: along these. Without: along all that the model has between the circuit's sites, in
-    some row of the data. Where MLPs run freely a path may pass them.
+    some row. Where MLPs run freely a path may pass them.
 
     Args:
         root: the sites that the metric reads.
+        tables: datasets on whose rows the nodes may be computed.
         roles: heads by what they are called.
+        aligned: columns that point to one index in an input and in that which stands in for it: a
+            node takes a column's value from where it points in its own input, a circuit at the
+            index where it is read.
 
     Returns:
         The root; one without inputs where nothing of the circuit leads to it.
     """
     components = Components(graph, root.cells)
     reads = known_edges(circuit, components)
-    maker = _Maker(circuit, graph, data, _groups(reads, components, roles), root)
+    maker = _Maker(circuit, graph, tables, _groups(reads, components, roles), root, aligned)
     return maker.part(Group(ROOT, (ROOT_CELL,)), root.at) or Part(ROOT, root.cells, root.at)
 
 
@@ -134,7 +145,7 @@ def _groups(
         group = Group(label, tuple(members), embedding)
         group_of |= dict.fromkeys(members, group)
     found: dict[Group, list[GroupRead]] = {group: [] for group in group_of.values()}
-    for read in reads:
+    for read in sorted(reads, key=lambda read: by_port(read.port)):
         one = (group_of[read.writer], read.port, read.at, read.directly)
         if one not in found[group_of[read.reader]]:
             found[group_of[read.reader]].append(one)
@@ -149,8 +160,8 @@ def _label(
         return str(called)
     if called == "embeddings" and called not in role_of.values():
         return called if len(members) > 1 else _embedding(members[0])
-    whole = [cell for cell in cells if role_of.get(cell) == called]
-    return called if len(whole) == len(members) else f"{called} {numbers(members)}"
+    every = [cell for cell in cells if role_of.get(cell) == called]
+    return called if len(every) == len(members) else f"{called} {numbers(members)}"
 
 
 def _embedding(cell: Cell) -> str:
@@ -163,9 +174,10 @@ class _Maker:
 
     circuit: Circuit
     graph: Graph
-    data: Dataset
+    tables: Sequence[Dataset]
     reads: Mapping[Group, Sequence[GroupRead]]
     root: Route
+    aligned: Container[Spec]
     _made: dict[tuple[Group, At], Part | None] = field(factory=dict, init=False)
 
     def part(self, group: Group, at: At) -> Part | None:
@@ -182,22 +194,23 @@ class _Maker:
 
     def _inputs(self, group: Group, cells: tuple[Cell, ...], at: At) -> Iterator[Input]:
         given = self.reads.get(group, ())
-        routes = [
-            Route(writers.cells, where, port, self._through(cells, directly))
-            for writers, port, where, directly in given
-        ]
-        for (writers, port, *_), route, there in zip(
-            given, routes, self._reached(cells, at, routes), strict=True
-        ):
-            part = None if there is None else self.part(writers, there)
+        routes = [self._route(cells, read) for read in given]
+        reached = self._reached(cells, at, routes)
+        for (writers, port, *_), route, there in zip(given, routes, reached, strict=True):
+            # embeddings are taken index by index, as a circuit takes them
+            whole_row = there is not None and writers.embedding and route.at == ALL
+            part = None if there is None else self.part(writers, ALL if whole_row else there)
             if part is not None:
                 yield Input(part, port, route.through)
 
-    def _through(self, readers: tuple[Cell, ...], directly: bool) -> Through:
-        """What a path to these from what they read may pass."""
-        if not directly:
-            return Route((), through=by_mlps(self.circuit, readers, self.graph)).through
-        return mlps if "mlps" in self.circuit.free and self.graph.mlps else none
+    def _route(self, readers: tuple[Cell, ...], read: GroupRead) -> Route:
+        writers, port, at, directly = read
+        columns = () if isinstance(at, str) or not writers.embedding else at
+        if directly and all(isinstance(one, int) or one in self.aligned for one in columns):
+            free = "mlps" in self.circuit.free and self.graph.mlps
+            return Route(writers.cells, at, port, mlps if free else none)
+        kept = inputs_of(self.circuit, readers, self.graph)
+        return Route(writers.cells, ALL, port, kept)
 
     def _reached(
         self, cells: tuple[Cell, ...], at: At, routes: Sequence[Route]
@@ -209,7 +222,7 @@ class _Maker:
             for number, route in enumerate(routes)
         )
         parent = Occurrence((ROOT,), node, (Route(cells, at),), below)
-        reached = explore(parent, self.graph, self.data).reached if routes else {}
+        reached = explore(parent, self.graph, *self.tables).reached if routes else {}
         for number, route in enumerate(routes):
             there = reached.get((number, 0), {})
             specs = set().union(*there.values())
@@ -240,17 +253,14 @@ def _ports_into(graph: Graph, site: str, port: str | None) -> Iterator[Any]:
                 yield from _ports_into(graph, one.source, name)
 
 
-def by_mlps(circuit: Circuit, readers: Sequence[Cell], graph: Graph) -> Circuit:
-    """What a path from the embeddings to some sites may pass where no edge leads: free MLPs."""
-    kinds = {
-        cell: graph.sites[cell.site].kind for cells in graph.writing.values() for cell in cells
-    }
-    words = {cell for cell, kind in kinds.items() if kind in ("embedding", "mlp")}
-    mlps_and_readers = {cell for cell in words if kinds[cell] == "mlp"} | set(readers)
+def inputs_of(circuit: Circuit, readers: Sequence[Cell], graph: Graph) -> Circuit:
+    """The edges of a circuit by which embeddings come to some sites, by free MLPs too."""
+    cells = {cell for written in graph.writing.values() for cell in written}
+    words = {cell for cell in cells if graph.sites[cell.site].kind == "embedding"}
+    free = {cell for cell in cells if graph.sites[cell.site].kind == "mlp" and circuit.free}
+    ends = free | set(map(whole, readers))
     kept = circuit.on(_OfGraph(graph)).edges
-    return Circuit(
-        edges=tuple(e for e in kept if e.writer in words and e.reader in mlps_and_readers)
-    )
+    return Circuit(edges=tuple(e for e in kept if e.writer in words | free and e.reader in ends))
 
 
 @frozen(eq=False)

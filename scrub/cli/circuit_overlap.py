@@ -84,9 +84,10 @@ def read_all(files: Sequence[str], outputs: Outputs) -> list[Circuit]:
     from scrub.circuits.files import read_circuit
 
     found, problems = [], []
+    moved = Path.cwd() != outputs.start  # a user's code may have
     for file in files:
         try:
-            found.append(read_circuit(outputs.start / file))
+            found.append(read_circuit(outputs.start / file if moved else file))
         except UserError as error:
             problems += error.problems
     if problems:

@@ -99,6 +99,11 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     help="pruning: most that one removal may cost.  [default: 0.05]",
 )
 @click.option(
+    "--absolute",
+    is_flag=True,
+    help="pruning, acdc: what makes matters better by so much stays, too.",
+)
+@click.option(
     "--order",
     type=click.Choice(("backward", "forward", "least", "random")),
     help="pruning, acdc: in which order parts are taken out.  [default: backward]",
@@ -130,7 +135,7 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     "--steps",
     type=click.IntRange(min=0),
     metavar="N",
-    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 5]",
+    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 30]",
 )
 @click.option(
     "--choose",

@@ -16,7 +16,8 @@ from scrub.runner.outputs import Outputs, check_outputs
 
 if TYPE_CHECKING:
     from scrub.searches.circuit_found import CircuitFound
-    from scrub.searches.circuit_search import CircuitResult, CircuitSearch
+    from scrub.searches.circuit_result import CircuitResult
+    from scrub.searches.circuit_search import CircuitSearch
     from scrub.searches.method import Method
 
 SHARED = ("circuit", "save", "log", "csv", "plot", "fresh", "ablate")
@@ -77,13 +78,9 @@ def _read(name: str, value: Any) -> Any:
 def _searched(search: CircuitSearch, outputs: Outputs, *, fresh: bool) -> int:
     from scrub.report.circuit_search import show_circuit_found
     from scrub.report.console import terminal
-    from scrub.searches.circuit_search import (
-        CircuitResult,
-        found_circuit,
-        refuse_trivial,
-        score_lines,
-        scored,
-    )
+    from scrub.searches.circuit_result import CircuitResult
+    from scrub.searches.circuit_score import score_lines, scored
+    from scrub.searches.circuit_search import found_circuit, refuse_trivial
     from scrub.searches.path_search import NothingFoundError
 
     with search.context.progress:
@@ -141,7 +138,9 @@ def _write(result: CircuitResult, outputs: Outputs) -> None:
         search = result.search
         with outputs.writing("--save", outputs.save) as file:
             save_claim(result.circuit, search.item, file, search.context, held=True)
-        click.echo(f"saved: scrub test {outputs.save}   (on the rows that are held out)")
+        own = search.ablated[0].other == search.seen.corrupt
+        more = "" if own else ", with the behaviour's own corruption"
+        click.echo(f"saved: scrub test {outputs.save}   (on the rows that are held out{more})")
 
 
 def refuse_others(by: str, named: Mapping[str, str], allowed: Mapping[str, list[str]]) -> None:
@@ -154,11 +153,13 @@ def refuse_others(by: str, named: Mapping[str, str], allowed: Mapping[str, list[
     Raises:
         UserError: with every one, and the methods that take it.
     """
+    from scrub.searches.methods import in_a_row
+
     problems = []
     for setting, option in named.items():
         if setting in allowed[by]:
             continue
         others = [f"--by {name}" for name, settings in allowed.items() if setting in settings]
-        problems.append(f"--by {by} takes no {option}: it is of {' and '.join(others)}.")
+        problems.append(f"--by {by} takes no {option}: it is of {in_a_row(others)}.")
     if problems:
         raise UserError(*problems)

@@ -105,7 +105,10 @@ def _edges(step: Step, ways: Ways) -> Iterator[Edge]:
     stream = step.writer.name.part.endswith("_in")
     if whole(step.writer) == whole(step.reader) and not stream:
         return iter(())  # a part of what is there already
-    by_names = step.route.through in (none, mlps) and not stream
+    through = step.route.through
+    if through.circuit is not None and through.circuit.edges:
+        return iter(through.circuit.edges)
+    by_names = through in (none, mlps) and not stream
     return step.edges() if by_names else ways(step)
 
 
@@ -180,8 +183,9 @@ def _role(node: Occurrence, cells: Sequence[Cell]) -> str:
     ports = {port for route in node.routes for port in route.into or ()}
     if len(ports) == 1:
         said = said.removesuffix(f" into {ports.pop()}")
-    said = said.removesuffix(f" {numbers(cells)}")
-    return "" if len(cells) == 1 and said == str(cells[0]) else said
+    if len(cells) == 1 and said == str(cells[0]):
+        return ""
+    return said.removesuffix(f" {numbers(cells)}")
 
 
 def numbers(cells: Sequence[Cell]) -> str:

@@ -76,6 +76,9 @@ def _show_layers(found: Overlap, console: Console, width: int) -> None:
         Column(name, [f"{count:,}" for count in frame[key]], right=True)
         for name, key in sizes.items()
     ]
+    if found.draws:
+        random = [_known(mean) for mean in frame["both_random"]]
+        columns.append(Column("random", random, right=True))
     console.print()
     console.print(table(columns, width), highlight=False)
 
@@ -99,6 +102,9 @@ def _show_roles(found: Overlap, console: Console, width: int) -> None:
         Column("in the other", inside, right=True),
         Column("in that role", same, right=True),
     ]
+    if found.draws:
+        random = [_known(mean) for mean in frame["in_other_random"]]
+        columns.insert(3, Column("random", random, right=True))
     console.print()
     console.print(table(columns, width), highlight=False)
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from scrub.hypothesis.arguments import Head
 from scrub.hypothesis.circuit import Circuit, Edge
-from scrub.hypothesis.positions import where
+from scrub.hypothesis.positions import At, where
 from scrub.names import LOGITS, Cell
 from scrub.report.console import claim_line
-from scrub.searches.circuit_search import CircuitResult
+from scrub.searches.circuit_result import CircuitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,24 +26,31 @@ def show_circuit_found(result: CircuitResult, console: Console) -> None:
     """Print the circuit: of each reader what it reads; of a circuit of nodes its nodes."""
     behaviour, roles = result.search.item.behaviour, result.search.seen.model.roles
     console.print(claim_line(behaviour.name, behaviour.says))
+    if result.found.approximate:
+        console.print("ranked by gradients (approximate); what it recovers is measured")
     for line in circuit_lines(result.circuit, roles):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def circuit_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
     """ "head 3.0 (name mover) at end, into q ← head 2.0, head 2.1": the last reader first."""
-    if not circuit.edges:
-        for placed in reversed(circuit.nodes):
-            yield f"{_called(placed.cell, roles)}{where(placed.at)}"
-        return
-    ats = {one.cell: one.at for one in circuit.nodes}
+    yield from _edge_lines(circuit, roles) if circuit.edges else _node_lines(circuit, roles)
+    if circuit.free:
+        yield f"free: {', '.join(circuit.free)}, which read what is in it and are read by it"
+
+
+def _node_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
+    for placed in reversed(circuit.nodes):
+        yield f"{_called(placed.cell, roles)}{where(placed.at)}"
+
+
+def _edge_lines(circuit: Circuit, roles: Roles) -> Iterator[str]:
+    ats: dict[Cell, At] = {one.cell: one.at for one in circuit.nodes}
     for (reader, into), edges in reversed(_by_port(circuit).items()):
         place = where(ats[reader]) if reader in ats else ""
         port = f", into {into}" if into else ""
         writers = ", ".join(f"{one.writer}{_elsewhere(one, ats)}" for one in edges)
         yield f"{_called(reader, roles)}{place}{port} ← {writers}"
-    if circuit.free:
-        yield f"free: {', '.join(circuit.free)}, which read what is in it and are read by it"
 
 
 def _by_port(circuit: Circuit) -> dict[tuple[Cell, str | None], list[Edge]]:
@@ -53,7 +60,7 @@ def _by_port(circuit: Circuit) -> dict[tuple[Cell, str | None], list[Edge]]:
     return found
 
 
-def _elsewhere(edge: Edge, ats: Mapping[Cell, object]) -> str:
+def _elsewhere(edge: Edge, ats: Mapping[Cell, At]) -> str:
     """Where an edge is, unless that is where its writer is."""
     return "" if ats.get(edge.writer) == edge.at else where(edge.at)
 
@@ -99,5 +106,6 @@ def curve(result: CircuitResult) -> Figure:
     axes.set_xlabel(f"{'edges' if of_edges else 'heads and MLPs'} kept")
     axes.set_ylabel(f"recovered of {score.metric}")
     name = search.item.behaviour.name
-    axes.set_title(f"{name} on {search.seen.model.name}: {result.found.method}, on rows held out")
+    method = f"{result.found.method}{' (approximate)' if result.found.approximate else ''}"
+    axes.set_title(f"{name} on {search.seen.model.name}: {method}, on rows held out")
     return figure

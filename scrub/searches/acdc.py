@@ -53,6 +53,7 @@ class AcdcSettings:
     Attributes:
         threshold: how much the metric may grow worse by one edge, in its own units (KL: nats);
             None: 1% of what it costs to take everything out.
+        absolute: whether the metric's growing better counts as its growing worse.
         senders: kinds of components whose edges are searched: heads, mlps, embeddings. MLPs that
             are not searched are left free.
         metric: "kl": divergence from the original's distribution over tokens; "own": the
@@ -63,6 +64,7 @@ class AcdcSettings:
     """
 
     threshold: float | None = None
+    absolute: bool = False
     senders: tuple[str, ...] = field(default=KINDS, converter=tuple)
     metric: str | None = None
     order: str = "backward"
@@ -117,12 +119,14 @@ class Scale:
         sign: +1 where larger is worse.
         most: what it costs to take everything out.
         threshold: in the metric's units.
+        absolute: whether growing better counts as well.
     """
 
     name: str
     sign: float
     most: float
     threshold: float
+    absolute: bool
 
     @staticmethod
     def of(measured: Measurements, settings: AcdcSettings) -> Scale:
@@ -130,12 +134,18 @@ class Scale:
         most = abs(difference)
         limit = SHARE * most if settings.threshold is None else float(settings.threshold)
         sign = -1.0 if difference < 0 else 1.0
-        return Scale(measured.subject.metrics[0].name, sign, most, limit)
+        name = measured.subject.metrics[0].name
+        return Scale(name, sign, most, limit, settings.absolute)
+
+    @property
+    def said(self) -> str:
+        return "changes" if self.absolute else "grows worse"
 
     def rule(
         self, before: Float[np.ndarray, " samples"], after: Float[np.ndarray, " samples"]
     ) -> tuple[float, bool]:
         cost = self.sign * float(after.mean() - before.mean())
+        cost = abs(cost) if self.absolute else cost
         return cost, cost < self.threshold
 
 
@@ -157,7 +167,7 @@ def search(
     circuit = begun(anatomy, settings)
     scale = Scale.of(measured, settings)
     said(
-        f"an edge goes where {scale.name} grows worse by less than {number(scale.threshold, 4)} "
+        f"an edge goes where {scale.name} {scale.said} by less than {number(scale.threshold, 4)} "
         f"(without any edge: by {number(scale.most, 3)})"
     )
     rng = np.random.default_rng(settings.seed)
@@ -247,7 +257,7 @@ def step_lines(step: int, reader: Cell, done: Sequence[Decision]) -> Iterator[st
         shown = [f"{_short(one.part.name)} {number(one.cost, 4)}" for one in stayed[:SHOWN]]
         more = len(stayed) - SHOWN
         if more > 0:
-            shown.append(f"and {more:,} more of less")
+            shown.append(f"and {more:,} more")
         yield f"   stays    {', '.join(shown)}"
 
 
@@ -268,6 +278,7 @@ METHOD = Method(
     metrics,
     options={
         "threshold": "--threshold",
+        "absolute": "--absolute",
         "senders": "--from",
         "metric": "--metric",
         "order": "--order",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import did_you_mean
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
-from scrub.searches.circuit_search import CircuitResult, begin_circuit, run_circuit
-from scrub.searches.methods import METHODS, NAMES, PATHS
+from scrub.searches.circuit_result import CircuitResult, run_circuit
+from scrub.searches.circuit_search import begin_circuit
+from scrub.searches.methods import METHODS, NAMES, PATHS, in_a_row
 from scrub.searches.settings import kinds_of
 
 ABLATE = "ablate"
@@ -41,7 +42,7 @@ def divided(
         takers = [other for other, names in known.items() if name in names]
         takers += [PATHS] if name in of_paths else []
         wrong.append(
-            f'by="{by}" takes no {name}=: it is of {" and ".join(map("by={!r}".format, takers))}.'
+            f'by="{by}" takes no {name}=: it is of {in_a_row([f"by={one!r}" for one in takers])}.'
         )
     if by == PATHS:
         return {}, left
@@ -63,9 +64,5 @@ def search_asked(
         settings["senders"] = kinds_of(settings["senders"])
     if "seed" in method.keywords:
         settings["seed"] = context.options.seed
-    try:
-        made = method.settings(**settings)
-        search = begin_circuit(item, method, made, context, ablate)
-    except UserError as error:
-        raise error.at(file=item.file, claim=item.behaviour.name) from error
-    return run_circuit(search)
+    made = method.settings(**settings)
+    return run_circuit(begin_circuit(item, method, made, context, ablate))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from jaxtyping import Float
 
 from scrub.analysis.edge_attribution import by_writer
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from scrub.circuits.measurements import Measurements
     from scrub.circuits.subject import Subject
 
+ROUNDING = 1e-5
+"""Share of the total effect below which effects are rounding, in float32."""
 Effects = Float[np.ndarray, "parts samples"]
 
 
@@ -78,6 +80,7 @@ class Ranked:
     places: Places
     last: tuple[Place, ...]
     order: Sequence[int]
+    _made: dict[int, Circuit] = field(factory=dict, init=False)
 
     @property
     def scores(self) -> Float[np.ndarray, " parts"]:
@@ -85,6 +88,11 @@ class Ranked:
 
     def circuit(self, size: int) -> Circuit:
         """Of the first so many parts; of edges those that lie on a path."""
+        if size not in self._made:
+            self._made[size] = self._circuit(size)
+        return self._made[size]
+
+    def _circuit(self, size: int) -> Circuit:
         chosen = [self.parts[number] for number in self.order[:size]]
         edges = tuple(one for one in chosen if isinstance(one, Edge))
         if self.places.columns:
@@ -195,7 +203,7 @@ def search(
         curve=tuple(made.curve(size)),
         approximate=True,
         ranking=evolve(ranking, exact=exact, kept=kept),
-        everything=size == len(made.parts),
+        everything=size == len(made.order),
     )
 
 
@@ -254,12 +262,15 @@ def _ranked(
 
 
 def _refuse_flat(made: Ranked) -> None:
-    if np.abs(made.scores).max(initial=0.0) > 0:
+    """Refuse effects that are nothing but rounding."""
+    measured = made.measured
+    total = float(np.abs(measured.nothing[0].mean() - measured.original[0].mean()))
+    if np.abs(made.scores).max(initial=0.0) > ROUNDING * total:
         return
     raise UserError(
         f"All first-order effects on {made.subject.metrics[0].name} are zero: it has no slope "
         "where gradients are taken, so that nothing is ranked by it. Integrated gradients "
-        "(steps=5, --steps 5) or another metric may tell; pruning and acdc need no gradient."
+        "(steps=30, --steps 30) or another metric may tell; pruning and acdc need no gradient."
     )
 
 
@@ -318,6 +329,7 @@ METHOD = Method(
         "metric": "--metric",
         "checked": "--checked",
     },
+    columns=lambda settings, subject: _columns(subject, settings),
     limits=("keeps", "size", "threshold"),
     approximate=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -37,21 +38,16 @@ def agreement(checks: Mapping[str, Beside]) -> Iterator[str]:
     for called, one in checks.items():
         if not len(one.names):
             continue
-        far = one.furthest
         yield (
             f"exact beside it, of {len(one.names):,} {called}: rank correlation "
-            f"{_said(one.correlation)}; furthest off {one.names[far]}: "
-            f"{number(float(one.exact[far]))}, ≈ {number(float(one.first_order[far]))}"
+            f"{_said(one.correlation)}"
         )
+        yield f"   furthest off: {_both(one, one.furthest)}"
     for one in checks.values():
         missed = one.missed(MISSED, SHOWS)
         for place in missed[:SHOWN]:
-            share = abs(one.exact[place] / one.total)
-            yield (
-                f"WARNING  first order misses {one.names[place]}: taken out it changes the metric "
-                f"by {number(float(one.exact[place]))} ({percent(round(float(share), 3))} of the "
-                f"total), and first order says {number(float(one.first_order[place]))}"
-            )
+            share = round(float(abs(one.exact[place] / one.total)), 3)
+            yield f"WARNING  first order misses {_both(one, place)} ({percent(share)} of the total)"
         if len(missed) > SHOWN:
             yield f"WARNING  and {len(missed) - SHOWN:,} more"
 
@@ -65,8 +61,11 @@ def sizes(
     """What the circuits of the first parts keep, by exact measurements, and which was taken."""
     if len(tried) > 1:
         yield f"measured, circuits of the first {settings.level}:"
-        for size, found in sorted(tried.items()):
-            yield f"   {size:>6,}: {_made_of(circuit(size))}, recovers {interval(found)}"
+        several = sorted(tried)
+        for size, larger in itertools.zip_longest(several, several[1:]):
+            if larger is None or circuit(size) != circuit(larger):
+                made = _made_of(circuit(size))
+                yield f"   {size:>6,}: {made}, recovers {interval(tried[size])}"
     what = f"{_made_of(circuit(chosen))}, of the first {chosen:,} {settings.level}"
     keeps = tried[chosen]
     if settings.size is None and settings.threshold is None:
@@ -77,7 +76,15 @@ def sizes(
     yield f"{what}, recovers {interval(keeps)} here"
 
 
+def _both(one: Beside, place: int) -> str:
+    """ "head 2.1: exact -13.037, ≈ -1.563"."""
+    first, exact = (number(float(values[place])) for values in (one.first_order, one.exact))
+    return f"{one.names[place]}: exact {exact}, ≈ {first}"
+
+
 def _made_of(circuit: Circuit) -> str:
+    if not circuit:
+        return "nothing on a path"
     nodes, edges = len(circuit), len(circuit.edges)
     said = f"{nodes:,} node{'s' * (nodes != 1)}"
     return f"{edges:,} edge{'s' * (edges != 1)} and {said}" if edges else said

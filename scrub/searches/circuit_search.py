@@ -1,17 +1,14 @@
-"""A search for a circuit from end to end: on one half of the rows, and its score on the other."""
+"""A search for a circuit: checked, and made on one half of the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from attrs import evolve, frozen
 
 from scrub.circuits.conventions import Convention, conventions_of
-from scrub.circuits.kept import Kept, keeping
 from scrub.circuits.measurements import Measurements
-from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.subject import Subject, halves_of
 from scrub.errors import Problems, UserError
 from scrub.hypothesis.circuit import Circuit
@@ -19,69 +16,13 @@ from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.samplers import Mean, Zero, is_virtual
-from scrub.searches.circuit_found import CircuitFound, Says, Tried, thinned
+from scrub.searches.circuit_found import CircuitFound, Says, Tried
 from scrub.searches.method import Method
 from scrub.searches.path_search import NothingFoundError
 from scrub.stats.effect import paired_mean
-from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, number
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ABLATIONS = ("mean", "resample", "zero")
-RANDOM = 20
-"""Random circuits of the same sizes, beside which the score stands."""
-POINTS = 12
-"""Circuits of the curve that are scored on the rows held out, at most."""
-
-
-@frozen(eq=False)
-class Beside:
-    """What random circuits of the same sizes per layer recover.
-
-    Attributes:
-        recovered: of each.
-        reached: how many of them recover as much as the circuit.
-    """
-
-    recovered: tuple[float, ...]
-    reached: int
-
-    @property
-    def p(self) -> float:
-        """The chance that a random circuit does as well, itself counted (never 0)."""
-        return (1 + self.reached) / (1 + len(self.recovered))
-
-
-@frozen(eq=False)
-class Score:
-    """What a circuit does on rows that were not searched.
-
-    Attributes:
-        metric: its name.
-        recovered: loss recovered.
-        beside: random circuits; None where there are no others of these sizes.
-        curve: circuits by size, the largest first, each with what it recovers.
-        rows: how many rows are held out.
-    """
-
-    metric: str
-    recovered: Interval
-    beside: Beside | None
-    curve: tuple[tuple[Circuit, Interval], ...]
-    rows: int
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The curve. Columns: nodes, edges, recovered, low, high."""
-        import pandas as pd
-
-        rows = [
-            [len(circuit), len(circuit.edges), one.mean, one.low, one.high]
-            for circuit, one in self.curve
-        ]
-        return pd.DataFrame(rows, columns=["nodes", "edges", "recovered", "low", "high"])
 
 
 @frozen(eq=False)
@@ -125,19 +66,23 @@ def begin_circuit(
         problems.add(problem)
     if ablate is not None and ablate not in ABLATIONS:
         problems.add(f"ablate={ablate!r}.", f"Give one of: {', '.join(ABLATIONS)}.")
-    problems.refuse()
+    try:
+        problems.refuse()
+    except UserError as error:
+        raise error.at(file=item.file, claim=item.behaviour.name) from error
     session, options = context.session, context.options
     seen, held = halves_of(item, session, options)
     metrics = method.metrics(seen.metrics, seen.root, settings)
     own = metrics.index(seen.metrics[0])
     if metrics != seen.metrics:
         seen, held = halves_of(item, session, options, list(metrics))
-    ablated = _ablated(seen, ablate), _ablated(held, ablate)
+    named = [one for one in method.columns(settings, seen) if isinstance(one, str)]
+    ablated = _ablated(seen, ablate, named), _ablated(held, ablate, named)
     return CircuitSearch(item, method, settings, context, seen, held, ablated, own)
 
 
-def _ablated(subject: Subject, asked: str | None) -> Convention:
-    own, *others = conventions_of(subject)
+def _ablated(subject: Subject, asked: str | None, named: Sequence[str]) -> Convention:
+    own, *others = conventions_of(subject, named)
     if asked is None:
         return own
     wanted = [one for one in (own, *others) if kind_of(one) == asked]
@@ -146,7 +91,8 @@ def _ablated(subject: Subject, asked: str | None) -> Convention:
     legal = [one for one in wanted if not one.problem]
     if not legal:
         raise UserError(
-            f'ablate="{asked}" (--ablate) makes no sense here: {wanted[0].problem}. Take another.'
+            f'ablate="{asked}" (--ablate) makes no sense here: {wanted[0].problem}. Take another, '
+            "or name fewer positions."
         )
     return legal[0]
 
@@ -160,57 +106,6 @@ def kind_of(convention: Convention) -> str:
             return "zero"
         case other:
             return "" if is_virtual(other) else "resample"
-
-
-@frozen(eq=False, repr=False)
-class CircuitResult:
-    """A circuit that was found, and what it does on rows that were not searched.
-
-    Attributes:
-        search: what was searched, and how.
-        found: the circuit, with every decision.
-        score: on the rows that are held out.
-        lines: the log.
-    """
-
-    search: CircuitSearch
-    found: CircuitFound
-    score: Score
-    lines: tuple[str, ...]
-
-    @property
-    def circuit(self) -> Circuit:
-        return self.found.circuit
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """Every decision; see `CircuitFound.frame`."""
-        return self.found.frame
-
-    @property
-    def log(self) -> str:
-        return "\n".join(self.lines) + "\n"
-
-    def to_hypothesis(self) -> str:
-        """The text of a file with claims about the circuit, on the rows that were not searched.
-
-        Raises:
-            UserError: the behaviour stands in no file that another could import.
-        """
-        from scrub.circuits.claim_file import claim_text
-
-        return claim_text(self.circuit, self.search.item, self.search.context, held=True)
-
-    def __repr__(self) -> str:
-        circuit, said = self.circuit, interval(self.score.recovered)
-        return (
-            f"CircuitResult({self.search.item.behaviour.name} on {self.search.seen.model.name} by "
-            f"{self.found.method}: {len(circuit)} nodes, {len(circuit.edges)} edges; recovers "
-            f"{said} on rows held out)"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
 
 
 def found_circuit(
@@ -291,7 +186,7 @@ def opening(search: CircuitSearch, measured: Measurements) -> list[str]:
 
 def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
     """The circuit with where it comes from."""
-    model, seed = search.seen.model, search.context.options.seed
+    model, options = search.seen.model, search.context.options
     there = {one.cell for one in circuit.nodes}
     approximate = " (approximate)" if search.method.approximate else ""
     roles: dict[str, tuple[Any, ...]] = {}
@@ -303,7 +198,8 @@ def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
         circuit,
         name=f"{search.item.behaviour.name} by {search.method.name}",
         model=model.name,
-        source=f"scrub find --by {search.method.name} --seed {seed}{approximate}",
+        source=f"scrub find --by {search.method.name} --samples {options.samples} --seed "
+        f"{options.seed}{approximate}",
         roles=roles,
     )
 
@@ -329,82 +225,3 @@ def refuse_trivial(found: CircuitFound, method: Method) -> None:
     raise NothingFoundError(
         f"Nothing is kept: every part was taken out{most}. A stricter {limits} may keep some."
     )
-
-
-def scored(
-    search: CircuitSearch,
-    found: CircuitFound,
-    outputs: Outputs | None = None,
-    *,
-    fresh: bool = False,
-) -> Score:
-    """The circuit's score on the rows held out, beside random circuits of the same sizes.
-
-    Raises:
-        UserError: as `Measurements`.
-    """
-    held = measurements(search, outputs, held=True, fresh=fresh)
-    model, own, circuit = search.held.model, search.own, found.circuit
-    points = thinned(found.curve, POINTS)
-    others = _random(circuit, search)
-    kept: list[Kept] = [keeping(one, model) for one in (circuit, *points, *others)]
-    held.numbers(kept)
-    mine, *rest = (held.recovered(one, metric=own) for one in kept)
-    curve = tuple(zip(points, rest[: len(points)], strict=True))
-    beside = [one.mean for one in rest[len(points) :]]
-    held.keep()
-    return Score(
-        search.held.metrics[own].name,
-        mine,
-        Beside(tuple(beside), sum(one >= mine.mean for one in beside)) if beside else None,
-        curve,
-        len(search.held.data),
-    )
-
-
-def _random(circuit: Circuit, search: CircuitSearch) -> Sequence[Circuit]:
-    """Other circuits of as many nodes or edges per layer; none where there are no others."""
-    seed = search.context.options.seed
-    found = random_circuits(circuit, search.held.model, RANDOM, seed=seed)
-    return [one for one in found if one != circuit]
-
-
-def score_lines(score: Score) -> list[str]:
-    """What the circuit does on rows that were not searched, in words."""
-    lines = [
-        f"on the {score.rows:,} rows held out it recovers {interval(score.recovered)} of "
-        f"{score.metric}"
-    ]
-    if score.beside is None:
-        return [*lines, "there are no other circuits of these sizes per layer"]
-    values = np.array(score.beside.recovered)
-    low, high = np.quantile(values, (0.025, 0.975))
-    lines.append(
-        f"{len(values)} random circuits of the same sizes per layer: "
-        f"{number(float(values.mean()), 3)} in the mean, 95% within {number(float(low), 3)} to "
-        f"{number(float(high), 3)}; {score.beside.reached} do as well (p = "
-        f"{number(score.beside.p, 3)})"
-    )
-    return lines
-
-
-def run_circuit(
-    search: CircuitSearch,
-    says: Says = lambda line: None,
-    outputs: Outputs | None = None,
-    *,
-    fresh: bool = False,
-) -> CircuitResult:
-    """Search, and score what was found.
-
-    Raises:
-        NothingFoundError: nothing is kept, or everything.
-        UserError: as `found_circuit`.
-    """
-    found, log = found_circuit(search, says, outputs, fresh=fresh)
-    refuse_trivial(found, search.method)
-    score = scored(search, found, outputs, fresh=fresh)
-    lines = score_lines(score)
-    for line in lines:
-        says(line)
-    return CircuitResult(search, found, score, (*log, *lines))

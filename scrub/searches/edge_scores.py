@@ -11,7 +11,6 @@ from jaxtyping import Float
 from scrub.analysis.attribution import Paths, plain_root
 from scrub.analysis.edge_attribution import EdgeAttribution
 from scrub.circuits.measurements import ROOT
-from scrub.errors import UserError
 from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.sites import Route, anything
 from scrub.sweeps.first_order import differentiable
@@ -32,19 +31,15 @@ def first_order_effects(
         steps: inputs of integrated gradients; 0: the gradient on the references.
 
     Raises:
-        UserError: the metric has no gradient; or the behaviour's root is several routes.
+        UserError: the metric has no gradient.
     """
     subject, draws, graph = measured.subject, measured.draws, measured.model.graph
     progress, samples = measured.context.progress, len(draws.references)
     other = draws.nodes[ROOT,].other
     assert other is not None, "the root has a child"
-    if len(subject.root.routes) != 1:
-        raise UserError(
-            "Its metric reads several sites at positions of their own, and gradients are taken of "
-            "sites at the same positions. Search --by pruning or acdc."
-        )
     (root,) = subject.root.routes
-    attribution = EdgeAttribution(graph, root, tuple(edges), draws.references, other, steps)
+    memory = measured.context.options.memory
+    attribution = EdgeAttribution(graph, root, tuple(edges), draws.references, other, steps, memory)
     progress.says(f"{subject.item.behaviour.name}: gradients")
     progress.expects(samples)
     found = np.zeros((len(edges), samples))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, frozen
@@ -12,6 +12,7 @@ from scrub.searches.circuit_found import CircuitFound, Says
 if TYPE_CHECKING:
     from scrub.circuits.measurements import Measurements
     from scrub.circuits.subject import Subject
+    from scrub.hypothesis.positions import Spec
     from scrub.hypothesis.sites import Sites
     from scrub.metrics import Metric
     from scrub.model.graph import Graph
@@ -24,6 +25,10 @@ def own_metrics(metrics: tuple[Metric, ...], root: Sites, settings: Any) -> tupl
 
 def no_problems(settings: Any) -> list[str]:
     return []
+
+
+def no_columns(settings: Any, subject: Subject) -> tuple[Spec, ...]:
+    return ()
 
 
 @frozen
@@ -44,6 +49,8 @@ class Method:
         problems: sentences about settings that make no sense, before anything is loaded.
         metrics: which metrics are measured, from the behaviour's, its root and the settings; the
             first one decides. Among them is the behaviour's first, of which the score is.
+        columns: the positions that circuits of the search may name: rows that a mean is taken of
+            are alike in them.
         options: command-line option of each setting: {"keeps": "--keeps"}.
         limits: the settings that decide how much is kept: what to change where all or nothing is.
         approximate: whether anything but exact measurements decides.
@@ -56,6 +63,7 @@ class Method:
     cost: Callable[[Any, Graph], tuple[int, str]]
     problems: Callable[[Any], list[str]] = no_problems
     metrics: Callable[[tuple[Metric, ...], Sites, Any], tuple[Metric, ...]] = own_metrics
+    columns: Callable[[Any, Subject], Sequence[Spec]] = no_columns
     options: Mapping[str, str] = field(factory=dict)
     limits: tuple[str, ...] = ()
     approximate: bool = False

@@ -158,6 +158,8 @@ def _meet(one: Spec, other: Spec, data: Dataset) -> bool:
 def kept_of(circuit: Circuit, anatomy: Anatomy) -> Kept:
     """How a circuit of edges is measured: by those that a path takes; without any as nothing."""
     alive = anatomy.alive(circuit)
+    if alive == circuit.edges and not circuit.cells:
+        return keeping(circuit, anatomy.model) if alive else None
     return keeping(Circuit(edges=alive), anatomy.model) if alive else None
 
 
@@ -204,16 +206,17 @@ def on_paths(edges: Sequence[Edge], last: Collection[Cell], graph: Graph) -> tup
     Law: the others change nothing: a path that is measured begins at the embeddings.
     """
     starts = {name for name, site in graph.sites.items() if site.kind == "embedding"}
-    ahead = _reached(edges, {one.writer for one in edges if one.writer.site in starts})
-    turned = [evolve(one, writer=one.reader, reader=one.writer) for one in edges]
-    back = _reached(turned, {one.reader for one in edges if one.reader in last})
+    steps = {(one.writer, one.reader) for one in edges}
+    ahead = _reached(steps, {writer for writer, _ in steps if writer.site in starts})
+    turned = {(reader, writer) for writer, reader in steps}
+    back = _reached(turned, {reader for _, reader in steps if reader in last})
     return tuple(one for one in edges if one.writer in ahead and one.reader in back)
 
 
-def _reached(edges: Sequence[Edge], starts: set[Cell]) -> set[Cell]:
+def _reached(steps: Collection[tuple[Cell, Cell]], starts: set[Cell]) -> set[Cell]:
     below: dict[Cell, list[Cell]] = {}
-    for one in edges:
-        below.setdefault(one.writer, []).append(one.reader)
+    for start, end in steps:
+        below.setdefault(start, []).append(end)
     found, waiting = set(starts), list(starts)
     while waiting:
         for cell in below.get(waiting.pop(), ()):

@@ -28,6 +28,7 @@ from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.positions import ALL, Spec
 from scrub.model.graph import Graph
 from scrub.printing import printed
+from scrub.samplers import is_virtual
 from scrub.searches.circuit_found import CircuitFound, Says, Tried, importance_of
 from scrub.searches.greedy import Decision, Part, Values, decided, sweep
 from scrub.searches.method import Method
@@ -67,6 +68,8 @@ class PruningSettings:
         senders: what is tried: "heads", "mlps"; MLPs that are not tried are left free.
         keeps: least share of the performance that is left (as loss recovered).
         costs: most that one removal may cost, as such a share; 1: whatever `keeps` allows.
+        absolute: whether a removal costs as much where it makes matters better; else what works
+            against the behaviour goes for nothing.
         order: of removal: "backward": a sweep from the last layer and one from the first in turn,
             "forward": the other way round, "least": what costs least when a sweep begins comes
             first, "random": another order each sweep.
@@ -80,6 +83,7 @@ class PruningSettings:
     senders: tuple[str, ...] = field(default=KINDS, converter=tuple)
     keeps: float = KEEPS
     costs: float = COSTS
+    absolute: bool = False
     order: str = "backward"
     orders: int = 1
     level: str = "edges"
@@ -118,6 +122,16 @@ def cost(settings: PruningSettings, graph: Graph) -> tuple[int, str]:
     kinds = " and ".join(CALLED.get(kind, kind) for kind in settings.senders)
     more = "" if settings.orders == 1 else f" of each of {settings.orders} orders"
     return count, f"{kinds} in the first sweep{more}"
+
+
+def places(settings: PruningSettings, subject: Subject) -> tuple[Spec, ...]:
+    """The positions that nodes are divided into."""
+    if settings.level == "nodes" or settings.at == ALL:
+        return ()
+    if settings.at == "each":
+        specs = {spec for route in subject.root.routes for spec in route.at}
+        return distinct_columns(subject.data, specs)
+    return several(settings.at)
 
 
 @frozen(eq=False)
@@ -185,7 +199,7 @@ class _Pruning:
         """What may be taken out, in the model's order."""
         match stage:
             case "positions":
-                columns = self._columns()
+                columns = places(self.settings, self.subject)
                 return [part for one in circuit.cells for part in position_parts(one, columns)]
             case "ports":
                 return port_parts(circuit)
@@ -194,13 +208,6 @@ class _Pruning:
             case _:
                 mine = self.anatomy.nodes(stage)
                 return [node_part(one.cell, stage) for one in circuit.cells if one.cell in mine]
-
-    def _columns(self) -> tuple[Spec, ...]:
-        at = self.settings.at
-        if at == "each":
-            specs = {spec for route in self.subject.root.routes for spec in route.at}
-            return distinct_columns(self.subject.data, specs)
-        return () if at == ALL else several(at)
 
     def _ordered(
         self, parts: list[Part], circuit: Circuit, values: Values, number: int
@@ -231,6 +238,7 @@ class _Pruning:
     ) -> tuple[float, bool]:
         left = share(after, self.measured)
         costs = share(before, self.measured) - left
+        costs = abs(costs) if self.settings.absolute else costs
         return costs, costs <= self.settings.costs and left >= self.settings.keeps
 
     def _note(self, stage: str, way: str, done: Sequence[Decision]) -> None:
@@ -241,7 +249,9 @@ class _Pruning:
         stays = stays_line(done, left, self.settings)
         new = bool(stays) and stays != self.stays.get(stage)
         self.stays[stage] = stays if not any(one.removed for one in done) else ""
-        for line in sweep_lines(number, stage, way, done, left):
+        gone = [one.after for one in done if one.removed]
+        now = share(gone[-1] if gone else done[0].before, self.measured)
+        for line in sweep_lines(number, stage, way, done, now):
             self.says(line)
         if new and self.stays[stage]:
             self.says(stays)
@@ -267,11 +277,13 @@ def search(
         log.append(line)
         says(line)
 
+    changes = "changes it by" if settings.absolute else "costs"
     said(
-        f"what costs {percent(settings.costs)} or less is taken out, as long as "
+        f"what {changes} {percent(settings.costs)} or less is taken out, as long as "
         f"{percent(settings.keeps)} is left"
     )
     anatomy = Anatomy.of(subject.root, subject.model)
+    _refuse_unlike(measured, settings, anatomy)
     found: list[_Pruning] = []
     circuits: list[Circuit] = []
     for number in range(settings.orders):
@@ -298,12 +310,25 @@ def search(
     )
 
 
+def _refuse_unlike(measured: Measurements, settings: PruningSettings, anatomy: Anatomy) -> None:
+    """Refuse means of rows that are not alike in the positions, before the first sweep.
+
+    Raises:
+        UserError: which rows, and what tells them apart.
+    """
+    columns = places(settings, measured.subject)
+    cells = [cell for kind in settings.senders for cell in anatomy.nodes(kind)]
+    if columns and cells and is_virtual(measured.convention.other):
+        probe = Circuit(cells=(Placed(cells[0], columns),))
+        measured.numbers([keeping(probe, anatomy.model)])
+
+
 def frequencies(circuits: Sequence[Circuit]) -> dict[str, float]:
     """In which share of circuits each node is, and each edge; the most frequent first."""
     counts: Counter[str] = Counter()
     for circuit in circuits:
-        counts.update({str(one.cell) for one in circuit.nodes})
-        counts.update({edge_name(one) for one in circuit.edges})
+        counts.update(dict.fromkeys(str(one.cell) for one in circuit.nodes).keys())
+        counts.update(dict.fromkeys(map(edge_name, circuit.edges)).keys())
     return {name: count / len(circuits) for name, count in counts.most_common()}
 
 
@@ -318,10 +343,12 @@ METHOD = Method(
         "senders": "--from",
         "keeps": "--keeps",
         "costs": "--costs",
+        "absolute": "--absolute",
         "order": "--order",
         "orders": "--orders",
         "level": "--level",
         "at": "--at",
     },
+    columns=places,
     limits=("costs", "keeps"),
 )

@@ -21,35 +21,37 @@ class Limits(Protocol):
 
 
 def sweep_lines(
-    sweep: int, stage: str, way: str, done: Sequence[Decision], left: Sequence[float]
+    sweep: int, stage: str, way: str, done: Sequence[Decision], left: float
 ) -> Iterator[str]:
     """What one sweep took out.
 
     Args:
-        left: the share of the performance without each part, whether it was taken out or not.
+        left: the share of the performance after it.
     """
     head = f"{sweep}. {CALLED.get(stage, stage)}, {way}: "
-    removed = sorted((one for one in done if one.removed), key=lambda one: -one.cost)
-    now = _percent(_left(done, left))
-    yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {now} is left"
+    removed = sorted((one for one in done if one.removed), key=_dearest)
+    yield f"{head}{len(done):,} tried, {len(removed) or 'none'} removed; {_percent(left)} is left"
     if removed:
         yield f"   removed  {_named([_cost(one) for one in removed])}"
 
 
 def stays_line(done: Sequence[Decision], left: Sequence[float], limits: Limits) -> str:
-    """What stayed, the dearest first, and what it would cost to take it out; "" for nothing."""
+    """What stayed, the dearest first, and what it would cost to take it out; "" for nothing.
+
+    Args:
+        left: the share of the performance without each part.
+    """
     stayed = [(one, share) for one, share in zip(done, left, strict=True) if not one.removed]
     said = [
         _cost(one) if one.cost > limits.costs else f"{_cost(one)} (would leave {_percent(share)})"
-        for one, share in sorted(stayed, key=lambda pair: -pair[0].cost)
+        for one, share in sorted(stayed, key=lambda pair: _dearest(pair[0]))
     ]
     return f"   stays    {_named(said)}" if said else ""
 
 
-def _left(done: Sequence[Decision], left: Sequence[float]) -> float:
-    """The share that the circuit has after the sweep."""
-    removed = [share for one, share in zip(done, left, strict=True) if one.removed]
-    return removed[-1] if removed else left[0] + done[0].cost
+def _dearest(one: Decision) -> float:
+    """By what is shown: parts that cost as much to the last digit stay in the sweep's order."""
+    return -round(one.cost, 3)
 
 
 def _cost(one: Decision) -> str:
@@ -64,7 +66,7 @@ def _named(parts: Sequence[str]) -> str:
     more = len(parts) - SHOWN
     if more <= 1:
         return ", ".join(parts)
-    return f"{', '.join(parts[:SHOWN])}, and {more:,} more that cost less"
+    return f"{', '.join(parts[:SHOWN])}, and {more:,} more"
 
 
 def frequency_lines(frequency: Mapping[str, float], orders: int) -> Iterator[str]:

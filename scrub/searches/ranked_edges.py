@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from attrs import field, frozen
 from jaxtyping import Float
 
 from scrub.data.dataset import Dataset
-from scrub.hypothesis.circuit import Edge
+from scrub.hypothesis.circuit import Circuit, Edge
 from scrub.hypothesis.positions import ALL, At, Spec
+from scrub.hypothesis.sites import Sites
 from scrub.model.graph import Graph
+from scrub.model.registry import Model
 from scrub.names import Cell
-from scrub.searches.pruned_parts import EVERYWHERE
+from scrub.searches.pruned_parts import EVERYWHERE, ends
 
 RATIO = 1.5
 """Of a size on the grid to the one below it."""
@@ -130,6 +132,27 @@ def on_paths(
         for edge, (froms, tos) in pairs
         if not ahead.isdisjoint(froms) and not back.isdisjoint(tos)
     )
+
+
+def by_size(
+    edges: Sequence[Edge], scores: Scores, root: Sites, model: Model, *, greedy: bool = True
+) -> Callable[[int], Circuit]:
+    """The circuit of the first so many edges, as far as they lie on a path.
+
+    Law: a larger circuit holds a smaller one.
+
+    Args:
+        edges: at all positions.
+    """
+    places, graph = Places(), model.graph
+    last = places.at(ends(root, graph), ALL)
+    order = greedy_order(edges, scores, last, places) if greedy else top_order(scores)
+
+    def circuit(size: int) -> Circuit:
+        chosen = on_paths([edges[number] for number in order[:size]], last, places, graph)
+        return Circuit(edges=chosen)
+
+    return circuit
 
 
 def _reached(steps: Iterable[tuple[list[Place], list[Place]]], starts: set[Place]) -> set[Place]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from attrs import frozen
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from scrub.stats.effect import paired_mean
 from scrub.stats.intervals import Interval
@@ -82,7 +81,7 @@ class Beside:
         ours, theirs = np.abs(self.first_order), np.abs(self.exact)
         if len(ours) < 2 or np.ptp(ours) == 0 or np.ptp(theirs) == 0:
             return math.nan
-        return float(np.corrcoef(rankdata(ours), rankdata(theirs))[0, 1])
+        return float(np.corrcoef(_ranks(ours), _ranks(theirs))[0, 1])
 
     @property
     def pairs(self) -> Iterator[tuple[str, float]]:
@@ -113,3 +112,9 @@ def beside(
     """First-order effects beside what was measured without each part."""
     change = (exact - original).mean(1) if len(names) else np.zeros(0)
     return Beside(tuple(names), first_order, change, float((nothing - original).mean()))
+
+
+def _ranks(values: Float[np.ndarray, " parts"]) -> Float[np.ndarray, " parts"]:
+    """Ranks from 1; of equal numbers the mean rank. As scipy.stats, which takes 2 s to load."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -17,7 +17,13 @@ from oracle.two_sources import Writer, two_sources
 from oracle.two_sources import edges as edges_of
 from scrub.analysis import edge_attribution
 from scrub.analysis.attribution import Paths, first_order, root_value
-from scrub.analysis.edge_attribution import EdgeAttribution, by_writer, inlets_of
+from scrub.analysis.edge_attribution import (
+    ROWS_AT_ONCE,
+    EdgeAttribution,
+    by_writer,
+    inlets_of,
+)
+from scrub.circuits.edges import all_edges
 from scrub.data.dataset import Rows, padded_tokens
 from scrub.hypothesis.circuit import Edge
 from scrub.hypothesis.sites import ALL, At, Route, anything
@@ -215,20 +221,30 @@ def exact_logits(graph: Graph, one: Edge, references: Rows, other: Rows) -> Tens
     return forward(graph, batch, {LOGITS}, edited={name: put})[LOGITS][:, 5, 0]
 
 
-def test_edges_from_a_writer_add_up_to_its_effect_on_all_paths() -> None:
-    graph = graph_of(tiny_models.bridge(MODEL))
+def graph_called(name: str) -> Graph:
+    if name in native_models.KINDS:
+        return native_models.graph(name)
+    if name in family_models.FAMILIES:
+        return family_models.graph(name)
+    return graph_of(tiny_models.bridge(name))
+
+
+@pytest.mark.parametrize(
+    "name", [MODEL, "neox", "llama", "qwen3", "attention-only", "no norms both ways"]
+)
+def test_edges_from_a_writer_add_up_to_its_effect_on_all_paths(name: str) -> None:
+    graph = graph_called(name)
     references, other = alike(5, tiny_models.VOCABULARY)
-    for at in (ALL, (1, 3)):
-        edges = every_edge(graph, at)
-        for steps in (0, 3):
-            found = first_orders(graph, edges, references, other, steps=steps)
-            writers, each = by_writer(edges, found)
-            cells = [writer.cell for writer in writers]
-            sites = list(dict.fromkeys(cell.site for cell in cells))
-            paths = Paths(graph, ROOT, (), anything)
-            whole = first_order(paths, sites, [at], references, other, measure, steps=steps)
-            expected = np.stack([whole[c.site, at][:, c.head or 0] for c in cells])
-            assert near(each, expected)
+    for at, steps in ((ALL, 0), (ALL, 3), ((1, 3), 0)):
+        edges = [evolve(edge, at=at) for edge in all_edges(graph)]
+        found = first_orders(graph, tuple(edges), references, other, steps=steps)
+        writers, each = by_writer(edges, found)
+        cells = [writer.cell for writer in writers]
+        sites = list(dict.fromkeys(cell.site for cell in cells))
+        paths = Paths(graph, ROOT, (), anything)
+        whole = first_order(paths, sites, [at], references, other, measure, steps=steps)
+        expected = np.stack([whole[c.site, at][:, c.head or 0] for c in cells])
+        assert near(each, expected)
 
 
 def test_an_edge_without_a_port_is_all_its_ports() -> None:
@@ -251,4 +267,8 @@ def test_samples_are_apart() -> None:
     together = attribution.effects(np.arange(5), measure)
     each = [attribution.effects(np.array([sample]), measure) for sample in range(5)]
     assert near(np.concatenate(each, axis=1), together)
-    assert np.concatenate(list(attribution.chunks())).tolist() == list(range(5))
+    assert attribution.at_once == ROWS_AT_ONCE
+    small = evolve(attribution, memory=100_000)
+    assert 1 < small.at_once < 5
+    assert next(len(some) for some in small.chunks()) == small.at_once
+    assert np.concatenate(list(small.chunks())).tolist() == list(range(5))

@@ -12,10 +12,11 @@ import pytest
 from attrs import evolve
 
 import scrub
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scrub.circuits.files import read_circuit, write_circuit
 from scrub.circuits.json_file import as_json, from_json
+from scrub.circuits.mib import from_graph, is_graph
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Edge, Placed, edge
 from scrub.hypothesis.components import component_name, components_named
@@ -258,7 +259,16 @@ TABLES: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "no rows": ("layer,head\n", ["FILE: the table has no rows."]),
-    "nothing": ("", ["FILE is no table: No columns to parse from file."]),
+    "nothing": ("# layer\n", ["FILE is no table: it is empty."]),
+    "more fields than columns": (
+        "layer,head\n9,9,end\n5,5\n1\n",
+        ["FILE: row 0 has 3 fields (2 rows are like that), and the table 2 columns: layer, head."],
+    ),
+    "an open quote": ('layer,head\n9,"9\n', ["FILE is no table: unexpected end of data."]),
+    "a column twice": (
+        "layer,head,head\n9,9,9\n",
+        ['FILE: there are 2 columns "head".'],
+    ),
 }
 
 
@@ -272,6 +282,34 @@ def test_what_is_wrong_in_a_file(name: str, tmp_path: Path) -> None:
         read_circuit(file)
     said = [str(problem).replace(str(file), "FILE") for problem in refused.value.problems]
     assert said == messages
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
+    | st.sampled_from(["9.9", "MLP 0", "logits", "a0.h1", "m1->logits", "all", "q", 10**400]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["component", "at", "role", "from", "to", "into", "in_graph", "score",
+                         "a0.h1", "input->m0", "m0->a1.h0<q>"]) | st.text(max_size=4),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+KEYS = st.sampled_from(["name", "free", "model", "nodes", "edges", "cfg"])
+
+
+@given(st.dictionaries(KEYS, ANYTHING), st.booleans())
+@settings(quick, max_examples=200)
+def test_whatever_is_in_a_file_is_read_or_refused(said: dict[str, Any], ours: bool) -> None:
+    schema = {"schema": "scrub.circuit/1"} if ours else {"cfg": {}, "nodes": {}, "edges": {}}
+    assume(ours or is_graph(schema | said))
+    problems = []
+    try:
+        assert isinstance((from_json if ours else from_graph)(schema | said, "it"), Circuit)
+    except UserError as error:
+        problems = error.problems
+    assert all(str(problem).startswith("it") for problem in problems)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_by_hand() -> None:
     # 2 from embeddings, 2 into k, 2 into logits; 1, 2 by three ports each, 2
     assert (edges.of, edges.sizes, edges.both) == ("edges", (6, 9), 1 + 1 + 1)
     assert math.isnan(nodes.p)
-    assert found.by_layer.to_dict("list") == {
+    assert found.by_layer["both_random"].isna().all()
+    assert found.by_layer.drop(columns="both_random").to_dict("list") == {
         "first": ["one", "one"],
         "second": ["two", "two"],
         "layer": [0, 1],
@@ -69,7 +70,7 @@ def test_by_hand() -> None:
         "both": [1, 1],
         "jaccard": [1 / 2, 1 / 3],
     }
-    roles = found.by_role.drop(columns="share").astype(object)
+    roles = found.by_role.drop(columns=["share", "in_other_random"]).astype(object)
     assert roles.where(roles.notna(), None).to_numpy().tolist() == [
         ["one", "early", 2, "two", 1, 1],
         ["one", "late", 1, "two", 1, None],
@@ -175,6 +176,14 @@ def test_what_random_circuits_have(tmp_path: Path) -> None:
     assert said["schema"] == "scrub.overlap/1"
     assert said["overlap"][0]["p"] == common.p
     assert json.loads(overlap([one, Circuit()]).to_json())["overlap"][0]["p"] is None
+
+
+def test_layers_and_roles_beside_random_ones() -> None:
+    """TWO has one of two heads of layer 0, both of layer 1, and no MLP."""
+    found = overlap([ONE, TWO], model(), random=2_000)
+    assert list(found.by_layer["both_random"]) == [2 / 2, 1.0]
+    assert found.by_layer["both_random"].sum() == pytest.approx(found.common[0].both_random)
+    assert list(found.by_role["in_other_random"]) == [2 / 2, 1.0, 1.0]
 
 
 def test_what_is_in_exactly_some() -> None:

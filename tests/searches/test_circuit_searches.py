@@ -17,13 +17,16 @@ from scrub.circuits.kept import keeping
 from scrub.circuits.measurements import Measurements
 from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Circuit, Edge, Placed
+from scrub.metrics import attention
 from scrub.model.registry import describe
 from scrub.names import LOGITS
 from scrub.runner.outputs import Outputs
 from scrub.searches import acdc, pruning
 from scrub.searches.acdc import AcdcSettings
 from scrub.searches.circuit_found import CircuitFound, Tried, importance_of, thinned
-from scrub.searches.circuit_search import CircuitResult, refuse_trivial, score_lines
+from scrub.searches.circuit_result import CircuitResult
+from scrub.searches.circuit_score import score_lines
+from scrub.searches.circuit_search import refuse_trivial
 from scrub.searches.path_search import NothingFoundError
 from scrub.searches.pruned_parts import Anatomy, kept_of, trimmed
 from scrub.searches.pruning import PruningSettings, frequencies
@@ -301,7 +304,7 @@ def on_ioi(by: str, **settings: Any) -> CircuitResult:
     return found
 
 
-SENDERS = {"pruning": "heads,mlps", "acdc": "heads,embeddings"}
+SENDERS = {"pruning": "heads,mlps", "acdc": "heads,mlps,embeddings"}
 
 
 @pytest.mark.parametrize("by", ["pruning", "acdc"])
@@ -324,7 +327,9 @@ def test_the_planted_heads_are_found(by: str) -> None:
 
 
 def test_pruning_finds_where_the_planted_heads_stand() -> None:
-    places = {str(one.cell): one.at for one in on_ioi("pruning", senders="heads,mlps").circuit.cells}
+    places = {
+        str(one.cell): one.at for one in on_ioi("pruning", senders="heads,mlps").circuit.cells
+    }
     assert places["head 3.0"] == places["head 2.1"] == ("end",)
     assert places["head 1.0"] == ("s2",)
 
@@ -333,8 +338,8 @@ def test_what_the_method_does_not_take_is_refused() -> None:
     with pytest.raises(UserError) as error:
         scrub.find(IOI, by="acdc", keep="9.9", order="least", keeps=0.5)
     said = str(error.value)
-    assert 'by="acdc" takes no keep=: it is of by=\'paths\'.' in said
-    assert 'by="acdc" takes no keeps=: it is of by=\'pruning\'' in said
+    assert "by=\"acdc\" takes no keep=: it is of by='paths'." in said
+    assert "by=\"acdc\" takes no keeps=: it is of by='pruning'" in said
     with pytest.raises(UserError, match="by=\"paths\" takes no orders=: it is of by='pruning'"):
         scrub.find(IOI, orders=3)  # type: ignore[call-overload]
     with pytest.raises(UserError, match='The nearest is "pruning"'):
@@ -349,3 +354,30 @@ def test_a_behaviour_that_the_corruption_leaves_alone_is_refused() -> None:
     same = evolve(IOI, corrupt=scrub.Exact())
     with pytest.raises(UserError, match="are not told apart"):
         scrub.find(same, by="acdc", model="ioi-planted", samples=8)
+
+
+def test_what_makes_matters_better_stays_where_it_is_asked() -> None:
+    signed = pruned(level="nodes", costs=0.2, keeps=0.5)
+    absolute = pruned(level="nodes", costs=0.2, keeps=0.5, absolute=True)
+    better = {one.part for one in signed.tried if one.removed and one.cost < -0.2}
+    assert better
+    assert not better & {one.part for one in absolute.tried if one.removed}
+    assert all(one.cost >= 0 for one in absolute.tried)
+    assert absolute.log[0].startswith("what changes it by 20% or less")
+    edges = by_acdc(threshold=0.002, absolute=True)
+    assert all(one.cost >= 0 for one in edges.tried)
+    assert edges.log[0].startswith("an edge goes where KL from the original changes by less than")
+
+
+def test_a_circuit_may_end_at_a_head_that_a_metric_reads() -> None:
+    @scrub.behaviour(data=IOI.data, metric=attention(to="io"), corrupt=IOI.corrupt)
+    def looks(model: Any) -> Any:
+        """Head 3.0 looks at the IO."""
+        return scrub.heads([(3, 0)], part="pattern", at="end")
+
+    found = scrub.find(
+        looks, by="pruning", model="ioi-planted", samples=24, level="nodes", session=tiny.session()
+    )
+    assert found.circuit.heads == ((1, 0), (1, 1), (2, 0), (2, 1))
+    assert not acdc.one_distribution(found.search.seen.root)
+    assert acdc.one_distribution(tiny.subject().root)

@@ -7,9 +7,9 @@ import functools
 import numpy as np
 import pytest
 from attrs import evolve
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from scrub import Circuit, edge, heads, mlp, output
 from scrub.circuits.edges import all_edges
 from scrub.circuits.kept import WHOLE, keeping
@@ -89,7 +89,10 @@ EDGES = st.lists(st.sampled_from(range(61)), min_size=1, unique=True)
 def test_edges_on_no_path_change_nothing(numbers: list[int]) -> None:
     edges = tuple(anatomy().edges[number] for number in numbers)
     alive = on_paths(edges, anatomy().last, anatomy().model.graph)
-    kept = [keeping(Circuit(edges=edges), anatomy().model), kept_of(Circuit(edges=edges), anatomy())]
+    kept = [
+        keeping(Circuit(edges=edges), anatomy().model),
+        kept_of(Circuit(edges=edges), anatomy()),
+    ]
     if alive:
         assert kept[1] == keeping(Circuit(edges=alive), anatomy().model)
     else:
