@@ -1,6 +1,6 @@
-"""Make `sequences-planted`, `sequences-separate` and `sequences-offset`, and their cards.
+"""Make `sequences-planted`, `sequences-separate` and `sequences-offset`, cards and circuits.
 
-    python benchmarks/sequences_models.py [--out DIR] [--rows N] [--seed K]
+    python benchmarks/sequences_models.py [--out DIR] [--circuits DIR] [--rows N] [--seed K]
 
 Nothing is trained: weights are written by hand (`sequences_wiring.py`), and what the cards say is
 measured (`sequences_evidence.py`). The same each time.
@@ -12,10 +12,12 @@ import argparse
 from pathlib import Path
 
 import torch
+from attrs import evolve
 from sequences_evidence import evidence
-from sequences_wiring import LAYOUT, LONGEST, ROOT, SEEDS, made, sequences
+from sequences_wiring import LAYOUT, LONGEST, ROOT, SEEDS, circuit, made, sequences
 from wiring_parts import Wired, save
 
+from scrub import Circuit, heads, write_circuit
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -105,16 +107,41 @@ def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
     )
 
 
+def circuits(model: Wired) -> dict[str, Circuit]:
+    """The heads that go on with sequences, by the file's name; MLPs are free."""
+    separate = {"digits": "digits", "words": "words"} if model.name == "sequences-separate" else {}
+    found = {}
+    for suffix, kind in (separate or {"": "digits"}).items():
+        roles = circuit(model, kind)
+        sites = {
+            role: heads(list(places), at=("member2", "member3") if places[0][0] == 0 else "end")
+            for role, places in roles.items()
+        }
+        name = f"{model.name}-{suffix}" if suffix else model.name
+        found[name] = evolve(
+            Circuit.of(*sites.values(), free="mlps"),
+            name=name,
+            model=model.name,
+            source="wired by hand: benchmarks/sequences_models.py",
+            roles={
+                role: [cell.cell for cell in Circuit.of(site).cells] for role, site in sites.items()
+            },
+        )
+    return found
+
+
 def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
     """Token ids of what rows hold."""
     return {text: tokenizer.encode(f" {text}")[0] for text in sequences.vocabulary()}
 
 
 def main() -> None:
-    """Make all three."""
+    """Make all three, and their circuits."""
     parser = argparse.ArgumentParser(description="Make the models that go on with sequences.")
     home = ROOT / "scrub" / "model" / "embedded"
     parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
+    folder = ROOT / "circuits"
+    parser.add_argument("--circuits", type=Path, default=folder, help="default %(default)s")
     parser.add_argument("--rows", type=int, default=1_000, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
     given = parser.parse_args()
@@ -124,6 +151,8 @@ def main() -> None:
         tokenizer = save_word_level(directory, sequences.vocabulary(), LONGEST)
         model = made(name, token_ids(tokenizer))
         save(model, directory, card(model, tokenizer, given.rows, given.seed))
+        for called, found in circuits(model).items():
+            write_circuit(found, given.circuits / f"{called}.json")
         print(f"saved in {directory}")
 
 

@@ -18,6 +18,7 @@ from scrub.observations import attribution as _attribution
 from scrub.observations import components as _components
 from scrub.observations import copying as _copying
 from scrub.observations import lens as _lens
+from scrub.observations import next_scores as _next_scores
 from scrub.observations import ov as _ov
 from scrub.observations import scatter as _scatter
 from scrub.observations.asked import NO_PROMPTS
@@ -36,6 +37,7 @@ __all__ = [
     "copying",
     "heads",
     "logit_lens",
+    "next_scores",
     "ov",
     "scatter",
     "tokens",
@@ -197,6 +199,35 @@ def logit_lens(
         UserError: there is no such position or label.
     """
     return _lens.logit_lens(_bound("logit_lens", behaviour, session, options), at, direction)
+
+
+def next_scores(
+    model: Any,
+    kinds: Any,
+    *,
+    of: Any = None,
+    within: int = _next_scores.WITHIN,
+    session: Session | None = None,
+    **options: Any,
+) -> Observation:
+    """How often heads' OV circuits write the word that comes after the one that they read.
+
+    See `scrub.observations.next_scores`.
+
+    Args:
+        model: a model's name, a directory, or a model in memory.
+        kinds: name → words in their order, such as `sequences.KINDS` of `scrub.datasets`.
+        of: heads; default: all.
+        within: a word is written if it is among so many largest logits.
+        session, options: as in `scrub.run`.
+
+    Raises:
+        UserError: there is no such head, a kind has too few words that are one token, or the
+            model's logits are no tokens.
+    """
+    chosen = checked_options("observe.next_scores", options, session, [])
+    found = opened(model, session or Session(), chosen)
+    return _next_scores.next_scores(found, kinds, of, within)
 
 
 def ov(

@@ -21,6 +21,7 @@ PATH = click.Path(path_type=Path)
 TAKES = {
     "attention": ("of", "at", "to"),
     "copying": ("of", "at"),
+    "next": ("of",),
     "tokens": ("of", "text"),
     "lens": ("at", "direction"),
     "attribution": ("at", "direction", "by"),

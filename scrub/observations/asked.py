@@ -13,6 +13,7 @@ from scrub.observations.attribution import PARTS, attribution
 from scrub.observations.components import components
 from scrub.observations.copying import copying_of_rows, copying_of_words
 from scrub.observations.lens import logit_lens
+from scrub.observations.next_scores import next_scores
 from scrub.observations.observation import Observation
 from scrub.observations.ov import ov_circuits
 from scrub.observations.overview import overview
@@ -96,6 +97,12 @@ def _copying(asked: Asked) -> Observation:
     return copying_of_words(asked.model, asked.of, seed=asked.options.seed)
 
 
+def _next(asked: Asked) -> Observation:
+    from scrub.datasets.sequences import KINDS
+
+    return next_scores(asked.model, KINDS, asked.of)
+
+
 def _tokens(asked: Asked) -> Observation:
     if asked.text is None:
         data = repeated_tokens(asked.model, asked.options.seed)
@@ -125,6 +132,7 @@ LOOKS = {
     None: _heads,
     "attention": _attention,
     "copying": _copying,
+    "next": _next,
     "tokens": _tokens,
     "lens": _lens,
     "attribution": _attribution,

@@ -8,6 +8,7 @@ from textwrap import dedent, indent
 
 import pytest
 
+from scrub.model.registry import embedded_names
 from support.bad_input import DATA, FEATURES, HEADER, POSITIONS, refused
 
 # By claim: the body of its function, and the messages.
@@ -212,8 +213,7 @@ DECLARED = {
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
         ': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: '
-        "ioi-planted, ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut, "
-        "sequences-offset, sequences-planted, sequences-separate.",
+        f"{', '.join(embedded_names())}.",
     ),
 }
 

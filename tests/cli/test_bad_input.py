@@ -10,11 +10,13 @@ from textwrap import dedent
 import pytest
 
 import scrub as package
+from scrub.model.registry import embedded_names
 from support.bad_input import DATA, FEATURES, HEADER, refused
 from support.command import inside
 from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
+MODELS = ", ".join(embedded_names())
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ FILES = {
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
         f"there are {len(package.__all__)}, and the closest are: Agree, Images, Paired, "
-        "compare, unchanged, Recipe, Result, raises.",
+        "compare, unchanged, scale, Recipe, Result.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
@@ -161,15 +163,12 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        '"ioi-shortcut"; there are: ioi-planted, ioi-planted-2, ioi-shortcut, parens, '
-        "rgb-planted, rgb-shortcut, sequences-offset, sequences-planted, sequences-separate.\n"
+        f'"ioi-shortcut"; there are: {MODELS}.\n'
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
-        'error: good.py::legal: There is no model "some/body": it is not embedded (ioi-planted, '
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut, sequences-offset, "
-        "sequences-planted, sequences-separate), not a directory, and the "
-        "Hugging Face hub did not give it: "
+        'error: good.py::legal: There is no model "some/body": it is not embedded '
+        f"({MODELS}), not a directory, and the Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
@@ -179,9 +178,7 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        "or give model= (--model on the command line). Embedded: ioi-planted, "
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut, sequences-offset, "
-        "sequences-planted, sequences-separate.\n"
+        f"or give model= (--model on the command line). Embedded: {MODELS}.\n"
     )
 
 

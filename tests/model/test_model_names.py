@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from scrub.errors import UserError
-from scrub.model.registry import describe
+from scrub.model.registry import describe, embedded_names
 from support.spoilt_models import (
     refused,
 )
@@ -33,9 +33,8 @@ def test_paths_that_lead_to_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
     give = (
-        "Give a directory with config.json and model.safetensors, or one of: ioi-planted, "
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut, sequences-offset, "
-        "sequences-planted, sequences-separate."
+        "Give a directory with config.json and model.safetensors, or one of: "
+        f"{', '.join(embedded_names())}."
     )
     for name, why in (
         ("file", "it is a file"),
