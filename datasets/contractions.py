@@ -94,7 +94,7 @@ def prompts(
         problems.add(f"contractions.prompts: contracted is {printed(contracted)}.", hint)
     if pairs not in get_args(Pairs):
         hint = did_you_mean(str(pairs), get_args(Pairs))
-        problems.add(f"contractions.prompts: there are no pairs {printed(pairs)}.", hint)
+        problems.add(f'contractions.prompts: there are no pairs "{pairs}".', hint)
     chosen = {
         name: tuple(dict.fromkeys(CONTRACTION if given is None else given))
         for name, given in (("first", first), ("last", last))
@@ -107,7 +107,7 @@ def prompts(
         for pronoun in chosen.get(name, ()):
             if pronoun not in CONTRACTION:
                 hint = did_you_mean(str(pronoun), CONTRACTION)
-                problems.add(f"contractions.prompts: there is no pronoun {printed(pronoun)}.", hint)
+                problems.add(f'contractions.prompts: there is no pronoun "{pronoun}".', hint)
     problems.refuse()
     arguments = {"n": int(n), "contracted": contracted, "pairs": pairs, "seed": int(seed)}
     return _recipe({**arguments, **chosen, "changes": ()})
@@ -135,7 +135,7 @@ def changed(recipe: Recipe, what: Change) -> Recipe:
     """
     if what not in get_args(Change):
         hint = did_you_mean(str(what), get_args(Change))
-        raise UserError(f"contractions.changed: there is no change {printed(what)}. {hint}")
+        raise UserError(f'contractions.changed: there is no change "{what}". {hint}')
     if recipe.function is not _make:
         raise UserError(
             f'contractions.changed: "{recipe.name}" is not a recipe of contractions.prompts. '

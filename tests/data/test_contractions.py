@@ -165,14 +165,14 @@ def wrongly(**given_arguments: Any) -> Callable[[], Any]:
         (wrongly(n=0), "contractions.prompts: n is 0. Give a whole number, 1 or more."),
         (
             wrongly(contracted="yes"),
-            'contractions.prompts: contracted is "yes". Give True, False or None (either).',
+            "contractions.prompts: contracted is 'yes'. Give True, False or None (either).",
         ),
         (
             wrongly(pairs="difer"),
             'contractions.prompts: there are no pairs "difer". The nearest is "differ"; there are: '
             "all, same, differ.",
         ),
-        (wrongly(first="we"), 'contractions.prompts: first is "we". Give a list of pronouns.'),
+        (wrongly(first="we"), "contractions.prompts: first is 'we'. Give a list of pronouns."),
         (
             wrongly(last=["thy"]),
             'contractions.prompts: there is no pronoun "thy". The nearest is "they"; there are: '
@@ -180,8 +180,8 @@ def wrongly(**given_arguments: Any) -> Callable[[], Any]:
         ),
         (
             lambda: contractions.changed(contractions.prompts(1), "first"),  # type: ignore[arg-type]
-            'contractions.changed: there is no change "first". The nearest is "last"; there are: '
-            "spelled, contraction, last.",
+            'contractions.changed: there is no change "first". There are: spelled, contraction, '
+            "last.",
         ),
     ],
 )
