@@ -6,9 +6,10 @@ import pytest
 
 from scrub import run
 from scrub.hypothesis.collect import collect
+from scrub.results.result import Result
 from support.paths import HYPOTHESES
 
-CLAIMS = collect([str(HYPOTHESES / "contractions.py")])
+CLAIMS = [one.claim for one in collect([str(HYPOTHESES / "contractions.py")])]
 TURNED = {
     "contractions-planted": set(),
     "contractions-copying": {
@@ -26,9 +27,9 @@ TURNED = {
 def test_verdicts(model: str) -> None:
     assert len(CLAIMS) == 12
     turned = set()
-    for claim in CLAIMS:
-        result = run(claim, model=model, samples=100, diagnose=False)
-        assert result.judgement.verdict in ("supported", "refuted"), claim.name
+    for result in run(CLAIMS, model=model, samples=100, diagnosed=False):
+        assert isinstance(result, Result)
+        assert result.judgement.verdict in ("supported", "refuted"), result.claim.name
         if not result.passed:
-            turned.add(claim.name)
+            turned.add(result.claim.name)
     assert turned == TURNED[model]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,3 +223,14 @@ def test_a_tokenizer_that_splits_contractions_is_refused(tmp_path: Any) -> None:
     splitting = save_word_level(tmp_path, [*words, "'", "re", "m", "s"], 16)
     with pytest.raises(UserError, match=r"\(none\), no two.*Left out: I \(\"'m\" is 2 tokens\)"):
         contractions.prompts(1).make(splitting)
+
+
+def test_a_wrong_column_or_label_is_seen(words: FileTokenizer) -> None:
+    data = contractions.prompts(1).make(words)
+    read(data, 0, words)
+    labels = {**data.labels, "answer": data.labels["other"], "other": data.labels["answer"]}
+    columns = {**data.columns, "contracted": ~data.columns["contracted"]}
+    positions = {**data.positions, "contraction": data.positions["contraction"] + 1}
+    for mutant in ({"labels": labels}, {"columns": columns}, {"positions": positions}):
+        with pytest.raises(AssertionError):
+            read(evolve(data, **mutant), 0, words)
