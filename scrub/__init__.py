@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import circuit_scores, explain, find, patch, paths, run
-    from scrub.api_circuits import shared_circuits
+    from scrub.api import explain, find, patch, paths, run
+    from scrub.api_circuits import circuit_scores, shared_circuits
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit, write_circuit
@@ -88,8 +88,8 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "circuit_scores explain find patch paths run",
-    "scrub.api_circuits": "shared_circuits",
+    "scrub.api": "explain find patch paths run",
+    "scrub.api_circuits": "circuit_scores shared_circuits",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.files": "read_circuit write_circuit",

@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from attrs import fields
 
-from scrub.circuits.completeness import SetsOf
-from scrub.circuits.score_settings import RANDOM, ScoreSettings, sections_of
-from scrub.circuits.scores import CircuitScores
-from scrub.circuits.scoring import score_circuit
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
@@ -287,53 +283,6 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     session = session or Session()
     (prepared,) = prepare([collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
-
-
-def circuit_scores(
-    behaviour: Behaviour,
-    circuit: Circuit,
-    *,
-    metrics: Any = None,
-    by: str | None = None,
-    only: str | Sequence[str] | None = None,
-    sets: int | SetsOf | None = None,
-    random: int = RANDOM,
-    order: str = "least",
-    orders: int = 1,
-    session: Session | None = None,
-    **options: Any,
-) -> CircuitScores:
-    """The scores of a circuit on a behaviour, as `scrub circuit FILE::BEHAVIOUR CIRCUIT` says.
-
-    Law: what a circuit recovers is what `scrub.run` says of the claim that it stands for.
-
-    Args:
-        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
-        circuit: `scrub.read_circuit(file)`, `Circuit.of(…)`, `Circuit.of_edges(…)`.
-        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
-        by: a column of the data, for faithfulness by its values.
-        only: of what is measured beside faithfulness: nulls, parts, completeness, minimality,
-            curve (default: all).
-        sets: how many random sets of nodes are tried; or all about sets.
-        random: how many random circuits of each kind.
-        order: of removal: least, once, backwards, forwards.
-        orders: how many orders: that one, the others, then random ones.
-        session, options: as in `run`.
-
-    Raises:
-        UserError: the circuit is not one of this model, or an argument makes no sense.
-    """
-    wrong = _no_behaviour("circuit_scores", behaviour)
-    if not isinstance(circuit, Circuit):
-        wrong.append(
-            f"scrub.circuit_scores takes a circuit, not a {type(circuit).__name__}. Give "
-            "Circuit.of(…), Circuit.of_edges(…) or scrub.read_circuit(file)."
-        )
-    chosen = checked_options("circuit_scores", options, session, wrong)
-    tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
-    settings = ScoreSettings(metrics, by or "", sections_of(only), tried, random, order, orders)
-    context = Context(session or Session(), chosen)
-    return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
 def _run(

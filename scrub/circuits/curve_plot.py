@@ -47,13 +47,13 @@ def curve_figure(scores: CircuitScores) -> Figure:
         axes.axhline(level.share, color="grey", linewidth=0.6, linestyle=":")
     axes.invert_xaxis()
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="heads kept", ylabel=f"recovered of {scores.metrics[0]}")
+    axes.set(xlabel=f"{scores.removed} kept", ylabel=f"recovered of {scores.metrics[0]}")
     if len(found.orders) > 1:
         axes.legend(title="removed first", fontsize="small")
     name = scores.circuit.name or "the circuit"
     title = (
-        f"{name} on {scores.behaviour}, {scores.model}: heads removed on one half of the rows, "
-        "performance on the other; shaded: intervals that hold together"
+        f"{name} on {scores.behaviour}, {scores.model}: {scores.removed} removed on one half of "
+        "the rows, performance on the other; shaded: intervals that hold together"
     )
     axes.set_title(textwrap.fill(title, ACROSS), loc="left", fontsize="medium", parse_math=False)
     return figure

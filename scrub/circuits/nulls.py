@@ -6,12 +6,11 @@ where MLPs run free: a score is worth what it stands above such circuits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
 from attrs import frozen
 
+from scrub.circuits.among import Among
 from scrub.circuits.kept import keeping
 from scrub.circuits.measurements import Measurements
 from scrub.hypothesis.circuit import Circuit
@@ -37,35 +36,9 @@ class NullScores:
     reason: str = ""
 
     @property
-    def defined(self) -> tuple[float, ...]:
-        return tuple(one for one in self.recovered if not math.isnan(one))
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.defined)) if self.defined else math.nan
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Between which 95% of them lie, by linear interpolation."""
-        if not self.defined:
-            return math.nan, math.nan
-        low, high = np.quantile(self.defined, (0.025, 0.975))
-        return float(low), float(high)
-
-    @property
-    def as_well(self) -> int:
-        """How many recover as much as the circuit, or more."""
-        return sum(one >= self.circuit for one in self.defined)
-
-    @property
-    def p(self) -> float:
-        """The p-value of the circuit among its nulls, itself counted: (1 + as well) / (1 + tries).
-
-        A permutation test's (Phipson & Smyth 2010): never 0, however few were tried.
-        """
-        if not self.defined or math.isnan(self.circuit):
-            return math.nan
-        return (1 + self.as_well) / (1 + len(self.defined))
+    def among(self) -> Among:
+        """The circuit's among those of the random ones."""
+        return Among(self.circuit, self.recovered)
 
 
 def null_kinds(circuit: Circuit) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from attrs import evolve, field, frozen
 
 from scrub.circuits import chance, parts
 from scrub.circuits.check import check_circuit
+from scrub.circuits.json_rows import row_of
 from scrub.circuits.parts import edges_in, leaves_mlps_free, nodes_in
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit
 from scrub.model.registry import Model
 from scrub.names import Cell
-from scrub.stats.rounding import finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ class Overlap:
         }
         for name in ("frame", "by_layer", "by_role"):
             rows = getattr(self, name).to_dict("records")
-            said["overlap" if name == "frame" else name] = [_plain(row) for row in rows]
+            said["overlap" if name == "frame" else name] = [row_of(row) for row in rows]
         return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def __repr__(self) -> str:
@@ -341,8 +341,3 @@ def _row(one: Common) -> dict[str, Any]:
         "second_in_first": one.contained[1],
         "second_in_first_random": _share(one.both_random, one.sizes[1]),
     }
-
-
-def _plain(row: dict[Any, Any]) -> dict[Any, Any]:
-    """A row as JSON has it."""
-    return {k: finite(v) if isinstance(v, float) else v for k, v in row.items()}

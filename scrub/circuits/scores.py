@@ -11,12 +11,13 @@ from attrs import field, frozen
 from scrub.circuits.completeness import Completeness
 from scrub.circuits.curve import Curve
 from scrub.circuits.faithfulness import Faithfulness, OfValue, Part, Size
+from scrub.circuits.json_rows import rows_of
 from scrub.circuits.minimality import NodeScore
 from scrub.circuits.nulls import NullScores
 from scrub.circuits.score_settings import ScoreSettings
 from scrub.circuits.scores_frames import frames_of, tidy
 from scrub.hypothesis.circuit import Circuit
-from scrub.stats.rounding import finite, interval
+from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,11 @@ class CircuitScores:
         return tidy(self)
 
     @property
+    def removed(self) -> str:
+        """What the curve removes: "heads"; of a circuit without heads "nodes"."""
+        return "heads" if self.size.heads else "nodes"
+
+    @property
     def no_matter(self) -> tuple[str, ...]:
         """Nodes that matter under no set that was tried."""
         return tuple(one.node for one in self.minimality or () if not one.matters)
@@ -102,13 +108,7 @@ class CircuitScores:
 
     def as_json(self) -> dict[str, Any]:
         """What the results file holds; `null` is what is undefined or unbounded."""
-        rows = {
-            name: [
-                {key: finite(x) if isinstance(x, float) else x for key, x in row.items()}
-                for row in frame.astype(object).to_dict("records")
-            ]
-            for name, frame in self.frames.items()
-        }
+        rows = {name: rows_of(frame) for name, frame in self.frames.items()}
         return {
             "schema": SCHEMA,
             "behaviour": self.behaviour,

@@ -53,18 +53,19 @@ def _faithfulness(scores: CircuitScores) -> Iterator[Row]:
 
 def _nulls(scores: CircuitScores) -> Iterator[Row]:
     for one in scores.nulls:
-        low, high = one.range
+        among = one.among
+        low, high = among.range
         yield {
             "convention": one.convention,
             "metric": one.metric,
             "kind": one.kind,
             "circuit": one.circuit,
-            "tries": len(one.defined),
-            "mean": one.mean,
+            "tries": len(among.defined),
+            "mean": among.mean,
             "low": low,
             "high": high,
-            "as_well": one.as_well,
-            "p": one.p,
+            "as_well": among.as_much,
+            "p": among.p,
             "reason": one.reason or None,
         }
 

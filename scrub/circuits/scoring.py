@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from scrub.circuits.ablations import Ablations, ablations
 from scrub.circuits.check import check_circuit, specs_of
@@ -27,13 +27,13 @@ from scrub.circuits.nulls import NullScores, null_kinds, null_scores
 from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.score_settings import ScoreSettings, check_score_settings
 from scrub.circuits.scores import CircuitScores
+from scrub.circuits.stoppable import Begun
 from scrub.circuits.subject import Subject, halves_of, subject_of
 from scrub.data.partition import check_parts
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit, Placed
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.runner.context import Context
-from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 
 
@@ -95,7 +95,9 @@ class Scoring:
     context: Context
     outputs: Outputs | None = None
     fresh: bool = False
-    _begun: list[Measurements] = field(factory=list, init=False)
+    _begun: Begun = field(
+        init=False, default=Factory(lambda self: Begun(self.outputs), takes_self=True)
+    )
 
     def run(self) -> CircuitScores:
         """All that is asked.
@@ -104,24 +106,8 @@ class Scoring:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
             KeyboardInterrupt: it was stopped; the message says what is kept.
         """
-        with sigterm_stops():
-            try:
-                return self._run()
-            except KeyboardInterrupt as stopped:
-                with nothing_stops():
-                    kept = self._keep()
-                    raise type(stopped)(str(stopped) or kept) from None
-            finally:
-                self._keep()
-
-    def _keep(self) -> str:
-        """Write what was measured; says so, where it is kept."""
-        for measured in self._begun:
-            measured.keep()
-        known = sum(measured.known for measured in self._begun)
-        if self.outputs is None or not known:
-            return ""
-        return f"{known:,} circuits were measured, and the same command resumes"
+        with self._begun.keeping():
+            return self._run()
 
     def _run(self) -> CircuitScores:
         started = time.perf_counter()
@@ -164,7 +150,7 @@ class Scoring:
 
     def _measurements(self, subject: Subject, convention: Convention) -> Measurements:
         made = Measurements.of(subject, convention, self.context, self.outputs, fresh=self.fresh)
-        self._begun.append(made)
+        self._begun.measurements.append(made)
         return made
 
     def _conventions(
@@ -182,9 +168,10 @@ class Scoring:
                 continue
             try:
                 measured = own if number == 0 else self._measurements(asked.subject, convention)
-                scores += faithfulness(measured, forms)
+                found = faithfulness(measured, forms)
                 for kind, circuits in random.items():
                     nulls += null_scores(measured, asked.circuit, circuits, kind)
+                scores += found
             except UserError as error:
                 if number == 0:
                     raise

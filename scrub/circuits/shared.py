@@ -7,17 +7,17 @@ to neither may be in both); so what they have in common is ablated, and random n
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from attrs import frozen
 
+from scrub.circuits.among import Among
+from scrub.circuits.json_rows import rows_of
 from scrub.circuits.shared_frames import frames_of, tidy
 from scrub.hypothesis.circuit import Circuit
 from scrub.stats.intervals import Interval
-from scrub.stats.rounding import finite, interval
+from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,33 +47,9 @@ class Ablated:
     reason: str = ""
 
     @property
-    def defined(self) -> tuple[float, ...]:
-        """Of the random circuits, those of which it is known."""
-        return tuple(one for one in self.random if not math.isnan(one))
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.defined)) if self.defined else math.nan
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Between which 95% of the random ones lie, by linear interpolation."""
-        if not self.defined:
-            return math.nan, math.nan
-        low, high = np.quantile(self.defined, (0.025, 0.975))
-        return float(low), float(high)
-
-    @property
-    def as_much(self) -> int:
-        """Without how many of the random ones as much is lost, or more."""
-        return sum(one >= self.lost.mean for one in self.defined)
-
-    @property
-    def p(self) -> float:
-        """(1 + as much) / (1 + tries): a permutation test's (Phipson & Smyth 2010), never 0."""
-        if not self.defined or math.isnan(self.lost.mean):
-            return math.nan
-        return (1 + self.as_much) / (1 + len(self.defined))
+    def among(self) -> Among:
+        """What is lost without the nodes, among what is lost without random ones."""
+        return Among(self.lost.mean, self.random)
 
 
 @frozen
@@ -203,13 +179,7 @@ class SharedCircuits:
 
     def as_json(self) -> dict[str, Any]:
         """What the results file holds; `null` is what is undefined or unbounded."""
-        rows = {
-            name: [
-                {key: finite(x) if isinstance(x, float) else x for key, x in row.items()}
-                for row in frame.astype(object).to_dict("records")
-            ]
-            for name, frame in self.frames.items()
-        }
+        rows = {name: rows_of(frame) for name, frame in self.frames.items()}
         return {
             "schema": SCHEMA,
             "model": self.model,

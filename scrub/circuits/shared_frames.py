@@ -96,15 +96,16 @@ def _parts(shared: SharedCircuits) -> Iterator[Row]:
 
 
 def _nulls(ablated: Ablated) -> Row:
-    low, high = ablated.range
+    among = ablated.among
+    low, high = among.range
     return {
         **_ends("more", ablated.more),
-        "tries": len(ablated.defined),
-        "random": ablated.mean,
+        "tries": len(among.defined),
+        "random": among.mean,
         "random_low": low,
         "random_high": high,
-        "as_much": ablated.as_much,
-        "p": ablated.p,
+        "as_much": among.as_much,
+        "p": among.p,
         "reason": ablated.reason or None,
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from scrub.circuits.ablations import corrected
 from scrub.circuits.conventions import Convention, conventions_of
@@ -19,13 +19,13 @@ from scrub.circuits.overlap import Overlap, overlap
 from scrub.circuits.random_circuits import random_circuits
 from scrub.circuits.shared import Ablated, CircuitOn, OnBehaviour, SharedCircuits, SharedPart
 from scrub.circuits.sharing_check import Asked, SharedSettings, ask
+from scrub.circuits.stoppable import Begun
 from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.model.registry import Model
 from scrub.runner.context import Context
 from scrub.runner.duration import ANNOUNCED, span_in_words
-from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 from scrub.stats.intervals import Interval
 from scrub.stats.scores import Scores
@@ -62,7 +62,9 @@ class Sharing:
     context: Context
     outputs: Outputs | None = None
     fresh: bool = False
-    _begun: list[Measurements] = field(factory=list, init=False)
+    _begun: Begun = field(
+        init=False, default=Factory(lambda self: Begun(self.outputs), takes_self=True)
+    )
 
     def run(self) -> SharedCircuits:
         """All that is asked.
@@ -71,24 +73,8 @@ class Sharing:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
             KeyboardInterrupt: it was stopped; the message says what is kept.
         """
-        with sigterm_stops():
-            try:
-                return self._run()
-            except KeyboardInterrupt as stopped:
-                with nothing_stops():
-                    kept = self._keep()
-                    raise type(stopped)(str(stopped) or kept) from None
-            finally:
-                self._keep()
-
-    def _keep(self) -> str:
-        """Write what was measured; says so, where it is kept."""
-        for measured in self._begun:
-            measured.keep()
-        known = sum(measured.known for measured in self._begun)
-        if self.outputs is None or not known:
-            return ""
-        return f"{known:,} circuits were measured, and the same command resumes"
+        with self._begun.keeping():
+            return self._run()
 
     def _run(self) -> SharedCircuits:
         started = time.perf_counter()
@@ -127,7 +113,7 @@ class Sharing:
     def _begin(self, place: int, convention: Convention) -> Measurements:
         subject = self.asked.subjects[place]
         made = Measurements.of(subject, convention, self.context, self.outputs, fresh=self.fresh)
-        self._begun.append(made)
+        self._begun.measurements.append(made)
         return made
 
     def _knocked_out(

@@ -54,6 +54,8 @@ def head_lines(scores: CircuitScores) -> Iterator[str]:
     """What was scored, and on what."""
     name = scores.circuit.name or "the circuit"
     yield f"{name} on {scores.model}, seed {scores.seed}: {size_in_words(scores)}"
+    if scores.circuit.model not in ("", scores.model):
+        yield f"its file says that it is a circuit of {scores.circuit.model}"
     rows = rows_in_words(scores.data, scores.rows)
     yield f"{references_in_words(scores.samples)} {rows}"
 
@@ -122,11 +124,13 @@ def _nulls(scores: CircuitScores, console: Console, width: int) -> None:
 def _null_columns(rows: list[NullScores]) -> Iterator[Column]:
     yield Column("", [f"  {one.kind}".ljust(12) for one in rows])
     yield Column("circuit", [number(one.circuit) for one in rows], right=True)
-    means = [f"{number(one.mean)} [{', '.join(map(number, one.range))}]" for one in rows]
+    means = [
+        f"{number(one.among.mean)} [{', '.join(map(number, one.among.range))}]" for one in rows
+    ]
     yield Column("nulls' mean [95% of them]", [mean.ljust(25) for mean in means])
-    as_well = [f"{one.as_well} of {len(one.defined)}".rjust(9) for one in rows]
+    as_well = [f"{one.among.as_much} of {len(one.among.defined)}".rjust(9) for one in rows]
     yield Column("as well", as_well, right=True)
-    yield Column("p", [number(one.p).rjust(5) for one in rows], right=True)
+    yield Column("p", [number(one.among.p).rjust(5) for one in rows], right=True)
 
 
 def _parts(scores: CircuitScores, console: Console, width: int) -> None:

@@ -82,26 +82,28 @@ def show_curve(scores: CircuitScores, console: Console, width: int) -> None:
     points = found.points[0]
     level = percent(points[0].recovered.confidence)
     console.print()
-    console.print(Text(f"Curve: heads removed one by one ({found.orders[0]})"), width=width)
+    console.print(
+        Text(f"Curve: {scores.removed} removed one by one ({found.orders[0]})"), width=width
+    )
     columns = [
-        Column("heads kept", [f"{point.size:,}" for point in points], right=True),
+        Column(f"{scores.removed} kept", [f"{point.size:,}" for point in points], right=True),
         Column(f"recovered [{level}]", [interval(point.recovered) for point in points]),
         Column("removed last", [point.removed for point in points], fold=True),
     ]
     console.print(table(columns, width), highlight=False)
     for one in found.levels:
-        console.print(Text(level_in_words(one)), width=width)
+        console.print(Text(level_in_words(one, scores.removed)), width=width)
     if len(found.orders) > 1:
         _frequency(found, console, width)
 
 
-def level_in_words(level: Level) -> str:
+def level_in_words(level: Level, removed: str = "heads") -> str:
     """ "75% with 10 heads (0.771 [0.742, 0.800]); lost: head 9.9 at end"."""
     share = percent(level.share)
     if level.point is None:
         return f"{share}: no circuit of this order keeps it"
     count = level.point.size
-    heads = f"{count:,} head{'s' * (count != 1)}"
+    heads = f"{count:,} {removed.removesuffix('s') if count == 1 else removed}"
     lost = f"; without {', '.join(level.lost)}" if level.lost else ""
     return f"{share} with {heads}: {interval(level.point.recovered)}{lost}"
 

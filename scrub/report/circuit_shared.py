@@ -94,9 +94,9 @@ def _beside(found: Sequence[CircuitOn], by: str, count: int, console: Console, w
 
 
 def _random(ablated: Ablated) -> str:
-    if not ablated.defined:
+    if not ablated.among.defined:
         return "–"
-    return f"{number(ablated.mean)} [{', '.join(map(number, ablated.range))}]"
+    return f"{number(ablated.among.mean)} [{', '.join(map(number, ablated.among.range))}]"
 
 
 def _more(found: Interval | None) -> str:
@@ -104,7 +104,7 @@ def _more(found: Interval | None) -> str:
 
 
 def _p(ablated: Ablated) -> str:
-    return "–" if math.isnan(ablated.p) else number(ablated.p)
+    return "–" if math.isnan(ablated.among.p) else number(ablated.among.p)
 
 
 def _reasons(nulls: Sequence[Ablated], console: Console, width: int) -> None:
@@ -133,7 +133,9 @@ def _parts(shared: SharedCircuits, metric: str, by: str, console: Console, width
         nulls = [one.ablated for one in found]
         shown += [
             Column(
-                "random", [number(one.mean) if one.defined else "–" for one in nulls], right=True
+                "random",
+                [number(one.among.mean) if one.among.defined else "–" for one in nulls],
+                right=True,
             ),
             Column("p", [_p(one) for one in nulls], right=True),
         ]

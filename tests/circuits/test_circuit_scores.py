@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from attrs import evolve
+from rich.console import Console
 
 import scrub
+import scrub.api
 from scrub import (
     Behaviour,
     Circuit,
@@ -23,6 +26,7 @@ from scrub import (
     embeddings,
     heads,
     held_out,
+    mlp,
     output,
 )
 from scrub.circuits.ablations import ablations
@@ -38,6 +42,7 @@ from scrub.datasets import ioi
 from scrub.hypothesis.circuit import Placed
 from scrub.metrics import logit_diff, top_1
 from scrub.model.registry import describe
+from scrub.report.circuit_scores import show_scores
 from scrub.runner.context import Context
 from scrub.runner.options import Options
 from scrub.runner.session import Session
@@ -206,9 +211,9 @@ def test_the_planted_circuit_is_faithful_and_random_ones_are_not() -> None:
     own = [one for one in found.nulls if one.convention == edges.convention]
     assert [one.kind for one in own] == ["random", "connected"]
     for nulls in own:
-        assert nulls.mean < 0.3
-        assert (nulls.as_well, nulls.p) == (0, pytest.approx(1 / 11))
-        assert nulls.range[0] <= nulls.mean <= nulls.range[1]
+        assert nulls.among.mean < 0.3
+        assert (nulls.among.as_much, nulls.among.p) == (0, pytest.approx(1 / 11))
+        assert nulls.among.range[0] <= nulls.among.mean <= nulls.among.range[1]
 
 
 def test_every_node_of_it_matters() -> None:
@@ -342,3 +347,26 @@ def test_data_that_cannot_be_halved_is_scored_without_choices() -> None:
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
         scored(**asked)
+
+
+def test_a_circuit_without_heads_or_roles_is_taken_apart_by_layers() -> None:
+    some = Circuit.of(mlp(0, 3), embeddings())
+    nodes = removable(some)
+    assert [str(node) for node in nodes] == ["MLP 0", "MLP 3"]
+    assert roles_of(some, nodes) == {"layer 0": {0}, "layer 3": {1}}
+    found = scored(circuit=evolve(some, model="gpt2"), only="curve")
+    assert found.curve is not None
+    assert [point.size for point in found.curve.points[0]] == [2, 1, 0]
+    printed = io.StringIO()
+    show_scores(found, Console(width=80, file=printed))
+    assert "\nits file says that it is a circuit of gpt2" in printed.getvalue()
+    assert "\nnodes kept" in printed.getvalue()
+
+
+def test_positions_are_taken_apart_one_by_one() -> None:
+    cell = heads([(1, 0)]).routes[0].cells[0]
+    both, everywhere = Placed(cell, ("s1", "s2")), Placed(cell)
+    assert positions_of([both]) == {
+        "s1": (Placed(cell, ("s1",)),), "s2": (Placed(cell, ("s2",)),),
+    }  # fmt: skip
+    assert positions_of([everywhere]) == {"all": (everywhere,)}

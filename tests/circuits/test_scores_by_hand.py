@@ -298,12 +298,49 @@ def test_what_is_undefined_is_worth_nothing() -> None:
 
 def test_the_circuit_is_counted_among_its_nulls() -> None:
     recovered = (0.1, 0.9, 0.5, 0.95, math.nan)
-    found = NullScores("zero", "loss", "random", 0.9, recovered)
-    assert (found.as_well, found.p) == (2, 3 / 5)
+    found = NullScores("zero", "loss", "random", 0.9, recovered).among
+    assert (found.as_much, found.p) == (2, 3 / 5)
     assert found.mean == pytest.approx(0.6125)
     assert found.range == (pytest.approx(0.13), pytest.approx(0.94625))
-    none = NullScores("zero", "loss", "random", 1.0, (0.1,) * 19)
-    assert (none.as_well, none.p) == (0, 1 / 20)
-    unknown = NullScores("zero", "loss", "random", math.nan, (0.1,))
+    none = NullScores("zero", "loss", "random", 1.0, (0.1,) * 19).among
+    assert (none.as_much, none.p) == (0, 1 / 20)
+    unknown = NullScores("zero", "loss", "random", math.nan, (0.1,)).among
     assert math.isnan(unknown.p)
-    assert math.isnan(NullScores("zero", "loss", "random", 1.0, ()).mean)
+    assert math.isnan(NullScores("zero", "loss", "random", 1.0, ()).among.mean)
+
+
+# What is chosen on one half is reported on the other
+
+
+MANY = 400
+"""References: of fewer the allowance for what is too rare to show is most of an interval."""
+
+
+def noisy(seed: int) -> Ablations:
+    """A complete circuit of ten nodes: without any of them it is the model, but for noise."""
+    random = np.random.default_rng(seed)
+    noise: dict[NodeSet, np.ndarray] = {}
+
+    def of(sets: Sequence[NodeSet]) -> np.ndarray:
+        for one in sets:
+            noise.setdefault(one, random.normal(0, 1, MANY))
+        return np.array([noise[one] for one in sets])
+
+    names = tuple(map(str, range(10)))
+    original = random.normal(5, 0.1, MANY)
+    return Ablations(names, of, lambda sets: np.zeros((len(sets), MANY)), original, 0 * original)
+
+
+def test_the_worst_of_many_sets_is_no_finding_where_there_is_none() -> None:
+    """The mutant reports on the rows that chose, by intervals of single sets."""
+    honest = mutant = 0
+    for seed in range(40):
+        seen, held = noisy(seed), noisy(1000 + seed)
+        chosen = choose_sets(seen, {}, SetsOf(random=5, steps=2, runs=1, run_steps=2), seed)
+        honest += completeness(held, chosen).worst.low > 0
+        single = [seen.difference(*both) for both in zip(
+            seen.of_circuit(list(chosen)), seen.of_model(list(chosen)), strict=True,
+        )]  # fmt: skip
+        mutant += any(one.low > 0 or one.high < 0 for one in single)
+    assert honest <= 4, "5% of 40 are 2"
+    assert mutant >= 20

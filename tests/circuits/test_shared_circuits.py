@@ -107,7 +107,7 @@ def test_random_circuits_of_the_same_size_lose_less() -> None:
     for name in ("marks-shared", "marks-separate"):
         for task in TASKS[name]:
             ablated = on(name).of(task, task).ablated
-            assert len(ablated.defined) == RANDOM
+            assert len(ablated.among.defined) == RANDOM
             assert ablated.more is not None
             assert ablated.more.mean == pytest.approx(ablated.lost.mean - ablated.mean, abs=1e-6)
             assert ablated.mean < 0.7
@@ -251,11 +251,11 @@ def test_the_picture_has_a_cell_for_each_circuit_and_behaviour() -> None:
 
 def test_random_circuits_are_counted_by_hand() -> None:
     lost = Interval(0.5, 0.4, 0.6)
-    ablated = Ablated(lost, random=(0.1, 0.5, 0.9, math.nan))
+    ablated = Ablated(lost, random=(0.1, 0.5, 0.9, math.nan)).among
     assert ablated.defined == (0.1, 0.5, 0.9)
     assert (ablated.as_much, ablated.p, ablated.mean) == (2, 0.75, 0.5)
     assert ablated.range == pytest.approx((0.12, 0.88))
-    nothing = Ablated(lost)
+    nothing = Ablated(lost).among
     assert math.isnan(nothing.p)
     assert all(map(math.isnan, (nothing.mean, *nothing.range)))
 
