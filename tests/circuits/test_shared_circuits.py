@@ -221,7 +221,7 @@ def test_what_is_recovered_is_what_scores_say() -> None:
     mine = on("marks-shared").of("a", "a")
     first = scores.faithfulness[0]
     assert mine.recovered.mean == pytest.approx(first.recovered.mean, rel=1e-6)
-    assert mine.alone.mean == pytest.approx(first.of_ablated.among.mean, rel=1e-6)
+    assert mine.alone.mean == pytest.approx(first.of_ablated.mean, rel=1e-6)
 
 
 def test_tables_and_the_results_file() -> None:
