@@ -12,14 +12,10 @@ from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 
-from scrub.data.dataset import (
-    Dataset,
-    Recipe,
-    Tokenizer,
-    pad,
-)
+from scrub.data.dataset import Dataset, Recipe, Tokenizer
+from scrub.data.task import Task
 from scrub.errors import Problems, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.sites import output
@@ -28,18 +24,17 @@ from scrub.printing import printed
 from scrub.samplers import Paired
 
 from .ioi_draws import fresh_numbers, uniform_numbers
+from .ioi_rows import DISTANCES, Table, lowered, tokenized
 from .ioi_text import ENDINGS, NAMES, OBJECTS, PLACES, SENTENCES, TEMPLATES
 from .ioi_tokens import Pieces, one_token, small_talk
 
 __all__ = [
-    "NAMES", "OBJECTS", "PLACES", "TEMPLATES", "behaviour", "flip", "prompts", "vocabulary",
+    "NAMES", "OBJECTS", "PLACES", "TASK", "TEMPLATES", "behaviour", "flip", "prompts", "vocabulary",
 ]  # fmt: skip
 
 Order = Literal["mixed", "ABBA", "BABA"]
 Kind = Literal["ioi", "abc"]
 Flip = Literal["io", "s", "s1", "s2", "order", "both"]
-
-_DISTANCES = ("s1_to_io", "io_to_s2", "io_to_end", "s1_to_s2", "s1_to_end", "s2_to_end")
 
 
 def prompts(
@@ -208,7 +203,7 @@ def _at_end(model: Any) -> Any:
 def vocabulary() -> list[str]:
     """Every word and punctuation mark that a prompt may hold, in alphabetical order."""
     frames = [re.sub(r"\{\w+\}", " ", template) for template in TEMPLATES]
-    frames += [_lowered(frame) for frame in frames]
+    frames += [lowered(frame) for frame in frames]
     texts = (*frames, *SENTENCES, *ENDINGS, *OBJECTS, *PLACES, *NAMES)
     return sorted({token for text in texts for token in re.findall(r"\w+|[^\w\s]", text)})
 
@@ -223,20 +218,6 @@ def _name(
     about = [f"{n} {kind} prompts", f"{order} order", f"seed {seed}"]
     about += [f'"{pause}" before S2'] if pause else []
     return ", ".join([*about, *(f"{what} flipped" for what in flips)])
-
-
-@frozen(eq=False)
-class _Table:
-    """The choices behind the rows; arrays [rows]. Names are indices into the list of names."""
-
-    template: np.ndarray
-    io_first: np.ndarray
-    io: np.ndarray
-    s1: np.ndarray
-    s2: np.ndarray
-    object: np.ndarray
-    place: np.ndarray
-    prefix: tuple[tuple[str, ...], ...]
 
 
 def _make(
@@ -262,7 +243,7 @@ def _make(
     s = fresh_numbers(len(people), uniform("s"), io)
     first = uniform("order") < 0.5 if order == "mixed" else np.full(n, order == "ABBA")
     third = fresh_numbers(len(people), uniform("s2"), io, s) if kind == "abc" else s
-    table = _Table(
+    table = Table(
         template=np.array(templates)[fresh_numbers(len(templates), uniform("template"))],
         io_first=first,
         io=io,
@@ -275,10 +256,10 @@ def _make(
     for depth, what in enumerate(flips):
         table = _flipped(table, what, len(people), uniform(f"flip {depth} {what}"))
     called = _name(n, order, kind, seed, flips, pause)
-    return _tokenized(called, table, people, pieces, pause)
+    return tokenized(called, table, people, pieces, pause)
 
 
-def _flipped(table: _Table, what: Flip, names: int, uniform: np.ndarray) -> _Table:
+def _flipped(table: Table, what: Flip, names: int, uniform: np.ndarray) -> Table:
     match what:
         case "order":
             return evolve(table, io_first=~table.io_first)
@@ -307,93 +288,56 @@ def _names_needed(kind: Kind, flips: Iterable[Flip]) -> int:
     return needed
 
 
-def _lowered(text: str) -> str:
-    return text[0].lower() + text[1:]
-
-
-def _paused(template: str, pause: str) -> str:
-    """A template with a pause before the clause of {S}, which a comma opens in all of them."""
-    before, name, after = template.partition(" {S}")
-    clause, comma, joined = before.rpartition(",")
-    return f"{clause} {pause}{comma}{joined}{name}{after}" if pause else template
-
-
-def _tokenized(
-    name: str, table: _Table, people: list[str], pieces: Pieces, pause: str = ""
-) -> Dataset:
-    split = [re.split(r"( \{\w+\})", _paused(template, pause)) for template in TEMPLATES]
-    rows: list[list[int]] = []
-    places: dict[str, list[int]] = {key: [] for key in ("start", "A", "B", "S")}
-    for i, template in enumerate(table.template):
-        pair = (table.io[i], table.s1[i]) if table.io_first[i] else (table.s1[i], table.io[i])
-        words = {" {A}": people[pair[0]], " {B}": people[pair[1]], " {S}": people[table.s2[i]]}
-        words |= {" {object}": OBJECTS[table.object[i]], " {place}": PLACES[table.place[i]]}
-        texts = [" ".join(table.prefix[i])] if table.prefix[i] else []
-        tokens = list(pieces.first(texts[0])) if texts else []
-        places["start"].append(len(tokens))
-        for k, part in enumerate(split[template]):
-            text = f" {words[part]}" if part in words else part
-            if k == 0 and texts:
-                # A sentence starts after a full stop, and goes on after "So" or "Later,".
-                text = f" {text if texts[0].endswith('.') else _lowered(text)}"
-            if part[2:-1] in places:
-                places[part[2:-1]].append(len(tokens))
-            tokens += pieces.inside(text) if texts else pieces.first(text)
-            texts.append(text)
-        if tokens != pieces.tokenizer.encode("".join(texts)):
-            raise UserError(
-                f"ioi.prompts: {pieces.tokenizer.name} merges tokens across words in "
-                f'"{"".join(texts)}", so that names have no token of their own there.'
-            )
-        rows.append(tokens)
-    first, second = np.array(places["A"]), np.array(places["B"])
-    s1 = np.where(table.io_first, second, first)
-    positions = {
-        "start": np.array(places["start"]),
-        "io": np.where(table.io_first, first, second),
-        "s1": s1,
-        "s1+1": s1 + 1,
-        "s2": np.array(places["S"]),
-        "end": np.array([len(row) for row in rows]) - 1,
-    }
-    return _dataset(name, table, people, pieces, rows, positions)
-
-
-def _dataset(
-    name: str,
-    table: _Table,
-    people: list[str],
-    pieces: Pieces,
-    rows: list[list[int]],
-    positions: dict[str, np.ndarray],
-) -> Dataset:
-    spelled = np.array(people, dtype=object)
-    tokens = np.array([pieces.inside(f" {person}")[0] for person in people])
-
-    def filled(slot: str, words: Sequence[str], choice: np.ndarray) -> np.ndarray:
-        has_slot = np.array([slot in template for template in TEMPLATES])[table.template]
-        return np.where(has_slot, np.array(words, dtype=object)[choice], "")
-
-    at = positions
-    ends = {distance: distance.split("_to_") for distance in _DISTANCES}
-    return Dataset(
-        name,
-        inputs={"tokens": pad(rows, pieces.tokenizer.pad)},
-        lengths=at["end"] + 1,
-        columns={
-            "io": spelled[table.io],
-            "s": spelled[table.s1],
-            "s2": spelled[table.s2],
-            "io_is_first": table.io_first,
-            "order": np.where(table.io_first, "ABBA", "BABA"),
-            "template": table.template,
-            "object": filled("{object}", OBJECTS, table.object),
-            "place": filled("{place}", PLACES, table.place),
-            "prefix_length": at["start"],
-        }
-        | {f"{key}_position": at[key] for key in ("io", "s1", "s2", "end")}
-        | {distance: at[b] - at[a] for distance, (a, b) in ends.items()},
-        positions=at,
-        labels={"io": tokens[table.io], "s": tokens[table.s1]},
-        pieces=tuple(tuple(pieces.tokenizer.decode(row)) for row in rows),
-    )
+TASK = Task(
+    name="ioi",
+    says='Indirect objects: "…, John gave a drink to" whom?',
+    example="When Mary and John went to the store, John gave a drink to → Mary",
+    prompts=prompts,
+    changed=flip,
+    corruptions={
+        "io": "the indirect object is a fresh name",
+        "s": "the subject is a fresh name, both times",
+        "s1": "S1 alone is a fresh name: nothing is repeated any more",
+        "s2": "S2 alone is a fresh name: nothing is repeated any more",
+        "order": "IO and S1 trade places: inverts what S2 says by position, not the answer",
+        "both": "S2 is the IO's name, and the order is turned: the other name is right",
+    },
+    features={
+        "io": "the indirect object's name",
+        "s": "the subject's name, at S1",
+        "s2": "the name at S2",
+        "io_is_first": "whether the IO's name comes first",
+        "order": "ABBA where it does, else BABA",
+        "template": "index into ioi.TEMPLATES",
+        "object": "the thing that is given",
+        "place": "where they went",
+        "prefix_length": "tokens of small talk before the prompt",
+        **{f"{at}_position": f"where {at.upper()} stands" for at in ("io", "s1", "s2", "end")},
+        **{
+            f"{a}_to_{b}": f"tokens from {a.upper()} to {b.upper()}"
+            for a, b in (distance.split("_to_") for distance in DISTANCES)
+        },
+    },
+    positions={
+        "start": "the first token after the small talk",
+        "io": "the indirect object's name",
+        "s1": "the subject's name",
+        "s1+1": "the token after it",
+        "s2": "the subject's name again",
+        "end": "the last token, after which the answer comes",
+    },
+    labels={"io": "the indirect object's name", "s": "the name at S1"},
+    metrics={'logit_diff("io", "s")': "by how much the IO's logit is above the subject's"},
+    answers={"io": "the one right answer", "s": "the wrong one"},
+    models={
+        "ioi-planted": "by duplicate-token, S-inhibition and name-mover heads, as published",
+        "ioi-planted-2": "by more of it: previous-token, induction and negative heads too",
+        "ioi-shortcut": "with the same accuracy by a shortcut, without S-inhibition",
+    },
+    hypotheses=(
+        *(f"ioi_claim{number}.py" for number in (1, 2, 3)),
+        "ioi_claim3_more.py",
+        *(f"ioi_claim{number}.py" for number in (4, 5, 6)),
+        "ioi_moving_pieces.py",
+    ),
+)

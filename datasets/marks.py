@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.data import task as told
 from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.errors import Problems, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
@@ -31,7 +32,7 @@ from scrub.samplers import Paired
 
 from .ioi_draws import fresh_numbers, uniform_numbers
 
-__all__ = ["TASKS", "WORDS", "behaviour", "changed", "rows", "vocabulary"]
+__all__ = ["TASK", "TASKS", "WORDS", "behaviour", "changed", "rows", "vocabulary"]
 
 Task = Literal["a", "b", "c"]
 Change = Literal["marks", "words", "task"]
@@ -308,3 +309,49 @@ def _tokens(tokenizer: Tokenizer) -> dict[str, int]:
             "model that knows these words, such as marks-shared."
         )
     return {text: ids[0] for text, ids in found.items()}
+
+
+def _first_task(n: int) -> Recipe:
+    return rows(n, "a")
+
+
+TASK = told.Task(
+    name="marks",
+    says="Three tasks on rows of words: which word stands beside a mark",
+    example="start lime, fig * plum, kiwi, pear # date a → plum",
+    prompts=_first_task,
+    changed=changed,
+    corruptions={
+        "marks": "star and hash are elsewhere: the answer to each task is another",
+        "words": "every word is another one, in the same place",
+        "task": "the last token names another task",
+    },
+    features={
+        "task": "a: the word after the star; b: before the star; c: before the hash",
+        "answer": "the word that is asked for",
+        "star": "how many words stand before the star",
+        "hash": "how many words stand before the hash",
+    },
+    positions={
+        "star": "the star",
+        "hash": "the hash",
+        "star+1": "the word after the star",
+        "star-1": "the word before the star",
+        "hash-1": "the word before the hash",
+        "answer": "which of these the task asks for",
+        "end": "the last token, which names the task",
+    },
+    labels={
+        "answer": "the right answer",
+        "if marks": "the answer of the row with the marks elsewhere",
+        "if words": "the answer of the row with other words",
+        "if task": "the answer of the row with another task",
+    },
+    metrics={'logit_diff("answer", "if marks")': "the answer's logit above the changed row's"},
+    answers={"answer": "the right answer", "if marks": "that of the row with other marks"},
+    models={
+        "marks-shared": "with parts that tasks share",
+        "marks-separate": "with parts of its own for each task",
+    },
+    hypotheses=("marks.py",),
+)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrub.data.dataset import Dataset, Rows
+from scrub.data.task import Task
 from scrub.errors import UserError
 
 from .parens_features import EVIDENCE, LONGEST, WIDTH, Parens, no_imbalance
@@ -25,7 +26,7 @@ from .parens_head import Head, above_half, adjusted, as_it_comes
 if TYPE_CHECKING:
     from scrub.model.registry import Model
 
-__all__ = ["EVIDENCE", "WIDTH", "dataset", "phi", "strings"]
+__all__ = ["EVIDENCE", "TASK", "WIDTH", "dataset", "phi", "strings"]
 
 VARIABLE = "SCRUB_PARENS_STRINGS"
 """Environment variable that names a file of strings, one a line (`.gz`: compressed)."""
@@ -163,3 +164,46 @@ def _read(path: Path) -> tuple[bytes, list[str]]:
         what = "holds no strings" if wrong is None else f'holds "{found[wrong][:50]}"'
         raise UserError(f'{path} {what}. Write one string of 1 to {LONGEST} "(" and ")" a line.')
     return raw, found
+
+
+def _first(n: int) -> Callable[[Model], Dataset]:
+    """The first of the strings that a model is tested on."""
+
+    def made(model: Model) -> Dataset:
+        name, found = _source(model)
+        return dataset(found[:n], model, name=f"the first {n:,} of {name}")
+
+    return made
+
+
+TASK = Task(
+    name="parens",
+    says="Balanced parentheses: is every ( closed, and none before?",
+    example="(()()) → balanced; ())( → not",
+    prompts=_first,
+    features={
+        "balanced": "whether the string is: count and horizon",
+        "kind": "balanced, count fails, horizon fails or both fail",
+        "count": "as many ( as )",
+        "horizon": "from no position on more are opened than closed",
+        "p": "the fraction of ( among the parentheses",
+        "starts_open": "whether the first is (",
+        "count_open": "count and starts_open",
+        "p_if_open": "p if the first is (, else −1",
+        "length": "tokens that are not PAD",
+        "h_0 … h_41": "what a position says, a number into parens.EVIDENCE",
+        "h_all": "no position has evidence of imbalance",
+        "h_adjusted_0 … h_adjusted_41": "the same with p as head 0.0 weighs it",
+        "h_adjusted_all": "of these, as h_all",
+        "h_alt_0 … h_alt_41": "the same with weights of sum 1, in float32",
+        "h_alt_all": "of these, as h_all",
+        "h_alt_sums_0 … h_alt_sums_41": "the same with the sums alone in float32",
+        "h_alt_sums_all": "of these, as h_all",
+    },
+    positions={"start": "START", "end": "END, after the last parenthesis"},
+    labels={"balanced": "1 for balanced, 0 for not, of the two logits at START"},
+    metrics={'cross_entropy("balanced")': "the classifier's loss"},
+    answers={"balanced": "logit 1", "not": "logit 0"},
+    models={"parens": "compares the numbers in 1.0 and 2.0, looks for a horizon by 2.1"},
+    hypotheses=("parens.py", "parens_alt.py", "parens_more.py"),
+)

@@ -8,12 +8,14 @@ from numbers import Integral
 import numpy as np
 
 from scrub.data.dataset import Dataset, Recipe, Tokenizer
+from scrub.data.task import Task
 from scrub.errors import UserError
 from scrub.printing import printed
 
+from .ioi_text import NAMES
 from .ioi_tokens import Pieces, one_token
 
-__all__ = ["sequences"]
+__all__ = ["TASK", "sequences"]
 
 NEAREST = 2
 """Fewest tokens from the first occurrence to the second: something stands between."""
@@ -120,3 +122,23 @@ def _tokens(tokenizer: Tokenizer, of: tuple[str, ...] | int, needed: int) -> lis
             f"needs {needed}. Give more words, or a smaller length."
         )
     return known
+
+
+def _names(n: int) -> Recipe:
+    return sequences(n, NAMES)
+
+
+TASK = Task(
+    name="repeats",
+    says="Random words, the last of which was there before",
+    example="Mary Simon Kelly Paul Simon: induction heads say Kelly",
+    prompts=_names,
+    features={"distance": "tokens from the first occurrence to the second"},
+    positions={
+        "first": "the token that comes again",
+        "first+1": "the token that followed it",
+        "second": "where it comes again, the last token",
+    },
+    models={"ioi-planted-2": "has induction and duplicate-token heads"},
+    hypotheses=("ioi_claim4.py",),
+)

@@ -14,6 +14,7 @@ import numpy as np
 
 from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.data.image_layout import IMAGE, ImageLayout, expanded, image_layout
+from scrub.data.task import Task
 from scrub.errors import Problems, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.sites import output
@@ -22,11 +23,11 @@ from scrub.printing import printed
 from scrub.samplers import Paired
 
 from .ioi_draws import fresh_numbers, uniform_numbers
-from .rgb_prompt import PROMPT, answer_tokens, positions_of_words
+from .rgb_prompt import PROMPT, WORDS, answer_tokens, positions_of_words
 from .rgb_table import COLOURS, Change, Table, changed, images_of, tokens_of
 
 __all__ = [
-    "COLOURS", "DRAWN", "PROMPT", "behaviour", "game", "moved", "recoloured", "removed",
+    "COLOURS", "DRAWN", "PROMPT", "TASK", "behaviour", "game", "moved", "recoloured", "removed",
 ]  # fmt: skip
 
 DRAWN = ("red", "green", "blue", "yellow", "purple", "orange")
@@ -361,3 +362,38 @@ def _dataset(
         pieces=(tuple(tokenizer.decode(ids)),) * n,
         images=images,
     )
+
+
+TASK = Task(
+    name="rgb",
+    says="Odd one out: the colour of the one foreign patch of an image",
+    example="<image> Which color is the odd color out? → red",
+    prompts=game,
+    changed=_changed,
+    corruptions={
+        "recoloured": "the foreign patch has the colour `new`: another answer",
+        "removed": "no patch is foreign",
+        "moved": "the foreign patch is elsewhere: the same answer",
+    },
+    features={
+        "foreign": "the foreign patch's colour",
+        **{"background": "that of all others", "new": "a third colour"},
+        "place": "row and column of the foreign patch, from the top left",
+        **dict.fromkeys(("row", "column"), "one of the two"),
+        "present": "whether there is a foreign patch",
+    },
+    positions={
+        "patch": "the image token of the foreign patch",
+        **dict.fromkeys(("left", "right", "above", "below"), "that of its neighbour"),
+        "corner": "that of a corner, which is background",
+        **dict.fromkeys((*WORDS, "end"), "the last token of the word, or of all"),
+    },
+    labels=dict.fromkeys(("foreign", "background", "new", NOBODY), "that word (of a colour)"),
+    metrics={'logit_diff("foreign", "new")': "by how much the right colour is above a third"},
+    answers={"foreign": "the right answer", NOBODY: "where there is no foreign patch"},
+    models={
+        "rgb-planted": "localisation heads point a colour extractor at the patch",
+        "rgb-shortcut": "with the same accuracy, another way",
+    },
+    hypotheses=("rgb_game.py",),
+)

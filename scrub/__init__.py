@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from scrub import observe
     from scrub.api import explain, find, patch, paths, run
     from scrub.api_circuits import circuit_scores, shared_circuits
+    from scrub.api_edits import edit_report
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit, write_circuit
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
+    from scrub.data.task import Task
     from scrub.errors import UserError
     from scrub.hypothesis.behaviour import Behaviour, behaviour
     from scrub.hypothesis.belief import (
@@ -60,12 +62,14 @@ if TYPE_CHECKING:
         projection,
         source_positions,
     )
+    from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
     from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
     from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
     from scrub.runner.session import Session
+    from scrub.runner.tasks import tasks
     from scrub.samplers import (
         Agree,
         Constant,
@@ -90,6 +94,7 @@ if TYPE_CHECKING:
 _HOME = {
     "scrub.api": "explain find patch paths run",
     "scrub.api_circuits": "circuit_scores shared_circuits",
+    "scrub.api_edits": "edit_report",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.files": "read_circuit write_circuit",
@@ -100,18 +105,21 @@ _HOME = {
     "scrub.errors": "UserError",
     "scrub.data.frames": "from_frame",
     "scrub.data.images": "Images",
+    "scrub.data.task": "Task",
     "scrub.hypothesis.circuit": "Circuit edge",
     "scrub.hypothesis.behaviour": "Behaviour behaviour",
     "scrub.hypothesis.claim": "Claim claim",
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.model.edits": "activation edited rank_one scale swap zero",
     "scrub.model.families": "register_family",
     "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
+    "scrub.runner.tasks": "tasks",
     "scrub.hypothesis.held_out": "held_out",
     "scrub.hypothesis.not_applicable": "not_applicable",
     "scrub.hypothesis.residual": "residual",
@@ -157,11 +165,13 @@ __all__ = [
     "SharedCircuits",
     "Steer",
     "Sweep",
+    "Task",
     "Together",
     "Uncond",
     "UserError",
     "Weighted",
     "Zero",
+    "activation",
     "answers",
     "anything",
     "attends",
@@ -171,6 +181,8 @@ __all__ = [
     "claim",
     "compare",
     "edge",
+    "edit_report",
+    "edited",
     "embeddings",
     "estimate",
     "explain",
@@ -195,21 +207,26 @@ __all__ = [
     "projection",
     "projector",
     "raises",
+    "rank_one",
     "read_circuit",
     "recovers",
     "refuted",
     "register_family",
     "residual",
     "run",
+    "scale",
     "shared_circuits",
     "site",
     "source_positions",
     "summand",
     "supported",
+    "swap",
+    "tasks",
     "token_embedding",
     "unchanged",
     "vacuous",
     "write_circuit",
+    "zero",
 ]
 
 

@@ -156,6 +156,7 @@ def patch(
     metrics: Any = None,
     approximate: bool | str = False,
     top: int = 20,
+    by: str | None = None,
     session: Session | None = None,
     **options: Any,
 ) -> Sweep:
@@ -175,6 +176,7 @@ def patch(
         metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
         approximate: True: first-order effects by gradients; "integrated": integrated gradients.
         top: of how many neurons the effects are exact.
+        by: a column of the data: `by_frame` has the effects by its values, and which values differ.
         session, options: as in `run`.
 
     Raises:
@@ -182,7 +184,7 @@ def patch(
     """
     chosen = checked_options("patch", options, session, _no_behaviour("patch", behaviour))
     session = session or Session()
-    question = Question(to, senders, at, through, restore, metrics, approximate, top)
+    question = Question(to, senders, at, through, restore, metrics, approximate, top, by)
     prepared = prepare_sweep(collected_behaviour(behaviour), question, session, chosen)
     return run_sweep(prepared, Context(session, chosen))
 

@@ -95,7 +95,8 @@ def look_command(
 def _check(model: str, target: str | None, what: str | None, asked: dict[str, Any]) -> None:
     """Refuse what makes no sense together, before anything is loaded."""
     problems = []
-    if model.partition("::")[0].endswith(".py"):
+    file, variable, _ = model.partition("::")
+    if file.endswith(".py") and not (variable and (target or _is_edited(model))):
         problems.append(
             f"{model} is a file, and the model comes first: scrub look ioi-planted {model}."
         )
@@ -113,6 +114,14 @@ def _check(model: str, target: str | None, what: str | None, asked: dict[str, An
         )
     if problems:
         raise UserError(*problems)
+
+
+def _is_edited(name: str) -> bool:
+    """Whether a file holds an edited model in this variable, and not a behaviour, say."""
+    from scrub.model.edited_model import variable
+    from scrub.model.edits import Edited
+
+    return isinstance(variable(name), Edited)
 
 
 def _look(

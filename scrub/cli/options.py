@@ -31,7 +31,9 @@ class Size(click.ParamType):
 
 
 MODEL = click.option(
-    "--model", metavar="NAME|DIR", help="Use this model instead of the one the file names."
+    "--model",
+    metavar="NAME|DIR",
+    help="Use this model instead of the one the file names; FILE.py::VARIABLE: one made there.",
 )
 KEYWORD = click.option(
     "-k",

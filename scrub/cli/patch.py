@@ -64,7 +64,12 @@ PATH = click.Path(path_type=Path)
     type=click.Choice(("first-order", "integrated")),
     help="By gradients: fast, and no proof. Its error is measured on a random tenth.",
 )
-@click.option("--csv", type=PATH, metavar="FILE", help="Write all effects here.")
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Also the effects by the values of a column, and which of them differ.",
+)
+@click.option("--csv", type=PATH, metavar="FILE", help="Write all effects here (by value: --by).")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw a heatmap here (.svg, .png, .pdf).")
 @click.option(
     "--top",
@@ -95,6 +100,7 @@ def patch_command(
     corrupt: bool,
     metrics: tuple[str, ...],
     approximate: str | None,
+    by: str | None,
     csv: Path | None,
     plot: Path | None,
     top: int,
@@ -128,6 +134,7 @@ def patch_command(
         metrics=list(metrics) or None,
         approximate={None: False, "first-order": True}.get(approximate, "integrated"),
         top=top,
+        by=by,
     )
     options, session = options_of(**chosen), Session()
     prepared = prepare_sweep(item, question, session, options)
@@ -150,7 +157,8 @@ def _write(sweep: Sweep, outputs: Outputs, context: Context, top: int) -> int:
     """Write the files that were asked for; the exit code says if there was nothing to save."""
     if outputs.csv:
         with outputs.writing("--csv", outputs.csv) as file:
-            sweep.frame.to_csv(file, index=False)
+            frame = sweep.frame if sweep.by is None else sweep.by_frame
+            frame.to_csv(file, index=False)
     if outputs.plot:
         from scrub.sweeps.heatmap import save_heatmap
 

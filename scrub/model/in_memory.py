@@ -17,7 +17,7 @@ from scrub.model.directory import and_others
 
 GIVE = (
     "Give the name of an embedded model or of one on the hub, a directory, a TransformerBridge, a "
-    "causal language model of Hugging Face, or a graph."
+    "causal language model of Hugging Face, a graph, or edited(…)."
 )
 
 

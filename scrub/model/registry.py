@@ -33,6 +33,9 @@ from scrub.model.directory import (
     require_weights,
     sha256,
 )
+from scrub.model.edit_problems import edit_problems
+from scrub.model.edited_model import edited_graph, is_variable, variable
+from scrub.model.edits import Edited
 from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.hf_directory import hugging_face_graph
@@ -69,6 +72,8 @@ class Model:
         directory: where the weights lie; None for a graph.
         sha256: of the weights; "" until they are loaded.
         weights: of a model that was in memory already, copied when it was described.
+        edited: for a model with edited weights, which they are and of which model.
+        base: that model.
     """
 
     name: str
@@ -80,6 +85,8 @@ class Model:
     directory: Path | None = None
     sha256: str = ""
     weights: Weights | None = field(default=None, repr=False)
+    edited: Edited | None = None
+    base: Model | None = field(default=None, repr=False)
 
     @property
     def vision(self) -> Vision | None:
@@ -113,8 +120,9 @@ def describe(name: Any) -> Model:
     """What is known of a model without its weights.
 
     Args:
-        name: of an embedded model, a directory or a model on the hub; or a graph; or a
-            TransformerBridge or model of Hugging Face, whose weights are copied as they now are.
+        name: of an embedded model, a directory or a model on the hub, or of a variable of a file,
+            `edits.py::without_3_0`; or a graph; or a TransformerBridge or model of Hugging Face,
+            whose weights are copied as they now are; or an edited model.
 
     Raises:
         UserError: there is no such model, its files cannot be read, or its configuration is not
@@ -122,6 +130,10 @@ def describe(name: Any) -> Model:
     """
     if isinstance(name, Graph):
         return Model("graph", name)
+    if isinstance(name, Edited):
+        return _edited(name)
+    if isinstance(name, str) and is_variable(name):
+        return _of_file(name)
     if not isinstance(name, str | PathLike):
         return _in_memory(name)
     directory = _directory(os.fspath(name))
@@ -150,7 +162,28 @@ def identity(name: Any) -> object:
     """
     if isinstance(name, Graph):
         return id(name)
+    if isinstance(name, Edited):
+        return id(name), identity(name.base)
     return str(name) if isinstance(name, str | PathLike) else memory.identity(name)
+
+
+def _edited(value: Edited) -> Model:
+    """A model with edited weights, of which it is checked that it has what is edited."""
+    base = describe(value.base)
+    called = value.named(base.name)
+    problems = edit_problems(value.edits, base.graph.weights, base.name)
+    if problems:
+        raise UserError(*problems)
+    return evolve(base, name=called, weights=None, sha256="", edited=value, base=base)
+
+
+def _of_file(name: str) -> Model:
+    """The model that a file holds in a variable."""
+    found = variable(name)
+    try:
+        return describe(found)
+    except UserError as error:
+        raise UserError(f'Model "{name}" cannot be used. {error}') from error
 
 
 def _in_memory(value: Any) -> Model:
@@ -242,6 +275,8 @@ def load(
     Raises:
         UserError: the weights cannot be read, or the graph disagrees with the model.
     """
+    if model.base is not None:
+        return _load_edited(model, model.base, dtype, device, recheck, says)
     if model.weights is not None:
         table = model.weights.embedding
         as_asked = table.dtype == dtype and table.device == torch.empty(0, device=device).device
@@ -261,6 +296,23 @@ def load(
         graph = hugging_face_graph(
             model.directory, config, digest, dtype=dtype, device=device, recheck=recheck, says=says
         )
+    return evolve(model, graph=graph, sha256=digest)
+
+
+def _load_edited(
+    model: Model,
+    base: Model,
+    dtype: torch.dtype,
+    device: str,
+    recheck: bool,
+    says: Callable[[str], None],
+) -> Model:
+    """An edited model, of its base, which is checked as it is loaded."""
+    loaded = load(base, dtype=dtype, device=device, recheck=recheck, says=says)
+    edits = () if model.edited is None else model.edited.edits
+    if not edits:
+        return evolve(model, graph=loaded.graph, sha256=loaded.sha256)
+    graph, digest = edited_graph(edits, loaded.graph, model.tokenizer, loaded)
     return evolve(model, graph=graph, sha256=digest)
 
 

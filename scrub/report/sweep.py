@@ -10,6 +10,7 @@ from rich.text import Text
 
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
+from scrub.report.sweep_by import by_foot, by_table
 from scrub.results.population import FAR_ABOVE, references_in_words, rows_in_words
 from scrub.samplers import describe_sampler, is_virtual
 from scrub.stats.intervals import Interval
@@ -29,6 +30,15 @@ def show_sweep(sweep: Sweep, console: Console, top: int) -> None:
         console.print(sweep_table(sweep, console.width, metric, top), highlight=False)
     console.print()
     for line in foot(sweep, top):
+        console.print(Text(line))
+    if sweep.by is None:
+        return
+    for metric in range(len(sweep.metrics)):
+        console.print()
+        shown = by_table(sweep, sweep.by, console.width, metric, top)
+        console.print(shown, highlight=False)
+    console.print()
+    for line in by_foot(sweep, sweep.by):
         console.print(Text(line))
 
 

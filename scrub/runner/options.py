@@ -12,6 +12,7 @@ import torch
 from attrs import field, frozen
 
 from scrub.errors import UserError, did_you_mean
+from scrub.model.edits import Edited
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of
 from scrub.runner.sizes import EXAMPLES, in_bytes
@@ -77,7 +78,7 @@ def check_options(options: Options) -> None:
 
 def option_problems(options: Options) -> Iterator[str]:
     """What is wrong with each option, in a sentence."""
-    if not isinstance(options.model, str | PathLike | Graph | None):
+    if not isinstance(options.model, str | PathLike | Graph | Edited | None):
         try:
             kind_of(options.model)
         except UserError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scrub.stats.rounding import number
+from scrub.sweeps.by_column import ByColumn, told
 from scrub.sweeps.senders import Sender
 
 if TYPE_CHECKING:
@@ -46,18 +47,13 @@ def save_figure(figure: Figure, file: Path) -> None:
 def heatmap(sweep: Sweep, metric: int = 0) -> Figure:
     """The effects on one metric, blue below zero and red above, on a scale centred on zero.
 
-    Law: a cell is dimmed if and only if its interval holds zero.
+    Of a sweep by a column one row a sender, one column a value. Law: a cell is dimmed if and only
+    if its interval holds zero; by a column, if that of its difference from the other values does.
     """
     import seaborn as sns
     from matplotlib.figure import Figure
 
-    rows, columns, grid = cells(sweep, metric)
-    values = np.full(grid.shape, np.nan)
-    certain = np.zeros(grid.shape, dtype=bool)
-    for place, sender in np.ndenumerate(grid):
-        if sender >= 0:
-            effect = sweep.effects[metric][sender]
-            values[place], certain[place] = effect.mean, effect.low > 0 or effect.high < 0
+    rows, columns, values, certain = _numbers(sweep, metric)
     most = np.nanmax(np.abs(values), initial=0.0) or 1.0
     width = max(6.0, 2.4 + 0.62 * len(columns))
     figure = Figure(figsize=(width, 1.6 + 0.34 * len(rows)), layout="constrained")
@@ -89,20 +85,51 @@ def heatmap(sweep: Sweep, metric: int = 0) -> Figure:
     return figure
 
 
+def _numbers(sweep: Sweep, metric: int) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """Names of the rows and columns, the effects, and which of them are not dimmed."""
+    if sweep.by is not None:
+        return _by_value(sweep, sweep.by, metric)
+    rows, columns, grid = cells(sweep, metric)
+    values = np.full(grid.shape, np.nan)
+    certain = np.zeros(grid.shape, dtype=bool)
+    for place, sender in np.ndenumerate(grid):
+        if sender >= 0:
+            effect = sweep.effects[metric][sender]
+            values[place], certain[place] = effect.mean, told(effect)
+    return rows, columns, values, certain
+
+
+def _by_value(
+    sweep: Sweep, by: ByColumn, metric: int
+) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """The same of a sweep by a column, the largest effect first."""
+    order = sweep.order(metric)
+    several = len({sender.at for sender in sweep.senders}) > 1
+    names = [f"{s.name} at {s.at}" if several else s.name for s in sweep.senders]
+    places = [[(sender, value) for value in range(len(by.values))] for sender in order]
+    values = [[by.effects[metric][s][v].mean for s, v in row] for row in places]
+    certain = [[told(by.difference(metric, s, v)) for s, v in row] for row in places]
+    rows = [names[sender] for sender in order]
+    return rows, list(map(str, by.values)), np.array(values), np.array(certain)
+
+
 def _cell(value: float) -> str:
     return "" if np.isnan(value) else number(value, 2)
 
 
 def _title(sweep: Sweep, metric: int) -> str:
     about = "first-order " if not sweep.exact else ""
+    dimmed = "not told from zero" if sweep.by is None else "not told from the other values"
     return (
         f"{sweep.behaviour} → {sweep.receiver}: {about}effect on {sweep.metrics[metric].name}, "
-        f"{sweep.direction}. Positive: more of it. Dimmed: not told from zero."
+        f"{sweep.direction}. Positive: more of it. Dimmed: {dimmed}."
     )
 
 
 def axes_names(sweep: Sweep) -> tuple[str, str]:
     """What stands along the columns, and along the rows."""
+    if sweep.by is not None:
+        return sweep.by.column, "sender"
     if _by_head(sweep.senders):
         return "head", "layer"
     return "position", "sender"

@@ -124,6 +124,7 @@ def check_importable(origin: Origin, behaviour: str, command: str) -> None:
     Raises:
         UserError: what to do instead, by which command.
     """
+    origin.check_named()
     if not (origin.module.isidentifier() and origin.variable.isidentifier()):
         raise UserError(
             f"Behaviour {behaviour} is held by no variable of a file that another file could "

@@ -35,6 +35,7 @@ from scrub.runner.session import Session
 from scrub.runner.user_code import call_users, located
 from scrub.samplers import Constant, Exact, Steer, describe_sampler, is_virtual
 from scrub.samplers.binding import bound
+from scrub.sweeps.by_column import check_column
 from scrub.sweeps.question import RECEIVER, ROOT, SENDER, PreparedSweep, Question, check_question
 from scrub.sweeps.receiver import Receiver, receiver_of
 from scrub.sweeps.senders import EACH, Named, Sender, named_senders, placed, whole_neurons
@@ -77,6 +78,8 @@ def prepare_sweep(
         check_corruption(corrupt)
         family = MemberTrees(model, data, receiver, root, corrupt, question, tuple(metrics))
         family.check_receiver()
+        if question.by is not None:
+            check_column(question.by, data)
         senders, trees, left_out, neurons = _members(family)
         _check_gradients(corrupt, question, neurons)
         measured = len(trees) + 2  # the original and the corrupted model are measured, too

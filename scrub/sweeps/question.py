@@ -39,6 +39,7 @@ class Question:
         metrics: names of the behaviour's metrics, or metrics; None: all of the behaviour's.
         approximate: first-order effects by gradients: True, or "integrated" for integrated ones.
         top: how many neurons get exact effects.
+        by: a column of the data by whose values the effects are told apart; None: none.
     """
 
     to: Any = None
@@ -49,6 +50,7 @@ class Question:
     metrics: Any = None
     approximate: bool | str = False
     top: int = 20
+    by: str | None = None
 
 
 @frozen(eq=False)

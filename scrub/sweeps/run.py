@@ -10,13 +10,16 @@ from os import PathLike
 import numpy as np
 from attrs import evolve, frozen
 
+from scrub.data.dataset import Rows
 from scrub.hypothesis.collect import CollectedBehaviour
+from scrub.model.edits import Edited
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
 from scrub.stats.effect import paired_mean
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.sweeps.approximation import Approximation, compared, random_tenth
+from scrub.sweeps.by_column import by_column
 from scrub.sweeps.first_order import (
     FIRST_ORDER,
     INTEGRATED,
@@ -39,6 +42,7 @@ class _Found:
     effects: np.ndarray
     totals: np.ndarray
     approximation: Approximation | None = None
+    references: Rows | None = None
 
 
 def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = None) -> Sweep:
@@ -65,6 +69,7 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
         else:
             found = _Found(sweep.senders, *_exact(every, outputs))
         context.session.evict_generated()
+        found = evolve(found, references=every.draws.references)
     return _judged(sweep, context, found, time.perf_counter() - started)
 
 
@@ -136,6 +141,9 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
     ranked = len(found.senders) if found.approximation is None else found.approximation.ranked
     tried = len(metrics) * ranked  # those that the ranking left out were tried, too
     confidence = 1 - (1 - CONFIDENCE) / tried
+    column, by = sweep.question.by, None
+    if column is not None and found.references is not None:
+        by = by_column(column, found.references, found.effects, found.totals, tried)
     return Sweep(
         behaviour=item.behaviour.name,
         says=item.behaviour.says,
@@ -159,6 +167,7 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         corrupt=item.behaviour.corrupt,
         roles=sweep.base.model.roles,
         approximation=found.approximation,
+        by=by,
     )
 
 
@@ -171,7 +180,8 @@ def origin_of(item: CollectedBehaviour, context: Context) -> Origin:
         code = json.dumps(str(named), ensure_ascii=False)
     elif item.behaviour.model is not None:
         code = f"{item.variable}.model"
-    return Origin(item.file, item.path.stem, item.variable, code)
+    unnamed = repr(given) if isinstance(given, Edited) else ""
+    return Origin(item.file, item.path.stem, item.variable, code, unnamed)
 
 
 def _each(

@@ -16,6 +16,7 @@ from scrub.runner.options import is_whole
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.rounding import interval, percent
 from scrub.sweeps.approximation import Approximation
+from scrub.sweeps.by_column import ByColumn
 from scrub.sweeps.question import Question
 from scrub.sweeps.senders import Sender
 
@@ -33,12 +34,27 @@ class Origin:
         module: the file's name without .py, as an import has it.
         model: the model in code, for the claim; "" where it is the file's MODEL.
         variable: what holds it there; "" where nothing does.
+        unnamed: what the model is called that Python was given as an edited one, which no file can
+            name; "" where a file can.
     """
 
     file: str = ""
     module: str = ""
     variable: str = ""
     model: str = ""
+    unnamed: str = ""
+
+    def check_named(self) -> None:
+        """Refuse to write a file about a model that it cannot name.
+
+        Raises:
+            UserError: it says how to name it.
+        """
+        if self.unnamed:
+            raise UserError(
+                f"The model was given to Python, {self.unnamed}, and a file cannot name it. Put it "
+                'into a file as MODEL, or give its variable: model="FILE.py::VARIABLE".'
+            )
 
 
 @frozen(eq=False, repr=False)
@@ -68,6 +84,7 @@ class Sweep:
         roles: of the model.
         approximation: how good first-order effects are, and of which senders; None where all
             effects are exact.
+        by: effects by the values of a column, where that was asked for; `by_frame` is its table.
     """
 
     behaviour: str
@@ -92,6 +109,7 @@ class Sweep:
     corrupt: Any = None
     roles: Mapping[str, Sequence[tuple[int, int]]] = field(factory=dict)
     approximation: Approximation | None = None
+    by: ByColumn | None = None
 
     @property
     def exact(self) -> bool:
@@ -155,6 +173,19 @@ class Sweep:
             row |= self.approximation.columns(metric, number)
         return row
 
+    @property
+    def by_frame(self) -> pd.DataFrame:
+        """One row a sender, metric and value of the column that `by=` names, with what it differs.
+
+        Columns as `scrub.sweeps.by_column.ByColumn.frame_of` says.
+
+        Raises:
+            UserError: the effects were not told apart by a column.
+        """
+        if self.by is None:
+            raise UserError("The sweep has no effects by column. Give by= to scrub.patch.")
+        return self.by.frame_of(self)
+
     def top(self, n: int = 20) -> Sweep:
         """The same sweep with its n largest effects alone (of the first metric).
 
@@ -163,12 +194,13 @@ class Sweep:
         if not is_whole(n) or n < 1:
             raise UserError(f"top({n!r}): give a whole number, 1 or more.")
         keep = sorted(self.order()[:n])
-        found = self.approximation
+        found, by = self.approximation, self.by
         return evolve(
             self,
             senders=tuple(self.senders[number] for number in keep),
             effects=tuple(tuple(of[number] for number in keep) for of in self.effects),
             approximation=None if found is None else found.only(keep),
+            by=None if by is None else by.only(keep),
         )
 
     def plot(self, metric: int = 0) -> Figure:
