@@ -117,10 +117,10 @@ def circuits(model: Wired) -> dict[str, Circuit]:
             role: heads(list(places), at=("member2", "member3") if places[0][0] == 0 else "end")
             for role, places in roles.items()
         }
-        name = f"{model.name}-{suffix}" if suffix else model.name
-        found[name] = evolve(
+        file = f"{model.name}-{suffix}" if suffix else model.name
+        found[file] = evolve(
             Circuit.of(*sites.values(), free="mlps"),
-            name=name,
+            name=f"{suffix}-heads" if suffix else model.name,
             model=model.name,
             source="wired by hand: benchmarks/sequences_models.py",
             roles={

@@ -191,3 +191,13 @@ def up_without_the_mlp(model):
 def down_without_the_mlp(model):
     """Wrong: downwards, the next heads do without the MLP above them."""
     return without_mlp(model)
+
+
+# Behaviours, for sweeps, searches and circuits (docs/tasks/sequences.md). They have other prompts than
+# the claims. A repeated last member takes away how the sequence goes, and not which member is last.
+
+GOING = {"directions": ("up", "down"), "steps": (1, 2), "seed": 1}
+digits = sequences.behaviour(400, kinds="digits", name="digits", **GOING)
+words = sequences.behaviour(400, kinds="words", name="words", **GOING)
+months = sequences.behaviour(400, kinds="months", name="months", **GOING)
+mixed = sequences.behaviour(400, name="mixed", **GOING)
