@@ -52,7 +52,8 @@ FILES = {
         "from scrub.metrics import prob_diff\n",
         'absent_metric.py:1: There is no "prob_diff" in scrub.metrics. The nearest is '
         '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, kl, '
-        "logit, logit_diff, mass, measure, probability, probability_diff, rank, top_1.",
+        "logit, logit_diff, mass, measure, probability, probability_diff, "
+        "probability_difference, rank, top_1.",
     ),
     "raises.py": (
         "def half(x):\n    return x / 0\n\nY = half(1)\n",

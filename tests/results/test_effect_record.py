@@ -32,7 +32,15 @@ from scrub import (
     token_embedding,
 )
 from scrub.hypothesis.belief import Belief
-from scrub.metrics import Metric, logit, logit_diff, mass, probability, rank
+from scrub.metrics import (
+    Metric,
+    logit,
+    logit_diff,
+    mass,
+    probability,
+    probability_difference,
+    rank,
+)
 from scrub.results.run_record import save
 from scrub.samplers import Sampler
 from scrub.stats.effect import paired_mean
@@ -81,6 +89,11 @@ CLAIMS: dict[str, tuple[Any, Metric | None, Belief]] = {
     "logit": (corrupting, logit("right"), lowers(by=1)),
     "probability": (restoring, probability("wrong"), raises(by=1)),
     "mass": (corrupting, mass("right", "wrong"), raises(by=1)),
+    "sets": (
+        restoring,
+        probability_difference(["right", "right"], ["wrong", "right"]),
+        raises(by=1),
+    ),
     "rank": (restoring, rank("right"), lowers(by=1)),
     "on a mean": (on_a_virtual_row(Mean("end")), logit_diff("right", "wrong"), raises(by=1)),
     "on zeros": (on_a_virtual_row(Zero()), logit_diff("right", "wrong"), raises(by=1)),
