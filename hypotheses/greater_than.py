@@ -20,6 +20,7 @@ from scrub import (
     anything,
     attends,
     claim,
+    embeddings,
     heads,
     mlp,
     none,
@@ -89,11 +90,13 @@ def comparing(model, sampler):
 
 
 def looking(model):
-    """Where start-year heads look, on the prompt as it is."""
+    """Where start-year heads look, whatever YY is."""
     if unfit := lacking(model, START):
         return unfit
-    pattern = InterpNode("pattern", Exact())
-    return Correspondence({pattern: heads(model.role(START), "pattern", at="end")})
+    pattern = InterpNode("pattern", Exact(), other=Exact())
+    prompt = pattern.child("prompt", Paired(OTHER_YY))
+    look = heads(model.role(START), "pattern", at="end")
+    return Correspondence({pattern: look, prompt: embeddings(through=anything)})
 
 
 # What start-year heads look at, and carry. True of the one model, false of the other.
@@ -101,7 +104,7 @@ def looking(model):
 
 @claim(data=TIED, expect=attends(to="yy", share=MOST))
 def attend_to_yy(model):
-    """From END start-year heads attend to YY."""
+    """From END start-year heads attend to YY, whatever it is."""
     return looking(model)
 
 
