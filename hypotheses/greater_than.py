@@ -17,6 +17,7 @@ from scrub import (
     Exact,
     InterpNode,
     Paired,
+    Uncond,
     anything,
     attends,
     claim,
@@ -49,14 +50,15 @@ DIFFERENCE = greater_than.difference()
 """Hanna et al. 2023: 0.817 in GPT-2 small."""
 
 ENOUGH = 0.7
-"""Recovered at least, by what carries what is needed. A carrier of the wrong one of YY and century
-gives an unrelated prompt's answer, and recovers about nothing."""
+"""Recovered at least, by what carries what is needed; as in ioi_claim3.py, which says why. A carrier
+of the wrong one of YY and century gives an unrelated prompt's answer, and recovers about nothing."""
 LITTLE = 0.2
 """Recovered at most, of what is said to be gone. An unrelated prompt is the zero; with YY = 01 years
 that are no greater get more than there, so that less than nothing is left."""
 MOST = 0.5
 """Attention: more than half goes there, so more than to all else together."""
 
+ITSELF = Exact()
 START, RELATION = "start year", "relation"
 
 AT_END = greater_than.behaviour(1_000, name="at_end")
@@ -70,11 +72,11 @@ def lacking(model, *roles):
     return not_applicable(f"it has no {' or '.join(missing)} heads") if missing else None
 
 
-def saying(model, role, sampler, through=anything):
-    """The model as it is, but that heads of a role say at END what they say in other prompts."""
+def saying(model, role, sampler, through=anything, other=ITSELF):
+    """The model on `other`, but that heads of a role say at END what they say in other prompts."""
     if unfit := lacking(model, role):
         return unfit
-    logits = InterpNode("logits", Exact(), other=Exact())
+    logits = InterpNode("logits", Exact(), other=other)
     said = heads(model.role(role), at="end", through=through)
     return Correspondence({logits: output(at="end"), logits.child("heads", sampler): said})
 
@@ -116,26 +118,26 @@ def attend_to_the_century(model):
 
 @claim(data=TIED, metric=DIFFERENCE, expect=supported(above=ENOUGH))
 def carry_yy(model):
-    """What start-year heads say at END is YY: that of another century's year does as well."""
-    return saying(model, START, Paired(OTHER_CENTURY))
+    """All else runs on another YY, start-year heads at END on another century: YY is kept."""
+    return saying(model, START, Paired(OTHER_CENTURY), other=Paired(OTHER_YY))
 
 
 @claim(data=TIED, metric=DIFFERENCE, expect=refuted(below=ENOUGH))
 def carry_the_century(model):
-    """What start-year heads say at END is the century: that of another YY does as well."""
-    return saying(model, START, Paired(OTHER_YY))
+    """All else runs on another century, start-year heads at END on another YY: it is enough."""
+    return saying(model, START, Paired(OTHER_YY), other=Paired(OTHER_CENTURY))
 
 
 @claim(data=ANY, metric=DIFFERENCE, expect=supported(above=ENOUGH))
 def carry_yy_of_any_century(model):
-    """The same where century and YY are independent: any prompt with that YY does as well."""
-    return saying(model, START, Agree("yy"))
+    """Where century and YY are independent, all that is needed of a prompt is YY, by these heads."""
+    return saying(model, START, Agree("yy"), other=Uncond())
 
 
 @claim(data=TIED, metric=DIFFERENCE, expect=refuted(below=ENOUGH))
 def carry_the_noun(model):
-    """What start-year heads say at END is what lasted."""
-    return saying(model, START, Agree("noun"))
+    """All that is needed of a prompt is what lasted, by start-year heads at END."""
+    return saying(model, START, Agree("noun"), other=Uncond())
 
 
 # Who compares. Heads say YY; that years are greater is written by MLPs, from what heads say.
