@@ -26,7 +26,7 @@ def by_table(sweep: Sweep, by: ByColumn, width: int, metric: int, top: int) -> T
     shown.append(Column(by.column, [str(by.values[value]) for _, value in cells], fold=True))
     counts = [f"{by.references[value]:,}" for _, value in cells]
     shown.append(Column("references", counts, right=True, drop=1))
-    name = f"effect on {sweep.metrics[metric].name}"
+    name = f"{'effect' if sweep.exact else '≈ effect'} on {sweep.metrics[metric].name}"
     shown.append(Column(name, [_styled(e, interval(e, (0.0,))) for e in effects], fold=True))
     other = "− the other" if len(by.values) == 2 else "− the others"
     shown.append(Column(other, [_styled(d, interval(d, (0.0,))) for d in differences]))

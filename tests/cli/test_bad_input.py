@@ -46,7 +46,7 @@ FILES = {
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
         f"there are {len(package.__all__)}, and the closest are: Agree, Images, Paired, "
-        "compare, unchanged, Recipe, Result, raises.",
+        "compare, unchanged, scale, Recipe, Result.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
