@@ -351,8 +351,6 @@ def _labels(table: _Table, answers: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-_SETS = ", ".join(f'[f"{side}_{{i}}" for i in range(99)]' for side in ("right", "wrong"))
-
 TASK = Task(
     name="greater_than",
     says='Years: "…lasted from the year 1732 to the year 17" which?',
@@ -380,7 +378,7 @@ TASK = Task(
         "right_0 … right_98": "the years from 00 to 99 that are right, the last one repeated",
         "wrong_0 … wrong_98": "all others, likewise",
     },
-    metrics={f"probability_difference({_SETS})": "P(> YY) − P(<= YY): greater_than.difference()"},
+    metrics={"greater_than.difference()": "probability of the right years less that of all others"},
     answers={"right": "the years that are greater than YY", "wrong": "YY, and those before"},
     models={
         "greater-planted": "heads carry YY to END, MLPs there compare; less than too",
