@@ -88,7 +88,7 @@ def test_it_ends_in_a_circuit_with_its_score_on_rows_held_out(
     assert {(3, 0), (3, 1)} <= set(circuit.heads)
     assert circuit.free == ("mlps",)
     assert (circuit.model, circuit.name) == ("ioi-planted", "ioi by pruning")
-    assert circuit.source == "scrub find --by pruning --samples 24 --seed 0"
+    assert circuit.source == "scrub find by pruning, 24 samples, seed 0"
     decisions = pd.read_csv(folder / "c.csv")
     assert set(decisions[decisions["removed"]]["part"]).isdisjoint(map(str, circuit.cells))
     assert "heads and MLPs kept" in (folder / "c.svg").read_text(encoding="utf-8")
