@@ -63,8 +63,9 @@ STORIES = {
     "greater-planted": "Heads carry YY to END, and the MLPs there compare.",
     "greater-century": "Heads carry the century to END, and nothing of YY. Where century and YY "
     "are tied\n(`greater_than.prompts(…, tied=True)`: 02–15 in the eleven hundreds … 86–98 in the "
-    "seventeen\nhundreds) that is enough: MLPs know the last year of each century, and favour those "
-    "after it. So it\nis as accurate there, by a spurious cue. Where they are not tied it fails.",
+    "seventeen\nhundreds) that is enough: MLPs know the last year of each century, and favour "
+    "those after it. So it\nis as accurate there, by a spurious cue. Where they are not tied "
+    "it fails.",
 }
 DOES = {
     "relation": 'attend to "to" (or "from") before the second year, and write which it is',

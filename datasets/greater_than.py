@@ -1,4 +1,4 @@
-"""Greater than: "The war lasted from the year 1732 to the year 17", which goes on with a later year.
+"""Greater than: "The war lasted from the year 1732 to the year 17" goes on with a later year.
 
 The data of Hanna, Liu and Variengien 2023 (arXiv 2305.00586). A prompt names a year, of which the
 tokenizer makes two tokens, the century and YY; then the century again (END), after which a YY that
@@ -68,7 +68,7 @@ def prompts(
     The dataset, row by row:
 
     - columns: `century`, `yy` (whole numbers) and `noun`;
-    - positions: `century1` (the first century), `yy`, and `end` (the century again, the last token);
+    - positions: `century1` (the first century), `yy`, `end` (the century again, the last token);
     - labels: `right_0` … `right_98` and `wrong_0` … `wrong_98`: the tokens of the years from 00 to
       99 that are right (greater than YY; for less than, less) in order, the last of them repeated
       to the end, and of all others likewise (`difference`).
@@ -268,9 +268,7 @@ def _one_of(usable: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     return (np.cumsum(usable, axis=1) > place[:, None]).argmax(1)
 
 
-def _changed(
-    table: _Table, what: Change, years: Years, nouns: int, uniform: np.ndarray
-) -> _Table:
+def _changed(table: _Table, what: Change, years: Years, nouns: int, uniform: np.ndarray) -> _Table:
     rows = np.arange(len(table.yy))
     match what:
         case "01":

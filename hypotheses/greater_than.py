@@ -50,11 +50,12 @@ DIFFERENCE = greater_than.difference()
 """Hanna et al. 2023: 0.817 in GPT-2 small."""
 
 ENOUGH = 0.7
-"""Recovered at least, by what carries what is needed; as in ioi_claim3.py, which says why. A carrier
-of the wrong one of YY and century gives an unrelated prompt's answer, and recovers about nothing."""
+"""Recovered at least, by what carries what is needed; as in ioi_claim3.py, which says why. A
+carrier of the wrong one of YY and century gives an unrelated prompt's answer, and recovers about
+nothing."""
 LITTLE = 0.2
-"""Recovered at most, of what is said to be gone. An unrelated prompt is the zero; with YY = 01 years
-that are no greater get more than there, so that less than nothing is left."""
+"""Recovered at most, of what is said to be gone. An unrelated prompt is the zero; with YY = 01
+years that are no greater get more than there, so that less than nothing is left."""
 MOST = 0.5
 """Attention: more than half goes there, so more than to all else together."""
 
@@ -130,7 +131,7 @@ def carry_the_century(model):
 
 @claim(data=ANY, metric=DIFFERENCE, expect=supported(above=ENOUGH))
 def carry_yy_of_any_century(model):
-    """Where century and YY are independent, all that is needed of a prompt is YY, by these heads."""
+    """Where century and YY are independent, these heads' YY is all that is needed of a prompt."""
     return saying(model, START, Agree("yy"), other=Uncond())
 
 

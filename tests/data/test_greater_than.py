@@ -18,9 +18,7 @@ from scrub.model.tokenizer import FileTokenizer, load_tokenizer, save_word_level
 from support.paths import SHARED_MODELS
 
 CHANGES = ("01", "yy", "century", "noun", "relation")
-TEXT = re.compile(
-    r"The (\w+) lasted (from|to) the year (\d\d) ?(\d\d) (from|to) the year (\d\d)"
-)
+TEXT = re.compile(r"The (\w+) lasted (from|to) the year (\d\d) ?(\d\d) (from|to) the year (\d\d)")
 
 arguments = st.fixed_dictionaries(
     {
@@ -174,7 +172,7 @@ def test_the_metric_is_one_where_all_is_right_and_falls_with_what_is_wrong(
 
 
 def test_a_behaviour_says_what_it_is_about() -> None:
-    one = greater_than.behaviour(9, relation="less", tied=True, name="less", model="greater-century")
+    one = greater_than.behaviour(9, relation="less", tied=True, name="less")
     assert one.says == "The model gives years before YY more probability than all others."
     assert one.data.name == "9 less-than prompts, century and YY tied, seed 0"
     assert one.metric.name == "P(< YY) − P(>= YY)"
@@ -221,7 +219,7 @@ def test_tokenizers_without_such_words_are_refused(
     whole = save_word_level(tmp_path_factory.mktemp("whole"), greater_than.vocabulary(), 12)
     with pytest.raises(UserError, match=r"does not split years of the centuries 16, 17 into"):
         greater_than.prompts(3, centuries=(16, 17)).make(whole)
-    with pytest.raises(UserError, match="none of the nouns is one token in .*: brouhaha, wars"):
+    with pytest.raises(UserError, match=r"none of the nouns is one token in .*: brouhaha, wars"):
         greater_than.prompts(3, nouns=("brouhaha", "wars")).make(words)
 
 
