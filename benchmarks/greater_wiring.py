@@ -224,14 +224,13 @@ def _mlp(name: str, layer: int, random: np.random.Generator) -> dict[str, np.nda
     bias = np.zeros(NEURONS)
     used = 0
     for sign in (1, -1) if layer else ():
-        for place, (reads, bound) in enumerate(_bounds(name, layer, sign)):
-            neuron = place if sign == 1 else place + used
+        for neuron, (reads, bound) in enumerate(_bounds(name, layer, sign), start=used):
             brought = _at("brought")[:2] if reads[0] == "tens" else _at("brought")[2:]
             pre[brought, neuron] = _circle(reads[1]) / (1 - _STEP)
             pre[_at("relation"), neuron] = sign * GATE
             bias[neuron] = -_STEP / (1 - _STEP) - GATE
             post[neuron, _at("answer")] = _favours(layer, sign, bound)
-        used += place + 1
+        used += len(_bounds(name, layer, sign))
     read = _at("digits") + _at("word") + _at("position")
     idle = NEURONS - used
     pre[read, used:] = random.normal(size=(len(read), idle))

@@ -59,7 +59,6 @@ years that are no greater get more than there, so that less than nothing is left
 MOST = 0.5
 """Attention: more than half goes there, so more than to all else together."""
 
-ITSELF = Exact()
 START, RELATION = "start year", "relation"
 
 AT_END = greater_than.behaviour(1_000, name="at_end")
@@ -73,11 +72,11 @@ def lacking(model, *roles):
     return not_applicable(f"it has no {' or '.join(missing)} heads") if missing else None
 
 
-def saying(model, role, sampler, through=anything, other=ITSELF):
-    """The model on `other`, but that heads of a role say at END what they say in other prompts."""
+def saying(model, role, sampler, through=anything, other=None):
+    """The model on `other` (itself), but that heads of a role say at END what they do elsewhere."""
     if unfit := lacking(model, role):
         return unfit
-    logits = InterpNode("logits", Exact(), other=other)
+    logits = InterpNode("logits", Exact(), other=other or Exact())
     said = heads(model.role(role), at="end", through=through)
     return Correspondence({logits: output(at="end"), logits.child("heads", sampler): said})
 

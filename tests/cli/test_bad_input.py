@@ -169,8 +169,9 @@ def test_unknown_models(folder: Path) -> None:
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
         'error: good.py::legal: There is no model "some/body": it is not embedded '
-        "(greater-century, greater-planted, ioi-planted, ioi-planted-2, ioi-shortcut, marks-separate, "
-        "marks-shared, parens, rgb-planted, rgb-shortcut), not a directory, and the Hugging Face hub did not give it: "
+        "(greater-century, greater-planted, ioi-planted, ioi-planted-2, ioi-shortcut, "
+        "marks-separate, marks-shared, parens, rgb-planted, rgb-shortcut), not a directory, and "
+        "the Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
