@@ -186,3 +186,14 @@ def test_where_the_column_of_an_attention_is(model: Path, tmp_path: Path) -> Non
     assert tensors["reference.position.late"].tolist() == DATA.positions["late"][rows].tolist()
     assert not any(name.startswith(("root.position", "baseline.position")) for name in tensors)
     assert recomputed(folder, model) == 2  # the script knows no patterns
+
+
+def test_sets_that_are_exchanged_are_found_out(
+    folders: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    tensors = load_file(folders["sets"] / "run.safetensors")
+    save_file(dict(tensors), tmp_path / "run.safetensors")
+    record = json.loads((folders["sets"] / "run.json").read_text(encoding="utf-8"))
+    record["metric"]["sets"].reverse()
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert recomputed(tmp_path, model) == 1
