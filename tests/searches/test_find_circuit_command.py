@@ -181,6 +181,10 @@ REFUSALS = {
         ("b.py::ioi", "--by", "acdc", "--save", "b.py"),
         "error: --save b.py: the behaviour itself stands there. Give another file.\n",
     ),
+    "more than all": (
+        ("b.py::ioi", "--by", "pruning", "--keeps", "7"),
+        "error: b.py::ioi: keeps=7.0: 1 is all of the performance. Give less, such as 0.8.\n",
+    ),
     "a circuit in another kind of file": (
         ("b.py::ioi", "--by", "acdc", "--circuit", "c.txt"),
         "error: --circuit c.txt: give a file that ends in .json, .csv.\n",
