@@ -161,13 +161,13 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        '"ioi-shortcut"; there are: ioi-planted, ioi-planted-2, ioi-shortcut, parens, '
-        "rgb-planted, rgb-shortcut.\n"
+        '"ioi-shortcut"; there are: comparisons-planted, comparisons-value, ioi-planted, '
+        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut.\n"
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
-        'error: good.py::legal: There is no model "some/body": it is not embedded (ioi-planted, '
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut), not a directory, and the "
+        'error: good.py::legal: There is no model "some/body": it is not embedded ('
+        "comparisons-planted, comparisons-value, ioi-planted, ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut), not a directory, and the "
         "Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
@@ -178,7 +178,8 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        "or give model= (--model on the command line). Embedded: ioi-planted, "
+        "or give model= (--model on the command line). Embedded: comparisons-planted, "
+        "comparisons-value, ioi-planted, "
         "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut.\n"
     )
 

@@ -85,7 +85,10 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
     assert names == package | datasets
     weights = ("config.json", "model.safetensors")
     parts = dict.fromkeys(
-        ("ioi-planted", "ioi-planted-2", "ioi-shortcut"),
+        (
+            "comparisons-planted", "comparisons-value", "ioi-planted", "ioi-planted-2",
+            "ioi-shortcut",
+        ),
         (*weights, "roles.toml", "tokenizer.json"),
     )
     seeing = (*weights, "roles.toml", "tokenizer.json", "processor_config.json")
