@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import edit_report, explain, find, patch, paths, run
+    from scrub.api import explain, find, patch, paths, run
+    from scrub.api_circuits import circuit_scores, shared_circuits
+    from scrub.api_edits import edit_report
+    from scrub.circuits.claimed import circuit_of
+    from scrub.circuits.completeness import SetsOf
+    from scrub.circuits.files import read_circuit, write_circuit
+    from scrub.circuits.scores import CircuitScores
+    from scrub.circuits.shared import SharedCircuits
     from scrub.data.dataset import Dataset, Recipe, Rows
     from scrub.data.frames import from_frame
     from scrub.data.images import Images
@@ -85,7 +92,14 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "edit_report explain find patch paths run",
+    "scrub.api": "explain find patch paths run",
+    "scrub.api_circuits": "circuit_scores shared_circuits",
+    "scrub.api_edits": "edit_report",
+    "scrub.circuits.claimed": "circuit_of",
+    "scrub.circuits.completeness": "SetsOf",
+    "scrub.circuits.files": "read_circuit write_circuit",
+    "scrub.circuits.scores": "CircuitScores",
+    "scrub.circuits.shared": "SharedCircuits",
     "scrub.data.dataset": "Dataset Recipe Rows",
     "scrub.results.comparison": "Comparison compare",
     "scrub.errors": "UserError",
@@ -123,6 +137,7 @@ __all__ = [
     "Agree",
     "Behaviour",
     "Circuit",
+    "CircuitScores",
     "Claim",
     "ClaimPaths",
     "Comparison",
@@ -146,6 +161,8 @@ __all__ = [
     "Result",
     "Rows",
     "Session",
+    "SetsOf",
+    "SharedCircuits",
     "Steer",
     "Sweep",
     "Task",
@@ -159,6 +176,8 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "circuit_of",
+    "circuit_scores",
     "claim",
     "compare",
     "edge",
@@ -189,12 +208,14 @@ __all__ = [
     "projector",
     "raises",
     "rank_one",
+    "read_circuit",
     "recovers",
     "refuted",
     "register_family",
     "residual",
     "run",
     "scale",
+    "shared_circuits",
     "site",
     "source_positions",
     "summand",
@@ -204,6 +225,7 @@ __all__ = [
     "token_embedding",
     "unchanged",
     "vacuous",
+    "write_circuit",
     "zero",
 ]
 

@@ -6,16 +6,15 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from attrs import fields
 
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
-from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import Collected, CollectedBehaviour
+from scrub.hypothesis.collect import CollectedBehaviour, collected
 from scrub.hypothesis.sites import Through, mlps, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
@@ -35,11 +34,13 @@ from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
-from scrub.sweeps.edit_report import Asked, EditReport, check_asked, run_edit_report
-from scrub.sweeps.prepare import as_claim, prepare_sweep
+from scrub.sweeps.prepare import prepare_sweep
 from scrub.sweeps.question import Question
 from scrub.sweeps.run import run_sweep
 from scrub.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    from scrub.searches.circuit_result import CircuitResult
 
 A_FLAG = "Give True or False, or leave it out."
 
@@ -197,6 +198,10 @@ def _no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
+@overload
+def find(behaviour: Behaviour, *, by: Literal["paths"] = "paths", **options: Any) -> PathSearch: ...
+@overload
+def find(behaviour: Behaviour, *, by: str, **options: Any) -> CircuitResult: ...
 def find(
     behaviour: Behaviour,
     *,
@@ -213,8 +218,8 @@ def find(
     steps: int | None = None,
     session: Session | None = None,
     **options: Any,
-) -> PathSearch:
-    """Find the paths that carry a behaviour, from the output backwards, as `scrub find` does.
+) -> PathSearch | CircuitResult:
+    """Find the paths, or the circuit, that carry a behaviour, as `scrub find` does.
 
     Law: what is kept of a receiver are senders whose interval, corrected for all that were tried,
     is away from zero, and whose share of the total effect is large enough.
@@ -222,7 +227,8 @@ def find(
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`. One half of
             its rows is searched; the hypothesis is about the other.
-        by: "paths": iterative path patching.
+        by: "paths": iterative path patching; "pruning", "acdc": a circuit, with its score on the
+            half that is held out.
         senders: kinds of components that are tried: heads, mlps, embeddings.
         at: positions of senders: "each" column of the data, a column, several, or "all".
         through: what paths between two components may pass: mlps or none.
@@ -231,73 +237,36 @@ def find(
         keep, drop: heads, "9.9,9.6" or pairs: kept however small, or never.
         split, merge: heads that are a group each, or one group; True: all.
         steps: at most so many sweeps (default: to the end). 0: none yet.
-        session, options: as in `run`.
+        session, options: as in `run`; of a circuit also ablate ("mean", "resample", "zero") and the
+            method's settings (`scrub.searches.pruning`, `scrub.searches.acdc`), which has none of
+            those above but senders and at.
 
     Raises:
         UserError: the search makes no sense, or an option is not one.
     """
+    from scrub.searches.asked import divided, search_asked
+
     wrong = _no_behaviour("find", behaviour)
-    if by != "paths":
-        wrong.append(f"by={by!r}. {did_you_mean(str(by), ('paths',))}")
+    usual = find.__kwdefaults__ or {}
+    asked = {
+        "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
+        "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
+    }  # fmt: skip
+    given, options = divided(by, options, {k: (v, usual[k]) for k, v in asked.items()}, wrong)
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
     chosen = checked_options("find", options, session, wrong)
-    settings = settings_of(
-        senders=kinds_of(senders), at=at, through=through, restore=restore, smallest=smallest,
-        keep=keep, drop=drop, split=split, merge=merge,
-    )  # fmt: skip
     context = Context(session or Session(), chosen)
+    if by != "paths":
+        return search_asked(collected_behaviour(behaviour), by, given, context)
+    del asked["steps"]
+    settings = settings_of(**asked | {"senders": kinds_of(senders)})
     search = begin(collected_behaviour(behaviour), settings, context)
     if steps is None:
         return search.run()
     for _ in range(steps):
         search = search.step()
     return search
-
-
-def edit_report(
-    before: Any,
-    after: Any,
-    expect: Sequence[tuple[Behaviour | Claim, Belief]],
-    *,
-    session: Session | None = None,
-    **options: Any,
-) -> EditReport:
-    """The test of an edit: what it changes where it should, and where it should not.
-
-        scrub.edit_report("ioi-planted", edited("ioi-planted", zero(heads([(3, 0)]))), [
-            (IOI, lowers(by=2)),
-            (ioi.behaviour(200, name="held out", templates=[15, 16, 17]), lowers(by=2)),
-            (OTHER_TASK, unchanged(within=0.5)),
-        ])
-
-    Of a behaviour the metric of the model as it is counts, not what its corruption does; of a claim
-    its figure. Law: of a model and itself every change is 0.
-
-    Args:
-        before, after: what `model=` takes.
-        expect: behaviours and claims, each with how it should change: `raises(by=)`, `lowers(by=)`
-            in the metric's units (of claims in shares recovered, say) or `unchanged(within=)`.
-        session, options: as in `run`, but for model.
-
-    Raises:
-        UserError: a pair makes no sense, a claim is illegal, or an option is not one.
-    """
-    wrong = ["scrub.edit_report takes no model=: it has before and after."] * ("model" in options)
-    chosen = checked_options("edit_report", options, session, wrong)
-    asked = [
-        Asked(_collected(what), belief, False)
-        if isinstance(what, Claim)
-        else Asked(_root_of(what), belief, True)
-        for what, belief in check_asked(expect)
-    ]
-    return run_edit_report(before, after, asked, Context(session or Session(), chosen))
-
-
-def _root_of(behaviour: Behaviour) -> Collected:
-    """The behaviour as a claim of its root alone."""
-    item = collected_behaviour(behaviour)
-    return Collected(item.file, as_claim(item), item.model, item.path)
 
 
 def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> ClaimPaths:
@@ -314,7 +283,7 @@ def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> Cl
     _several("paths", [claim])
     chosen = checked_options("paths", options, session, [])
     session = session or Session()
-    (prepared,) = prepare([_collected(claim)], session, chosen)
+    (prepared,) = prepare([collected(claim)], session, chosen)
     return paths_of(prepared, Context(session, chosen))
 
 
@@ -325,7 +294,7 @@ def _run(
     chosen: Options,
     reporters: Sequence[Reporter] = (),
 ) -> list[Result | Inapplicable]:
-    prepared = prepare_all(list(map(_collected, claims)), session, chosen)
+    prepared = prepare_all(list(map(collected, claims)), session, chosen)
     running, _ = split(prepared)
     context = Context(session, chosen, family_size=family_size(one.claim for one in running))
     if wanted.blame:
@@ -365,13 +334,6 @@ def checked_options(
     if problems:
         raise UserError(*problems)
     return chosen
-
-
-def _collected(claim: Claim) -> Collected:
-    """The claim as the file says that it stands in, about the model that the file names."""
-    scope = getattr(unwrapped(claim.build), "__globals__", {})
-    model = claim.model if claim.model is not None else scope.get("MODEL")
-    return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:

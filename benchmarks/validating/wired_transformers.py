@@ -39,7 +39,7 @@ LOSS = cross_entropy("answer")
 
 
 @frozen(eq=False)
-class _Text:
+class Text:
     """Rows of tokens.
 
     Attributes:
@@ -61,8 +61,8 @@ def wired_transformer(random: np.random.Generator, name: str) -> Planted:
     """A random wiring, as a model with data and the claim that tells all of it."""
     while True:
         design = mixed(random)
-        text = _matching(design, random)
-        if _varied(_columns(design, text)):
+        text = matching_text(design, random)
+        if varied(columns_of(design, text)):
             return _planted(design, text, "transformers", name, (_story(design, text),), random)
 
 
@@ -70,8 +70,8 @@ def sharing_transformer(random: np.random.Generator, name: str) -> Planted:
     """The same, with three heads that do the same, as three nodes or as one."""
     while True:
         design = sharing(random)
-        text = _matching(design, random)
-        if _varied(_columns(design, text)):
+        text = matching_text(design, random)
+        if varied(columns_of(design, text)):
             story = _story(design, text)
             truths = (story, _together(design, story))
             return _planted(design, text, "shared work", name, truths, random)
@@ -81,30 +81,28 @@ def ragged_transformer(random: np.random.Generator, name: str) -> Planted:
     """The same, with rows of different lengths: some heads look back from the end."""
     while True:
         design = ragged(random, SHORTEST)
-        ends = random.integers(SHORTEST - 1, WIDTH, size=ROWS)
-        tokens = random.integers(design.symbols, size=(ROWS, WIDTH))
-        text = _Text(np.where(np.arange(WIDTH) <= ends[:, None], tokens, 0), ends)
-        if _varied(_columns(design, text)):
+        text = ragged_text(design, random)
+        if varied(columns_of(design, text)):
             return _planted(design, text, "ragged rows", name, (_story(design, text),), random)
 
 
-def _varied(columns: dict[str, np.ndarray]) -> bool:
+def varied(columns: dict[str, np.ndarray]) -> bool:
     return bool(np.bincount(columns["answer"]).max() / ROWS <= MOST)
 
 
 def _planted(
     design: Design,
-    text: _Text,
+    text: Text,
     group: str,
     name: str,
     truths: tuple[Part, ...],
     random: np.random.Generator,
 ) -> Planted:
-    columns = _columns(design, text)
+    columns = columns_of(design, text)
     features = tuple(columns)
     positions = {"end": text.ends}
     if text.ragged:
-        positions |= {_back(distance): text.ends - distance for distance in (1, 2, 3)}
+        positions |= {back(distance): text.ends - distance for distance in (1, 2, 3)}
     data = Dataset(
         name,
         inputs={"tokens": text.tokens},
@@ -145,12 +143,12 @@ def _elsewhere(data: Dataset, child: Part) -> Iterator[tuple[str, Sites]]:
                     yield "position", Sites(routes)
 
 
-def _back(distance: int) -> str:
+def back(distance: int) -> str:
     """The position column of the token so far before the last."""
     return f"{distance} before the end"
 
 
-def _matching(design: Design, random: np.random.Generator) -> _Text:
+def matching_text(design: Design, random: np.random.Generator) -> Text:
     """Rows of random tokens; the last one stands once before, where it can be matched."""
     symbols, distance = design.symbols, design.heads[0, 0].where
     last = random.integers(symbols, size=ROWS)
@@ -160,10 +158,17 @@ def _matching(design: Design, random: np.random.Generator) -> _Text:
     before = random.integers(distance, END - distance, size=ROWS)
     tokens[np.arange(ROWS), before] = last
     match = (tokens[:, :END] == tokens[:, END:]).argmax(axis=1) + distance
-    return _Text(tokens, np.full(ROWS, END), match)
+    return Text(tokens, np.full(ROWS, END), match)
 
 
-def _columns(design: Design, text: _Text) -> dict[str, np.ndarray]:
+def ragged_text(design: Design, random: np.random.Generator) -> Text:
+    """Rows of random tokens, of different lengths."""
+    ends = random.integers(SHORTEST - 1, WIDTH, size=ROWS)
+    tokens = random.integers(design.symbols, size=(ROWS, WIDTH))
+    return Text(np.where(np.arange(WIDTH) <= ends[:, None], tokens, 0), ends)
+
+
+def columns_of(design: Design, text: Text) -> dict[str, np.ndarray]:
     """Every token, the place of the match, what every head copies to the end, and the answer."""
     columns = {f"t{i}": text.tokens[:, i] for i in range(WIDTH)}
     if text.match is not None:
@@ -179,7 +184,7 @@ def _name(head: Head) -> str:
     return f"{head[0]}.{head[1]}"
 
 
-def _copied(design: Design, head: Head, text: _Text) -> np.ndarray:
+def _copied(design: Design, head: Head, text: Text) -> np.ndarray:
     """The token that a head copies to the last position."""
     copier, rows = design.heads[head], np.arange(ROWS)
     if copier.looks == "match":
@@ -198,7 +203,7 @@ def _source(copier: Copier, at: int) -> int:
     return copier.where if copier.looks == "at" else at - copier.where
 
 
-def _story(design: Design, text: _Text) -> Part:
+def _story(design: Design, text: Text) -> Part:
     """What decides on the answer, down to the tokens."""
     copied = tuple(_head(design, head, text) for head in design.reads)
     logits = output(at="end")
@@ -218,7 +223,7 @@ def _together(design: Design, story: Part) -> Part:
     return story.put(place, told) if place else told
 
 
-def _head(design: Design, head: Head, text: _Text) -> Part:
+def _head(design: Design, head: Head, text: Text) -> Part:
     """A head at the last position, and what it reads there and elsewhere."""
     copier, feature = design.heads[head], _name(head)
     return Part(
@@ -229,7 +234,7 @@ def _head(design: Design, head: Head, text: _Text) -> Part:
     )
 
 
-def _reads(copier: Copier, design: Design, feature: str, text: _Text) -> Iterator[Part]:
+def _reads(copier: Copier, design: Design, feature: str, text: Text) -> Iterator[Part]:
     """What a head reads, by each port that its reads differ in from row to row."""
     if copier.looks == "match":
         found = Agree(("t7", "match"))
@@ -245,7 +250,7 @@ def _reads(copier: Copier, design: Design, feature: str, text: _Text) -> Iterato
     elif copier.copies is None:
         place: Spec = copier.where
         if copier.looks == "back":
-            place = _back(copier.where) if text.ragged else END - copier.where
+            place = back(copier.where) if text.ragged else END - copier.where
         yield _token(feature, place)
     else:
         below = _token(feature, _source(design.heads[0, copier.copies], copier.where))

@@ -100,10 +100,14 @@ class Design:
         return after[name]
 
 
-def wired(design: Design, random: np.random.Generator) -> Graph:
-    """The graph of the model, in float32."""
+def wired(design: Design, random: np.random.Generator, noise: float = NOISE) -> Graph:
+    """The graph of the model, in float32.
+
+    Args:
+        noise: standard deviation of what is added to each weight.
+    """
     size, symbols = design.d_model, design.symbols
-    noisy = _Noisy(random)
+    noisy = _Noisy(random, noise)
     embedding, position = np.zeros((symbols, size)), np.zeros((WIDTH, size))
     embedding[np.arange(symbols), design.block("token") + np.arange(symbols)] = 1
     position[np.arange(WIDTH), design.block("position") + np.arange(WIDTH)] = 1
@@ -139,9 +143,10 @@ def wired(design: Design, random: np.random.Generator) -> Graph:
 @frozen(eq=False)
 class _Noisy:
     random: np.random.Generator
+    scale: float
 
     def __call__(self, weights: np.ndarray) -> Tensor:
-        noise = NOISE * self.random.standard_normal(weights.shape)
+        noise = self.scale * self.random.standard_normal(weights.shape)
         return torch.tensor(weights + noise, dtype=torch.float32)
 
 

@@ -120,7 +120,8 @@ def plain_root(paths: Paths, rows: Rows) -> Tensor:
     batch = batch_of(rows, rows.data.width, paths.graph.device)
     wanted = stored_sources(paths.graph, {cell.site for cell in paths.root.cells})
     with torch.no_grad():
-        return _root(paths, forward(paths.graph, batch, wanted), rows, batch)
+        values = forward(paths.graph, batch, wanted)
+        return root_value(paths.graph, paths.root, values, rows, batch)
 
 
 def _moved(by: Tensor) -> Edit:
@@ -254,7 +255,8 @@ def _backward(
     wanted = read_by or stored_sources(graph, {cell.site for cell in paths.root.cells})
     with torch.enable_grad():
         values = forward(graph, batch, {*wanted, *sites}, edited=edits) | here.seen
-        found = measure(values if read_by else _root(paths, values, rows, batch))
+        value = values if read_by else root_value(graph, paths.root, values, rows, batch)
+        found = measure(value)
         leaves = [here.leaves[name] for name in sites]
         slopes = torch.autograd.grad(found.sum(), leaves, allow_unused=True)
     pairs = zip(sites, leaves, slopes, strict=True)
@@ -292,9 +294,14 @@ def _passing(graph: Graph, name: str, through: Through) -> Tensor | bool:
     return torch.tensor(passes, device=graph.device)
 
 
-def _root(paths: Paths, values: Mapping[str, Tensor], rows: Rows, batch: InputBatch) -> Tensor:
-    """The root's value at its positions: [n, positions, cells, …]."""
-    graph, route = paths.graph, paths.root
+def root_value(
+    graph: Graph, route: Route, values: Mapping[str, Tensor], rows: Rows, batch: InputBatch
+) -> Tensor:
+    """The root's value at its positions in these rows: [n, positions, cells, …].
+
+    Args:
+        values: of what is stored of the root (`stored_sources`), on the batch.
+    """
 
     def stored(name: str, at: Tensor | None, heads: Heads) -> Tensor:
         value = _taken(values[name], at)

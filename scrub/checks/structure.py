@@ -70,7 +70,7 @@ def check(
     for dataset in known:
         for node, sites in correspondence.sites.items():
             for route in sites.routes:
-                _positions(node, route, dataset, graph, problems)
+                check_positions(node, route, dataset, graph, problems)
     _sources(correspondence, known, problems)
     nowhere = {problem.node for problem in problems.found}
     _root(tree, problems)
@@ -306,9 +306,10 @@ def _brought(node: Occurrence, which: str, drawn: Rows, graph: Graph, problems: 
                     problems.add(str(data.lacks("position column", spec)), node=reader.node.name)
 
 
-def _positions(
+def check_positions(
     node: InterpNode, route: Route, data: Dataset, graph: Graph, problems: Problems
 ) -> None:
+    """Refuse positions that a dataset does not have, or of what has none."""
     claimed = () if route.at == ALL else route.at
     passed = dict.fromkeys(spec for at in route.through.positions for spec in at)
     _specs(node, [spec for spec in passed if spec not in claimed], data, problems)

@@ -1,4 +1,4 @@
-"""`scrub find`: the paths that carry a behaviour, found from the output backwards."""
+"""`scrub find`: the paths, or the circuit, that carry a behaviour."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
 from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, options_of
@@ -19,16 +20,25 @@ if TYPE_CHECKING:
     from scrub.searches.path_search import PathSearch
 
 PATH = click.Path(path_type=Path)
+PATHS = "paths"
+CIRCUITS = ("pruning", "acdc", "attribution")
+"""Methods that end in a circuit: those of `scrub.searches.methods`, which imports torch."""
+OF_PATHS = (
+    "senders", "at", "through", "corrupt", "restore", "smallest", "keep", "drop", "split", "merge",
+    "save", "plot", "csv", "log", "fresh",
+)  # fmt: skip
+COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
 
 
 @click.command("find")
 @click.argument("target", metavar="FILE::BEHAVIOUR")
 @click.option(
     "--by",
-    type=click.Choice(("paths",)),
-    default="paths",
+    type=click.Choice((PATHS, *CIRCUITS)),
+    default=PATHS,
     show_default=True,
-    help="How: by iterative path patching.",
+    help="How: iterative path patching; or for a circuit pruning of nodes, positions and edges, "
+    "ACDC, or edge attribution by gradients.",
 )
 @click.option(
     "--from",
@@ -76,9 +86,86 @@ PATH = click.Path(path_type=Path)
     metavar="[HEADS]",
     help="Let these heads be one group; without any, all that send by one port from one position.",
 )
+@click.option(
+    "--keeps",
+    type=float,
+    metavar="SHARE",
+    help="pruning, attribution: least share of the performance that is left.  [default: 0.8]",
+)
+@click.option(
+    "--costs",
+    type=float,
+    metavar="SHARE",
+    help="pruning: most that one removal may cost.  [default: 0.05]",
+)
+@click.option(
+    "--absolute",
+    is_flag=True,
+    help="pruning, acdc: what makes matters better by so much stays, too.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(("backward", "forward", "least", "random")),
+    help="pruning, acdc: in which order parts are taken out.  [default: backward]",
+)
+@click.option(
+    "--orders",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="pruning: in so many orders; says how often each part stays.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(("nodes", "positions", "edges")),
+    help="pruning: how far it goes; attribution: what is ranked.  [default: edges]",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="T",
+    help="acdc: how much worse an edge may make the metric.  [default: 1% of all]  attribution: "
+    "keep all whose effect is as large.",
+)
+@click.option(
+    "--metric",
+    type=click.Choice(("kl", "own")),
+    help="KL from the original, or the behaviour's own.  [default: acdc kl, attribution own]",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="attribution: inputs of integrated gradients; 0: gradients alone.  [default: 30]",
+)
+@click.option(
+    "--choose",
+    type=click.Choice(("greedy", "top")),
+    help="attribution: the largest from the output backwards, or wherever.  [default: greedy]",
+)
+@click.option(
+    "--size", type=click.IntRange(min=1), metavar="N", help="attribution: so many of the first."
+)
+@click.option(
+    "--checked",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="attribution: edges whose exact effect is measured, too.  [default: a tenth]",
+)
+@click.option(
+    "--ablate",
+    "--convention",
+    type=click.Choice(("mean", "resample", "zero")),
+    help="Of a circuit: what all outside of it comes from.  [default: as the behaviour corrupts]",
+)
+@click.option("--circuit", type=PATH, metavar="FILE.json", help="Write the circuit here.")
 @click.option("--save", type=PATH, metavar="FILE.py", help="Write a hypothesis file.")
-@click.option("--plot", type=PATH, metavar="FILE", help="Draw the tree here (.svg, .png, .pdf).")
-@click.option("--csv", type=PATH, metavar="FILE", help="Write all that is kept here.")
+@click.option(
+    "--plot",
+    type=PATH,
+    metavar="FILE",
+    help="Draw the tree, or what is recovered by size, here (.svg, .png, .pdf).",
+)
+@click.option("--csv", type=PATH, metavar="FILE", help="Write all that is kept, or tried, here.")
 @click.option("--log", type=PATH, metavar="FILE", help="Write the log here, too.")
 @click.option("--fresh", is_flag=True, help="Measure all anew, also what was measured before.")
 @MODEL
@@ -86,9 +173,44 @@ PATH = click.Path(path_type=Path)
 @SEED
 @DEVICE
 @MEMORY
-def find_command(
+def find_command(target: str, by: str, **chosen: Any) -> int:
+    """Find what carries a behaviour: paths as a hypothesis, or a circuit."""
+    named = _named()
+    if by != PATHS or not set(named) <= set(OF_PATHS):
+        _refuse_others(by, named)
+    run = {name: chosen[name] for name in COMMON if name in chosen}
+    if by == PATHS:
+        return _find_paths(target, **{name: chosen[name] for name in OF_PATHS}, **run)
+    from scrub.cli.find_circuit import SHARED, find_circuit
+
+    given = {name: chosen[name] for name in named if name not in SHARED}
+    return find_circuit(target, by, given, {name: chosen[name] for name in SHARED}, **run)
+
+
+def _named() -> dict[str, str]:
+    """The options that stand on the command line, by what they set."""
+    context = click.get_current_context()
+    return {
+        param.name: param.opts[0]
+        for param in context.command.params
+        if param.name is not None
+        and param.name not in COMMON
+        and context.get_parameter_source(param.name) == ParameterSource.COMMANDLINE
+    }
+
+
+def _refuse_others(by: str, named: dict[str, str]) -> None:
+    from scrub.cli.find_circuit import SHARED, refuse_others
+    from scrub.searches.methods import METHODS
+
+    allowed = {PATHS: [*OF_PATHS]}
+    allowed |= {name: [*SHARED, *one.options] for name, one in METHODS.items()}
+    refuse_others(by, named, allowed)
+
+
+def _find_paths(
     target: str,
-    by: str,
+    *,
     senders: str,
     at: str,
     through: str,
@@ -106,7 +228,6 @@ def find_command(
     fresh: bool,
     **chosen: Any,
 ) -> int:
-    """Find the paths that carry a behaviour, from the output backwards, as a hypothesis."""
     if restore and corrupt:
         raise click.UsageError("--restore and --corrupt exclude each other.")
     outputs = check_outputs(plot=plot, save=save, csv=csv, log=log)

@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from scrub.cli.check import check_command
+from scrub.cli.circuit import circuit_command
 from scrub.cli.compare import compare_command
 from scrub.cli.exit_codes import exit_code
 from scrub.cli.explain import explain_command
@@ -63,6 +64,7 @@ group.add_command(plan_command)
 group.add_command(show_command)
 group.add_command(patch_command)
 group.add_command(find_command)
+group.add_command(circuit_command)
 group.add_command(paths_command)
 group.add_command(look_command)
 group.add_command(explain_command)

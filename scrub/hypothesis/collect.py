@@ -12,7 +12,7 @@ from attrs import frozen
 
 from scrub.errors import NoClaimError, Problem, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
-from scrub.hypothesis.claim import Claim, definitions_made
+from scrub.hypothesis.claim import Claim, definitions_made, unwrapped
 from scrub.hypothesis.keywords import selector
 from scrub.hypothesis.load_file import load
 from scrub.hypothesis.start_directory import started_in
@@ -38,6 +38,13 @@ class Collected:
     @property
     def name(self) -> str:
         return f"{self.file}::{self.claim.name}"
+
+
+def collected(claim: Claim) -> Collected:
+    """A claim as the file says that it stands in, about the model that the file names."""
+    scope = getattr(unwrapped(claim.build), "__globals__", {})
+    model = claim.model if claim.model is not None else scope.get("MODEL")
+    return Collected(Path(scope.get("__file__", "")).name, claim, model)
 
 
 @frozen(eq=False)

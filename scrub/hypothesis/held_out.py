@@ -13,7 +13,7 @@ from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.errors import UserError
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.claim import definitions_made
-from scrub.samplers import Fixed, Paired, describe_sampler
+from scrub.samplers import Fixed, Mean, Paired, describe_sampler
 
 
 def held_out(behaviour: Behaviour, *, seed: int = 0) -> Behaviour:
@@ -68,6 +68,8 @@ def _half(behaviour: Behaviour, seed: int, *, unseen: bool) -> Behaviour:
             corrupt = evolve(corrupt, pair=of(source))
         case Fixed(source=Dataset() | Recipe() as source):
             corrupt = evolve(corrupt, source=of(source))
+        case Mean(of=Dataset() | Recipe() as source):
+            corrupt = evolve(corrupt, of=of(source))
         case Paired() | Fixed():
             raise UserError(
                 f"Its corrupt= is {describe_sampler(corrupt)}: another row of the same data, which "

@@ -114,7 +114,13 @@ def _through(through: Through | Circuit | str) -> Through:
                 "through=Circuit(): the circuit is empty. Where a path may pass nothing, write "
                 "through=none."
             )
-        return Through("none", circuit=through)
+        if through.free:
+            raise UserError(
+                f"through={through}: the circuit leaves {', '.join(through.free)} free, and a path "
+                "must be told what it passes. Write through=circuit.on(model)."
+            )
+        by_edges = bool(through.edges)
+        return Through("none", circuit=evolve(through, cells=()) if by_edges else through)
     if isinstance(through, str) and through in KINDS:
         return KINDS[through]
     if isinstance(through, str):

@@ -30,8 +30,8 @@ class Outputs:
     Attributes:
         start: the directory in which the command was started. The user's code may leave it, so
             that a path is looked for from here alone.
-        json, save_run, plot, svg, csv, save, log, figures: as the user gave them, which is how
-            messages call them; None where they were not asked for.
+        json, save_run, plot, svg, csv, save, log, figures, circuit: as the user gave them, which
+            is how messages call them; None where they were not asked for.
     """
 
     start: Path
@@ -43,6 +43,7 @@ class Outputs:
     save: Path | None = None
     log: Path | None = None
     figures: Path | None = None
+    circuit: Path | None = None
 
     def shown(self, path: Path) -> Path:
         """A path as messages call it: from the start, if it lies below."""
@@ -71,13 +72,14 @@ def check_outputs(
     save: Path | None = None,
     log: Path | None = None,
     figures: Path | None = None,
+    circuit: Path | None = None,
 ) -> Outputs:
     """The outputs of a command that is started here.
 
     Raises:
         UserError: for all that cannot be written, before anything runs; or there is no here.
     """
-    outputs = Outputs(started_in(), json, save_run, plot, svg, csv, save, log, figures)
+    outputs = Outputs(started_in(), json, save_run, plot, svg, csv, save, log, figures, circuit)
     problems = {
         f"--json {json}": _unwritable(json, never=(".py",)),
         f"--plot {plot}": _unwritable(plot, ends=PLOTS),
@@ -85,6 +87,7 @@ def check_outputs(
         f"--csv {csv}": _unwritable(csv, ends=(".csv",)),
         f"--save {save}": _unwritable(save, ends=(".py",)),
         f"--log {log}": _unwritable(log, never=(".py",)),
+        f"--circuit {circuit}": _unwritable(circuit, ends=(".json", ".csv")),
         f"--save-run {save_run}": _no_folder(save_run),
         f"--figures {figures}": _no_folder(figures),
     }

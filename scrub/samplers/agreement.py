@@ -114,14 +114,19 @@ def _differing_on_each(references: Rows, agree: Sequence[str], differ: Sequence[
     return Choices(np.concatenate(stretches), start, size, start, np.zeros_like(start))
 
 
-def classes(references: Rows, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def classes(
+    references: Rows, features: Sequence[str], of: Dataset | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of agreement classes: of the population's rows, and of the references.
+
+    Args:
+        of: another dataset in place of the population.
 
     Returns:
         int64 [rows], and int64 [samples]: −1 where no row of the population is like the reference
         (a generated input may be like none).
     """
-    population = references.population
+    population = references.population if of is None else of
     rows = _numbered([population.feature(name) for name in features], len(population))
     if references.data is population:
         return rows, rows[references.index]

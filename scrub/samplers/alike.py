@@ -48,7 +48,7 @@ def not_alike(
         at, plural = values[row], "s" * int(values[row] != 1)
         return f"has {at} token{plural}" if position is None else f'has "{position}" at {at}'
 
-    column = _dividing(features, source, classes, drawn, values)
+    column = dividing(features, source, classes, drawn, values)
     what = "length" if position is None else f"at_{position}"
     asked = [*features, what if column is None else column]
     named = f"Mean({', '.join(repr(name).replace(chr(39), chr(34)) for name in asked)})"
@@ -61,7 +61,7 @@ def not_alike(
     )
 
 
-def _dividing(
+def dividing(
     features: Sequence[str],
     source: Dataset,
     classes: np.ndarray,

@@ -24,6 +24,8 @@ def describe_sampler(sampler: Any) -> str:
     differ = differ_of(sampler)
     if differ:
         said.append(("differ=" if features_of(sampler) else "") + ", ".join(differ))
+    if not is_own(sampler) and getattr(sampler, "of", None) is not None:
+        said.append(f"of={_told(sampler.of)}")
     name = type(sampler).__name__
     return f"{name}({', '.join(said)})" if said else name
 

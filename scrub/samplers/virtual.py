@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 from attrs import field, frozen
 
-from scrub.data.dataset import Dataset, Rows
+from scrub.data.dataset import Dataset, Recipe, Rows
 from scrub.data.virtual import Averages, Filled, Given, Shifted
 from scrub.errors import UserError
 from scrub.samplers.agreement import choices, classes
@@ -23,17 +23,29 @@ from scrub.samplers.describe import describe_sampler
 from scrub.samplers.protocol import NAMES, Randomness, names, told
 
 
+def _of(mean: object, attribute: object, of: Any) -> None:
+    if not isinstance(of, Dataset | Recipe | None):
+        raise UserError(
+            f"Mean(…, of={told(of)}): give a dataset, or a recipe of one, whose rows are averaged; "
+            "or leave it out for the data itself."
+        )
+
+
 @frozen(init=False)
 class Mean:
-    """The mean of the rows of the data that agree with the reference on the features.
+    """The mean of the rows that agree with the reference on the features.
 
     Every plain value is averaged by itself, index by index: a stream, a head's output, a pattern,
     the logits. The rows must be alike in length, and in every position column that the claim uses.
 
-    Laws: over a class of one row it is that row; it takes no randomness.
+    Laws: over a class of one row it is that row; it takes no randomness; `of` the data itself
+    changes nothing.
 
     Args:
         features: on what the rows agree with the reference (none: all rows).
+        of: the dataset (or recipe of one) whose rows are averaged; by default the data. Wang et al.
+            (2022, arXiv 2211.00593, section 2.1) average prompts with three unrelated names, since
+            the mean of IOI prompts still says that a name stands there twice.
 
     Raises:
         UserError: (when drawing) the data lacks a feature, no row agrees, or rows that agree are
@@ -41,16 +53,32 @@ class Mean:
     """
 
     features: tuple[str, ...] = field(converter=NAMES)
+    of: Dataset | Recipe | None = field(default=None, validator=_of)
     laws: ClassVar = ("independence",)
 
-    def __init__(self, *features: Any) -> None:
-        named = [name for given in features for name in names(given, "Mean")]
-        self.__attrs_init__(tuple(named))  # type: ignore[attr-defined]
+    def __init__(self, *given: Any, of: Any = None, features: Any = ()) -> None:
+        named = [name for one in (*given, features) for name in names(one, "Mean")]
+        self.__attrs_init__(tuple(named), of)  # type: ignore[attr-defined]
+
+    @property
+    def source(self) -> Dataset | Recipe | None:
+        """The dataset that it brings."""
+        return self.of
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
-        who, source = describe_sampler(self), references.population
-        choices(references, self.features, (), who)
-        class_of, mine = classes(references, self.features)
+        assert not isinstance(self.of, Recipe), "its recipe is made before anything is drawn"
+        who = describe_sampler(self)
+        source = references.population if self.of is None else self.of
+        if self.of is None:
+            choices(references, self.features, (), who)
+        class_of, mine = classes(references, self.features, self.of)
+        if (mine < 0).any():
+            row = int(references.index[np.flatnonzero(mine < 0)[0]])
+            raise UserError(
+                f'{who}: no row of dataset "{source.name}" agrees with row {row} of dataset '
+                f'"{references.data.name}" on {" and ".join(self.features)}. Average rows that do, '
+                "or ask for less agreement."
+            )
         drawn = np.unique(mine)
         if problem := not_alike(who, self.features, source, class_of, drawn):
             raise UserError(problem)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import keyword
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,20 +10,18 @@ from attrs import evolve, field, frozen
 
 from scrub.errors import UserError
 from scrub.hypothesis.arguments import Head
-from scrub.hypothesis.collect import definitions
 from scrub.hypothesis.sites import Route
-from scrub.results.atomic_write import resolved, written_beside
 from scrub.runner.context import Context
-from scrub.runner.prepare import prepare
 from scrub.samplers import is_virtual
 from scrub.searches.found import ROOT, Link
 from scrub.searches.group_names import group_name, placed_name
 from scrub.searches.measured import Effect, Receiver
 from scrub.searches.path_search import PathSearch
 from scrub.stats.rounding import number
-from scrub.sweeps.code import LINE, Call, lines, sites_in_code
-from scrub.sweeps.hypothesis_file import OFFERED, imports, shared_corruption
+from scrub.sweeps.code import LINE, Call, lines, sites_in_code, variable_name
+from scrub.sweeps.hypothesis_file import OFFERED, check_importable, imports, shared_corruption
 from scrub.sweeps.run import origin_of
+from scrub.sweeps.save import save_checked
 from scrub.sweeps.sweep import Origin
 
 NAMES = (*OFFERED, "held_out", "model")
@@ -84,22 +80,10 @@ def _below(
     found = []
     for name, (sender, several) in zip(names, by_sender.items(), strict=True):
         placed = placed_name(sender, roles) if names.count(name) > 1 else name
-        variable = _variable(placed, taken)
+        variable = variable_name(placed, taken, NAMES)
         below = _below(sender, links, roles, taken)
         found.append(Node(placed, variable, tuple(several), below))
     return tuple(found)
-
-
-def _variable(name: str, taken: set[str]) -> str:
-    """A name in Python that nothing else in the file has; it is taken from then on."""
-    stem = re.sub(r"\W+", "_", name).strip("_").lower()
-    if not stem.isidentifier() or keyword.iskeyword(stem) or stem in NAMES:
-        stem = f"node_{stem}"
-    found, more = stem, 2
-    while found in taken:
-        found, more = f"{stem}_{more}", more + 1
-    taken.add(found)
-    return found
 
 
 def hypothesis_text(search: PathSearch) -> str:
@@ -114,8 +98,7 @@ def hypothesis_text(search: PathSearch) -> str:
             corrupted inputs are drawn at random in a way that several nodes cannot share.
     """
     nodes, origin = nodes_of(search), origin_of(search.item, search.context)
-    origin.check_named()
-    _check(search, origin)
+    check_importable(origin, search.item.behaviour.name, "scrub find")
     body = "\n\n\n".join((_paths(search, nodes), _enough(search, nodes, origin), _needed(origin)))
     used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     used |= {"held_out"}
@@ -130,15 +113,6 @@ def hypothesis_text(search: PathSearch) -> str:
         "  # the rows that were not searched\n\n\n"
         f"{body}\n"
     )
-
-
-def _check(search: PathSearch, origin: Origin) -> None:
-    if not (origin.module.isidentifier() and origin.variable.isidentifier()):
-        raise UserError(
-            f"Behaviour {search.item.behaviour.name} is held by no variable of a file that another "
-            "file could import. Write it into a file, and run scrub find on that file (--save "
-            "FILE.py)."
-        )
 
 
 def _paths(search: PathSearch, nodes: Sequence[Node]) -> str:
@@ -259,8 +233,4 @@ def save_hypothesis(search: PathSearch, file: Path, context: Context) -> None:
         UserError: no hypothesis can be made of the search, or it is illegal.
         OSError: the file cannot be written.
     """
-    text = hypothesis_text(search)
-    with written_beside(resolved(file)) as beside:
-        beside.write_text(text, encoding="utf-8")
-        claims = definitions(beside, file.name).claims
-        prepare(claims, context.session, context.options)
+    save_checked(hypothesis_text(search), file, context)

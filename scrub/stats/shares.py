@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scrub.stats.intervals import Interval, PerReference, loss_recovered
+from scrub.stats.intervals import CONFIDENCE, Interval, PerReference, loss_recovered
 from scrub.stats.scores import Scores
 
 
-def share(change: PerReference, scores: Scores) -> Interval:
+def share(change: PerReference, scores: Scores, confidence: float = CONFIDENCE) -> Interval:
     """mean(change) / mean(baseline − original), with the interval of loss recovered.
 
     0 where nothing changed; positive where the change is towards the baseline: a loss.
@@ -25,4 +25,4 @@ def share(change: PerReference, scores: Scores) -> Interval:
     here = scores.where(which)
     with np.errstate(invalid="ignore"):  # a metric may be infinite; the interval then says so
         scrubbed = here.baseline - change[which]
-    return loss_recovered(here.original, scrubbed, here.baseline)
+    return loss_recovered(here.original, scrubbed, here.baseline, confidence=confidence)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import keyword
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -40,13 +42,16 @@ def _listed(items: Iterable[str | Call]) -> str:
 
 
 def lines(item: str | Call, indent: int = 0, before: str = "", after: str = "") -> str:
-    """The text on as few lines as fit: whole, the items on a line of their own, or a line each."""
+    """The text on as few lines as fit: whole, the items on a line of their own, or a line each.
+
+    The items of a list, tuple or mapping have a line each where they are not on one with it.
+    """
     margin = " " * indent
     whole = f"{margin}{before}{_flat(item)}{after}"
     if isinstance(item, str) or len(whole) <= LINE:
         return whole
     inner = f"{margin}    {_listed(item.items)}"
-    if len(inner) <= LINE:
+    if len(inner) <= LINE and not item.opens.endswith(("[", "{", "=(")):
         return f"{margin}{before}{item.opens}\n{inner}\n{margin}{item.closes}{after}"
     each = "\n".join(lines(one, indent + 4, after=",") for one in item.items)
     return f"{margin}{before}{item.opens}\n{each}\n{margin}{item.closes}{after}"
@@ -160,3 +165,15 @@ def _exceptions(
     routes = [Route(whole)] if whole else []
     routes += [Route((one.cell,), at=one.at) for one in placed]
     return [*sites_in_code(routes, roles)]
+
+
+def variable_name(name: str, taken: set[str], reserved: Container[str]) -> str:
+    """A name in Python that nothing else in the file has; it is taken from then on."""
+    stem = re.sub(r"\W+", "_", name).strip("_").lower()
+    if not stem.isidentifier() or keyword.iskeyword(stem) or stem in reserved:
+        stem = f"node_{stem}"
+    found, more = stem, 2
+    while found in taken:
+        found, more = f"{stem}_{more}", more + 1
+    taken.add(found)
+    return found

@@ -20,7 +20,7 @@ from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval
 from scrub.sweeps.code import Call, Roles, lines, sites_in_code
 from scrub.sweeps.senders import NEURONS, Sender
-from scrub.sweeps.sweep import Sweep
+from scrub.sweeps.sweep import Origin, Sweep
 
 CLAIM, STRONGEST = "strongest_senders", "strongest"
 OFFERED = (
@@ -115,12 +115,20 @@ def _check(sweep: Sweep) -> None:
             f"{sweep.receiver} is measured where it is, and not by the behaviour's metric: no "
             "hypothesis is made of that. Send to the pattern instead, or to the logits."
         )
-    origin = sweep.origin
+    check_importable(sweep.origin, sweep.behaviour, "scrub patch")
+
+
+def check_importable(origin: Origin, behaviour: str, command: str) -> None:
+    """Refuse a behaviour that no file could import.
+
+    Raises:
+        UserError: what to do instead, by which command.
+    """
     origin.check_named()
     if not (origin.module.isidentifier() and origin.variable.isidentifier()):
         raise UserError(
-            f"Behaviour {sweep.behaviour} is held by no variable of a file that another file could "
-            "import. Write it into a file, and run scrub patch on that file (--save FILE.py)."
+            f"Behaviour {behaviour} is held by no variable of a file that another file could "
+            f"import. Write it into a file, and run {command} on that file (--save FILE.py)."
         )
 
 

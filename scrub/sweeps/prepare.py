@@ -73,9 +73,9 @@ def prepare_sweep(
             raise UserError(
                 f"{receiver.name} is measured itself, by no metric. Leave out metrics= (--metric)."
             )
-        metrics = [receiver.metric] if receiver.metric else _metrics(item, question.metrics)
+        metrics = [receiver.metric] if receiver.metric else chosen_metrics(item, question.metrics)
         root = says if receiver.root is None else receiver.root
-        _check_corruption(corrupt)
+        check_corruption(corrupt)
         family = MemberTrees(model, data, receiver, root, corrupt, question, tuple(metrics))
         family.check_receiver()
         if question.by is not None:
@@ -113,7 +113,7 @@ def as_claim(item: CollectedBehaviour) -> Claim:
         )  # fmt: skip
 
 
-def _check_corruption(corrupt: Any) -> None:
+def check_corruption(corrupt: Any) -> None:
     """Refuse what is given for sites of one size: the corrupted model is measured as a whole."""
     if isinstance(corrupt, Steer) or (isinstance(corrupt, Constant) and corrupt.value.ndim):
         raise UserError(
@@ -131,7 +131,7 @@ def _check_gradients(corrupt: Any, question: Question, neurons: int | None) -> N
         )
 
 
-def _metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
+def chosen_metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
     """The metrics that are asked for: by name or kind those of the behaviour, or others."""
     own = metrics_of(item.behaviour.metric)
     if chosen is None:

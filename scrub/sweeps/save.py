@@ -71,3 +71,16 @@ def _recovered(path: Path, shown: str, context: Context) -> Interval:
     planned = plan_claim(prepared, context)
     context.progress.expects(context.options.samples)
     return scores_of(planned, context).recovered()
+
+
+def save_checked(text: str, file: Path, context: Context) -> None:
+    """Write a file of claims once these have passed their check. None of them is run.
+
+    Raises:
+        UserError: a claim is illegal; nothing is written.
+        OSError: the file cannot be written.
+    """
+    with written_beside(resolved(file)) as beside:
+        beside.write_text(text, encoding="utf-8")
+        claims = definitions(beside, file.name).claims
+        prepare(claims, context.session, context.options)

@@ -212,7 +212,8 @@ DECLARED = {
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
         ': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: '
-        "comparisons-planted, comparisons-value, ioi-planted, ioi-planted-2, ioi-shortcut, parens, "
+        "comparisons-planted, comparisons-value, "
+        "ioi-planted, ioi-planted-2, ioi-shortcut, marks-separate, marks-shared, parens, "
         "rgb-planted, rgb-shortcut.",
     ),
 }

@@ -46,7 +46,7 @@ FILES = {
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
         f"there are {len(package.__all__)}, and the closest are: Agree, Images, Paired, "
-        "compare, unchanged, Recipe, Result, raises.",
+        "compare, unchanged, scale, Recipe, Result.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
@@ -161,14 +161,16 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        '"ioi-shortcut"; there are: comparisons-planted, comparisons-value, ioi-planted, '
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut.\n"
+        '"ioi-shortcut"; there are: comparisons-planted, comparisons-value, '
+        "ioi-planted, ioi-planted-2, ioi-shortcut, "
+        "marks-separate, marks-shared, parens, rgb-planted, rgb-shortcut.\n"
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
         'error: good.py::legal: There is no model "some/body": it is not embedded ('
-        "comparisons-planted, comparisons-value, ioi-planted, ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut), not a directory, and the "
-        "Hugging Face hub did not give it: "
+        "comparisons-planted, comparisons-value, ioi-planted, "
+        "ioi-planted-2, ioi-shortcut, marks-separate, marks-shared, parens, rgb-planted, "
+        "rgb-shortcut), not a directory, and the Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
@@ -178,9 +180,10 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        "or give model= (--model on the command line). Embedded: comparisons-planted, "
-        "comparisons-value, ioi-planted, "
-        "ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut.\n"
+        "or give model= (--model on the command line). Embedded: "
+        "comparisons-planted, comparisons-value, ioi-planted, "
+        "ioi-planted-2, ioi-shortcut, marks-separate, marks-shared, parens, rgb-planted, "
+        "rgb-shortcut.\n"
     )
 
 

@@ -54,8 +54,13 @@ def run_python(page: str, folder: Path) -> None:
 
 
 def missing(page: str, shown: Shown, folder: Path) -> list[str]:
-    """Lines that the page shows of a command and that are not printed."""
+    """Lines that the page shows of a command and that are not printed.
+
+    The repository's circuits lie beside the page's file.
+    """
     files = write_modules(page, folder)
+    if not (folder / "circuits").exists():
+        (folder / "circuits").symlink_to(ROOT / "circuits")
     if any(argument.startswith(file.name) for argument in shown.arguments for file in files):
         done = inside(*shown.arguments, cwd=folder)
     else:

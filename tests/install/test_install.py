@@ -86,8 +86,8 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
     weights = ("config.json", "model.safetensors")
     parts = dict.fromkeys(
         (
-            "comparisons-planted", "comparisons-value", "ioi-planted", "ioi-planted-2",
-            "ioi-shortcut",
+            *("comparisons-planted", "comparisons-value"),
+            *("ioi-planted", "ioi-planted-2", "ioi-shortcut", "marks-separate", "marks-shared"),
         ),
         (*weights, "roles.toml", "tokenizer.json"),
     )

@@ -34,7 +34,9 @@ def test_paths_that_lead_to_no_directory(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     give = (
         "Give a directory with config.json and model.safetensors, or one of: "
-        "comparisons-planted, comparisons-value, ioi-planted, ioi-planted-2, ioi-shortcut, parens, rgb-planted, rgb-shortcut."
+        "comparisons-planted, comparisons-value, ioi-planted, "
+        "ioi-planted-2, ioi-shortcut, marks-separate, marks-shared, parens, rgb-planted, "
+        "rgb-shortcut."
     )
     for name, why in (
         ("file", "it is a file"),

@@ -15,7 +15,7 @@ from torch import Tensor
 Writer = tuple[str, int | None, int | None]
 """What writes: ("embed" | "pos_embed", None, None), ("head", layer, head), ("mlp", layer, None)."""
 Kept = Callable[[Writer, Writer, str], Tensor]
-"""(writer, reader, port) → where the edge is kept, bool [samples, width]."""
+"""(writer, reader, port) → where the edge is kept, bool [samples, width]; or how much of it."""
 LOGITS: Writer = ("logits", None, None)
 
 
@@ -50,8 +50,8 @@ def forward(
     def read(reader: Writer, port: str) -> Tensor:
         total = biases
         for writer, value in written.items():
-            where = kept(writer, reader, port)[..., None]
-            total = total + torch.where(where, value, plain.get(writer, value))
+            share = kept(writer, reader, port)[..., None].to(value.dtype)
+            total = total + torch.lerp(plain.get(writer, value), value, share)
         return total
 
     written["embed", None, None] = core.wte(tokens)

@@ -200,7 +200,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "through=anything: a search goes from component to component. Give through=none or "
         "through=mlps.",
     ),
-    "another way": ({"by": "gradients"}, "by='gradients'. There are: paths."),
+    "another way": (
+        {"by": "gradients"},
+        "by='gradients'. There are: paths, pruning, acdc, attribution.",
+    ),
     "steps that are no number": (
         {"steps": -1},
         "steps= is -1. Give a whole number, 0 or more, or leave it out.",

@@ -1,0 +1,1 @@
+"""What circuit searches find of models whose circuit is known."""

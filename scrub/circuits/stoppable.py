@@ -1,0 +1,50 @@
+"""Work on several measurements: whatever stops it, what was measured is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import define, field
+
+from scrub.circuits.measurements import Measurements
+from scrub.runner.interrupts import nothing_stops, sigterm_stops
+from scrub.runner.outputs import Outputs
+
+
+@define(eq=False)
+class Begun:
+    """The measurements that were begun.
+
+    Attributes:
+        outputs: of a command; None: nothing is kept.
+    """
+
+    outputs: Outputs | None = None
+    measurements: list[Measurements] = field(factory=list)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Write them when the block is left, however that is.
+
+        Raises:
+            KeyboardInterrupt: it was stopped; the message says what is kept.
+        """
+        with sigterm_stops():
+            try:
+                yield
+            except KeyboardInterrupt as stopped:
+                with nothing_stops():
+                    kept = self._keep()
+                    raise type(stopped)(str(stopped) or kept) from None
+            finally:
+                self._keep()
+
+    def _keep(self) -> str:
+        """Write what was measured; says so, where it is kept."""
+        for measured in self.measurements:
+            measured.keep()
+        known = sum(measured.known for measured in self.measurements)
+        if self.outputs is None or not known:
+            return ""
+        return f"{known:,} circuits were measured, and the same command resumes"
