@@ -31,7 +31,7 @@ Weights = Mapping[int, float]
 """Coordinate of the stream → weight."""
 Place = tuple[int, int]
 """(layer, head)."""
-NOISE = 0.005
+NOISE = 0.002
 """Standard deviation of what is added to each weight."""
 
 
@@ -321,7 +321,7 @@ def _mlp(
     read = [at for block in shape.reads for at in shape.layout[block]]
     spare = list(shape.layout[shape.spare])
     for at in order[len(neurons) :]:
-        pre[read, at] = random.normal(size=len(read))
+        pre[read, at] = random.normal(size=len(read)) / len(read) ** 0.5
         post[at, spare] = 0.3 * random.normal(size=len(spare))
     return {
         "mlp.W_in": pre,
