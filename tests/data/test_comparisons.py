@@ -37,8 +37,6 @@ def solved(row: list[str]) -> str:
     """The answer, from the words alone."""
     if row[:3] == ["The", "opposite", "of"]:
         return OPPOSITES[row[3]]
-    if row[-2] == "act":
-        raise AssertionError("a prompt ends before its answer")
     if row[-3:-1] == ["to", "act"]:
         sentence = 0 if row[-4] == "first" else row.index("Then") + 1
         return row[sentence]
