@@ -96,7 +96,9 @@ def asked(model: Wired, tokenizer: Tokenizer, kind: str, rows: int, seed: int) -
     own, *others = (
         run(model.state, torch.tensor(one.inputs["tokens"])) for one in (data, *made.values())
     )
-    return Asked(model, data, own, dict(zip(made, zip(made.values(), others, strict=True), strict=True)))
+    return Asked(
+        model, data, own, dict(zip(made, zip(made.values(), others, strict=True), strict=True))
+    )
 
 
 def evidence(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
@@ -114,16 +116,16 @@ def evidence(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
             for kind, one in every.items()
         ),
         "",
-        "Least attention over prompts and both heads (in acts each name stands twice, so that a name",
-        "mover that looks for the name finds it in both places):",
+        "Least attention over prompts and both heads (in acts each name stands twice, so that a",
+        "name mover that looks for the name finds it in both places):",
         "",
         "| role | from | to | adjectives | acts |",
         "| --- | --- | --- | --- | --- |",
         *_attention(model, every),
         "",
-        "Logit difference that is kept (1: all, −1: the wrong word is as far above) where heads say",
-        "at END (holders: at both adjectives or verbs) what they say in the copy in which one thing",
-        "is changed:",
+        "Logit difference that is kept (1: all, −1: the wrong word is as far above) where heads",
+        "say at END (holders: at both adjectives or verbs) what they say in the copy in which one",
+        "thing is changed:",
         "",
         "| heads | kind | " + " | ".join(_COLUMNS) + " |",
         "| --- | --- | " + " | ".join("---" for _ in _COLUMNS) + " |",
@@ -158,7 +160,9 @@ def groups(model: Wired) -> dict[str, Sequence[Place]]:
     """Both heads of each role, one of them, and all heads without a role."""
     named = {head for heads in model.roles.values() for head in heads}
     rest = [(i, j) for i in range(LAYERS) for j in range(HEADS) if (i, j) not in named]
-    found: dict[str, Sequence[Place]] = {f"both of {role}": model.roles[role] for role in model.roles}
+    found: dict[str, Sequence[Place]] = {
+        f"both of {role}": model.roles[role] for role in model.roles
+    }
     found |= {
         f"{layer}.{head}, one of {role}": [(layer, head)]
         for role, ((layer, head), *_) in model.roles.items()
@@ -177,4 +181,3 @@ def _kept(model: Wired, every: Mapping[str, Asked]) -> Iterator[str]:
                 for what in _COLUMNS
             )
             yield f"| {name} | {kind} | {' | '.join(cells)} |"
-

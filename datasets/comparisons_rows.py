@@ -66,9 +66,7 @@ class Table:
     asks_positive: np.ndarray
 
 
-def usable(
-    tokenizer: Tokenizer, names: Sequence[str], kind: str, changes: Iterable[str]
-) -> Words:
+def usable(tokenizer: Tokenizer, names: Sequence[str], kind: str, changes: Iterable[str]) -> Words:
     """The words that are one token, and that this token spells.
 
     Raises:
@@ -170,9 +168,7 @@ def flipped(table: Table, what: str, kind: str, words: Words, seed: int, depth: 
     return evolve(table, **{what: fresh})
 
 
-def tokenized(
-    name: str, kind: str, table: Table, words: Words, tokenizer: Tokenizer
-) -> Dataset:
+def tokenized(name: str, kind: str, table: Table, words: Words, tokenizer: Tokenizer) -> Dataset:
     """The prompts with their columns, positions and labels."""
     columns = _columns(kind, table, words)
     parts = FRAMES[kind].split()
@@ -196,7 +192,10 @@ def tokenized(
         first = columns["order"] == "first"
         for right, wrong, sort in (("answer", "wrong", "name"), ("asked", "other", "word")):
             one, two = positions[f"{sort}1"], positions[f"{sort}2"]
-            positions[right], positions[wrong] = np.where(first, one, two), np.where(first, two, one)
+            positions[right], positions[wrong] = (
+                np.where(first, one, two),
+                np.where(first, two, one),
+            )
     tokens = np.concatenate(ids, axis=1)
     return Dataset(
         name,
@@ -239,10 +238,11 @@ def _columns(kind: str, table: Table, words: Words) -> dict[str, np.ndarray]:
         first = table.asks_positive
         columns["question"] = _texts(np.where(first, "first", "last"))
         columns["word1"], columns["word2"] = (
-            _texts([words.verbs[verb] for verb in verbs]) for verbs in (table.verb1, table.verb2)
+            _texts([words.verbs[int(verb)] for verb in verbs])
+            for verbs in (table.verb1, table.verb2)
         )
     one, two = (
-        _texts([words.names[name] for name in names]) for names in (table.name1, table.name2)
+        _texts([words.names[int(name)] for name in names]) for names in (table.name1, table.name2)
     )
     return columns | {
         "name1": one,

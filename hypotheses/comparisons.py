@@ -1,8 +1,8 @@
 """Comparisons: what tells name movers which of two names is right, and who knows opposites.
 
-Written for `comparisons-planted`, where it is an order signal: the sentence in which the right name
-is the subject. In `comparisons-value` the name itself is passed on, and the claims about the one and
-the other come out the other way round. Both models are right in every prompt.
+Written for `comparisons-planted`, where it is an order signal: the sentence of which the right
+name is the subject. In `comparisons-value` the name itself is passed on, and the claims about the
+one and the other come out the other way round. Both models are right in every prompt.
 
 In GPT-2, of which no comparison heads are known, the claims ask whether the S-inhibition heads of
 indirect-object identification do this as well, and the MLPs of all layers the opposites.
@@ -204,7 +204,7 @@ def mlp_1_says_the_scale(model):
 
 @claim(data=ADJECTIVES, metric=DIFF, expect=unchanged(within=LITTLE))
 def comparing_needs_no_opposites(model):
-    """Which of two is taller is told without MLP 1: to the other question it may say what it will."""
+    """Who is taller is told without MLP 1: it may say what it says to the other question."""
     asked = Paired(comparisons.changed(ADJECTIVES, "question"))
     return saying(model, asked, table)
 

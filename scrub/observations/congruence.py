@@ -73,9 +73,7 @@ def congruence(model: Model, words: Sequence[str], of: str | None = None) -> Obs
     title = f"Congruence of neurons with {shown}"
     notes = ("congruence: output weights · direction; what a neuron adds per unit of activation",)
     picture = Points("neuron", "congruence", "layer" if len(layers) > 1 else "")
-    return Observation(
-        title, model.name, frame_of(rows), (*notes, NORM), picture, ("congruence",)
-    )
+    return Observation(title, model.name, frame_of(rows), (*notes, NORM), picture, ("congruence",))
 
 
 def _layer(of: Any, have: Sequence[int]) -> int:

@@ -17,9 +17,7 @@ from support.paths import SHARED_MODELS
 WORDS = load_tokenizer(EMBEDDED / "comparisons-planted")
 KINDS = st.sampled_from(list(comparisons.CHANGES))
 SEEDS = st.integers(0, 2**32)
-OPPOSITES = {
-    word: other for a, b, _, _ in comparisons.SCALES for word, other in ((a, b), (b, a))
-}
+OPPOSITES = {word: other for a, b, _, _ in comparisons.SCALES for word, other in ((a, b), (b, a))}
 ASKS = {
     comparative: word for a, b, x, y in comparisons.SCALES for comparative, word in ((x, a), (y, b))
 }
@@ -95,9 +93,7 @@ CHANGED = {
 
 @given(case=st.sampled_from(list(CHANGED)), seed=SEEDS)
 @settings(deadline=None, max_examples=30)
-def test_a_change_changes_what_it_names_and_nothing_else(
-    case: tuple[str, str], seed: int
-) -> None:
+def test_a_change_changes_what_it_names_and_nothing_else(case: tuple[str, str], seed: int) -> None:
     (kind, what), (places, answer) = case, CHANGED[case]
     recipe = comparisons.prompts(20, kind=kind, seed=seed)  # type: ignore[arg-type]
     data, copy = made(recipe), made(comparisons.changed(recipe, what))  # type: ignore[arg-type]
@@ -175,7 +171,7 @@ def test_bad_input_is_refused_in_a_sentence_each() -> None:
         comparisons.changed(acts, "adjectives")
     with pytest.raises(UserError, match=r"is not a recipe of comparisons\.prompts"):
         comparisons.changed(Recipe("others", made), "names")
-    with pytest.raises(UserError, match="1 of 1 names .* these prompts need 2"):
+    with pytest.raises(UserError, match=r"1 of 1 names .* these prompts need 2"):
         made(comparisons.prompts(3, names=["Ann"]))
 
 
@@ -188,7 +184,9 @@ def test_words_that_the_tokenizer_lacks_are_left_out_and_named(
 
     data = comparisons.prompts(50).make(without("taller", "Bob"))  # type: ignore[arg-type]
     assert data.name == "50 adjectives prompts, seed 0, without Bob, tall/short"
-    assert not {"tall", "short", "taller", "shorter", "Bob"} & {w for row in texts(data) for w in row}
+    assert not {"tall", "short", "taller", "shorter", "Bob"} & {
+        w for row in texts(data) for w in row
+    }
     with pytest.raises(UserError) as refused:
         comparisons.prompts(3).make(without(*comparisons.NAMES[1:]))  # type: ignore[arg-type]
     assert "1 of 6 names are made of words that are one token" in str(refused.value)
