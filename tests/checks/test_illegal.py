@@ -9,6 +9,7 @@ from textwrap import dedent, indent
 import pytest
 
 from support.bad_input import DATA, FEATURES, HEADER, POSITIONS, refused
+from support.embedded import LISTED
 
 # By claim: the body of its function, and the messages.
 
@@ -211,9 +212,7 @@ DECLARED = {
     ),
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
-        ': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: '
-        "greater-century, greater-planted, ioi-planted, ioi-planted-2, ioi-shortcut, "
-        "marks-separate, marks-shared, parens, rgb-planted, rgb-shortcut.",
+        f': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: {LISTED}.',
     ),
 }
 

@@ -12,6 +12,7 @@ import pytest
 import scrub as package
 from support.bad_input import DATA, FEATURES, HEADER, refused
 from support.command import inside
+from support.embedded import LISTED
 from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
@@ -162,16 +163,12 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        '"ioi-shortcut"; there are: greater-century, greater-planted, ioi-planted, '
-        "ioi-planted-2, ioi-shortcut, marks-separate, marks-shared, parens, rgb-planted, "
-        "rgb-shortcut.\n"
+        f'"ioi-shortcut"; there are: {LISTED}.\n'
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
         'error: good.py::legal: There is no model "some/body": it is not embedded '
-        "(greater-century, greater-planted, ioi-planted, ioi-planted-2, ioi-shortcut, "
-        "marks-separate, marks-shared, parens, rgb-planted, rgb-shortcut), not a directory, and "
-        "the Hugging Face hub did not give it: "
+        f"({LISTED}), not a directory, and the Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
@@ -181,9 +178,7 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        "or give model= (--model on the command line). Embedded: greater-century, "
-        "greater-planted, ioi-planted, ioi-planted-2, ioi-shortcut, marks-separate, "
-        "marks-shared, parens, rgb-planted, rgb-shortcut.\n"
+        f"or give model= (--model on the command line). Embedded: {LISTED}.\n"
     )
 
 
