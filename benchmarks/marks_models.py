@@ -13,10 +13,12 @@ import json
 from pathlib import Path
 
 import torch
+from attrs import evolve
 from marks_evidence import evidence
 from marks_wiring import PLANS, ROOT, Finder, Role, Wired, config, marks, wired
 from safetensors.torch import save_file
 
+from scrub import Circuit, heads, write_circuit
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -94,21 +96,12 @@ def save(model: Wired, directory: Path, tokenizer: Tokenizer, rows: int, seed: i
 
 def save_circuit(model: Wired, task: str, path: Path) -> None:
     """Write the heads that solve a task."""
-    nodes = [
-        {"component": f"{layer}.{head}", "at": ["end"], "role": role}
-        for role, heads in model.circuit(task).items()
-        for layer, head in heads
-    ]
-    circuit = {
-        "schema": "scrub.circuit/1",
-        "name": path.stem,
-        "model": model.name,
-        "source": SOURCE,
-        "free": ["mlps"],
-        "nodes": nodes,
-        "edges": [],
+    parts = {
+        role: heads(which, at="end").routes[0].cells for role, which in model.circuit(task).items()
     }
-    path.write_text(json.dumps(circuit, indent=1) + "\n", encoding="utf-8")
+    circuit = Circuit.of(*(heads(which, at="end") for which in model.circuit(task).values()))
+    told = {"name": path.stem, "model": model.name, "source": SOURCE, "roles": parts}
+    write_circuit(evolve(circuit, free=("mlps",), **told), path)
 
 
 def token_ids(tokenizer: Tokenizer) -> dict[str, int]:

@@ -7,7 +7,7 @@ better is part of it, for reports; loss recovered does not depend on the sign.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from attrs import frozen
 
 from scrub.data.dataset import Rows
 from scrub.errors import UserError, in_line, in_words
+from scrub.printing import printed
 
 OWN = "own"
 Function = Callable[..., Any]
@@ -37,6 +38,7 @@ class Metric:
         of_labels: the same from nothing but the logits of those labels, [samples, labels], where
             that is enough; None where the metric needs them all.
         compares: whether the function gets the original's value, too.
+        sets: the labels again, by the set of tokens that they are of, for a metric of sets.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Metric:
     of_labels: Callable[[Any], Any] | None = None
     compares: bool = False
     positions: tuple[str, ...] = ()
+    sets: tuple[tuple[str, ...], ...] = ()
 
     @property
     def recomputable(self) -> bool:
@@ -102,14 +105,49 @@ def mass(*labels: str) -> Metric:
         )
 
     def function(logits: Any, references: Rows) -> Any:
-        import torch
-
-        columns = [references.data.label(label)[references.index] for label in labels]
-        tokens = torch.tensor(np.stack(columns, axis=1)).to(logits.device)
-        among = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, tokens, True)
-        return (logits.softmax(-1) * among).sum(-1)
+        return _mass(logits.softmax(-1), references, labels)
 
     return Metric(f"p({' or '.join(labels)})", function, True, "mass", labels)
+
+
+def probability_difference(
+    of: Sequence[str], against: Sequence[str], *, name: str | None = None
+) -> Metric:
+    """Probability of one set of tokens minus that of another; higher is better.
+
+    P(> YY) − P(<= YY) of Hanna, Liu and Variengien 2023 (arXiv 2305.00586) is one. A set is that of
+    the tokens of some label columns, so each row may have its own: a token that several of them
+    have counts once, and columns that repeat a token make a row's set smaller. Laws: between −1
+    and 1; with the sets exchanged it is the negative; with one label each it is
+    `probability_diff`.
+
+    Args:
+        of: names of label columns, one or more.
+        against: likewise.
+        name: what reports call it (default: p(first … last) − p(first … last)).
+
+    Raises:
+        UserError: a set is empty or no list of names.
+    """
+    sets = []
+    for given in (of, against):
+        one = tuple(given) if isinstance(given, list | tuple) else ()
+        if not one or not all(isinstance(label, str) for label in one):
+            raise UserError(
+                "probability_difference(of, against) takes two lists of names of label columns, "
+                f'such as ["y33", "y34"], ["y31", "y32"], not {printed(given)}.'
+            )
+        sets.append(one)
+    first, second = sets
+
+    def function(logits: Any, references: Rows) -> Any:
+        probabilities = logits.softmax(-1)
+        return _mass(probabilities, references, first) - _mass(probabilities, references, second)
+
+    called = " − ".join(f"p({_listed(labels)})" for labels in sets) if name is None else name
+    labels = tuple(dict.fromkeys(first + second))
+    kind = "probability_difference"
+    return Metric(called, function, True, kind, labels, sets=(first, second))
 
 
 def rank(label: str) -> Metric:
@@ -194,6 +232,20 @@ def _of(logits: Any, references: Rows, label: str) -> Any:
 
     index = torch.tensor(references.data.label(label)[references.index]).to(logits.device)
     return logits.gather(-1, index[:, None])[:, 0]
+
+
+def _mass(probabilities: Any, references: Rows, labels: Sequence[str]) -> Any:
+    """Probability of the set of these labels' tokens: [samples, vocabulary] → [samples]."""
+    import torch
+
+    columns = [references.data.label(label)[references.index] for label in labels]
+    tokens = torch.tensor(np.stack(columns, axis=1)).to(probabilities.device)
+    among = torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, tokens, True)
+    return (probabilities * among).sum(-1)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return " or ".join(labels) if len(labels) < 4 else f"{labels[0]} … {labels[-1]}"
 
 
 def measure(

@@ -7,6 +7,7 @@ on. Those of a model take what `MODEL` may be; those of a behaviour one made by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from scrub.api import checked_options, collected_behaviour
@@ -16,6 +17,7 @@ from scrub.model.registry import Model
 from scrub.observations import attention as _attention
 from scrub.observations import attribution as _attribution
 from scrub.observations import components as _components
+from scrub.observations import congruence as _congruence
 from scrub.observations import copying as _copying
 from scrub.observations import lens as _lens
 from scrub.observations import next_scores as _next_scores
@@ -34,6 +36,7 @@ __all__ = [
     "attention",
     "attribution",
     "components",
+    "congruence",
     "copying",
     "heads",
     "logit_lens",
@@ -122,6 +125,31 @@ def components(
     """
     found = _bound("components", behaviour, session, options)
     return _components.components(found, of, at, by, count)
+
+
+def congruence(
+    model: Any,
+    words: Sequence[str],
+    *,
+    of: str | None = None,
+    session: Session | None = None,
+    **options: Any,
+) -> Observation:
+    """The dot products of neurons' output weights and a direction of the unembedding.
+
+    See `scrub.observations.congruence.congruence`.
+
+    Args:
+        model: a model's name, a directory, or a model in memory.
+        words: a word, for its logit; or two, for the first's less the second's.
+        of: "neurons:8"; default: the neurons of all layers.
+        session, options: as in `scrub.run`.
+
+    Raises:
+        UserError: there is no such layer, or a word is not one token of the model's.
+    """
+    chosen = checked_options("observe.congruence", options, session, [])
+    return _congruence.congruence(opened(model, session or Session(), chosen), words, of)
 
 
 def copying(

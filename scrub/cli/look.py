@@ -27,6 +27,7 @@ TAKES = {
     "attribution": ("at", "direction", "by"),
     "ov": ("of",),
     "components": ("of", "at", "by"),
+    "congruence": ("of", "direction"),
 }
 """What can be looked at, and which options it takes."""
 OF_ALL = ("text",)
@@ -38,10 +39,18 @@ OF_BEHAVIOURS = ("attention", "lens", "attribution", "components")
 @click.argument("model", metavar="MODEL")
 @click.argument("target", metavar="[FILE::BEHAVIOUR]", required=False)
 @click.option("--what", metavar="|".join(TAKES), help="Look closer at this.")
-@click.option("--of", metavar="HEADS", help='Heads: a role, "9.9,9.6"; of components also mlp:2.')
+@click.option(
+    "--of",
+    metavar="HEADS",
+    help='Heads: a role, "9.9,9.6"; of components also mlp:2; of congruence neurons:8.',
+)
 @click.option("--at", metavar="COLUMN", help="Where: a position column, an index, or several.")
 @click.option("--to", metavar="COLUMN", help="Attention to these columns.  [default: all]")
-@click.option("--direction", metavar="LABELS", help="Logits of io,s.  [default: the metric's]")
+@click.option(
+    "--direction",
+    metavar="LABELS",
+    help="Logits of io,s (of congruence: words).  [default: the metric's]",
+)
 @click.option(
     "--by",
     metavar="NAME",

@@ -12,6 +12,7 @@ from scrub.model.registry import Model
 from scrub.observations.attention import attention
 from scrub.observations.attribution import PARTS, attribution
 from scrub.observations.components import components
+from scrub.observations.congruence import congruence
 from scrub.observations.copying import copying_of_rows, copying_of_words
 from scrub.observations.lens import logit_lens
 from scrub.observations.next_scores import next_scores
@@ -24,6 +25,10 @@ from scrub.runner.options import Options
 from scrub.runner.progress import SILENT, Progress
 
 NO_PROMPTS = "at= (--at) says where in prompts, and a model has none. Give a behaviour."
+NO_WORDS = (
+    "--what congruence compares neurons with a direction of the logits. Name a word, or two for a "
+    "difference: --direction short,tall."
+)
 
 
 @frozen(eq=False)
@@ -128,6 +133,12 @@ def _components(asked: Asked) -> Observation:
     return components(asked.behaviour, asked.of, asked.at, asked.by)
 
 
+def _congruence(asked: Asked) -> Observation:
+    if asked.labels is None:
+        raise UserError(NO_WORDS)
+    return congruence(asked.model, asked.labels, asked.of)
+
+
 LOOKS = {
     None: _heads,
     "attention": _attention,
@@ -138,5 +149,6 @@ LOOKS = {
     "attribution": _attribution,
     "ov": _ov,
     "components": _components,
+    "congruence": _congruence,
 }
 """What answers each `--what`."""

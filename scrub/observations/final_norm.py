@@ -18,6 +18,7 @@ from torch import Tensor
 from scrub.data.dataset import Rows
 from scrub.errors import UserError
 from scrub.metrics import Metric
+from scrub.model.directory import and_others
 from scrub.model.registry import Model
 from scrub.model.weights import LayerNorm, NoNorm, Norm, RMSNorm
 from scrub.observations.subject import weights_of
@@ -57,7 +58,7 @@ def direction_of(given: Any, metric: Metric, rows: Rows, model: Model) -> Direct
     if not 1 <= len(named) <= 2:
         raise UserError(
             f"The metric {metric.name} is no direction of one or two labels. Give direction= "
-            f"(--direction), of: {', '.join(rows.data.labels) or 'none'}."
+            f"(--direction), of: {and_others(list(rows.data.labels), 20) or 'none'}."
         )
     for label in named:
         ids = rows.data.label(label)[rows.index]

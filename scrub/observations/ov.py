@@ -118,7 +118,7 @@ def ov_of(attention: Attention, head: int, final: Norm) -> Circuit:
     """
     shared = len(attention.output) // len(attention.value.weight)
     value = _read_through(attention.norm, attention.value.weight[head // shared].double())
-    output = _written_through(final, attention.output[head].double())
+    output = written_through(final, attention.output[head].double())
     first, inner = torch.linalg.qr(value)
     last, outer = torch.linalg.qr(output.T)
     left, values, right = torch.linalg.svd(inner @ outer.T)
@@ -136,7 +136,7 @@ def _read_through(norm: Norm, matrix: Float[Tensor, "d_model some"]) -> Tensor:
     return weighted - weighted.mean(0) if isinstance(norm, LayerNorm) else weighted
 
 
-def _written_through(norm: Norm, matrix: Float[Tensor, "some d_model"]) -> Tensor:
+def written_through(norm: Norm, matrix: Float[Tensor, "some d_model"]) -> Tensor:
     """What is written as a norm passes it on, but for the scale."""
     if isinstance(norm, NoNorm):
         return matrix

@@ -164,6 +164,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "labels": list(metric.labels),
         "positions": list(metric.positions),
         "recomputable": metric.recomputable,
+        **({"sets": [list(labels) for labels in metric.sets]} if metric.sets else {}),
     }
 
 

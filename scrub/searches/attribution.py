@@ -270,7 +270,8 @@ def _refuse_flat(made: Ranked) -> None:
     raise UserError(
         f"All first-order effects on {made.subject.metrics[0].name} are zero: it has no slope "
         "where gradients are taken, so that nothing is ranked by it. Integrated gradients "
-        "(steps=30, --steps 30) or another metric may tell; pruning and acdc need no gradient."
+        "(steps=30, on the command line --steps 30) or another metric may tell; pruning and acdc "
+        "need no gradient."
     )
 
 

@@ -92,6 +92,8 @@ def problems(settings: AttributionSettings) -> list[str]:
             found.append(f"{name}={printed(given)}. Give a whole number, {least} or more.")
     if not _is_number(settings.keeps):
         found.append(f"keeps={printed(settings.keeps)}. Give a share of the performance: 0.8.")
+    elif settings.keeps > 1:
+        found.append(f"keeps={settings.keeps}: 1 is all of the performance. Give less: 0.8.")
     if settings.threshold is not None and not (
         _is_number(settings.threshold) and settings.threshold >= 0
     ):

@@ -198,7 +198,7 @@ def _named(circuit: Circuit, search: CircuitSearch) -> Circuit:
         circuit,
         name=f"{search.item.behaviour.name} by {search.method.name}",
         model=model.name,
-        source=f"scrub find --by {search.method.name} --samples {options.samples} --seed "
+        source=f"scrub find by {search.method.name}, {options.samples} samples, seed "
         f"{options.seed}{approximate}",
         roles=roles,
     )

@@ -97,6 +97,8 @@ def problems(settings: PruningSettings) -> list[str]:
     for name, share in (("keeps", settings.keeps), ("costs", settings.costs)):
         if isinstance(share, bool) or not isinstance(share, Real):
             found.append(f"{name}={printed(share)}. Give a share of the performance, such as 0.8.")
+        elif name == "keeps" and share > 1:
+            found.append(f"keeps={share}: 1 is all of the performance. Give less, such as 0.8.")
     for kind in settings.senders:
         if kind not in KINDS:
             found.append(f'Pruning takes out no "{kind}". {did_you_mean(str(kind), KINDS)}')

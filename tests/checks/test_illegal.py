@@ -8,8 +8,8 @@ from textwrap import dedent, indent
 
 import pytest
 
-from scrub.model.registry import embedded_names
 from support.bad_input import DATA, FEATURES, HEADER, POSITIONS, refused
+from support.embedded import LISTED
 
 # By claim: the body of its function, and the messages.
 
@@ -212,8 +212,7 @@ DECLARED = {
     ),
     "no_model": (
         'claim(data=DATA, metric=logit_diff("io", "s"), model="ioi-plantde")',
-        ': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: '
-        f"{', '.join(embedded_names())}.",
+        f': There is no model "ioi-plantde". The nearest is "ioi-planted"; there are: {LISTED}.',
     ),
 }
 

@@ -250,7 +250,10 @@ def test_names_from_elsewhere_are_text_and_no_code(folder: Path) -> None:
     assert list(tree.roles) == [quotes]
 
 
-def test_the_page_shows_what_is_written_and_recovered(tmp_path: Path) -> None:
+def test_the_page_shows_what_is_written_and_recovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "circuits.md").read_text(encoding="utf-8")
     _, _, rest = page.partition("## From a circuit to a hypothesis\n")
     section, _, _ = rest.partition("\n## ")

@@ -82,8 +82,8 @@ def test_without_what_two_circuits_share_both_behaviours_are_lost() -> None:
             assert ablated.lost.low > 0.7, task
             assert ablated.more is not None
             assert ablated.more.low > 0.2
-            assert ablated.mean < 0.7
-            assert ablated.p <= 2 / (1 + RANDOM)
+            assert ablated.among.mean < 0.7
+            assert ablated.among.p <= 2 / (1 + RANDOM)
         for one, other in (pair, pair[::-1]):
             alone = parts(found, f"{one} - {other}")
             assert alone[one].lost.low > 0.7
@@ -97,7 +97,7 @@ def test_separate_circuits_share_no_node_and_neither_is_needed_for_the_other() -
     shared = [one for one in found.parts if one.name == "a & c"]
     assert [(one.nodes, one.behaviour) for one in shared] == [((), "a"), ((), "c")]
     assert all(math.isnan(one.ablated.lost.mean) for one in shared)
-    assert all(math.isnan(one.ablated.p) for one in shared)
+    assert all(math.isnan(one.ablated.among.p) for one in shared)
     assert parts(found, "a - c")["c"].lost.high < 0.3
     assert parts(found, "c - a")["a"].lost.high < 0.3
 
@@ -109,9 +109,11 @@ def test_random_circuits_of_the_same_size_lose_less() -> None:
             ablated = on(name).of(task, task).ablated
             assert len(ablated.among.defined) == RANDOM
             assert ablated.more is not None
-            assert ablated.more.mean == pytest.approx(ablated.lost.mean - ablated.mean, abs=1e-6)
-            assert ablated.mean < 0.7
-            assert ablated.p <= 2 / (1 + RANDOM)
+            assert ablated.more.mean == pytest.approx(
+                ablated.lost.mean - ablated.among.mean, abs=1e-6
+            )
+            assert ablated.among.mean < 0.7
+            assert ablated.among.p <= 2 / (1 + RANDOM)
 
 
 def lost_by_hand(name: str, task: str, nodes: tuple[Head, ...]) -> float:
@@ -138,7 +140,7 @@ def test_what_is_lost_is_what_hooks_say(nodes: tuple[Head, ...], task: str) -> N
     assert 0.3 < expected < 0.9
     assert one.ablated.lost.mean == pytest.approx(expected, abs=0.03)
     assert one.ablated.more is None
-    assert math.isnan(one.ablated.p)
+    assert math.isnan(one.ablated.among.p)
 
 
 def test_other_heads_of_the_same_layers_are_no_circuit() -> None:
@@ -150,7 +152,7 @@ def test_other_heads_of_the_same_layers_are_no_circuit() -> None:
     )  # fmt: skip
     ablated = found.of("other", "a").ablated
     assert ablated.lost.high < 0.2
-    assert ablated.p > 0.3
+    assert ablated.among.p > 0.3
     assert found.overlap is None
 
 

@@ -25,8 +25,8 @@ from scrub.runner.session import Session
 from scrub.runner.tasks import tasks
 from support.paths import HYPOTHESES, SHARED_MODELS
 
-OF_ONE_MODEL = {"parens", "rgb"}
-"""Tasks of models that classify strings, or read images."""
+OF_ONE_MODEL = {"parens", "rgb", "marks"}
+"""Tasks of models that classify strings, or read images; and one whose file has no claims."""
 FILES = [
     HYPOTHESES / file
     for name, task in tasks().items()

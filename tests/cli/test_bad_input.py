@@ -10,13 +10,12 @@ from textwrap import dedent
 import pytest
 
 import scrub as package
-from scrub.model.registry import embedded_names
 from support.bad_input import DATA, FEATURES, HEADER, refused
 from support.command import inside
+from support.embedded import LISTED
 from support.paths import ROOT
 
 EMBEDDED = ROOT / "scrub" / "model" / "embedded"
-MODELS = ", ".join(embedded_names())
 
 
 @pytest.fixture
@@ -54,7 +53,8 @@ FILES = {
         "from scrub.metrics import prob_diff\n",
         'absent_metric.py:1: There is no "prob_diff" in scrub.metrics. The nearest is '
         '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, kl, '
-        "logit, logit_diff, mass, measure, probability, probability_diff, rank, top_1.",
+        "logit, logit_diff, mass, measure, probability, probability_diff, "
+        "probability_difference, rank, top_1.",
     ),
     "raises.py": (
         "def half(x):\n    return x / 0\n\nY = half(1)\n",
@@ -163,12 +163,12 @@ def test_directories_that_are_no_model(folder: Path) -> None:
 def test_unknown_models(folder: Path) -> None:
     assert refused(folder, "plan", "good.py", "--model", "ioi-shortcutt") == (
         'error: good.py::legal: There is no model "ioi-shortcutt". The nearest is '
-        f'"ioi-shortcut"; there are: {MODELS}.\n'
+        f'"ioi-shortcut"; there are: {LISTED}.\n'
     )
     message = refused(folder, "check", "good.py", "--model", "some/body", isolated=True)
     assert message.startswith(
         'error: good.py::legal: There is no model "some/body": it is not embedded '
-        f"({MODELS}), not a directory, and the Hugging Face hub did not give it: "
+        f"({LISTED}), not a directory, and the Hugging Face hub did not give it: "
     )
     assert message.count("\n") == 1
 
@@ -178,7 +178,7 @@ def test_no_model_is_named(folder: Path) -> None:
     (folder / "good.py").write_text(text.replace("MODEL =", "NAME ="))
     assert refused(folder, "check", "good.py") == (
         "error: good.py::legal: It does not say which model it is about. Set MODEL in the file, "
-        f"or give model= (--model on the command line). Embedded: {MODELS}.\n"
+        f"or give model= (--model on the command line). Embedded: {LISTED}.\n"
     )
 
 

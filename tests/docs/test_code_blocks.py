@@ -116,7 +116,11 @@ def test_readmes_table_is_what_its_command_prints() -> None:
 
 def test_few_blocks_are_not_run_and_they_say_why() -> None:
     reasons = [block.reason for page in PAGES.values() for block in blocks(page) if block.reason]
-    assert reasons == ["Ctrl-C is pressed in the middle"]
+    of_files = [
+        reason for reason in reasons if reason.endswith("tests/circuits/test_claim_file.py")
+    ]
+    assert len(of_files) == 4, "they show files that a command writes, and are tested there"
+    assert [one for one in reasons if one not in of_files] == ["Ctrl-C is pressed in the middle"]
     marks = sum(page.count("<!-- not run") for page in PAGES.values())
     assert marks == len(reasons), "a mark stands on the line above a block, with a reason"
 

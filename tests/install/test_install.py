@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.command import ENVIRONMENT, IOI, SUMS
+from support.embedded import OF_TEXT
 from support.paths import ROOT
 
 KINDS = ("wheel", "editable")
@@ -84,13 +85,7 @@ def test_the_wheel_holds_the_package_with_models_roles_and_datasets(wheel: Path)
     datasets = {f"scrub/datasets/{name}" for name in files_of(ROOT / "datasets")}
     assert names == package | datasets
     weights = ("config.json", "model.safetensors")
-    parts = dict.fromkeys(
-        (
-            *("ioi-planted", "ioi-planted-2", "ioi-shortcut", "marks-separate", "marks-shared"),
-            *("sequences-offset", "sequences-planted", "sequences-separate"),
-        ),
-        (*weights, "roles.toml", "tokenizer.json"),
-    )
+    parts = dict.fromkeys(OF_TEXT, (*weights, "roles.toml", "tokenizer.json"))
     seeing = (*weights, "roles.toml", "tokenizer.json", "processor_config.json")
     parts |= dict.fromkeys(("rgb-planted", "rgb-shortcut"), seeing)
     for model, files in {**parts, "parens": weights}.items():

@@ -22,7 +22,17 @@ from scrub import (
     token_embedding,
 )
 from scrub.data.dataset import Dataset, Rows
-from scrub.metrics import Metric, attention, logit, mass, measure, probability, rank
+from scrub.metrics import (
+    Metric,
+    attention,
+    logit,
+    mass,
+    measure,
+    probability,
+    probability_diff,
+    probability_difference,
+    rank,
+)
 from scrub.model.bridge import graph_of
 from support import tiny_models
 
@@ -52,6 +62,10 @@ P = by_hand(LOGITS)
         (mass("a"), [P[0, 3], P[1, 1]]),
         (mass("a", "b"), [P[0, 3] + P[0, 2], P[1, 1]]),  # one token twice counts once
         (mass("a", "b", "c"), [P[0, 3] + P[0, 2], P[1, 1] + P[1, 0]]),
+        # a row's set has as many tokens as differ: row 1 of a, b is token 1 alone
+        (probability_difference(["a", "b"], ["c"]), [P[0, 2], P[1, 1] - P[1, 0]]),
+        (probability_difference(["c"], ["b", "a"]), [-P[0, 2], P[1, 0] - P[1, 1]]),
+        (probability_difference(["c", "a"], ["a"]), [0.0, P[1, 0]]),
         (rank("a"), [0.0, 1.0]),
         (rank("b"), [1.0, 1.0]),  # ties are no larger
         (rank("c"), [0.0, 0.0]),
@@ -67,6 +81,28 @@ def test_of_the_labels_alone() -> None:
     metric = logit("a")
     columns = torch.tensor([[3.0], [0.0]])
     assert measure(metric, columns[:, None, None], ROWS, of_labels=True).tolist() == [3.0, 0.0]
+
+
+def test_a_difference_of_sets() -> None:
+    one, other = ["a", "b"], ("c",)
+    metric = probability_difference(one, other)
+    assert (metric.name, metric.labels) == ("p(a or b) − p(c)", ("a", "b", "c"))
+    assert metric.sets == (("a", "b"), ("c",))
+    assert probability_difference(list("abcb"), ["c"]).name == "p(a … b) − p(c)"
+    assert probability_difference(one, other, name="P(> YY)").name == "P(> YY)"
+    found = [
+        measure(each, LOGITS[:, None, None], ROWS)
+        for each in (probability_difference(["a"], ["c"]), probability_diff("a", "c"))
+    ]
+    assert found[0] == pytest.approx(found[1])
+
+
+@pytest.mark.parametrize("given", [[], "ab", [3], None])
+def test_sets_are_lists_of_names(given: Any) -> None:
+    with pytest.raises(UserError, match="takes two lists of names of label columns"):
+        probability_difference(given, ["a"])
+    with pytest.raises(UserError, match="takes two lists of names of label columns"):
+        probability_difference(["a"], given)
 
 
 def test_which_way_is_better() -> None:

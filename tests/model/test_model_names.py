@@ -11,7 +11,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from scrub.errors import UserError
-from scrub.model.registry import describe, embedded_names
+from scrub.model.registry import describe
+from support.embedded import LISTED
 from support.spoilt_models import (
     refused,
 )
@@ -32,10 +33,7 @@ def test_a_name_that_is_very_long() -> None:
 def test_paths_that_lead_to_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
-    give = (
-        "Give a directory with config.json and model.safetensors, or one of: "
-        f"{', '.join(embedded_names())}."
-    )
+    give = f"Give a directory with config.json and model.safetensors, or one of: {LISTED}."
     for name, why in (
         ("file", "it is a file"),
         ("loop", "there is no such directory"),

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from scrub import Session, behaviour, mlp, observe, output
-from scrub.datasets import ioi
+from scrub.datasets import greater_than, ioi
 from scrub.errors import UserError
 from scrub.metrics import kl
 from scrub.model.arithmetic import graph, node, source
 from scrub.model.registry import embedded_names
 from scrub.observations.observation import Observation
 
+YEARS = greater_than.behaviour(3, model="greater-planted")
 IOI = ioi.behaviour(30, model="ioi-planted")
 SESSION = Session()
 SUMS = graph(source("x"), node("y", lambda a: 2 * a, a="x"))
@@ -89,6 +90,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: observe.attribution(divergence, session=SESSION),
         "The metric KL from the original is no direction of one or two labels. Give direction= "
         "(--direction), of: io, s.",
+    ),
+    "a metric of many labels": (
+        lambda: observe.attribution(YEARS, session=SESSION),
+        "The metric P(> YY) − P(<= YY) is no direction of one or two labels. Give direction= "
+        f"(--direction), of: {', '.join(f'right_{i}' for i in range(20))} and 178 others.",
     ),
     "a metric that reads several positions": (
         lambda: observe.attribution(everywhere, direction="io", session=SESSION),

@@ -167,6 +167,10 @@ def measured(metric: dict, logits: Tensor, run: dict[str, Tensor]) -> Tensor:
     value, ids = of.get(kind, logits), torch.stack([run[f"label.{x}"] for x in metric["labels"]], 1)
     label, *other = value.gather(-1, ids).unbind(1)
     larger, among = (value > label[:, None]).sum(-1), torch.zeros_like(soft).scatter(1, ids, 1)
+    if kind == "probability_difference":
+        sets = [torch.stack([run[f"label.{x}"] for x in labels], 1) for labels in metric["sets"]]
+        first, second = (torch.zeros_like(soft).scatter(1, ids, 1) for ids in sets)
+        return (soft * (first - second)).sum(-1).double()
     others = {"rank": larger, "top_1": larger == 0, "mass": (soft * among).sum(-1)}
     return others.get(kind, label - sum(other)).double()
 

@@ -32,7 +32,15 @@ from scrub import (
     token_embedding,
 )
 from scrub.hypothesis.belief import Belief
-from scrub.metrics import Metric, logit, logit_diff, mass, probability, rank
+from scrub.metrics import (
+    Metric,
+    logit,
+    logit_diff,
+    mass,
+    probability,
+    probability_difference,
+    rank,
+)
 from scrub.results.run_record import save
 from scrub.samplers import Sampler
 from scrub.stats.effect import paired_mean
@@ -81,6 +89,11 @@ CLAIMS: dict[str, tuple[Any, Metric | None, Belief]] = {
     "logit": (corrupting, logit("right"), lowers(by=1)),
     "probability": (restoring, probability("wrong"), raises(by=1)),
     "mass": (corrupting, mass("right", "wrong"), raises(by=1)),
+    "sets": (
+        restoring,
+        probability_difference(["right", "right"], ["wrong", "right"]),
+        raises(by=1),
+    ),
     "rank": (restoring, rank("right"), lowers(by=1)),
     "on a mean": (on_a_virtual_row(Mean("end")), logit_diff("right", "wrong"), raises(by=1)),
     "on zeros": (on_a_virtual_row(Zero()), logit_diff("right", "wrong"), raises(by=1)),
@@ -173,3 +186,14 @@ def test_where_the_column_of_an_attention_is(model: Path, tmp_path: Path) -> Non
     assert tensors["reference.position.late"].tolist() == DATA.positions["late"][rows].tolist()
     assert not any(name.startswith(("root.position", "baseline.position")) for name in tensors)
     assert recomputed(folder, model) == 2  # the script knows no patterns
+
+
+def test_sets_that_are_exchanged_are_found_out(
+    folders: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    tensors = load_file(folders["sets"] / "run.safetensors")
+    save_file(dict(tensors), tmp_path / "run.safetensors")
+    record = json.loads((folders["sets"] / "run.json").read_text(encoding="utf-8"))
+    record["metric"]["sets"].reverse()
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert recomputed(tmp_path, model) == 1

@@ -20,6 +20,8 @@ COMMANDS = [
     ROOT / "scrub" / "sweeps" / "save.py",
 ]
 """Only the command line gets there."""
+TABLES = [ROOT / "scrub" / "searches" / f"{name}.py" for name in ("acdc", "attribution", "pruning")]
+"""They say what the options of settings are called, which messages put beside the argument."""
 
 
 def test_too_little_memory_and_no_model_are_said_to_python_callers() -> None:
@@ -37,4 +39,4 @@ def test_no_message_names_a_flag_alone() -> None:
     for file in SOURCES:
         text = re.sub(r'"""[\s\S]*?"""|#.*', "", file.read_text(encoding="utf-8"))
         alone = re.findall(r"(?<!\()--[a-z][a-z-]+", text)
-        assert not alone or file in COMMANDS, file
+        assert not alone or file in (*COMMANDS, *TABLES), file

@@ -88,7 +88,7 @@ def test_it_ends_in_a_circuit_with_its_score_on_rows_held_out(
     assert {(3, 0), (3, 1)} <= set(circuit.heads)
     assert circuit.free == ("mlps",)
     assert (circuit.model, circuit.name) == ("ioi-planted", "ioi by pruning")
-    assert circuit.source == "scrub find --by pruning --samples 24 --seed 0"
+    assert circuit.source == "scrub find by pruning, 24 samples, seed 0"
     decisions = pd.read_csv(folder / "c.csv")
     assert set(decisions[decisions["removed"]]["part"]).isdisjoint(map(str, circuit.cells))
     assert "heads and MLPs kept" in (folder / "c.svg").read_text(encoding="utf-8")
@@ -180,6 +180,10 @@ REFUSALS = {
     "a place that cannot import it": (
         ("b.py::ioi", "--by", "acdc", "--save", "b.py"),
         "error: --save b.py: the behaviour itself stands there. Give another file.\n",
+    ),
+    "more than all": (
+        ("b.py::ioi", "--by", "pruning", "--keeps", "7"),
+        "error: b.py::ioi: keeps=7.0: 1 is all of the performance. Give less, such as 0.8.\n",
     ),
     "a circuit in another kind of file": (
         ("b.py::ioi", "--by", "acdc", "--circuit", "c.txt"),
