@@ -19,7 +19,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
 
-from scrub.datasets.sequences_rows import IN, SIZE  # noqa: E402
 from wiring_parts import (  # noqa: E402
     Head,
     Layer,
@@ -39,6 +38,8 @@ from wiring_parts import (  # noqa: E402
 
 from scrub.datasets import sequences  # noqa: E402
 
+SIZE = len(sequences.KINDS["digits"])
+"""Words of each kind."""
 SEEDS = {"sequences-planted": 0, "sequences-separate": 1, "sequences-offset": 2}
 KINDS = tuple(sequences.KINDS)
 GROUPS = {"": ("digits",), " of words": ("words", "months")}
@@ -91,7 +92,7 @@ def made(name: str, token: Mapping[str, int]) -> Wired:
         for place, text in enumerate(sequences.KINDS[kind]):
             embedding[token[text], [VALUE[place], KIND[number]]] = 1
             unembedding[[SAID[place], KIND[number]], token[text]] = CONFIDENT
-    embedding[token[IN], ASKS] = 1
+    embedding[token["in"], ASKS] = 1
     positions = np.zeros((LONGEST, LAYOUT.size))
     positions[:, list(POSITION)] = waves(LONGEST, PERIODS)
     positions[0] = 0

@@ -193,8 +193,8 @@ def down_without_the_mlp(model):
     return without_mlp(model)
 
 
-# Behaviours, for sweeps, searches and circuits (docs/tasks/sequences.md). They have other prompts than
-# the claims. A repeated last member takes away how the sequence goes, and not which member is last.
+# Behaviours, for sweeps, searches and circuits (docs/tasks/sequences.md), on other prompts than the
+# claims'. A repeated last member takes away how the sequence goes, and not which member is last.
 
 GOING = {"directions": ("up", "down"), "steps": (1, 2), "seed": 1}
 digits = sequences.behaviour(400, kinds="digits", name="digits", **GOING)

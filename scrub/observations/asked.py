@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from attrs import frozen
@@ -103,9 +104,8 @@ def _copying(asked: Asked) -> Observation:
 
 
 def _next(asked: Asked) -> Observation:
-    from scrub.datasets.sequences import KINDS
-
-    return next_scores(asked.model, KINDS, asked.of)
+    kinds = import_module("scrub.datasets.sequences").KINDS
+    return next_scores(asked.model, kinds, asked.of)
 
 
 def _tokens(asked: Asked) -> Observation:

@@ -17,6 +17,7 @@ from attrs import frozen
 from jaxtyping import Int
 from torch import Tensor
 
+from scrub.data.dataset import Tokenizer
 from scrub.errors import Problems, UserError
 from scrub.hypothesis.sites import Head
 from scrub.model.registry import Model
@@ -114,14 +115,16 @@ def _known(model: Model, kinds: Mapping[str, Sequence[str]]) -> dict[str, _Kind]
     Raises:
         UserError: some kinds have too few, or none is given.
     """
-    problems, found = Problems(), {}
+    problems, found, tokenizer = Problems(), {}, model.tokenizer
+    if tokenizer is None:
+        raise UserError(f"next_scores: {model.name} has no tokenizer, and words are read by one.")
     if not kinds:
         problems.add("next_scores: kinds is empty.", 'Name one: {"digits": ["1", "2", "3"]}.')
     for kind, words in kinds.items():
         if isinstance(words, str):
             problems.add(f"next_scores: {kind} is {printed(words)}.", "Give a list of words.")
             continue
-        tokens = [_token(model, word) for word in words]
+        tokens = [_token(tokenizer, word) for word in words]
         pairs = [
             (one, other) for one, other in pairwise(tokens) if one is not None and other is not None
         ]
@@ -137,9 +140,8 @@ def _known(model: Model, kinds: Mapping[str, Sequence[str]]) -> dict[str, _Kind]
     return found
 
 
-def _token(model: Model, word: str) -> int | None:
+def _token(tokenizer: Tokenizer, word: str) -> int | None:
     """Its token, as it stands in a sentence; None where it is not one of its own."""
-    tokenizer = model.tokenizer
     before = len(tokenizer.encode("So"))
     ids = tokenizer.encode(f"So {word}")[before:]
     one = len(ids) == 1 and tokenizer.decode(ids)[0].strip() == word
