@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,14 +138,19 @@ def word_level(words: Iterable[str]) -> tokenizers.Tokenizer:
     """A tokenizer whose tokens are words and punctuation marks.
 
     `<pad>` is 0, `<unk>` 1, then the words in alphabetical order (duplicates once): the ids depend
-    on the set of words alone.
+    on the set of words alone. Where a word is a contraction ("'re"), "we're" is "we" and "'re".
     """
     vocabulary = {PAD: 0, UNKNOWN: 1}
     for word in sorted(set(words) - vocabulary.keys()):
         vocabulary[word] = len(vocabulary)
     tokenizer = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[misc]  # untyped setter
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]
+    contracts = any(re.fullmatch(r"'\w+", word) for word in vocabulary)
+    tokenizer.pre_tokenizer = (  # type: ignore[misc]  # untyped setter
+        pre_tokenizers.Split(tokenizers.Regex(r"'\w+|\w+|[^\w\s]"), "removed", invert=True)
+        if contracts
+        else pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]
+        )
     )
     tokenizer.add_special_tokens([PAD, UNKNOWN])
     return tokenizer

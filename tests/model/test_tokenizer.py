@@ -172,3 +172,14 @@ def test_what_is_no_tokenizer_is_refused_in_one_sentence(tmp_path: Path) -> None
         assert message.startswith(f"{file} is not a tokenizer: ")
         assert message.endswith(".")
         assert "\n" not in message
+
+
+def test_a_contraction_among_the_words_is_one_token(tmp_path: Path) -> None:
+    def pieces(words: list[str]) -> list[str]:
+        tokenizer = save_word_level(tmp_path / str(len(words)), words, 16)
+        return tokenizer.decode(tokenizer.encode("We're here, they"))
+
+    assert pieces(["We", "'re", "here", ",", "they"]) == [" We", "'re", " here", ",", " they"]
+    assert pieces(["We", "'", "re", "here", ",", "they"]) == [
+        " We", "'", " re", " here", ",", " they",
+    ]  # fmt: skip
