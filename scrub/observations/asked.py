@@ -26,8 +26,8 @@ from scrub.runner.progress import SILENT, Progress
 
 NO_PROMPTS = "at= (--at) says where in prompts, and a model has none. Give a behaviour."
 NO_WORDS = (
-    "--what congruence compares neurons with a direction of the logits. Name a word, or two for a "
-    "difference: --direction short,tall."
+    "Congruence compares neurons with a direction of the logits. Name a word, or two for a "
+    'difference: words=["short", "tall"] (--direction short,tall).'
 )
 
 

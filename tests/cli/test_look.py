@@ -94,7 +94,7 @@ def test_in_a_pipe_of_ascii() -> None:
     assert "head 3.0" in done.out
 
 
-WHATS = "attention, copying, tokens, lens, attribution, ov, components, congruence."
+WHATS = "attention, copying, next, tokens, lens, attribution, ov, components, congruence."
 REFUSED = {
     ("ioi-planted", "--what", "atention"): (
         f'--what atention: The nearest is "attention"; there are: {WHATS}'
@@ -131,8 +131,8 @@ REFUSED = {
         "mlp:2: only attention heads have OV circuits. Give heads, such as 9.9,9.6, or a role."
     ),
     ("ioi-planted", "--what", "congruence"): (
-        "--what congruence compares neurons with a direction of the logits. Name a word, or two "
-        "for a difference: --direction short,tall."
+        "Congruence compares neurons with a direction of the logits. Name a word, or two for a "
+        'difference: words=["short", "tall"] (--direction short,tall).'
     ),
     ("ioi-planted", "--csv", "seen.txt"): "--csv seen.txt: give a file that ends in .csv.",
 }
