@@ -80,7 +80,8 @@ def differences(after: Any, samples: int) -> np.ndarray:
         model = SESSION.load(SESSION.describe(name), torch.float32, "cpu")
         data = SESSION.data(IOI.data, model)
         tokens = torch.from_numpy(data.inputs["tokens"].copy())
-        logits = plain_logits(model.graph, tokens, torch.from_numpy(data.lengths.copy())).numpy()
+        lengths = torch.from_numpy(data.lengths.copy())
+        logits = plain_logits(model.graph, tokens, lengths).double().numpy()
         rows = np.arange(len(data))
         at = logits[rows, data.positions["end"]]
         found.append(at[rows, data.label("io")] - at[rows, data.label("s")])
