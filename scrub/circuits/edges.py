@@ -23,7 +23,7 @@ def all_edges(
     Law: the circuit of all edges recovers everything.
     """
     wanted = {KINDS[kind] for kind in kinds}
-    writers = _writers(graph)
+    every = writers(graph)
     found: list[Edge] = []
     for reader in _readers(graph, wanted):
         ports = graph.read_by[graph.sites[reader.site].group]
@@ -32,13 +32,13 @@ def all_edges(
             read = {one for stream in ports[port] for one in graph.written[stream]}
             found += [
                 Edge(cell, reader, into)
-                for component, cell in writers.items()
+                for component, cell in every.items()
                 if component in read and graph.sites[cell.site].kind in wanted
             ]
     return tuple(found)
 
 
-def _writers(graph: Graph) -> dict[Component, Cell]:
+def writers(graph: Graph) -> dict[Component, Cell]:
     """Each component that writes to a stream, as what it writes, in the model's order."""
     cells = {cell for stream in graph.streams for cell in graph.writing[stream]}
     ordered = sorted(cells, key=lambda cell: (graph.order[cell.site], cell.head or 0))
@@ -47,7 +47,7 @@ def _writers(graph: Graph) -> dict[Component, Cell]:
 
 def _readers(graph: Graph, wanted: set[str]) -> Iterator[Cell]:
     """What each component that reads a stream computes of it: what it writes, or the logits."""
-    for component, cell in _writers(graph).items():
+    for component, cell in writers(graph).items():
         if graph.read_by[component[0]] and graph.sites[cell.site].kind in wanted:
             yield cell
     if LOGITS in graph.sites:

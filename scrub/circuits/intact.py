@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import evolve
 
+from scrub.circuits.edges import writers
 from scrub.circuits.kept import Kept
 from scrub.draw import Draws
 from scrub.engine.gates import edges_of
@@ -53,6 +54,8 @@ def ended_early(kept: Kept, graph: Graph) -> tuple[tuple[Cell, ...], Kept]:
     circuit = kept.circuit
     if circuit is not None and circuit.edges:
         edges = tuple(e for e in circuit.edges if graph.component(e.reader) not in ended)
+        if not edges:  # none leads to the root: a way without edges would be the direct one
+            return (), kept
         return cells, evolve(kept, circuit=Circuit(edges=edges))
     if circuit is not None:
         left = tuple(one for one in circuit.cells if graph.component(one.cell) not in ended)
@@ -68,7 +71,7 @@ def _opens(kept: Through, graph: Graph) -> Opens:
     passed = {
         component: graph.sites[cell.site].kind == "embedding"
         or passage(kept, cell, graph).everywhere
-        for component, cell in _writers(graph).items()
+        for component, cell in writers(graph).items()
     }
     return lambda reader, port, writer: passed[writer]
 
@@ -77,7 +80,7 @@ def _intact(opens: Opens, graph: Graph) -> tuple[Cell, ...]:
     """The components, but for embeddings, that read all they read as it is, and are read."""
     intact: set[Component] = set()
     found: list[Cell] = []
-    for component, cell in _writers(graph).items():
+    for component, cell in writers(graph).items():
         ports = graph.read_by[component[0]]
         if not ports:
             intact.add(component)
@@ -91,10 +94,3 @@ def _intact(opens: Opens, graph: Graph) -> tuple[Cell, ...]:
             intact.add(component)
             found.append(cell)
     return tuple(found)
-
-
-def _writers(graph: Graph) -> dict[Component, Cell]:
-    """Each component that writes to a stream, as what it writes, in the model's order."""
-    cells = [cell for stream in graph.streams for cell in graph.writing[stream]]
-    cells.sort(key=lambda cell: graph.order[cell.site])
-    return {graph.component(cell): cell for cell in cells}

@@ -84,6 +84,15 @@ def test_what_is_intact_is_not_computed_again(number: int, kept: list[Kept]) -> 
     assert np.allclose(early, whole, atol=2e-4)
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_where_no_edge_leads_to_the_root_nothing_is_recovered(number: int) -> None:
+    """All else is intact then, and must not be read where no edge says so."""
+    inner = tuple(edge for edge in edges() if edge.reader != Cell("logits"))
+    found = measured(number, early=True)
+    (values,) = found.numbers([keeping(Circuit(edges=inner), subject().model)])[0]
+    assert np.allclose(values, found.nothing[0], atol=2e-4)
+
+
 def test_what_is_knocked_out_is_not_intact() -> None:
     """A mutant that takes a component for intact whose inputs are not is caught."""
     graph = subject().graph
