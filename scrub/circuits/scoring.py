@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from attrs import Factory, define, field, frozen
+from attrs import frozen
 
 from scrub.circuits.ablations import Ablations, ablations
 from scrub.circuits.check import check_circuit, specs_of
@@ -87,33 +87,27 @@ def _columns(circuit: Circuit) -> tuple[str, ...]:
     return tuple(spec for spec in specs_of(circuit) if isinstance(spec, str))
 
 
-@define(eq=False)
+@frozen(eq=False)
 class Scoring:
-    """Measures what is asked; measurements that are begun are kept when one is stopped."""
+    """Measures what is asked."""
 
     asked: Asked
-    context: Context
-    outputs: Outputs | None = None
-    fresh: bool = False
-    _begun: Begun = field(
-        init=False, default=Factory(lambda self: Begun(self.outputs), takes_self=True)
-    )
+    begun: Begun
+
+    @property
+    def context(self) -> Context:
+        return self.begun.context
 
     def run(self) -> CircuitScores:
         """All that is asked.
 
         Raises:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
-            KeyboardInterrupt: it was stopped; the message says what is kept.
         """
-        with self._begun.keeping():
-            return self._run()
-
-    def _run(self) -> CircuitScores:
         started = time.perf_counter()
         asked, settings = self.asked, self.asked.settings
         subject, circuit = asked.subject, asked.circuit
-        own = self._measurements(subject, asked.conventions[0])
+        own = self.begun.of(subject, asked.conventions[0])
         self.context.progress.note(own.announcement(most_circuits(asked)))
         scores, nulls, left_out = self._conventions(own)
         parts = parts_of(own, circuit, asked.nodes) if "parts" in settings.only else ()
@@ -148,11 +142,6 @@ class Scoring:
             seconds=time.perf_counter() - started,
         )
 
-    def _measurements(self, subject: Subject, convention: Convention) -> Measurements:
-        made = Measurements.of(subject, convention, self.context, self.outputs, fresh=self.fresh)
-        self._begun.measurements.append(made)
-        return made
-
     def _conventions(
         self, own: Measurements
     ) -> tuple[tuple[Faithfulness, ...], tuple[NullScores, ...], tuple[tuple[str, str], ...]]:
@@ -167,7 +156,7 @@ class Scoring:
             if convention.problem and number:
                 continue
             try:
-                measured = own if number == 0 else self._measurements(asked.subject, convention)
+                measured = own if number == 0 else self.begun.of(asked.subject, convention)
                 found = faithfulness(measured, forms)
                 for kind, circuits in random.items():
                     nulls += null_scores(measured, asked.circuit, circuits, kind)
@@ -222,7 +211,7 @@ class Scoring:
 
     def _half(self, half: Subject) -> Ablations:
         (own, *_) = conventions_of(half, _columns(self.asked.circuit))
-        measured = self._measurements(half, own)
+        measured = self.begun.of(half, own)
         return ablations(measured, self.asked.circuit, half.model, self.asked.nodes)
 
     def _curve(self, seen: Ablations, held: Ablations, seed: int) -> Curve:
@@ -290,5 +279,6 @@ def score_circuit(
         KeyboardInterrupt: it was stopped; the message says what is kept.
     """
     asked = ask(item, circuit, settings, context)
-    with context.progress:
-        return Scoring(asked, context, outputs, fresh).run()
+    begun = Begun(context, outputs, fresh)
+    with context.progress, begun.keeping():
+        return Scoring(asked, begun).run()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
-from attrs import Factory, define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from scrub.circuits.ablations import corrected
 from scrub.circuits.conventions import Convention, conventions_of
@@ -54,29 +54,23 @@ class KnockedOut:
         return tuple(removing(removable(one)) for one in (self.circuit, *self.random))
 
 
-@define(eq=False)
+@frozen(eq=False)
 class Sharing:
-    """Measures what is asked; measurements that are begun are kept when one is stopped."""
+    """Measures what is asked."""
 
     asked: Asked
-    context: Context
-    outputs: Outputs | None = None
-    fresh: bool = False
-    _begun: Begun = field(
-        init=False, default=Factory(lambda self: Begun(self.outputs), takes_self=True)
-    )
+    begun: Begun
+
+    @property
+    def context(self) -> Context:
+        return self.begun.context
 
     def run(self) -> SharedCircuits:
         """All that is asked.
 
         Raises:
             UserError: the model cannot be loaded, a metric fails, or one sample does not fit.
-            KeyboardInterrupt: it was stopped; the message says what is kept.
         """
-        with self._begun.keeping():
-            return self._run()
-
-    def _run(self) -> SharedCircuits:
         started = time.perf_counter()
         asked, options = self.asked, self.context.options
         conventions = [_conventions(asked, place) for place in range(len(asked.subjects))]
@@ -111,10 +105,7 @@ class Sharing:
         )
 
     def _begin(self, place: int, convention: Convention) -> Measurements:
-        subject = self.asked.subjects[place]
-        made = Measurements.of(subject, convention, self.context, self.outputs, fresh=self.fresh)
-        self._begun.measurements.append(made)
-        return made
+        return self.begun.of(self.asked.subjects[place], convention)
 
     def _knocked_out(
         self, model: Model
@@ -324,5 +315,6 @@ def measure_shared(
         KeyboardInterrupt: it was stopped; the message says what is kept.
     """
     asked = ask(circuits, items, settings, context)
-    with context.progress:
-        return Sharing(asked, context, outputs, fresh).run()
+    begun = Begun(context, outputs, fresh)
+    with context.progress, begun.keeping():
+        return Sharing(asked, begun).run()

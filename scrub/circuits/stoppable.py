@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 from attrs import define, field
 
+from scrub.circuits.conventions import Convention
 from scrub.circuits.measurements import Measurements
+from scrub.circuits.subject import Subject
+from scrub.runner.context import Context
 from scrub.runner.interrupts import nothing_stops, sigterm_stops
 from scrub.runner.outputs import Outputs
 
@@ -18,10 +21,23 @@ class Begun:
 
     Attributes:
         outputs: of a command; None: nothing is kept.
+        fresh: forget what an earlier command measured.
     """
 
+    context: Context
     outputs: Outputs | None = None
-    measurements: list[Measurements] = field(factory=list)
+    fresh: bool = False
+    measurements: list[Measurements] = field(factory=list, init=False)
+
+    def of(self, subject: Subject, convention: Convention) -> Measurements:
+        """Begin to measure.
+
+        Raises:
+            UserError: as `Measurements.of`.
+        """
+        made = Measurements.of(subject, convention, self.context, self.outputs, fresh=self.fresh)
+        self.measurements.append(made)
+        return made
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
