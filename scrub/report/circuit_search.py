@@ -98,7 +98,7 @@ def curve(result: CircuitResult) -> Figure:
     axes.fill_between(sizes, [one.low for one in points], [one.high for one in points], alpha=0.2)
     axes.plot(sizes, [one.mean for one in points], marker="o")
     if score.beside is not None:
-        beside = score.beside.recovered
+        beside = score.beside.random
         last = len(result.circuit.edges) if of_edges else len(result.circuit)
         axes.plot([last] * len(beside), beside, ".", color="gray", label="random, of its sizes")
         axes.legend()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from attrs import frozen
 
+from scrub.circuits.among import Among
 from scrub.circuits.kept import Kept, keeping
 from scrub.circuits.random_circuits import dangling, random_circuits
 from scrub.hypothesis.circuit import Circuit
@@ -27,38 +27,20 @@ POINTS = 12
 
 
 @frozen(eq=False)
-class Beside:
-    """What random circuits of the same sizes per layer recover.
-
-    Attributes:
-        recovered: of each.
-        reached: how many of them recover as much as the circuit.
-    """
-
-    recovered: tuple[float, ...]
-    reached: int
-
-    @property
-    def p(self) -> float:
-        """The chance that a random circuit does as well, itself counted (never 0)."""
-        return (1 + self.reached) / (1 + len(self.recovered))
-
-
-@frozen(eq=False)
 class Score:
     """What a circuit does on rows that were not searched.
 
     Attributes:
         metric: its name.
         recovered: loss recovered.
-        beside: random circuits; None where there are no others of these sizes.
+        beside: among random circuits; None where there are no others of these sizes.
         curve: circuits by size, the largest first, each with what it recovers.
         rows: how many rows are held out.
     """
 
     metric: str
     recovered: Interval
-    beside: Beside | None
+    beside: Among | None
     curve: tuple[tuple[Circuit, Interval], ...]
     rows: int
 
@@ -99,7 +81,7 @@ def scored(
     return Score(
         search.held.metrics[own].name,
         mine,
-        Beside(tuple(beside), sum(one >= mine.mean for one in beside)) if beside else None,
+        Among(mine.mean, tuple(beside)) if beside else None,
         curve,
         len(search.held.data),
     )
@@ -124,12 +106,11 @@ def score_lines(score: Score) -> list[str]:
     ]
     if score.beside is None:
         return [*lines, "there are no other circuits of these sizes per layer"]
-    values = np.array(score.beside.recovered)
-    low, high = np.quantile(values, (0.025, 0.975))
+    random = score.beside
+    low, high = random.range
     lines.append(
-        f"{len(values)} random circuits of the same sizes per layer: "
-        f"{number(float(values.mean()), 3)} in the mean, 95% within {number(float(low), 3)} to "
-        f"{number(float(high), 3)}; {score.beside.reached} do as well (p = "
-        f"{number(score.beside.p, 3)})"
+        f"{len(random.random)} random circuits of the same sizes per layer: "
+        f"{number(random.mean, 3)} in the mean, 95% within {number(low, 3)} to "
+        f"{number(high, 3)}; {random.as_much} do as well (p = {number(random.p, 3)})"
     )
     return lines
