@@ -56,12 +56,15 @@ def common_edges(
 def _met(
     first: Counter, second: Counter, sizes: Mapping, draws: int, rng: np.random.Generator
 ) -> Counts:
-    """Of each kind so many drawn without replacement from so many, and how many of one's are."""
+    """Of each kind so many drawn without replacement from so many, and how many of one's are.
+
+    In one order of the kinds, whatever order their set has: draws follow each other.
+    """
     found = np.zeros(draws, dtype=np.int64)
-    for kind, size in sizes.items():
+    for kind in sorted(sizes, key=str):
         inside, drawn = first[kind], second[kind]
         if drawn:
-            found += rng.hypergeometric(inside, size - inside, drawn, size=draws)
+            found += rng.hypergeometric(inside, sizes[kind] - inside, drawn, size=draws)
     return found
 
 

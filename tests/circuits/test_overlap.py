@@ -144,6 +144,17 @@ def test_random_ones_are_random_circuits(of: str) -> None:
         assert abs(share - np.mean(expected == value)) < 0.1
 
 
+def test_the_order_of_a_set_changes_no_draw() -> None:
+    """Sets of strings and None have another order in each process."""
+    one, two = (sorted(edges_in(circuit, mlps=True), key=str) for circuit in EDGES)
+    assert len({(e[0], e[2], e[4]) for e in one}) > 1
+    drawn = [
+        chance.common_edges(way(one), way(two), model().graph, 50, np.random.default_rng(3))
+        for way in (list, reversed)
+    ]
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_random_ones_must_keep_to_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant that draws from all layers at once."""
     right = np.mean(overlap([ONE, TWO], model(), random=2_000).common[0].random)
