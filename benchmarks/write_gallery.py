@@ -26,9 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 HEAD = """# A gallery of hypotheses
 
-Every file of `hypotheses/`, on the model that it names, with the verdicts that `scrub test FILE` gives:
-true claims, and false ones that a file expects to be refuted. Written by `python benchmarks/write_gallery.py`;
-the tests hold its claims, what they say and their expected verdicts to the files.
+Every file of `hypotheses/`, on the model that it names, with the verdicts that `scrub test FILE`
+gives: true claims, and false ones that a file expects to be refuted. Written by `python
+benchmarks/write_gallery.py`; tests hold its claims, what they say and their expected verdicts to the
+files.
 """
 SECTION = re.compile(r"^## `(\S+)`\n.*?(?=^## |\Z)", flags=re.MULTILINE | re.DOTALL)
 
@@ -38,11 +39,16 @@ def sections(page: str) -> dict[str, str]:
     return {found[1]: found[0].rstrip() for found in SECTION.finditer(page)}
 
 
-def section(file: Path, claims: Sequence[Collected], results: Sequence[Result | Inapplicable]) -> str:
+def section(
+    file: Path, claims: Sequence[Collected], results: Sequence[Result | Inapplicable]
+) -> str:
     """A file's first sentence, its model, and a row a claim."""
     said = (module_docstring(file) or file.stem).partition("\n")[0]
     lines = [f"## `{file.name}`", "", f"{said} On `{results[0].model}`.", ""]
-    lines += ["| claim | says | figure [95%] | verdict | expected |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        "| claim | says | figure [95%] | verdict | expected |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for claim, result in zip(claims, results, strict=True):
         cells = [f"`{claim.claim.name}`", claim.claim.belief, *outcome(result)]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

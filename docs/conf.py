@@ -1,4 +1,4 @@
-"""Sphinx's configuration: `sphinx-build -W -b html docs docs/_build/html`, which needs no network."""
+"""Sphinx's configuration: `sphinx-build -W -b html docs docs/_build/html`, without a network."""
 
 import sys
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""The directive `scrub-commands`: every command, its arguments and its options, as click has them."""
+"""The directive `scrub-commands`: every command, its arguments and options, as click has them."""
 
 from __future__ import annotations
 

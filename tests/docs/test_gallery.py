@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from support.paths import ROOT
 from write_gallery import PAGE, expected, hypotheses, section, sections
+
+from support.paths import ROOT
 
 ROW = re.compile(r"^\| `(\w+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$", flags=re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The documentation is a site that Sphinx builds without a warning, and it has every public name."""
+"""The documentation is a site that Sphinx builds without a warning; it has every public name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cards = copy / "scrub" / "model"
     cards.mkdir(parents=True)
     (cards / "embedded").symlink_to(ROOT / "scrub/model/embedded")
-    command = "-m sphinx -q -W --keep-going -b html docs out".split()
+    command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "out"]
     done = python(*command, cwd=copy, PYTHONPATH=str(ROOT))
     assert done.err == ""
     assert done.code == 0
