@@ -28,7 +28,7 @@ HEAD = """# A gallery of hypotheses
 
 Every file of `hypotheses/`, on the model that it names, with the verdicts that `scrub test FILE`
 gives: true claims, and false ones that a file expects to be refuted. Written by `python
-benchmarks/write_gallery.py`; tests hold its claims, what they say and their expected verdicts to the
+benchmarks/write_gallery.py`; tests hold claims, what they say and expected verdicts to the
 files.
 """
 SECTION = re.compile(r"^## `(\S+)`\n.*?(?=^## |\Z)", flags=re.MULTILINE | re.DOTALL)
