@@ -29,7 +29,7 @@ HEAD = """# A gallery of hypotheses
 Every file of `hypotheses/`, on the model that it names, with the verdicts that `scrub test FILE`
 gives: true claims, and false ones that a file expects to be refuted. Written by `python
 benchmarks/write_gallery.py`; tests hold claims, what they say and expected verdicts to the
-files.
+files. **Bold** is a verdict that a file does not expect; its page says more.
 """
 SECTION = re.compile(r"^## `(\S+)`\n.*?(?=^## |\Z)", flags=re.MULTILINE | re.DOTALL)
 
@@ -60,7 +60,9 @@ def outcome(result: Result | Inapplicable) -> tuple[str, str, str]:
     if isinstance(result, Inapplicable):
         return "–", result.words, "–"
     name = figure_name(result).partition(" [")[0]
-    return f"{name} {interval(result.figure)}", result.judgement.verdict or "–", expected(result)
+    verdict = result.judgement.verdict or "–"
+    shown = verdict if result.passed else f"**{verdict}**"
+    return f"{name} {interval(result.figure)}", shown, expected(result)
 
 
 def expected(result: Result | Inapplicable | Claim) -> str:
