@@ -1,7 +1,6 @@
-"""pytest's plugin: `pytest hypotheses/` tests the claims of hypothesis files, one item each.
+"""What pytest calls: options, and which files are collected.
 
-pytest loads this package by its entry point in every project, so that it imports nothing but
-pytest: scrub is imported when a file that may hold claims is collected, torch when one is tested.
+pytest loads this module by its entry point in every project, so that it imports nothing but pytest: scrub is imported when a file that may hold claims is collected, torch when one is tested.
 """
 
 from __future__ import annotations
