@@ -1,0 +1,1 @@
+"""pytest's plugin: `pytest hypotheses/` tests the claims of hypothesis files, one item each."""
