@@ -8,16 +8,14 @@ measured (`sequences_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import torch
-from attrs import evolve
 from sequences_evidence import evidence
-from sequences_wiring import LAYOUT, LONGEST, ROOT, SEEDS, circuit, made, sequences
-from wiring_parts import Wired, save
+from sequences_wiring import LAYOUT, LONGEST, SEEDS, circuit, made, sequences
+from wiring_models import Family, circuit_of, main, role_rows
+from wiring_parts import Place, Wired
 
-from scrub import Circuit, heads, write_circuit
+from scrub import Circuit
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -87,10 +85,7 @@ def does(name: str, role: str) -> str:
 
 def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
     """The card, as Markdown."""
-    parts = [
-        f"| {role} | {', '.join(f'{i}.{j}' for i, j in heads)} | {does(model.name, role)} |"
-        for role, heads in model.roles.items()
-    ]
+    parts = role_rows(model, lambda role: does(model.name, role)).split("\n")
     parts.insert(
         sum(heads[0][0] == 0 for heads in model.roles.values()),
         "| differences | MLP 0 | at each member, by how much it is more than the one before |",
@@ -108,53 +103,36 @@ def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
 
 
 def circuits(model: Wired) -> dict[str, Circuit]:
-    """The heads that go on with sequences, by the file's name; MLPs are free."""
-    separate = {"digits": "digits", "words": "words"} if model.name == "sequences-separate" else {}
-    found = {}
-    for suffix, kind in (separate or {"": "digits"}).items():
-        roles = circuit(model, kind)
-        sites = {
-            role: heads(list(places), at=("member2", "member3") if places[0][0] == 0 else "end")
-            for role, places in roles.items()
-        }
-        file = f"{model.name}-{suffix}" if suffix else model.name
-        found[file] = evolve(
-            Circuit.of(*sites.values(), free="mlps"),
-            name=f"{suffix}-heads" if suffix else model.name,
-            model=model.name,
-            source="wired by hand: benchmarks/sequences_models.py",
-            roles={
-                role: [cell.cell for cell in Circuit.of(site).cells] for role, site in sites.items()
-            },
-        )
-    return found
+    """The heads that go on with sequences, by the file's name."""
+    called = {model.name: (model.name, "digits")}
+    if model.name == "sequences-separate":
+        called = {f"{model.name}-{kind}": (f"{kind}-heads", kind) for kind in ("digits", "words")}
+    return {
+        file: circuit_of(model, _placed(circuit(model, kind)), name, "sequences_models.py")
+        for file, (name, kind) in called.items()
+    }
 
 
-def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Token ids of what rows hold."""
-    return {text: tokenizer.encode(f" {text}")[0] for text in sequences.vocabulary()}
+def _placed(
+    roles: Mapping[str, Sequence[Place]],
+) -> dict[str, tuple[Sequence[Place], str | tuple[str, ...]]]:
+    """Heads, and the positions that they matter at."""
+    return {
+        role: (heads, ("member2", "member3") if heads[0][0] == 0 else "end")
+        for role, heads in roles.items()
+    }
 
 
-def main() -> None:
-    """Make all three, and their circuits."""
-    parser = argparse.ArgumentParser(description="Make the models that go on with sequences.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    folder = ROOT / "circuits"
-    parser.add_argument("--circuits", type=Path, default=folder, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=1_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for name in SEEDS:
-        directory = given.out / name
-        tokenizer = save_word_level(directory, sequences.vocabulary(), LONGEST)
-        model = made(name, token_ids(tokenizer))
-        save(model, directory, card(model, tokenizer, given.rows, given.seed))
-        for called, found in circuits(model).items():
-            write_circuit(found, given.circuits / f"{called}.json")
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=tuple(SEEDS),
+    words=sequences.vocabulary(),
+    tokenizer=lambda directory: save_word_level(directory, sequences.vocabulary(), LONGEST),
+    made=made,
+    card=card,
+    rows=1_000,
+    circuits=circuits,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)
