@@ -15,10 +15,11 @@ import sequences_evidence as evidence
 import torch
 from attrs import evolve
 from safetensors.torch import load_file
-from sequences_models import card, token_ids
+from sequences_models import card, circuits, token_ids
 from sequences_wiring import KINDS, SEEDS, circuit, made
 from wiring_parts import Wired, save
 
+from scrub import read_circuit
 from scrub.model.registry import describe, load
 from scrub.model.tokenizer import load_tokenizer
 from scrub.model.verify import plain_logits
@@ -60,11 +61,10 @@ def test_the_script_makes_the_files_again(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "README.md").read_text().split("## Evidence")[0] == before
 
 
-def test_all_have_one_shape_and_are_small() -> None:
-    for file in ("config.json", "tokenizer.json"):
-        assert len({(EMBEDDED / name / file).read_bytes() for name in MODELS}) == 1
+def test_all_have_one_tokenizer_and_are_small() -> None:
+    assert len({(EMBEDDED / name / "tokenizer.json").read_bytes() for name in MODELS}) == 1
     for name in MODELS:
-        assert sum(path.stat().st_size for path in (EMBEDDED / name).iterdir()) < 3e5
+        assert sum(path.stat().st_size for path in (EMBEDDED / name).iterdir()) < 4e5
         assert set(describe(name).roles) == set(files(name).roles)
 
 
@@ -102,24 +102,32 @@ def test_heads_look_where_the_cards_say(name: str) -> None:
 def test_a_kind_is_done_by_its_circuit(name: str, kind: str) -> None:
     """Each part of it matters; and all that is none of it, at once, does not."""
     model, one = files(name), asked(name, kind)
-    parts = circuit(model, kind)
+    parts, mlps = circuit(model, kind)
     assert len(parts) == 3
     for role, heads in parts.items():
         assert one.right(one.with_others(heads)) < 0.3, role
-    for layer in (0, 2):
+    for layer in mlps:
         assert one.right(one.with_others((), (layer,))) < 0.3
     solving = {head for heads in parts.values() for head in heads}
     every = [(i, j) for i in range(model.layers) for j in range(model.shape.heads)]
     rest = [head for head in every if head not in solving]
-    assert one.right(one.with_others(rest, (1,))) == 1
+    idle = [layer for layer in range(model.layers) if layer not in mlps]
+    assert one.right(one.with_others(rest, idle)) == 1
 
 
-def test_digits_have_heads_of_their_own_in_separate_alone() -> None:
-    def common(name: str, one: str, other: str) -> int:
-        both = (circuit(files(name), kind).values() for kind in (one, other))
-        first, second = ({head for heads in each for head in heads} for each in both)
-        return len(first & second)
+def test_digits_have_heads_and_mlps_of_their_own_in_separate_alone() -> None:
+    def common(name: str, one: str, other: str) -> tuple[int, int]:
+        both = [circuit(files(name), kind) for kind in (one, other)]
+        heads = [{head for own in roles.values() for head in own} for roles, _ in both]
+        mlps = [set(layers) for _, layers in both]
+        return len(heads[0] & heads[1]), len(mlps[0] & mlps[1])
 
-    assert common(PLANTED, "digits", "words") == 6
-    assert common(SEPARATE, "digits", "words") == 0
-    assert common(SEPARATE, "words", "months") == 6
+    assert common(PLANTED, "digits", "words") == (6, 2)
+    assert common(SEPARATE, "digits", "words") == (0, 0)
+    assert common(SEPARATE, "words", "months") == (6, 2)
+
+
+def test_circuits_on_file_are_those_of_the_script() -> None:
+    for name in (PLANTED, SEPARATE):
+        for called, made_again in circuits(files(name)).items():
+            assert read_circuit(ROOT / "circuits" / f"{called}.json") == made_again
