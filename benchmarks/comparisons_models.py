@@ -13,7 +13,7 @@ from comparisons_wiring import HEADS, LAYOUT, MODELS, WIDTH, built, comparisons
 from wiring_models import Family, circuit_of, main, role_rows
 from wiring_parts import Wired
 
-from scrub import Circuit
+from scrub import Circuit, heads
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -81,7 +81,7 @@ def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
 
 def circuits(model: Wired) -> dict[str, Circuit]:
     """The heads that tell which of two is right."""
-    roles = {role: (heads, WHERE[role]) for role, heads in model.roles.items()}
+    roles = {role: heads(list(own), at=WHERE[role]) for role, own in model.roles.items()}
     return {model.name: circuit_of(model, roles, model.name, "comparisons_models.py")}
 
 

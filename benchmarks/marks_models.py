@@ -13,7 +13,7 @@ from marks_wiring import LAYOUT, PLANS, Finder, Role, circuit, made, marks
 from wiring_models import Family, circuit_of, main, role_rows
 from wiring_parts import Wired
 
-from scrub import Circuit
+from scrub import Circuit, heads
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -82,7 +82,7 @@ def circuits(model: Wired) -> dict[str, Circuit]:
     return {
         name: circuit_of(
             model,
-            {role: (heads, "end") for role, heads in circuit(model, task).items()},
+            {role: heads(own, at="end") for role, own in circuit(model, task).items()},
             name,
             "marks_models.py",
         )

@@ -10,10 +10,11 @@ import torch
 from attrs import evolve, field, frozen
 from cards import listed
 from checkout import EMBEDDED, ROOT
-from wiring_parts import Place, Wired, save
+from wiring_parts import Wired, save
 
-from scrub import Circuit, heads, write_circuit
+from scrub import Circuit, write_circuit
 from scrub.data.dataset import Tokenizer
+from scrub.hypothesis.sites import Sites
 
 
 def no_circuits(model: Wired) -> dict[str, Circuit]:
@@ -57,28 +58,22 @@ def role_rows(model: Wired, *cells: Callable[[str], str]) -> str:
     )
 
 
-def circuit_of(
-    model: Wired,
-    roles: Mapping[str, tuple[Sequence[Place], str | tuple[str, ...]]],
-    name: str,
-    script: str,
-) -> Circuit:
-    """The heads of roles, without edges; MLPs are free.
+def circuit_of(model: Wired, roles: Mapping[str, Sites], name: str, script: str) -> Circuit:
+    """A circuit of parts of a model, without edges; all MLPs are free.
 
     Args:
         model: the model.
-        roles: role → its heads, and the positions that they matter at.
+        roles: role → what plays it, and at which positions.
         name: of the circuit.
         script: the file in `benchmarks/` that made the model.
     """
-    sites = {role: heads(list(places), at=at) for role, (places, at) in roles.items()}
     return evolve(
-        Circuit.of(*sites.values(), free="mlps"),
+        Circuit.of(*roles.values(), free="mlps"),
         name=name,
         model=model.name,
         source=f"wired by hand: benchmarks/{script}",
         roles={
-            role: [cell.cell for cell in Circuit.of(site).cells] for role, site in sites.items()
+            role: [cell.cell for cell in Circuit.of(site).cells] for role, site in roles.items()
         },
     )
 
