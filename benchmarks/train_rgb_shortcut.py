@@ -8,17 +8,16 @@ told what to do. Deterministic on one machine's CPU.
 
 from __future__ import annotations
 
-import torch
 from rgb_losses import Circuit, Sample, clean_losses
-from rgb_training import ROLES, optimise, options, problem, save, setup
+from rgb_training import ROLES, optimise, problem, save, setup
 from torch import Tensor
+from training import deterministic, options
 
 
 def main() -> None:
     """Train and save."""
-    given = options("rgb-shortcut", 1000, "Train the embedded model rgb-shortcut.")
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    given = options("rgb-shortcut", 1000, "Train the embedded model rgb-shortcut.", 96)
+    deterministic()
     start = setup(given.seed)
     p = problem(start, Circuit(ROLES["localisation"], ROLES["colour extractor"]))
 
