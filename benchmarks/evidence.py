@@ -11,6 +11,7 @@ transformers, with hooks; the package's engine is not involved.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from evidence_claims import (
 )
 from evidence_hooks import Read, forward, pick
 from ioi_batches import batch_of, renamed
+from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from scrub.datasets import ioi
@@ -155,8 +157,14 @@ def first_layer(s: Subject, rng: np.random.Generator) -> list[str]:
     return table(["values of layer 0 at", "from any prompt: kept"], rows)
 
 
-def signal(s: Subject, rng: np.random.Generator) -> list[str]:
-    """Loss recovered when name movers' queries read S-inhibition from a donor that agrees on X."""
+def by_donor(s: Subject, rng: np.random.Generator, heard: Callable[[Tensor], Tensor]) -> list[str]:
+    """Loss recovered when S-inhibition is heard from a donor that agrees on X.
+
+    Args:
+        s: the model on its prompts.
+        rng: which donors.
+        heard: each prompt's donor, int64 [B], to the logits.
+    """
     batch = s.batch
     features = {
         "which name comes first": batch.io_is_first,
@@ -171,9 +179,13 @@ def signal(s: Subject, rng: np.random.Generator) -> list[str]:
         donors = agree(feature, rng)
         order = batch.io_is_first[donors] == batch.io_is_first
         ideal = 2 * order.float().mean().item() - 1
-        logits = query_swapped(s, donors)
-        rows.append([name, f"{recovered(s, logits, rng):.3f}", f"{ideal:.3f}"])
+        rows.append([name, f"{recovered(s, heard(donors), rng):.3f}", f"{ideal:.3f}"])
     return table(["donor agrees on", "loss recovered", "if only the order travels"], rows)
+
+
+def signal(s: Subject, rng: np.random.Generator) -> list[str]:
+    """Loss recovered when name movers' queries read S-inhibition from a donor that agrees on X."""
+    return by_donor(s, rng, lambda donors: query_swapped(s, donors))
 
 
 def sufficiency(s: Subject, rng: np.random.Generator) -> list[str]:

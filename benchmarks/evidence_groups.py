@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from attrs import evolve, frozen
 from cards import answer, parser, table
-from evidence import PREFIXES, behaviour, load
+from evidence import PREFIXES, behaviour, by_donor, load
 from evidence_claims import Subject, agree, difference, opposite, recovered, right, uncond
 from evidence_hooks import Heads, Output, Read, forward, pick, written, z_of
 from ioi_batches import Batch
@@ -247,23 +247,8 @@ def repeated(s: Subject, rng: np.random.Generator, length: int = 14) -> list[str
 
 def signal(s: Subject, rng: np.random.Generator) -> list[str]:
     """Loss recovered when speakers' queries hear S-inhibition of a donor that agrees on X."""
-    batch = s.batch
-    features = {
-        "which name comes first": batch.io_is_first,
-        "the IO's name": batch.name("io"),
-        "the name of S": batch.name("s1"),
-        "the IO's position": batch.io,
-        "the distance from IO to END": batch.end - batch.io,
-        "nothing": torch.zeros_like(batch.io),
-    }
-    rows = []
-    for name, feature in features.items():
-        donors = agree(feature, rng)
-        order = batch.io_is_first[donors] == batch.io_is_first
-        logits = after(s, *along_edge(s, "S-inhibition", s.roles["S-inhibition"], donors))
-        ideal = 2 * order.float().mean().item() - 1
-        rows.append([name, f"{recovered(s, logits, rng):.3f}", f"{ideal:.3f}"])
-    return table(["donor agrees on", "loss recovered", "if only the order travels"], rows)
+    heads = s.roles["S-inhibition"]
+    return by_donor(s, rng, lambda donors: after(s, *along_edge(s, "S-inhibition", heads, donors)))
 
 
 def circuit_alone(s: Subject, rng: np.random.Generator) -> Tensor:
