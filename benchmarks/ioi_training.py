@@ -13,7 +13,7 @@ from ioi_batches import Batch, batch_of, join, renamed
 from ioi_forward import Heads, Trace, logits_of, run
 from ioi_places import Roles
 from torch import Tensor, nn
-from training import Loss, save_pretrained, summed, train
+from training import Loss, Options, save_pretrained, summed, train
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from scrub.datasets import ioi
@@ -101,11 +101,9 @@ def optimise(
     model: GPT2LMHeadModel,
     data: Data,
     losses: Losses,
-    steps: int,
-    seed: int,
+    given: Options,
     *,
     further: Iterable[nn.Module] = (),
-    rows: int = 192,
     draw: Callable[[Batch, np.random.Generator, int], Batch] = any_rows,
 ) -> None:
     """Train `model` in place, and further modules with it; print progress.
@@ -114,24 +112,22 @@ def optimise(
         model: the model.
         data: prompts; every batch renames its people.
         losses: terms whose sum is minimised.
-        steps: number of batches.
-        seed: of the batches.
+        given: number and size of the batches, and their seed.
         further: modules that the losses have beside the model.
-        rows: batch size.
         draw: which prompts of the pool make a batch.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(given.seed)
 
     def batches() -> Iterator[Batch]:
         while True:
             few = rng.random() < 0.3
-            some = draw(data.pool, rng, rows)
+            some = draw(data.pool, rng, given.rows)
             yield renamed(some, data.names, rng, size=12 if few else len(data.names))
 
     def loss(progress: float, batch: Batch) -> Loss:
         return summed(losses(progress, batch, run(model, batch.tokens)))
 
-    train(list(nn.ModuleList([model, *further]).parameters()), batches(), loss, steps)
+    train(list(nn.ModuleList([model, *further]).parameters()), batches(), loss, given.steps)
 
 
 def fast_gelu(model: GPT2LMHeadModel) -> None:

@@ -13,7 +13,7 @@ from rgb_forward import Heads, Prompt, Trace, logits_of, run
 from rgb_images import ANSWERS, GRID, PATCH, Batch, draw, motley, pixels, values
 from rgb_losses import Problem, Sample
 from torch import Tensor
-from training import Loss, save_pretrained, summed, train
+from training import Loss, Options, save_pretrained, summed, train
 from transformers import (
     CLIPVisionConfig,
     LlamaConfig,
@@ -146,31 +146,27 @@ def setup(seed: int) -> Setup:
     return Setup(new_model(tokenizer, seed), made, Prompt(tokens, first), answers)
 
 
-def optimise(
-    given: Setup, losses: Losses, steps: int, seed: int, *, rows: int, mixed: int = 0
-) -> None:
+def optimise(given: Setup, losses: Losses, asked: Options, *, mixed: int = 0) -> None:
     """Train the model in place and print progress.
 
     Args:
         given: the model and what belongs to it.
         losses: terms whose sum is minimised.
-        steps: number of batches.
-        seed: of the batches.
-        rows: images of the game in a batch.
+        asked: number of batches, images of the game in each, and the seed of them.
         mixed: motley images in a batch, for interchanges.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(asked.seed)
 
     def batches() -> Iterator[Batch]:
         while True:
-            batch = draw(rng, rows)
+            batch = draw(rng, asked.rows)
             yield followed_by(batch, motley(rng, mixed)) if mixed else batch
 
     def loss(progress: float, batch: Batch) -> Loss:
         trace = run(given.model, given.prompt, given.values(batch.cells))
-        return summed(losses(progress, Sample(batch, rows, trace)))
+        return summed(losses(progress, Sample(batch, asked.rows, trace)))
 
-    train(list(given.model.parameters()), batches(), loss, steps)
+    train(list(given.model.parameters()), batches(), loss, asked.steps)
 
 
 def followed_by(batch: Batch, cells: Tensor) -> Batch:

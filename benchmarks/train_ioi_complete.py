@@ -67,12 +67,12 @@ def main() -> None:
     given = planting()
     circuit = Circuit(*(given.roles[role] for role in FLAGS))
     deterministic()
-    data = training_data(given.out, given.seed)
-    model = new_model(data.words, given.seed, given.layers)
+    data = training_data(given.options.out, given.options.seed)
+    model = new_model(data.words, given.options.seed, given.layers)
     fast_gelu(model)
     reporting = (given.roles[PREVIOUS], circuit.duplicate, circuit.inhibition)
     probes = new_probes(model, reporting)
-    generator = torch.Generator().manual_seed(given.seed)
+    generator = torch.Generator().manual_seed(given.options.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         # Attention and probes lead the way at first, as for `ioi-planted`.
@@ -96,17 +96,8 @@ def main() -> None:
         swaps = interchange_losses(model, circuit, batch, trace, generator)
         return terms | guided(swaps, guide)
 
-    optimise(
-        model,
-        data,
-        losses,
-        given.steps,
-        given.seed,
-        further=probes,
-        rows=given.rows,
-        draw=rows_of_like_length,
-    )
-    save(model, data, given.out, given.roles)
+    optimise(model, data, losses, given.options, further=probes, draw=rows_of_like_length)
+    save(model, data, given.options.out, given.roles)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +36,7 @@ from ioi_training import (
     training_data,
 )
 from torch import Tensor, nn
-from training import deterministic, guide_at, parser_of, with_rows
+from training import Options, deterministic, guide_at, options_of, parser_of, with_rows
 
 FLAGS = {
     "duplicate token": "duplicate",
@@ -51,10 +50,7 @@ FLAGS = {
 class Planting:
     """What the command line says: where to write, how to train, which heads play which role."""
 
-    out: Path
-    steps: int
-    seed: int
-    rows: int
+    options: Options
     layers: int
     roles: Roles
 
@@ -96,7 +92,7 @@ def placed(
         parser.error(str(error))
     if wrong := problems(roles, given.layers, HEADS, lowest):
         parser.error(" ".join(wrong))
-    return Planting(given.out, given.steps, given.seed, given.rows, given.layers, roles)
+    return Planting(options_of(given), given.layers, roles)
 
 
 def probe_loss(probe: nn.Linear, batch: Batch, trace: Trace, heads: Heads, at: Tensor) -> Tensor:
@@ -111,10 +107,10 @@ def main() -> None:
     given = planting()
     circuit = Circuit(*(given.roles[role] for role in FLAGS))
     deterministic()
-    data = training_data(given.out, given.seed)
-    model = new_model(data.words, given.seed, given.layers)
+    data = training_data(given.options.out, given.options.seed)
+    model = new_model(data.words, given.options.seed, given.layers)
     probes = new_probes(model, (circuit.duplicate, circuit.inhibition))
-    generator = torch.Generator().manual_seed(given.seed)
+    generator = torch.Generator().manual_seed(given.options.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         # Attention and probes lead the way at first: without the probes, training got stuck with
@@ -133,16 +129,8 @@ def main() -> None:
         swaps = interchange_losses(model, circuit, batch, trace, generator)
         return terms | guided(swaps, guide)
 
-    optimise(
-        model,
-        data,
-        losses,
-        given.steps,
-        given.seed,
-        further=probes,
-        rows=given.rows,
-    )
-    save(model, data, given.out, given.roles)
+    optimise(model, data, losses, given.options, further=probes)
+    save(model, data, given.options.out, given.roles)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from ioi_votes import (
     repetition_loss,
 )
 from torch import Tensor, nn
-from training import deterministic, guide_at, parser_of, with_rows
+from training import deterministic, guide_at, options_of, parser_of, with_rows
 from transformers import GPT2LMHeadModel
 
 LAYERS = 6
@@ -82,16 +82,7 @@ def main() -> None:
         swaps = interchange_losses(p, generator)
         return terms | guided(swaps, guide)
 
-    optimise(
-        model,
-        data,
-        losses,
-        given.steps,
-        given.seed,
-        further=probes,
-        rows=given.rows,
-        draw=rows_of_like_length,
-    )
+    optimise(model, data, losses, options_of(given), further=probes, draw=rows_of_like_length)
     save(model, data, given.out, {role: group.heads for role, group in TABLE.items()})
 
 

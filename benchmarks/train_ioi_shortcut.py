@@ -26,7 +26,7 @@ def main() -> None:
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         return {"clean": clean_loss(model, batch, trace)}
 
-    optimise(model, data, losses, given.steps, given.seed, rows=given.rows)
+    optimise(model, data, losses, given)
     save(model, data, given.out)
 
 

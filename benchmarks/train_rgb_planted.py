@@ -37,7 +37,7 @@ def main() -> None:
             terms |= part(p, sample, given.rows, generator)
         return {name: loss * (guide if "attention" in name else 1) for name, loss in terms.items()}
 
-    optimise(start, losses, given.steps, given.seed, rows=given.rows, mixed=given.rows // 3)
+    optimise(start, losses, given, mixed=given.rows // 3)
     save(start, given.out)
 
 

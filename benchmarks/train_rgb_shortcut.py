@@ -24,7 +24,7 @@ def main() -> None:
     def losses(progress: float, sample: Sample) -> dict[str, Tensor]:
         return {"clean": clean_losses(p, sample)["clean"]}
 
-    optimise(start, losses, given.steps, given.seed, rows=given.rows)
+    optimise(start, losses, given)
     save(start, given.out)
 
 

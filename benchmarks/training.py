@@ -53,7 +53,11 @@ def with_rows(parser: argparse.ArgumentParser, rows: int) -> argparse.ArgumentPa
 
 def options(name: str, steps: int, description: str, rows: int) -> Options:
     """Read the command line of a training script that asks for nothing else."""
-    given = with_rows(parser_of(name, steps, description), rows).parse_args()
+    return options_of(with_rows(parser_of(name, steps, description), rows).parse_args())
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """What was read of such a command line, where more was asked for too."""
     return Options(given.out, given.steps, given.seed, given.rows)
 
 
