@@ -17,7 +17,7 @@ from scrub.data.dataset import Tokenizer
 
 def asked(model: Wired, tokenizer: Tokenizer, task: str, rows: int, seed: int) -> Asked:
     """A model on rows of one task, and on their copies with the marks elsewhere ("marks")."""
-    recipe = marks.rows(rows, task, seed=seed)
+    recipe = marks.rows(rows, task, seed=seed)  # type: ignore[arg-type]
     data, copies = (each.make(tokenizer) for each in (recipe, marks.changed(recipe, "marks")))
     return on_rows(model, data, {"marks": copies}, difference("answer", "if marks"))
 
