@@ -61,7 +61,7 @@ NEAR, ALIKE, NOTHING, RESTING = 40.0, 25.0, 52.0, 120.0
 EXACT = 12.0
 """Score for each period: the exact distance has 14 more than any other."""
 MARGIN = 0.2
-"""What a neuron that reads the kind, too, takes for noise, where all else that it reads is there."""
+"""Of the last 1 that a neuron reads: what it takes for noise, where it reads the kind, too."""
 NOISES = {"sequences-planted": NOISE, "sequences-separate": NOISE / 2, "sequences-offset": NOISE}
 """Less of it where there is a layer more through which it adds up."""
 CONFIDENT = 8.0
