@@ -207,6 +207,12 @@ def with_one_corrupted_input(sweep: PreparedSweep, draws: Draws) -> Draws:
     return evolve(draws, nodes={**draws.nodes, path: evolve(draws.nodes[path], other=root.other)})
 
 
+def of_other_length(sweep: PreparedSweep, draws: Draws) -> int:
+    """How many references have another number of tokens than their corrupted inputs."""
+    own, corrupted = draws.references, corrupted_inputs(sweep, draws).own
+    return int((own.data.lengths[own.index] != corrupted.data.lengths[corrupted.index]).sum())
+
+
 def corrupted_inputs(sweep: PreparedSweep, draws: Draws) -> NodeDraw:
     """The corrupted inputs of these draws: of the root's others, or of the senders."""
     if sweep.question.restore:

@@ -26,7 +26,15 @@ from scrub.sweeps.first_order import (
     Gradients,
     check_approximable,
 )
-from scrub.sweeps.measure import CORRUPTED, FIRST, ORIGINAL, Members, Numbers, members
+from scrub.sweeps.measure import (
+    CORRUPTED,
+    FIRST,
+    ORIGINAL,
+    Members,
+    Numbers,
+    members,
+    of_other_length,
+)
 from scrub.sweeps.prepare import SWEPT
 from scrub.sweeps.question import PreparedSweep
 from scrub.sweeps.resumable import Exact, computed
@@ -43,6 +51,7 @@ class _Found:
     totals: np.ndarray
     approximation: Approximation | None = None
     references: Rows | None = None
+    of_other_length: int = 0
 
 
 def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = None) -> Sweep:
@@ -69,7 +78,8 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
         else:
             found = _Found(sweep.senders, *_exact(every, outputs))
         context.session.evict_generated()
-        found = evolve(found, references=every.draws.references)
+        unlike = of_other_length(sweep, every.draws)
+        found = evolve(found, references=every.draws.references, of_other_length=unlike)
     return _judged(sweep, context, found, time.perf_counter() - started)
 
 
@@ -160,6 +170,7 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         data=sweep.base.data.name,
         rows=len(sweep.base.data),
         left_out=sweep.left_out,
+        of_other_length=found.of_other_length,
         seconds=seconds,
         origin=origin_of(item, context),
         receiver_routes=() if sweep.receiver.sites is None else sweep.receiver.sites.routes,

@@ -62,6 +62,14 @@ class Sender:
     before: tuple[Cell, ...] = ()
 
     @property
+    def by_column(self) -> bool:
+        """Whether position columns say where it is, at each of its sites."""
+        return all(
+            route.at != ALL and all(isinstance(place, str) for place in route.at)
+            for route in self.routes
+        )
+
+    @property
     def at(self) -> str:
         """Its positions as a table shows them: "end", "io, s1", "all"."""
         at = self.routes[0].at

@@ -29,6 +29,7 @@ from scrub.hypothesis.load_file import load
 from scrub.hypothesis.sites import anything, mlps, none
 from scrub.metrics import custom, kl, logit_diff
 from scrub.model.registry import EMBEDDED
+from scrub.report.sweep import foot
 from scrub.runner.session import Session
 from scrub.sweeps.prepare import MemberTrees
 from scrub.sweeps.question import Question
@@ -314,3 +315,21 @@ def test_on_a_graph_of_functions_by_hand() -> None:
     assert effects["z"].mean == pytest.approx((z - 1).mean())
     assert effects["product"].mean == pytest.approx((x * y - 1).mean())
     assert found.totals[0].mean == pytest.approx((x * y + z - 2).mean())
+
+
+def noted(behaviour: Any, **options: Any) -> list[str]:
+    """What a sweep says of corrupted inputs of another length."""
+    found = swept(behaviour, senders="1.0", through=anything, **options)
+    return [line for line in foot(found, 5) if "have another length" in line]
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_corrupted_inputs_of_another_length_are_told_where_positions_are_counted(
+    restore: bool,
+) -> None:
+    longer = ioi.behaviour(24, seed=3, corrupt=Paired(ioi.prompts(24, seed=3, prefixes=2)))
+    (line,) = noted(longer, restore=restore)
+    assert 0 < int(line.split()[0]) <= SAMPLES
+    assert noted(longer, restore=restore, at="end") == []
+    assert noted(None, restore=restore) == []
+    assert noted(longer, restore=restore, at=3) != []
