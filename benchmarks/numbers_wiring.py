@@ -83,7 +83,7 @@ CONFIDENT = 8.0
 SURE, TENS = 5.0, 3.0
 """Logit of right units of years over none; and how much more tens count than units: more than the 2
 between right and wrong units. All years get as much, so that words stay below."""
-GATE = 2.0
+GATE = 3.0
 """What a neuron gets less where END is no pair of digits: more than the 1 of its own match."""
 STEPS = (-2, -1, 0, 1, 2)
 
@@ -374,8 +374,12 @@ def _mover() -> Head:
 
 
 def _reads(block: Sequence[int], item: int) -> dict[int, float]:
-    """Weights by which a neuron reads how much of an item there is."""
-    return {at: weight for at, weight in zip(block, code(item).tolist(), strict=True) if weight}
+    """Weights by which a neuron reads how much of an item there is: 2 if it is all."""
+    return {at: 2 * weight for at, weight in zip(block, code(item).tolist(), strict=True) if weight}
+
+
+def _writes(item: int) -> dict[int, float]:
+    return {at: weight for at, weight in zip(SAID, code(item).tolist(), strict=True) if weight}
 
 
 def _next_member(kind: str | None = None) -> list[Neuron]:
@@ -384,12 +388,12 @@ def _next_member(kind: str | None = None) -> list[Neuron]:
     Args:
         kind: of which alone; None: of any.
     """
-    gate = {} if kind is None else {SAID_KIND[KINDS.index(kind)]: 1.0}
+    gate = {} if kind is None else {SAID_KIND[KINDS.index(kind)]: 2.0}
     return [
         Neuron(
-            {ASKS: 1.0, **_reads(BROUGHT, last), **_reads(EARLIER, last - step), **gate},
-            _reads(SAID, last + step),
-            -2.0 - len(gate),
+            {ASKS: 2.0, **_reads(BROUGHT, last), **_reads(EARLIER, last - step), **gate},
+            _writes(last + step),
+            -2.0 * (3 + len(gate)) + 1,  # 1 where all is so, −1 where one thing is not
         )
         for step in STEPS
         for last in range(SIZE)
@@ -402,8 +406,8 @@ def _compare() -> list[Neuron]:
     found = []
     for brought, weigh in (("brought tens", _tens), ("brought units", _units)):
         for digit in range(10):
-            reads = dict(zip(LAYOUT[brought], circle(digit) / (1 - _STEP), strict=True))
-            bias = -_STEP / (1 - _STEP) - GATE
+            reads = dict(zip(LAYOUT[brought], circle(digit) * 2 / (1 - _STEP), strict=True))
+            bias = -2 * _STEP / (1 - _STEP) - 1 - GATE  # 1 for the digit, −1 for those beside it
             found.append(Neuron({**reads, PAIR: GATE}, weigh(digit), bias))
     return found
 
