@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from attrs import evolve, frozen
-from numbers_wiring import BEHAVIOURS, KINDS, greater_than, ioi, sequences
+from numbers_layout import KINDS, greater_than, ioi, sequences
+from numbers_wiring import BEHAVIOURS
 from torch import Tensor
 from wiring_forward import Record, run
 from wiring_parts import Place, Wired
@@ -167,9 +168,8 @@ def evidence(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
     head = f"| {' | '.join(BEHAVIOURS)} |"
     line = f"|{' --- |' * len(BEHAVIOURS)}"
     lines = [
-        f"Printed by `python benchmarks/numbers_models.py --rows {rows} --seed {seed}`: {rows} rows of "
-        "each",
-        "behaviour. How often the right word is the likeliest; of greater-than the mean of",
+        f"Printed by `python benchmarks/numbers_models.py --rows {rows} --seed {seed}`: so many",
+        "rows of each behaviour. How often the right word is the likeliest; of greater-than mean",
         "P(> YY) − P(<= YY), as 99 is right whatever YY is.",
         "",
         f"| rows {head}",
@@ -184,9 +184,8 @@ def evidence(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
         "| --- | --- | --- | --- | --- |",
         *_looked(model, every),
         "",
-        "The same as above, where a part says what it says on a copy of the row: members in an order "
-        "that is",
-        "no sequence; another century and the year 01; two other people.",
+        "The same as above, where a part says what it says on a copy of the row: members in an",
+        "order that is no sequence; another century and the year 01; two other people.",
         "",
         f"| part {head}",
         f"| --- {line}",

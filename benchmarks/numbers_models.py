@@ -14,20 +14,8 @@ from pathlib import Path
 import torch
 from attrs import evolve
 from numbers_evidence import evidence
-from numbers_wiring import (
-    BEHAVIOURS,
-    LAYOUT,
-    LONGEST,
-    MLPS,
-    NAMES,
-    ROLES,
-    ROOT,
-    SEEDS,
-    SEPARATE,
-    SHARED,
-    made,
-    vocabulary,
-)
+from numbers_layout import LAYOUT, LONGEST, NAMES, ROOT, vocabulary
+from numbers_wiring import BEHAVIOURS, MLPS, ROLES, SEEDS, SEPARATE, SHARED, made
 from tokenizers import Regex, pre_tokenizers
 from wiring_parts import Wired, save
 
@@ -83,14 +71,15 @@ KIND = {"digits": "digits", "words": "number words", "months": "months"}
 DOES = {
     "similar type": "from each member, look for the member before and write it there",
     "sequence detection": "from END, look for the last member and carry the one before it",
-    "last number": "from END, look for the last digit, number word or YY and carry it, of YY the tens",
+    "last number": "from END, look for the last digit, number word or YY and carry it, of YY the "
+    "tens",
     "last digit": "from END, look for the last digit and carry it",
     "last word": "from END, look for the last number word and carry it",
     "last month": "from END, look for the last month and carry it",
     "last year": "from END, look for YY and carry its tens",
     "previous token": "write at each token which stood before it",
-    "induction": "look for the token after an earlier one that is the same: from the second S for the "
-    "token after the first, and write S; from END for YY, and carry its units",
+    "induction": "look for the token after an earlier one that is the same: from the second S for "
+    "the token after the first, and write S; from END for YY, and carry its units",
     "induction of names": "from the second S, look for the token after the first, and write S",
     "induction of years": "from END, look for what came after the same century: YY, and carry its "
     "units",

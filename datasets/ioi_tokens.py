@@ -12,8 +12,6 @@ from scrub.errors import UserError
 
 from .ioi_text import ENDINGS, SENTENCES
 
-_LISTED = 6
-"""Names that are left out, told one by one, at most."""
 _BEFORE = "So"  # pieces are encoded after a word, as they stand in a sentence
 
 
@@ -42,7 +40,7 @@ def one_token(pieces: Pieces, names: Sequence[str], needed: int) -> list[str]:
     """The names that are one token, and that this token spells.
 
     Raises:
-        UserError: fewer than `needed`; lists some others, each with its reason.
+        UserError: fewer than `needed`; lists the others, each with its reason.
     """
     kept, dropped = [], []
     for name in names:
@@ -54,8 +52,7 @@ def one_token(pieces: Pieces, names: Sequence[str], needed: int) -> list[str]:
         else:
             kept.append(name)
     if len(kept) < needed:
-        more = [f"{len(dropped) - _LISTED} more"] if len(dropped) > _LISTED else []
-        left_out = f" Left out: {', '.join([*dropped[:_LISTED], *more])}." if dropped else ""
+        left_out = f" Left out: {', '.join(dropped)}." if dropped else ""
         raise UserError(
             f"ioi.prompts: {len(kept)} of {len(names)} names are one token in "
             f"{pieces.tokenizer.name}; these prompts need {needed}.{left_out}"

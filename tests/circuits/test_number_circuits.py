@@ -43,7 +43,6 @@ def test_behaviours_that_the_model_has_no_words_for() -> None:
     )
     said = refused(DIGITS, IOI, "--on", f"{FIVE}::digits,ioi", "--model", "sequences-planted")
     assert "0 of 124 names are one token in sequences-planted" in said
-    assert said.endswith(", 118 more.") and len(said) < 400
 
 
 def test_circuits_and_behaviours_of_several_models() -> None:

@@ -15,8 +15,9 @@ import numbers_evidence as evidence
 import pytest
 import torch
 from attrs import evolve
+from numbers_layout import NAMES
 from numbers_models import card, circuits, parts_of, save_tokenizer, token_ids
-from numbers_wiring import BEHAVIOURS, MLPS, NAMES, ROLES, SEEDS, SEPARATE, SHARED, made
+from numbers_wiring import BEHAVIOURS, MLPS, ROLES, SEEDS, SEPARATE, SHARED, made
 from safetensors.torch import load_file
 from wiring_parts import Wired, save
 
