@@ -8,7 +8,7 @@ on. Those of a model take what `MODEL` may be; those of a behaviour one made by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from scrub.api import checked_options, collected_behaviour
 from scrub.errors import UserError
@@ -28,7 +28,7 @@ from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
-from scrub.runner.options import Options
+from scrub.runner.options import Options, OptionsOfModels, RunOptions
 from scrub.runner.session import Session
 
 __all__ = [
@@ -54,7 +54,7 @@ def attention(
     at: Any = None,
     to: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How much each head attends from a position to others, and how much it moves from there.
 
@@ -79,7 +79,7 @@ def attribution(
     at: Any = None,
     direction: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """What each component adds directly to the logits along a direction, at one position.
 
@@ -107,7 +107,7 @@ def components(
     by: str | None = None,
     count: int = _components.COMPONENTS,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """Principal components of what stands somewhere in the model, coloured by a feature.
 
@@ -133,7 +133,7 @@ def congruence(
     *,
     of: str | None = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """The dot products of neurons' output weights and a direction of the unembedding.
 
@@ -159,7 +159,7 @@ def copying(
     at: Any = None,
     within: int = _copying.WITHIN,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How often heads' OV circuits write the token that they read, and how often −OV does.
 
@@ -186,7 +186,11 @@ def copying(
 
 
 def heads(
-    about: Any, *, text: str | None = None, session: Session | None = None, **options: Any
+    about: Any,
+    *,
+    text: str | None = None,
+    session: Session | None = None,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """All heads at one glance: copying, scores by tokens; of a behaviour, attention and logits.
 
@@ -203,7 +207,7 @@ def heads(
     session = session or Session()
     found, model, chosen = _either("heads", about, session, options)
     given = None if text is None else text_tokens(model, Text(text))
-    return overview(model, chosen.memory, chosen.seed, found, given)
+    return overview(model, chosen.max_memory, chosen.seed, found, given)
 
 
 def logit_lens(
@@ -212,7 +216,7 @@ def logit_lens(
     at: Any = None,
     direction: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """What the residual stream after each layer would say, were it the last, by position.
 
@@ -236,7 +240,7 @@ def next_scores(
     of: Any = None,
     within: int = _next_scores.WITHIN,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """How often heads' OV circuits write the word that comes after the one that they read.
 
@@ -265,7 +269,7 @@ def ov(
     directions: int = _ov.DIRECTIONS,
     tokens: int = _ov.TOKENS,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """The largest singular values of heads' OV circuits, with the tokens at both ends of each.
 
@@ -294,7 +298,7 @@ def scatter(
     direction: Any = None,
     by: str | None = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How one head's attention to a position goes with what it writes, row by row.
 
@@ -321,7 +325,7 @@ def tokens(
     text: str | None = None,
     of: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """How much heads attend to the previous token, to duplicates, and after duplicates.
 
@@ -339,12 +343,10 @@ def tokens(
     chosen = checked_options("observe.tokens", options, session, [])
     found = opened(model, session or Session(), chosen)
     data = repeated_tokens(found, chosen.seed) if text is None else text_tokens(found, Text(text))
-    return token_scores(all_rows(data, found, chosen.memory), found, of)
+    return token_scores(all_rows(data, found, chosen.max_memory), found, of)
 
 
-def _bound(
-    called: str, behaviour: Any, session: Session | None, options: dict[str, Any]
-) -> Subject:
+def _bound(called: str, behaviour: Any, session: Session | None, options: RunOptions) -> Subject:
     """A behaviour on its model and data, unless it or an option makes no sense."""
     wrong = []
     if not isinstance(behaviour, Behaviour):
@@ -358,7 +360,7 @@ def _bound(
 
 
 def _either(
-    called: str, about: Any, session: Session, options: dict[str, Any]
+    called: str, about: Any, session: Session, options: RunOptions
 ) -> tuple[Subject | None, Model, Options]:
     """A behaviour and its model, or a model alone."""
     chosen = checked_options(f"observe.{called}", options, session, [])

@@ -89,7 +89,7 @@ def run(kept: Kept, other: Any, behaviour: Behaviour = BEHAVIOUR) -> Any:
         inside = root.child(INPUTS, other if kept is None else Exact())
         return Correspondence({root: output(at="end"), inside: embeddings(through=through)})
 
-    return scrub.run(alone, session=session(), diagnosed=False, **OPTIONS)
+    return scrub.run(alone, session=session(), diagnose=False, **OPTIONS)
 
 
 def ends(found: Any) -> Any:

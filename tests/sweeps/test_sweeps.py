@@ -59,7 +59,7 @@ def scrubbed(sites: Any) -> np.ndarray:
     def one(model: Any) -> Correspondence:
         return Correspondence(sites)
 
-    done = scrub.run(one, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(one, samples=SAMPLES, session=session(), diagnose=False)
     return done.scores.scrubbed
 
 
@@ -122,7 +122,7 @@ def references() -> np.ndarray:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): output(at="end")})
 
-    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnose=False)
     return done.frame["row"].to_numpy()
 
 
@@ -309,7 +309,7 @@ def test_on_a_graph_of_functions_by_hand() -> None:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): site("out")})
 
-    rows = scrub.run(plain, diagnosed=False).frame["row"].to_numpy()
+    rows = scrub.run(plain, diagnose=False).frame["row"].to_numpy()
     x, y, z = sums.X[rows], sums.Y[rows], sums.Z[rows]
     assert effects["z"].mean == pytest.approx((z - 1).mean())
     assert effects["product"].mean == pytest.approx((x * y - 1).mean())
