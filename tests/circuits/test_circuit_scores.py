@@ -335,7 +335,7 @@ def test_data_that_cannot_be_halved_is_scored_without_choices() -> None:
         ({"order": "lest"}, "least"),
         ({"random": -1}, "0 or more"),
         ({"by": "ordr"}, "order"),
-        ({"metrics": ["logit"]}, "logit"),
+        ({"metric": ["logit"]}, "logit"),
         ({"circuit": Circuit()}, "empty"),
         ({"circuit": Circuit.of(heads([(9, 9)], at="end"))}, "9.9"),
         ({"circuit": Circuit.of(heads([(3, 0)], at="s3"))}, "s3"),

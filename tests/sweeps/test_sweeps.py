@@ -195,11 +195,11 @@ def test_positions_that_the_receiver_does_not_read_are_left_out_and_counted() ->
 
 def test_several_metrics_at_once_and_the_intervals_count_them_all() -> None:
     behaviour = ioi.behaviour(24, seed=3)
-    both = swept(behaviour, metrics=["logit_diff", kl()], at="end")
+    both = swept(behaviour, metric=["logit_diff", kl()], at="end")
     assert both.tried == 32
     assert {e.confidence for of in both.effects for e in of} == {1 - 0.05 / 32}
     assert list(both.frame["metric"].unique()) == ["logit(io) − logit(s)", "KL from the original"]
-    twice = swept(behaviour, at="end", metrics=["logit_diff", "logit(io) − logit(s)"])
+    twice = swept(behaviour, at="end", metric=["logit_diff", "logit(io) − logit(s)"])
     assert (len(twice.metrics), twice.tried) == (1, 16)
     one = swept(behaviour, at="end")
     assert {e.confidence for e in one.effects[0]} == {1 - 0.05 / 16}
@@ -256,7 +256,7 @@ def test_an_own_metric_gets_the_root_as_in_a_claim() -> None:
         assert logits.dim() == 2
         return logits.max(-1).values
 
-    found = swept(metrics=custom(margin), senders="3.0", at="end")
+    found = swept(metric=custom(margin), senders="3.0", at="end")
     assert found.frame["metric"].tolist() == ["margin"]
 
 
