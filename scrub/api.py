@@ -25,7 +25,7 @@ from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
 from scrub.runner.diagnoses import WORST, Diagnoses, check_blamed, diagnoses
 from scrub.runner.fresh import check_fresh
-from scrub.runner.options import Options, RunOptions, is_whole, option_problems
+from scrub.runner.options import Options, RunOptions, is_whole, option_problems, shows
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare, prepare_all, split
@@ -63,6 +63,7 @@ def run(
     reporters: Sequence[Reporter] = (),
     **options: Unpack[RunOptions],
 ) -> list[Result | Inapplicable]: ...
+@shows(RunOptions)
 def run(
     claims: Claim | Sequence[Claim],
     *,
@@ -126,6 +127,7 @@ def _several(called: str, claims: Any) -> list[Claim]:
     return found
 
 
+@shows(RunOptions)
 def explain(
     claim: Claim,
     *,
@@ -152,6 +154,7 @@ def explain(
     return Explanation(result)
 
 
+@shows(RunOptions)
 def patch(
     behaviour: Behaviour,
     *,
@@ -208,6 +211,7 @@ def no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
+@shows(RunOptions)
 def paths(
     claim: Claim, *, session: Session | None = None, **options: Unpack[RunOptions]
 ) -> ClaimPaths:

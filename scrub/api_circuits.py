@@ -19,10 +19,11 @@ from scrub.circuits.sharing_check import RANDOM, SharedSettings
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.runner.context import Context
-from scrub.runner.options import RunOptions
+from scrub.runner.options import RunOptions, shows
 from scrub.runner.session import Session
 
 
+@shows(RunOptions)
 def circuit_scores(
     behaviour: Behaviour,
     circuit: Circuit,
@@ -76,6 +77,7 @@ def circuit_scores(
     return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
+@shows(RunOptions)
 def shared_circuits(
     circuits: Sequence[Circuit] | Mapping[str, Circuit],
     behaviours: Sequence[Behaviour],

@@ -11,12 +11,13 @@ from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected, collected
 from scrub.runner.context import Context
-from scrub.runner.options import OptionsOfModels
+from scrub.runner.options import OptionsOfModels, shows
 from scrub.runner.session import Session
 from scrub.sweeps.edit_report import Asked, EditReport, check_asked, run_edit_report
 from scrub.sweeps.prepare import as_claim
 
 
+@shows(OptionsOfModels)
 def edit_report(
     before: Any,
     after: Any,

@@ -11,7 +11,7 @@ from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.positions import Positions
 from scrub.hypothesis.sites import Through, mlps
 from scrub.runner.context import Context
-from scrub.runner.options import RunOptions, is_whole
+from scrub.runner.options import RunOptions, is_whole, shows
 from scrub.runner.session import Session
 from scrub.searches.asked import divided, search_asked
 from scrub.searches.circuit_result import CircuitResult
@@ -78,6 +78,7 @@ def find(
     session: Session | None = None,
     **options: Unpack[AttributionOptions],
 ) -> CircuitResult: ...
+@shows(SearchOptions)
 def find(
     behaviour: Behaviour,
     *,

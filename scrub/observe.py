@@ -28,7 +28,7 @@ from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
-from scrub.runner.options import Options, OptionsOfModels, RunOptions
+from scrub.runner.options import Options, OptionsOfModels, RunOptions, shows
 from scrub.runner.session import Session
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 
+@shows(RunOptions)
 def attention(
     behaviour: Behaviour,
     *,
@@ -72,6 +73,7 @@ def attention(
     return _attention.attention(_bound("attention", behaviour, session, options), of, at, to)
 
 
+@shows(RunOptions)
 def attribution(
     behaviour: Behaviour,
     *,
@@ -99,6 +101,7 @@ def attribution(
     return _attribution.attribution(found, by, at, direction)
 
 
+@shows(RunOptions)
 def components(
     behaviour: Behaviour,
     *,
@@ -127,6 +130,7 @@ def components(
     return _components.components(found, of, at, by, count)
 
 
+@shows(OptionsOfModels)
 def congruence(
     model: Any,
     words: Sequence[str],
@@ -152,6 +156,7 @@ def congruence(
     return _congruence.congruence(opened(model, session or Session(), chosen), words, of)
 
 
+@shows(RunOptions)
 def copying(
     about: Any,
     *,
@@ -185,6 +190,7 @@ def copying(
     return _copying.copying_of_words(model, of, within, chosen.seed)
 
 
+@shows(RunOptions)
 def heads(
     about: Any,
     *,
@@ -210,6 +216,7 @@ def heads(
     return overview(model, chosen.max_memory, chosen.seed, found, given)
 
 
+@shows(RunOptions)
 def logit_lens(
     behaviour: Behaviour,
     *,
@@ -233,6 +240,7 @@ def logit_lens(
     return _lens.logit_lens(_bound("logit_lens", behaviour, session, options), at, direction)
 
 
+@shows(OptionsOfModels)
 def next_scores(
     model: Any,
     kinds: Any,
@@ -262,6 +270,7 @@ def next_scores(
     return _next_scores.next_scores(found, kinds, of, within)
 
 
+@shows(OptionsOfModels)
 def ov(
     model: Any,
     *,
@@ -289,6 +298,7 @@ def ov(
     return _ov.ov_circuits(opened(model, session or Session(), chosen), of, directions, tokens)
 
 
+@shows(RunOptions)
 def scatter(
     behaviour: Behaviour,
     of: Any,
@@ -319,6 +329,7 @@ def scatter(
     return _scatter.scatter(found, of, to, at, direction, by)
 
 
+@shows(OptionsOfModels)
 def tokens(
     model: Any,
     *,

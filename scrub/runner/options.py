@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
 import torch
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from scrub.errors import UserError, did_you_mean
 from scrub.model.edits import Edited
@@ -19,6 +20,7 @@ from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of
 from scrub.runner.sizes import EXAMPLES, in_bytes
 
+F = TypeVar("F", bound=Callable[..., Any])
 SAMPLES = 1_000
 MEMORY = 2**30
 """Bytes for the values of one chunk, where `max_memory` says nothing."""
@@ -88,6 +90,32 @@ class RunOptions(OptionsOfModels, total=False):
     """The run's options as keywords; see `Options`."""
 
     model: Any
+
+
+def shows(keywords: type[Any]) -> Callable[[F], F]:
+    """Shows a function's options one by one to `help`, `inspect.signature` and notebooks.
+
+    Type checkers read them off `Unpack[…]`. Law: what the function takes and does is unchanged.
+
+    Args:
+        keywords: the TypedDict of the options.
+    """
+    usual = {attribute.name: attribute.default for attribute in fields(Options)}
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=usual.get(name), annotation=kind
+        )
+        for name, kind in get_type_hints(keywords).items()
+    ]
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        *named, _ = signature.parameters.values()
+        shown: Any = function
+        shown.__signature__ = signature.replace(parameters=[*named, *more])
+        return function
+
+    return decorate
 
 
 def check_options(options: Options) -> None:

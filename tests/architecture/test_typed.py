@@ -165,3 +165,17 @@ def test_the_datasets_that_type_checkers_see_are_those_that_there_are() -> None:
     names = sorted(path.stem for path in (ROOT / "datasets").glob("*.py"))
     lines = [f"from ...datasets import {name} as {name}" for name in names]
     assert text.splitlines()[5:] == lines
+
+
+def test_help_shows_the_options_with_their_defaults() -> None:
+    usual = {attribute.name: attribute.default for attribute in fields(Options)}
+    for function in (scrub.run, scrub.patch, scrub.circuit_scores, observe.attention):
+        shown = inspect.signature(function).parameters
+        assert {name: shown[name].default for name in usual} == usual
+    assert "model" not in inspect.signature(scrub.edit_report).parameters
+    assert "keeps" in inspect.signature(scrub.find).parameters
+
+
+def test_an_option_that_there_is_not_is_still_refused_in_a_sentence() -> None:
+    with pytest.raises(scrub.UserError, match='no option "memory". The nearest is "max_memory"'):
+        observe.tokens("parens", memory=1)  # type: ignore[call-arg]
