@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is
 
 from scrub.datasets import parens_strings  # noqa: E402
 from scrub.model.registry import describe, load  # noqa: E402
-from scrub.model.tl_directory import FORMAT, forward  # noqa: E402
+from scrub.model.tl_config import FORMAT  # noqa: E402
+from scrub.model.tl_directory import forward  # noqa: E402
 
 TOKENS = {"start": 0, "pad": 1, "end": 2, "(": 3, ")": 4}
 WIDTH = parens_strings.LONGEST + 2
