@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from scrub.errors import UserError, in_line, in_words
 from scrub.model import in_memory as memory
+from scrub.model.llava_config import is_llava
 from scrub.model.tokenizer import backend_of
 from scrub.printing import name_problem, printed
 
@@ -28,6 +29,12 @@ def _model(given: Model, attribute: object, value: Any) -> None:
             "it lies. Give that as model= itself; its roles stand in a roles.toml beside it."
         )
     memory.kind_of(value)
+    if is_llava(memory.settings_of(value)):
+        raise UserError(
+            "model= is a LLaVA, which reads images as its processor gives them, and a model in "
+            "memory has none. Write model and processor to one directory by save_pretrained, and "
+            "give that."
+        )
 
 
 def _tokenizer(given: Model, attribute: object, value: Any) -> None:

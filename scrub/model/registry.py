@@ -52,10 +52,6 @@ from scrub.model.vision import Vision
 from scrub.model.weights import Weights, copied
 
 EMBEDDED = Path(__file__).parent / "embedded"
-REFUSED_IN_MEMORY = (
-    "model= is a LLaVA, which reads images as its processor gives them, and a model in memory has "
-    "none. Write model and processor to one directory by save_pretrained, and give that."
-)
 
 
 @frozen(eq=False)
@@ -207,8 +203,6 @@ def _in_memory(value: Any) -> Model:
     said = value if isinstance(value, given.Model) else given.Model(value)
     value = said.model
     memory.identity(value)
-    if is_llava(memory.settings_of(value)):
-        raise UserError(REFUSED_IN_MEMORY)
     called = memory.name_of(value)
     name = f"{said.name or called} in memory"
     directory = Path(called) if os.path.isdir(called) else None

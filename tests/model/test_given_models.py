@@ -27,13 +27,14 @@ from scrub import (
     output,
     zero,
 )
+from scrub.datasets import ioi
 from scrub.errors import UserError
 from scrub.metrics import logit_diff
-from scrub.model.registry import describe
+from scrub.model.registry import EMBEDDED, describe
 from scrub.model.tokenizer import load_tokenizer, word_level
 from scrub.results.result import Result
 from scrub.results.run_record import IN_MEMORY, save
-from support import family_models
+from support import family_models, tiny_llava
 from support.command import inside
 
 FRAME = pd.DataFrame(
@@ -322,3 +323,30 @@ def test_hooks_that_stay_are_told_apart(directory: Path) -> None:
         describe(bridge)
     bridge.reset_hooks(including_permanent=True)
     describe(bridge)
+
+
+# What is written of it
+
+
+def test_no_file_is_written_that_would_name_another_model() -> None:
+    from transformers import GPT2LMHeadModel
+
+    folder = EMBEDDED / "ioi-planted"
+    hf: Any = GPT2LMHeadModel.from_pretrained(folder)
+    asked: dict[str, Any] = {"senders": "3.0", "at": "end", "samples": 9}
+    given = scrub.Model(hf, folder, name="mine")
+    found = scrub.patch(ioi.behaviour(9), model=given, **asked)
+    assert found.model == "mine in memory"
+    of_files = scrub.patch(ioi.behaviour(9), model=folder, **asked)
+    assert found.frame["effect"].equals(of_files.frame["effect"])
+    said = r"given to Python, Model\(GPT2LMHeadModel, name='mine'\), and a file cannot name it"
+    with pytest.raises(UserError, match=said):
+        found.to_hypothesis()
+    made = scrub.patch(ioi.behaviour(9), model=lambda: given, **asked)
+    with pytest.raises(UserError, match="given to Python, a function, and a file cannot name it"):
+        made.to_hypothesis()
+
+
+def test_a_llava_is_refused_with_its_processor() -> None:
+    with pytest.raises(UserError, match=r"model= is a LLaVA, .* Write model and processor to one"):
+        scrub.Model(tiny_llava.hugging_face_model(), object())
