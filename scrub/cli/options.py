@@ -77,12 +77,11 @@ def json_option(help_text: str) -> Callable[[Any], Any]:
     return click.option("--json", "json_file", type=click.Path(path_type=Path), help=help_text)
 
 
-def options_of(max_memory: int | None = None, **chosen: Any) -> Options:
+def options_of(**chosen: Any) -> Options:
     """The run's options from those of a command; those that it does not have keep their defaults.
 
     It imports torch: call it once the command line and the files are known to be right.
     """
     from scrub.runner.options import Options
 
-    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
-    return Options(**chosen, **memory)
+    return Options(**chosen)

@@ -14,11 +14,13 @@ from scrub.draw import Draws
 from scrub.engine.activation_store import identity_of
 from scrub.engine.activations import ActivationCache, ActivationStore
 from scrub.errors import UserError
+from scrub.model.given import made
 from scrub.model.graph import Graph
 from scrub.model.registry import (
     Model,
     describe,
     identity,
+    is_maker,
     load,
 )
 from scrub.runner.resident_memory import Resident
@@ -31,6 +33,8 @@ class Session:
 
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
+    _made_models: dict[int, tuple[Any, Any]] = field(factory=dict)
+    """What functions made, with each function, so that its identity stays its own."""
     _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
     """With the recipe or function, so that its identity stays its own."""
     _failed: dict[Any, tuple[Any, UserError]] = field(factory=dict)
@@ -41,6 +45,15 @@ class Session:
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
+        """What is known of a model without its weights; a function that makes one is called once.
+
+        A model in memory whose weights were edited meanwhile is another model.
+        """
+        if is_maker(name):
+            if id(name) not in self._made_models:
+                found = self._tried(id(name), name, lambda: made(name))
+                self._made_models[id(name)] = (name, found)
+            name = self._made_models[id(name)][1]
         key = identity(name)
         if key not in self._described:
             self._described[key] = self._tried(key, name, lambda: describe(name))
@@ -101,7 +114,10 @@ class Session:
                 "ioi.prompts(1000), or a function of the model that returns one."
             )
         if model.tokenizer is None:
-            raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
+            more = " Or give it one: scrub.Model(model, tokenizer)." if model.in_memory else ""
+            raise UserError(
+                f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.{more}'
+            )
         key = (id(source), id(model))
         if key not in self._data:
             make = partial(call_users, source.make, model.tokenizer, doing="Making the data")
