@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from attrs import field, frozen
@@ -24,11 +24,19 @@ from scrub.model.registry import (
 from scrub.runner.resident_memory import Resident
 from scrub.runner.user_code import call_users
 
+if TYPE_CHECKING:
+    from scrub.runner.kept import Kept
+
 
 @frozen(eq=False)
 class Session:
-    """What claims share: models, data and plain activations, each made once."""
+    """What claims share: models, data and plain activations, each made once.
 
+    Attributes:
+        kept: a folder in which plain values are kept for other sessions; None: they are not.
+    """
+
+    kept: Kept | None = field(default=None, kw_only=True)
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
     _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
@@ -124,7 +132,8 @@ class Session:
 
     def cache(self, model: Model, graph: Graph) -> ActivationCache:
         """Plain values of a model, for its graph as a hypothesis specialises it."""
-        return ActivationCache(graph, self._stores.setdefault(id(model.graph), ActivationStore()))
+        store = self._stores.setdefault(id(model.graph), ActivationStore())
+        return ActivationCache(graph, store, None if self.kept is None else self.kept.of(model))
 
     def held(self) -> int:
         """Bytes of plain values that are kept from earlier claims."""
