@@ -69,7 +69,7 @@ class Fingerprints:
             "claim": prepared.name,
             "sources": self.sources[prepared.name],
             "code": self.code,
-            "model": [model.sha256, _model_files(model.directory)],
+            "model": [model.sha256, model_files(model.directory)],
             "data": self._dataset(prepared.data),
             "metrics": [[m.name, m.kind, list(m.labels)] for m in prepared.metrics],
             "before": prepared.is_effect,
@@ -129,7 +129,7 @@ def code_hash(package: Path) -> str:
     return _digest([*versions, *named, *(file.read_bytes() for file in files)])
 
 
-def _model_files(directory: Path | None) -> str:
+def model_files(directory: Path | None) -> str:
     """Hash of what lies beside the weights and changes the model: its configuration."""
     if directory is None:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from attrs import field, frozen
@@ -26,11 +26,19 @@ from scrub.model.registry import (
 from scrub.runner.resident_memory import Resident
 from scrub.runner.user_code import call_users
 
+if TYPE_CHECKING:
+    from scrub.runner.kept import Kept
+
 
 @frozen(eq=False)
 class Session:
-    """What claims share: models, data and plain activations, each made once."""
+    """What claims share: models, data and plain activations, each made once.
 
+    Attributes:
+        kept: a folder in which plain values are kept for other sessions; None: they are not.
+    """
+
+    kept: Kept | None = field(default=None, kw_only=True)
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
     _made_models: dict[int, tuple[Any, Any]] = field(factory=dict)
@@ -125,6 +133,17 @@ class Session:
             self._data[key] = (source, made)
         return self._data[key][1]
 
+    def recognise(self, source: Any) -> None:
+        """Take a recipe for an equal one of which data was made: a file was loaded again.
+
+        Law: equal recipes make the same table, so that this changes no number.
+        """
+        if not isinstance(source, Recipe):
+            return
+        for (_, model), (known, made) in list(self._data.items()):
+            if isinstance(known, Recipe) and _equal(known, source):
+                self._data[id(source), model] = (source, made)
+
     def recipe_of(self, data: Dataset) -> Recipe | None:
         """The recipe that a dataset was made of; None where it was given as it is."""
         made = (source for source, found in self._data.values() if found is data)
@@ -140,7 +159,8 @@ class Session:
 
     def cache(self, model: Model, graph: Graph) -> ActivationCache:
         """Plain values of a model, for its graph as a hypothesis specialises it."""
-        return ActivationCache(graph, self._stores.setdefault(id(model.graph), ActivationStore()))
+        store = self._stores.setdefault(id(model.graph), ActivationStore())
+        return ActivationCache(graph, store, None if self.kept is None else self.kept.of(model))
 
     def held(self) -> int:
         """Bytes of plain values that are kept from earlier claims."""
@@ -169,3 +189,11 @@ class Session:
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
+
+
+def _equal(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes are equal; not where their arguments cannot be compared."""
+    try:
+        return bool(one == other)
+    except Exception:  # of arrays and tables, and of whatever else a user gives
+        return False

@@ -177,5 +177,5 @@ def test_help_shows_the_options_with_their_defaults() -> None:
 
 
 def test_an_option_that_there_is_not_is_still_refused_in_a_sentence() -> None:
-    with pytest.raises(scrub.UserError, match='no option "memory". The nearest is "max_memory"'):
+    with pytest.raises(scrub.UserError, match=r'no option "memory"\. The nearest is "max_memory"'):
         observe.tokens("parens", memory=1)  # type: ignore[call-arg]
