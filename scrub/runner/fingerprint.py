@@ -35,6 +35,7 @@ from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.splits import Coordinates, Projection
 from scrub.model.registry import Model
 from scrub.names import Cell
+from scrub.results.inapplicable import Inapplicable
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
 
@@ -58,7 +59,7 @@ class Fingerprints:
     """With the dataset, so that its identity stays its own."""
 
     @staticmethod
-    def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
+    def of_claims(claims: Iterable[Prepared | Inapplicable]) -> Fingerprints:
         sources = {item.name: _sources(item.claim) for item in claims}
         return Fingerprints(sources, code_hash(PACKAGE))
 

@@ -1,0 +1,91 @@
+"""Plan a matrix: every claim on every model, checked before anything runs, as cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import evolve
+
+from scrub.errors import Problem, UserError
+from scrub.hypothesis.collect import Collected
+from scrub.matrix.cell import Cell, Depends, How
+from scrub.matrix.compute import depends_on, weights_of
+from scrub.model.registry import Model
+from scrub.results.inapplicable import Inapplicable
+from scrub.runner.prepare import Prepared, prepare_all
+from scrub.runner.session import Session
+from scrub.stats.bonferroni import family_size
+
+
+def plan_matrix(
+    claims: Sequence[Collected],
+    models: Sequence[str],
+    seeds: Sequence[int],
+    how: How,
+    start: Path,
+) -> list[Cell]:
+    """The cells of claims × models × seeds × shards, models outermost.
+
+    Args:
+        models: names, directories or FILE.py::VARIABLE; none: the one that each file names.
+        start: the directory in which the command was started.
+
+    Raises:
+        UserError: with every claim that is illegal on a model, and every model that is not there.
+    """
+    session, problems = Session(), list[Problem]()
+    prepared: list[tuple[str, Sequence[Prepared | Inapplicable]]] = []
+    for model in models or ("",):
+        try:
+            options = how.options(model, seeds[0])
+            prepared.append((model, prepare_all(claims, session, options)))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    weights: dict[int, tuple[Model, str]] = {}
+    cells = []
+    for model, there in prepared:
+        for item, one in zip(claims, there, strict=True):
+            first = _first(item, one, model, how, weights, session)
+            # What is not about the model is said once a seed, and takes no shards.
+            shards = range(how.shards if isinstance(one, Prepared) else 1)
+            cells += [
+                evolve(first, seed=seed, shard=shard, start=str(start))
+                for seed in seeds
+                for shard in shards
+            ]
+    return list({cell.key: cell for cell in cells}.values())
+
+
+def _first(
+    item: Collected,
+    one: Prepared | Inapplicable,
+    model: str,
+    how: How,
+    weights: dict[int, tuple[Model, str]],
+    session: Session,
+) -> Cell:
+    """The first cell of a claim on a model."""
+    known = one.model if isinstance(one, Prepared) else session.describe(model or item.model)
+    if id(known) not in weights:
+        weights[id(known)] = (known, weights_of(known))
+    return Cell(
+        file=item.file,
+        path=str(item.path),
+        start="",
+        claim=item.claim.name,
+        model=model,
+        model_name=known.name,
+        seed=0,
+        shard=0,
+        how=how,
+        depends=Depends(**depends_on(one, weights[id(known)][1])),
+        judged=isinstance(one, Prepared) and bool(family_size([item.claim])),
+    )
+
+
+def claims_of(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """The claims of a matrix, each a file and a name, in their order."""
+    return list(dict.fromkeys((cell.file, cell.claim) for cell in cells))
