@@ -32,7 +32,7 @@ from scrub.analysis.loosening import (
 )
 from scrub.draw import Draws
 from scrub.errors import UserError
-from scrub.hypothesis.belief import Belief, Expectation, Verdict
+from scrub.hypothesis.belief import Expectation, Verdict
 from scrub.hypothesis.tree import Tree
 from scrub.stats.figure import figure
 from scrub.stats.figure import in_words as figure_in_words

@@ -117,6 +117,7 @@ def _fill(
     **chosen: Any,
 ) -> Outcome:
     """Compute what is missing."""
+    from scrub.hypothesis.collect import collect
     from scrub.matrix.cell import How, seeds_of
     from scrub.matrix.executors import executor_of
 
@@ -124,12 +125,11 @@ def _fill(
     executor = executor_of(on, workers, threads, gpus, _settings(settings))
     chosen["memory"] = chosen.pop("max_memory")
     how = How(**chosen)
-    from scrub.hypothesis.collect import collect
+    claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
     from scrub.matrix.plan import plan_matrix
     from scrub.matrix.run import fill
     from scrub.report.progress_bar import ProgressBar
 
-    claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
     named = list(dict.fromkeys(filter(None, map(str.strip, models.split(",")))))
     cells = plan_matrix(claims, named, wanted, how, outputs.start)
     progress = ProgressBar(0, quiet=quiet, counted="cells")

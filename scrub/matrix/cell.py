@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
 from scrub.errors import UserError
-from scrub.runner.options import DTYPES, Options
+
+if TYPE_CHECKING:
+    from scrub.runner.options import Options
 
 MOST_SEEDS = 10_000
 
@@ -57,11 +59,14 @@ class How:
 
     def range_of(self, shard: int) -> tuple[int, int]:
         """The first sample of a shard, and the first after it. Law: shards partition the samples,
-        and differ by one sample at most."""
+        and differ by one sample at most.
+        """
         return shard * self.samples // self.shards, (shard + 1) * self.samples // self.shards
 
     def options(self, model: str, seed: int, device: str | None = None) -> Options:
         """The options of a run on one model. `device`: which of several."""
+        from scrub.runner.options import DTYPES, Options
+
         return Options(
             model=model or None,
             samples=self.samples,

@@ -27,7 +27,7 @@ from scrub.model.directory import sha256, weight_files
 from scrub.model.registry import Model
 from scrub.results.inapplicable import Inapplicable
 from scrub.runner.context import Context
-from scrub.runner.fingerprint import Fingerprints
+from scrub.runner.fingerprint import PACKAGE, code_hash, source_hash
 from scrub.runner.looks import scores_until_precise
 from scrub.runner.memory import make_room
 from scrub.runner.planned import Planned, plan_claim, plan_variant
@@ -44,9 +44,11 @@ class Bench:
 
     Attributes:
         device: which of several; None: as the cell says.
+        code: hash of scrub and of the versions below it, as this process has them.
     """
 
     device: str | None = None
+    code: str = field(factory=lambda: code_hash(PACKAGE))
     session: Session = field(factory=Session)
     _claims: dict[str, tuple[Collected, ...]] = field(factory=dict, init=False)
     _folders: set[Path] = field(factory=set, init=False)
@@ -114,7 +116,7 @@ def run_cell(cell: Cell, folder: Path, bench: Bench | None = None) -> None:
     options = cell.how.options(cell.model, cell.seed, bench.device)
     item = bench.claim(cell)
     (prepared,) = prepare_all([item], bench.session, options)
-    _check_same(cell, prepared)
+    _check_same(cell, prepared, bench.code)
     context, loaded = Context(bench.session, options), started
     if isinstance(prepared, Inapplicable):
         record = Record(cell, prepared.reason, metric=prepared.metric.name)
@@ -144,21 +146,21 @@ def _load(prepared: Prepared, context: Context) -> None:
         ) from error
 
 
-def _check_same(cell: Cell, prepared: Prepared | Inapplicable) -> None:
+def _check_same(cell: Cell, prepared: Prepared | Inapplicable, code: str) -> None:
     """Refuse to compute what is not what the cell was made from.
 
     Raises:
         UserError: the file was edited since, or this machine has other files or another scrub.
     """
-    now, there = depends_on(prepared, cell.depends.weights), cell.depends
-    here = socket.gethostname()
-    if now["code"] != there.code:
+    there, here = cell.depends, socket.gethostname()
+    if code != there.code:
         raise UserError(
             f"The worker on {here} has another version of scrub or of torch than the command. "
             "Install the same on all machines."
         )
-    for name, words in (("source", "its file"), ("data", "its data")):
-        if now[name] != getattr(there, name):
+    source, data = source_hash(prepared.claim), prepared.data.sha256
+    for words, same in (("its file", source == there.source), ("its data", data == there.data)):
+        if not same:
             raise UserError(
                 Problem(
                     f"On {here} {words} is not what it was when the command was started.",
@@ -167,17 +169,6 @@ def _check_same(cell: Cell, prepared: Prepared | Inapplicable) -> None:
                     file=cell.file,
                 )
             )
-
-
-def depends_on(prepared: Prepared | Inapplicable, weights: str) -> dict[str, str]:
-    """The hashes of what a claim depends on, but for the weights, which are given."""
-    made = Fingerprints.of_claims([prepared])
-    return {
-        "source": made.sources[prepared.name],
-        "code": made.code,
-        "data": prepared.data.sha256,
-        "weights": weights,
-    }
 
 
 def weights_of(model: Model) -> str:
@@ -255,9 +246,7 @@ def _anything(planned: Planned, cell: Cell, context: Context, samples: int) -> S
     prepared = planned.prepared
     nodes = stated(planned.tree, effect=prepared.is_effect)
     try:
-        loose = plan_variant(
-            planned, evolve(prepared, tree=loosened(planned.tree, nodes)), context
-        )
+        loose = plan_variant(planned, evolve(prepared, tree=loosened(planned.tree, nodes)), context)
         first = cell.samples[0]
         scores, *_ = scores_of_range(loose, (first, first + samples), context)
     except UserError:

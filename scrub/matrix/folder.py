@@ -108,7 +108,9 @@ def _remove_old(folder: Path) -> None:
                 left.unlink()
 
 
-def plan_of(before: Sequence[Cell], asked: Sequence[Cell], folder: Path, *, add: bool) -> list[Cell]:
+def plan_of(
+    before: Sequence[Cell], asked: Sequence[Cell], folder: Path, *, add: bool
+) -> list[Cell]:
     """The plan of a folder that had one: the same cells, or with `add` those and the new ones.
 
     Raises:

@@ -60,7 +60,7 @@ def _mean(entries: list[Entry]) -> float:
 
 
 def _words(entries: list[Entry]) -> str:
-    """ "0.998\\nsupported 5"; "not applicable"."""
+    """The figure, and below it how often which verdict: "supported 5"; "not applicable"."""
     counts = Counter(entry.verdict or entry.status for entry in entries)
     alone = len(entries) == 1
     verdicts = [word if alone else f"{word} {count}" for word, count in counts.items()]

@@ -175,7 +175,7 @@ class Matrix:
         tables = {"results": self.frame, "heterogeneity": self.heterogeneity}
         found: dict[str, Any] = {"schema": SCHEMA}
         for name, frame in tables.items():
-            found[name] = json.loads(frame.to_json(orient="records", double_precision=15))
+            found[name] = json.loads(str(frame.to_json(orient="records", double_precision=15)))
         return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
     def plot(self) -> Figure:

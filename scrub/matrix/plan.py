@@ -10,9 +10,10 @@ from attrs import evolve
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.collect import Collected
 from scrub.matrix.cell import Cell, Depends, How
-from scrub.matrix.compute import depends_on, weights_of
+from scrub.matrix.compute import weights_of
 from scrub.model.registry import Model
 from scrub.results.inapplicable import Inapplicable
+from scrub.runner.fingerprint import PACKAGE, code_hash, source_hash
 from scrub.runner.prepare import Prepared, prepare_all
 from scrub.runner.session import Session
 from scrub.stats.bonferroni import family_size
@@ -45,10 +46,16 @@ def plan_matrix(
     if problems:
         raise UserError(*dict.fromkeys(problems))
     weights: dict[int, tuple[Model, str]] = {}
-    cells = []
+    cells, code = [], code_hash(PACKAGE)
     for model, there in prepared:
         for item, one in zip(claims, there, strict=True):
-            first = _first(item, one, model, how, weights, session)
+            known = one.model if isinstance(one, Prepared) else session.describe(model or item.model)
+            if id(known) not in weights:
+                weights[id(known)] = (known, weights_of(known))
+            depends = Depends(
+                source_hash(item.claim), code, one.data.sha256, weights[id(known)][1]
+            )
+            first = _first(item, one, model, known.name, how, depends)
             # What is not about the model is said once a seed, and takes no shards.
             shards = range(how.shards if isinstance(one, Prepared) else 1)
             cells += [
@@ -63,29 +70,21 @@ def _first(
     item: Collected,
     one: Prepared | Inapplicable,
     model: str,
+    model_name: str,
     how: How,
-    weights: dict[int, tuple[Model, str]],
-    session: Session,
+    depends: Depends,
 ) -> Cell:
     """The first cell of a claim on a model."""
-    known = one.model if isinstance(one, Prepared) else session.describe(model or item.model)
-    if id(known) not in weights:
-        weights[id(known)] = (known, weights_of(known))
     return Cell(
         file=item.file,
         path=str(item.path),
         start="",
         claim=item.claim.name,
         model=model,
-        model_name=known.name,
+        model_name=model_name,
         seed=0,
         shard=0,
         how=how,
-        depends=Depends(**depends_on(one, weights[id(known)][1])),
+        depends=depends,
         judged=isinstance(one, Prepared) and bool(family_size([item.claim])),
     )
-
-
-def claims_of(cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    """The claims of a matrix, each a file and a name, in their order."""
-    return list(dict.fromkeys((cell.file, cell.claim) for cell in cells))

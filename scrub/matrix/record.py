@@ -21,7 +21,6 @@ from scrub.matrix.cell import Cell, as_json
 from scrub.matrix.folder import SCHEMA, put, put_json, record_file
 from scrub.stats.scores import BEFORE, COLUMNS, Scores
 
-
 _PLAIN = (
     "not_applicable", "nothing_swapped", "same_values", "states", "metric", "data", "rows",
     "data_sha256", "weights_sha256",

@@ -66,7 +66,8 @@ class Crew(Protocol):
     @property
     def loads(self) -> int:
         """Workers in which a model may fail to load before its cells are given up: as many as may
-        be on different machines."""
+        be on different machines.
+        """
         ...
 
     def hire(self, model: str) -> Worker: ...

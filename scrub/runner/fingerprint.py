@@ -35,7 +35,6 @@ from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.splits import Coordinates, Projection
 from scrub.model.registry import Model
 from scrub.names import Cell
-from scrub.results.inapplicable import Inapplicable
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
 
@@ -59,8 +58,8 @@ class Fingerprints:
     """With the dataset, so that its identity stays its own."""
 
     @staticmethod
-    def of_claims(claims: Iterable[Prepared | Inapplicable]) -> Fingerprints:
-        sources = {item.name: _sources(item.claim) for item in claims}
+    def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
+        sources = {item.name: source_hash(item.claim) for item in claims}
         return Fingerprints(sources, code_hash(PACKAGE))
 
     def of(self, prepared: Prepared, model: Model, options: Options, draws: Draws) -> str:
@@ -89,7 +88,7 @@ class Fingerprints:
         return self._datasets[id(data)][1]
 
 
-def _sources(claim: Claim) -> str:
+def source_hash(claim: Claim) -> str:
     """Hash of the files of a claim and of its function, and of the user's modules they import."""
     made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
     waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]
