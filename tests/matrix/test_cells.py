@@ -10,22 +10,9 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from scrub.errors import UserError
-from scrub.matrix.cell import Cell, Depends, How, as_json, from_json, seeds_of
+from scrub.matrix.cell import Depends, How, as_json, from_json, seeds_of
+from support.matrices import CELL
 
-HOW = How(100, shards=4)
-CELL = Cell(
-    file="folder/claims.py",
-    path="/home/me/folder/claims.py",
-    start="/home/me",
-    claim="one",
-    model="ioi-planted",
-    model_name="ioi-planted",
-    seed=0,
-    shard=1,
-    how=HOW,
-    depends=Depends("source", "code", "data", "weights"),
-    judged=True,
-)
 OTHERS: dict[str, Any] = {
     "file": "folder/others.py",
     "claim": "two",
@@ -59,7 +46,7 @@ def test_a_key_sees_all_that_numbers_depend_on() -> None:
 
 def test_a_key_does_not_see_where_a_cell_is_computed() -> None:
     elsewhere = evolve(
-        CELL, path="/data/claims.py", file="claims.py", start="/", how=evolve(HOW, memory=5)
+        CELL, path="/data/claims.py", file="claims.py", start="/", how=evolve(CELL.how, memory=5)
     )
     assert elsewhere.key == CELL.key
 

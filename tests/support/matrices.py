@@ -8,11 +8,25 @@ from pathlib import Path
 from attrs import frozen
 
 from scrub.hypothesis.collect import collect
-from scrub.matrix.cell import Cell, How
+from scrub.matrix.cell import Cell, Depends, How
 from scrub.matrix.compute import Bench
 from scrub.matrix.plan import plan_matrix
 from scrub.matrix.schedule import Told, answer_of
 from support.paths import ROOT
+
+CELL = Cell(
+    file="folder/claims.py",
+    path="/home/me/folder/claims.py",
+    start="/home/me",
+    claim="one",
+    model="ioi-planted",
+    model_name="ioi-planted",
+    seed=0,
+    shard=1,
+    how=How(100, shards=4),
+    depends=Depends("source", "code", "data", "weights"),
+    judged=True,
+)
 
 CLAIMS = f'''
 import sys
@@ -115,3 +129,56 @@ class Here:
 def contents(folder: Path) -> dict[str, bytes]:
     """The records of a matrix, as bytes."""
     return {path.name: path.read_bytes() for path in sorted((folder / "cells").iterdir())}
+
+
+WATCHED = f'''
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, {str(ROOT / "tests" / "hypotheses")!r})
+from sums import DATA, MODEL, distance, product_is
+
+from scrub import Agree, Uncond, claim, refuted, supported
+from scrub.metrics import custom
+
+HERE = Path(__file__).parent
+
+
+def watched(value, references):
+    """A metric that kills its process where the file "kill" is there, and waits where "hold" is."""
+    try:
+        (HERE / "kill").rename(HERE / "killed")
+    except OSError:
+        pass
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (HERE / "hold").exists():
+        (HERE / "waiting").touch()
+        time.sleep(100)
+    return distance(value, references)
+
+
+@claim(data=DATA, metric=custom(distance), expect=supported(above=0.9))
+def first(model):
+    return product_is(Agree("x and y"))
+
+
+@claim(data=DATA, metric=custom(watched), expect=refuted(below=0.9))
+def second(model):
+    return product_is(Uncond())
+
+
+@claim(data=DATA, metric=custom(distance), expect=refuted(below=0.9))
+def third(model):
+    return product_is(Agree("x"))
+'''
+
+
+def watched_file(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "watched.py"
+    file.write_text(WATCHED, encoding="utf-8")
+    return file
