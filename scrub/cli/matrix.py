@@ -87,7 +87,7 @@ def matrix_command(
     from scrub.report.console import terminal
     from scrub.report.matrix import show_matrix
 
-    matrix = read_matrix(outputs.start / folder)
+    matrix = read_matrix(folder, outputs.start)
     if not quiet:
         show_matrix(matrix, terminal())
     _write(matrix, outputs)

@@ -31,6 +31,14 @@ OLD = 3600.0
 """Seconds after which what a killed worker left half written is removed."""
 
 
+def shown(folder: Path) -> Path:
+    """A folder as messages call it: from the directory in which one works, if it lies below."""
+    with suppress(OSError):
+        here = Path.cwd()
+        return folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return folder
+
+
 def put(path: Path, content: bytes) -> None:
     """Write a file so that it is never there by half, whoever else writes it at the same time."""
     beside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
@@ -98,7 +106,7 @@ def save_plan(folder: Path, cells: Sequence[Cell]) -> None:
             _remove_old(folder / name)
         put_json(folder / PLAN, {"schema": SCHEMA, "cells": list(map(as_json, cells))})
     except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written: {error.strerror}.") from error
+        raise UserError(f"--out {shown(folder)}: cannot be written: {error.strerror}.") from error
 
 
 def _remove_old(folder: Path) -> None:
@@ -125,12 +133,12 @@ def plan_of(
     if differs:
         what, cell = differs[0]
         raise UserError(
-            f"--out {folder}: it holds {_counted(before)} that were asked for differently. "
+            f"--out {shown(folder)}: it holds {_counted(before)} that were asked for differently. "
             f"{cell.words} now has {what}. Give another folder."
         )
     if not add:
         raise UserError(
-            f"--out {folder}: it holds another matrix: {_counted(before)}, of which "
+            f"--out {shown(folder)}: it holds another matrix: {_counted(before)}, of which "
             f"{len(known & wanted):,} are among the {len(wanted):,} that are asked for. Give "
             "--add to put them together, or another folder."
         )
@@ -172,14 +180,14 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written: {error.strerror}.") from error
+        raise UserError(f"--out {shown(folder)}: cannot be written: {error.strerror}.") from error
     try:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             by = os.read(held, 200).decode(errors="replace").strip()
             raise UserError(
-                f"--out {folder}: another command is at work in it{f' ({by})' if by else ''}. Wait "
+                f"--out {shown(folder)}: another command is at work in it{f' ({by})' if by else ''}. Wait "
                 "for it, or give another folder."
             ) from error
         os.ftruncate(held, 0)

@@ -213,13 +213,16 @@ def _columns(found: Heterogeneity, which: str) -> dict[str, float]:
     return {f"{name}_{which}": value for name, value in named.items()}
 
 
-def read_matrix(folder: str | PathLike[str]) -> Matrix:
+def read_matrix(folder: str | PathLike[str], start: Path | None = None) -> Matrix:
     """The matrix of a folder that `scrub matrix … --out DIR` filled, as far as it is filled.
+
+    Args:
+        start: from where (default: where one works).
 
     Raises:
         UserError: there is no matrix, or its plan is damaged.
     """
-    place = started_in() / Path(folder)
+    place = (start or started_in()) / Path(folder)
     cells = read_plan(place)
     if not cells:
         raise UserError(
