@@ -23,8 +23,7 @@ from pathlib import Path
 import torch
 from attrs import define
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scrub.hypothesis.collect import collect
 from scrub.matrix.cell import Cell, How, seeds_of
@@ -36,6 +35,7 @@ from scrub.matrix.plan import plan_matrix
 from scrub.matrix.run import fill
 from scrub.matrix.schedule import Told, answer_of
 
+ROOT = Path(__file__).resolve().parents[1]
 STORE = 80 * 2**20
 """Bytes of a node's object store: the least that Ray takes."""
 
@@ -69,21 +69,21 @@ def executor(on: str) -> Iterator[Executor]:
 
 
 def at_work(on: str) -> list[int]:
-    """The processes that compute a cell."""
-    found = []
+    """The processes that compute a cell: Ray's by their title, else forks of this one's server."""
+    found, parents = [], dict[int, int]()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                title = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                title = (entry / "cmdline").read_bytes()
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            ours = b"ray::Hands.work" in title
-            if on == "local":
-                ours = parent == os.getpid() and b"spawn_main" in title
-            if ours:
+            parents[int(entry.name)] = int(stat[1])
+            if (b"ray::Hands.work" if on == "ray" else b"forkserver") in title:
                 found.append(int(entry.name))
-    return found
+    if on == "ray":
+        return found
+    return [one for one in found if parents.get(parents[one]) == os.getpid()]
 
 
 @define(eq=False)

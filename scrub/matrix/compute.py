@@ -94,6 +94,29 @@ def unwritable(folder: Path, error: OSError) -> str:
     )
 
 
+@frozen
+class Clock:
+    """Seconds of the wall's clock, and of this process's CPUs."""
+
+    wall: float
+    cpu: float
+
+    @staticmethod
+    def now() -> Clock:
+        return Clock(time.perf_counter(), time.process_time())
+
+    @staticmethod
+    def between(started: Clock, loaded: Clock) -> dict[str, float]:
+        """What loading took, and what computing took from then until now."""
+        now = Clock.now()
+        return {
+            "load": round(loaded.wall - started.wall, 4),
+            "load_cpu": round(loaded.cpu - started.cpu, 4),
+            "compute": round(now.wall - loaded.wall, 4),
+            "compute_cpu": round(now.cpu - loaded.cpu, 4),
+        }
+
+
 class LoadError(UserError):
     """A model cannot be loaded in this process; another one may be able to."""
 
@@ -112,7 +135,7 @@ def run_cell(cell: Cell, folder: Path, bench: Bench | None = None) -> None:
         return
     bench = bench or Bench()
     bench.check_folder(folder, cell)
-    started = time.perf_counter()
+    started = Clock.now()
     options = cell.how.options(cell.model, cell.seed, bench.device)
     item = bench.claim(cell)
     (prepared,) = prepare_all([item], bench.session, options)
@@ -122,15 +145,14 @@ def run_cell(cell: Cell, folder: Path, bench: Bench | None = None) -> None:
         record = Record(cell, prepared.reason, metric=prepared.metric.name)
     else:
         _load(prepared, context)
-        loaded = time.perf_counter()
+        loaded = Clock.now()
         bench.session.evict()
         with located(prepared.file, prepared.claim, RUNNING):
             record = _measured(cell, prepared, context)
     try:
         save_record(record, folder)
-        took = {"load": loaded - started, "compute": time.perf_counter() - loaded}
         where = {"host": socket.gethostname(), "process": os.getpid()}
-        put_json(timing_file(folder, cell), {n: round(s, 4) for n, s in took.items()} | where)
+        put_json(timing_file(folder, cell), Clock.between(started, loaded) | where)
     except OSError as error:
         raise UserError(unwritable(folder, error)) from error
 

@@ -186,9 +186,10 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             by = os.read(held, 200).decode(errors="replace").strip()
+            who = f" ({by})" if by else ""
             raise UserError(
-                f"--out {shown(folder)}: another command is at work in it{f' ({by})' if by else ''}. Wait "
-                "for it, or give another folder."
+                f"--out {shown(folder)}: another command is at work in it{who}. Wait for it, or "
+                "give another folder."
             ) from error
         os.ftruncate(held, 0)
         os.pwrite(held, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)

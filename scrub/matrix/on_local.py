@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from attrs import field, frozen
@@ -16,6 +16,9 @@ from attrs import field, frozen
 from scrub.matrix.cell import Cell
 from scrub.matrix.schedule import Answer, Schedule, Told, Worker
 
+FORKS = multiprocessing.get_context("forkserver")
+"""Workers are forks of a process that has imported torch and computed nothing: they start at once,
+and share what it imported."""
 PATIENCE = 2.0
 """Seconds that a process gets to end before it is killed."""
 
@@ -67,14 +70,14 @@ class Pool:
 
     def __attrs_post_init__(self) -> None:
         self._free.extend(range(self.size))
+        FORKS.set_forkserver_preload(["scrub.matrix.compute"])
 
     def hire(self, model: str) -> Process:
         place = self._free.pop(0)
         device = f"cuda:{place % self.gpus}" if self.gpus else None
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
+        ours, theirs = FORKS.Pipe()
         arguments = (theirs, self.folder, device, self.threads)
-        process = spawn.Process(target=_work, args=arguments, daemon=True)
+        process = FORKS.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
         return Process(model, process, ours, place, self._free)
@@ -90,7 +93,7 @@ class Process:
     """A process with one model. Its end closes the pipe, so that its loss is seen at once."""
 
     model: str
-    process: SpawnProcess
+    process: ForkServerProcess
     pipe: Connection
     place: int
     free: list[int]

@@ -49,12 +49,12 @@ def plan_matrix(
     cells, code = [], code_hash(PACKAGE)
     for model, there in prepared:
         for item, one in zip(claims, there, strict=True):
-            known = one.model if isinstance(one, Prepared) else session.describe(model or item.model)
+            known = (
+                one.model if isinstance(one, Prepared) else session.describe(model or item.model)
+            )
             if id(known) not in weights:
                 weights[id(known)] = (known, weights_of(known))
-            depends = Depends(
-                source_hash(item.claim), code, one.data.sha256, weights[id(known)][1]
-            )
+            depends = Depends(source_hash(item.claim), code, one.data.sha256, weights[id(known)][1])
             first = _first(item, one, model, known.name, how, depends)
             # What is not about the model is said once a seed, and takes no shards.
             shards = range(how.shards if isinstance(one, Prepared) else 1)

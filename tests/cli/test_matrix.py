@@ -132,7 +132,9 @@ def test_bad_folders(filled: Path) -> None:
     message = refused(filled, *other)
     assert "it holds another matrix: 27 cells" in message
     assert "Give --add" in message
-    assert "--out claims.py: cannot be written" in refused(filled, "claims.py", "--out", "claims.py")
+    assert "--out claims.py: cannot be written" in refused(
+        filled, "claims.py", "--out", "claims.py"
+    )
     assert "Missing option '--out'" in inside("matrix", "claims.py", cwd=filled).err
 
 

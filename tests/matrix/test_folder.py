@@ -76,7 +76,7 @@ def test_folders_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
     save_plan(out, cells)
     (out / "cells").rmdir()
     (out / "cells").touch()  # workers find no folder there
-    with pytest.raises(UserError, match="cannot be written by the worker on .*: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot be written by the worker on .*: Not a directory"):
         run_cell(cells[0], out)
 
 

@@ -79,9 +79,7 @@ def test_shards_change_no_draw_and_no_number(file: Path, tmp_path: Path, shards:
     check_as_tested(found, results)
 
 
-def test_the_law_can_fail(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_law_can_fail(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With shards that each draw as if they were the first."""
 
     def drawn_anew(planned: Planned, samples: tuple[int, int], context: object) -> object:
@@ -112,9 +110,7 @@ def test_precision(file: Path, tmp_path: Path) -> None:
     check_as_tested(read_matrix(tmp_path), results)
 
 
-def test_a_record_does_not_depend_on_what_its_worker_did_before(
-    file: Path, tmp_path: Path
-) -> None:
+def test_a_record_does_not_depend_on_what_its_worker_did_before(file: Path, tmp_path: Path) -> None:
     few = {"conjunction", "only_x", "effect"}
     cells = [cell for cell in cells_of(file, seeds=(0, 1), shards=2) if cell.claim in few]
     fill(cells, tmp_path / "one", Here())

@@ -16,7 +16,9 @@ from scrub.stats.intervals import Interval
 
 def estimates(means: Sequence[float], errors: Sequence[float]) -> list[Interval]:
     pairs = zip(means, errors, strict=True)
-    return [Interval(mean, mean - 2 * error, mean + 2 * error, error=error) for mean, error in pairs]
+    return [
+        Interval(mean, mean - 2 * error, mean + 2 * error, error=error) for mean, error in pairs
+    ]
 
 
 def test_by_hand() -> None:
@@ -28,15 +30,11 @@ def test_by_hand() -> None:
     assert found.tau == pytest.approx(math.sqrt(7 / (9 / 4 - 33 / 36)))
 
 
-numbers = st.lists(
-    st.tuples(st.floats(-2, 2), st.floats(0.01, 1)), min_size=2, max_size=6
-)
+numbers = st.lists(st.tuples(st.floats(-2, 2), st.floats(0.01, 1)), min_size=2, max_size=6)
 
 
 @given(group=numbers, unit=st.floats(0.1, 10), by=st.floats(-5, 5))
-def test_units_change_tau_alone(
-    group: list[tuple[float, float]], unit: float, by: float
-) -> None:
+def test_units_change_tau_alone(group: list[tuple[float, float]], unit: float, by: float) -> None:
     means, errors = np.array(group).T
     one = heterogeneity([estimates(means, errors)])
     other = heterogeneity([estimates(unit * means + by, unit * errors)])

@@ -28,7 +28,7 @@ CELL = Cell(
     judged=True,
 )
 
-CLAIMS = f'''
+CLAIMS = f"""
 import sys
 
 sys.path.insert(0, {str(ROOT / "tests" / "hypotheses")!r})
@@ -99,7 +99,7 @@ def expects_nothing(model):
 @claim(data=DATA, metric=ERROR, expect=supported(above=0.9))
 def elsewhere(model):
     return not_applicable("it has no tails")
-'''
+"""
 
 
 def claims_file(folder: Path) -> Path:
