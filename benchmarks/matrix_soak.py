@@ -63,7 +63,7 @@ def executor(on: str) -> Iterator[Executor]:
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         cluster.add_node(num_cpus=1, object_store_memory=STORE)
-        yield Ray(cluster.address, workers=2)
+        yield Ray(str(cluster.address), workers=2)
     finally:
         cluster.shutdown()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.claims import print_notice
-from scrub.cli.exit_codes import AS_EXPECTED, BAD_INPUT, OUR_FAULT, UNEXPECTED
+from scrub.cli.exit_codes import AS_EXPECTED, BAD_INPUT, NO_CLAIM, OUR_FAULT, UNEXPECTED
 from scrub.cli.options import DEVICE, DTYPE, KEYWORD, MEMORY, SAMPLES, json_option
 from scrub.cli.streams import print_error
 from scrub.errors import UserError
@@ -122,14 +122,19 @@ def _fill(
     from scrub.matrix.executors import executor_of
 
     wanted = seeds_of(seeds)
-    executor = executor_of(on, workers, threads, gpus, _settings(settings))
     chosen["memory"] = chosen.pop("max_memory")
     how = How(**chosen)
+    if on != "local" and how.device.startswith("cuda"):
+        gpus = gpus or 1.0
+    executor = executor_of(on, workers, threads, gpus, _settings(settings))
     claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
     from scrub.matrix.plan import plan_matrix
     from scrub.matrix.run import fill
     from scrub.report.progress_bar import ProgressBar
+    from scrub.runner.options import check_options
 
+    if on == "local":  # elsewhere there may be other devices
+        check_options(how.options("", wanted[0]))
     named = list(dict.fromkeys(filter(None, map(str.strip, models.split(",")))))
     cells = plan_matrix(claims, named, wanted, how, outputs.start)
     progress = ProgressBar(0, quiet=quiet, counted="cells")
@@ -166,6 +171,8 @@ def _write(matrix: Matrix, outputs: Outputs) -> None:
 
 def _code(matrix: Matrix, outcome: Outcome | None) -> int:
     """The exit code, once what failed is said: each sentence once."""
+    from scrub.stats.verdict import NOT_APPLICABLE
+
     failed = [entry for entry in matrix.entries if entry.status == "failed"]
     for why in dict.fromkeys(entry.note for entry in failed):
         count = sum(entry.note == why for entry in failed)
@@ -175,5 +182,7 @@ def _code(matrix: Matrix, outcome: Outcome | None) -> int:
         return OUR_FAULT
     if failed:
         return BAD_INPUT
+    if all(entry.verdict == NOT_APPLICABLE for entry in matrix.entries):
+        return NO_CLAIM
     wrong = any(e.result and e.result.judgement.passed is False for e in matrix.entries)
     return UNEXPECTED if wrong else AS_EXPECTED

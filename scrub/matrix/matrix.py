@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from scrub.errors import UserError
 from scrub.hypothesis.start_directory import started_in
@@ -88,7 +88,7 @@ class ClaimSpread:
     most: Entry | None
 
 
-@define(eq=False, slots=False, repr=False)
+@frozen(eq=False, slots=False, repr=False)
 class Matrix:
     """Claims × models × seeds, as far as their records are there.
 

@@ -39,7 +39,7 @@ def plan_matrix(
     prepared: list[tuple[str, Sequence[Prepared | Inapplicable]]] = []
     for model in models or ("",):
         try:
-            options = how.options(model, seeds[0])
+            options = how.options(model, seeds[0], "cpu")  # workers have the device
             prepared.append((model, prepare_all(claims, session, options)))
         except UserError as error:
             problems += error.problems

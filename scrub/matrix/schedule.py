@@ -137,7 +137,8 @@ class Schedule:
                 worker.close()
                 self._not_loaded(cell, answer)
             case _:
-                self.loaded.add(model)
+                if answer.kind == "done":
+                    self.loaded.add(model)
                 self.idle.append(worker)
                 self.told(cell, answer)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from matrix_scaling import Costs, predicted
 
 from hypothesis import given
 from hypothesis import strategies as st
-from matrix_scaling import Costs, predicted
 from support.matrices import CELL
 
 cells_and_costs = st.lists(
@@ -16,9 +16,7 @@ cells_and_costs = st.lists(
 
 
 @given(given_=cells_and_costs, workers=st.integers(1, 5), load=st.floats(0, 5))
-def test_no_schedule_is_faster(
-    given_: list[tuple[str, float]], workers: int, load: float
-) -> None:
+def test_no_schedule_is_faster(given_: list[tuple[str, float]], workers: int, load: float) -> None:
     cells = [evolve(CELL, model=model, seed=seed) for seed, (model, _) in enumerate(given_)]
     costs = Costs(
         {cell.key: cost for cell, (_, cost) in zip(cells, given_, strict=True)},

@@ -115,6 +115,7 @@ def _json(folder: Path) -> str:
         (("--shards", "2", "--precision", "0.1"), "exclude each other"),
         (("--slurm", "gpu"), "--slurm gpu: write KEY=VALUE"),
         (("--models", "ioi-plantde,ioi-planted"), 'There is no model "ioi-plantde"'),
+        (("--device", "cuda:77"), 'There is no device "cuda:77" on this machine'),
         (("-k", "absent"), 'matches -k "absent"'),
     ],
 )
@@ -136,6 +137,12 @@ def test_bad_folders(filled: Path) -> None:
         filled, "claims.py", "--out", "claims.py"
     )
     assert "Missing option '--out'" in inside("matrix", "claims.py", cwd=filled).err
+
+
+def test_claims_that_are_about_no_model(filled: Path, tmp_path: Path) -> None:
+    done = run(filled, "claims.py::elsewhere", "--out", str(tmp_path / "out"))
+    assert done.code == 5
+    assert "not applicable" in done.out
 
 
 def test_it_goes_on_where_it_was_stopped(

@@ -119,11 +119,12 @@ def cells_of(
 
 @frozen
 class Here:
-    """An executor: one cell after the other in this process, each from nothing."""
+    """An executor: one cell after the other in this process."""
 
     def run(self, cells: Sequence[Cell], folder: Path, told: Told) -> None:
+        bench = Bench()
         for cell in cells:
-            told(cell, answer_of(cell, folder, Bench()))
+            told(cell, answer_of(cell, folder, bench))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
