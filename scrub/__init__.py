@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         projection,
         source_positions,
     )
+    from scrub.matrix.matrix import Matrix, read_matrix
     from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
     from scrub.model.given import Model
@@ -115,6 +116,7 @@ _HOME = {
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.matrix.matrix": "Matrix read_matrix",
     "scrub.model.edits": "activation edited rank_one scale swap zero",
     "scrub.model.families": "register_family",
     "scrub.model.given": "Model",
@@ -157,6 +159,7 @@ __all__ = [
     "Inapplicable",
     "Input",
     "InterpNode",
+    "Matrix",
     "Mean",
     "Model",
     "Paired",
@@ -214,6 +217,7 @@ __all__ = [
     "raises",
     "rank_one",
     "read_circuit",
+    "read_matrix",
     "recovers",
     "refuted",
     "register_family",

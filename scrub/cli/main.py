@@ -21,6 +21,7 @@ from scrub.cli.exit_codes import exit_code
 from scrub.cli.explain import explain_command
 from scrub.cli.find import find_command
 from scrub.cli.look import look_command
+from scrub.cli.matrix import matrix_command
 from scrub.cli.patch import patch_command
 from scrub.cli.paths import paths_command
 from scrub.cli.plan import plan_command
@@ -72,3 +73,4 @@ group.add_command(explain_command)
 group.add_command(compare_command)
 group.add_command(tasks_command)
 group.add_command(watch_command)
+group.add_command(matrix_command)

@@ -59,7 +59,7 @@ class Fingerprints:
 
     @staticmethod
     def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
-        sources = {item.name: _sources(item.claim) for item in claims}
+        sources = {item.name: source_hash(item.claim) for item in claims}
         return Fingerprints(sources, code_hash(PACKAGE))
 
     def of(self, prepared: Prepared, model: Model, options: Options, draws: Draws) -> str:
@@ -88,7 +88,7 @@ class Fingerprints:
         return self._datasets[id(data)][1]
 
 
-def _sources(claim: Claim) -> str:
+def source_hash(claim: Claim) -> str:
     """Hash of the files of a claim and of its function, and of the user's modules they import."""
     made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
     waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]

@@ -140,9 +140,9 @@ class Session:
         """
         if not isinstance(source, Recipe):
             return
-        for (_, model), (known, made) in list(self._data.items()):
+        for (_, model), (known, table) in list(self._data.items()):
             if isinstance(known, Recipe) and _equal(known, source):
-                self._data[id(source), model] = (source, made)
+                self._data[id(source), model] = (source, table)
 
     def recipe_of(self, data: Dataset) -> Recipe | None:
         """The recipe that a dataset was made of; None where it was given as it is."""
