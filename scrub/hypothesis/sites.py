@@ -149,7 +149,7 @@ def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
 
 
 def _in_order(ports: frozenset[str] | None) -> str:
-    """The same text in every process: files are named and known by the hash of what it is part of."""
+    """The same text in every process: files are named by the hash of what it is part of."""
     if ports is None:
         return repr(ports)
     return f"frozenset({{{', '.join(map(repr, sorted(ports)))}}})"
