@@ -11,6 +11,7 @@ some of the samples again.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -29,7 +30,7 @@ from scrub.data.virtual import Averages, Filled, Given, Shifted
 from scrub.draw import Draws
 from scrub.errors import is_users
 from scrub.hypothesis.circuit import Circuit
-from scrub.hypothesis.claim import Claim, unwrapped
+from scrub.hypothesis.claim import unwrapped
 from scrub.hypothesis.sibling_modules import imported
 from scrub.hypothesis.sites import Route, Through
 from scrub.hypothesis.splits import Coordinates, Projection
@@ -59,8 +60,14 @@ class Fingerprints:
 
     @staticmethod
     def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
-        sources = {item.name: _sources(item.claim) for item in claims}
-        return Fingerprints(sources, code_hash(PACKAGE))
+        known: dict[tuple[str, str], str] = {}
+        sources = {}
+        for item in claims:
+            key = (item.claim.made[0], unwrapped(item.claim.build).__module__)
+            if key not in known:
+                known[key] = _sources(*key)
+            sources[item.name] = known[key]
+        return Fingerprints(sources, _own_code())
 
     def of(self, prepared: Prepared, model: Model, options: Options, draws: Draws) -> str:
         """The fingerprint of one scrub: a claim's tree on these draws, for its metrics."""
@@ -88,10 +95,10 @@ class Fingerprints:
         return self._datasets[id(data)][1]
 
 
-def _sources(claim: Claim) -> str:
+def _sources(file_made: str, module_of_function: str) -> str:
     """Hash of the files of a claim and of its function, and of the user's modules they import."""
-    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
-    waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]
+    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == file_made]
+    waiting = [*made, sys.modules[module_of_function]]
     texts: dict[str, bytes] = {}
     while waiting:
         module = waiting.pop()
@@ -119,6 +126,12 @@ def _imported(text: bytes, module: ModuleType) -> Iterator[ModuleType]:
 
 def _is_users(module: ModuleType) -> bool:
     return is_users(module.__name__, getattr(module, "__file__", None) or "")
+
+
+@functools.cache
+def _own_code() -> str:
+    """Of scrub as it was first hashed: a process goes on with what it has loaded."""
+    return code_hash(PACKAGE)
 
 
 def code_hash(package: Path) -> str:
