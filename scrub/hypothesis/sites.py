@@ -153,6 +153,13 @@ def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
     )
 
 
+def _in_order(ports: frozenset[str] | None) -> str:
+    """The same text in every process: files are named by the hash of what it is part of."""
+    if ports is None:
+        return repr(ports)
+    return f"frozenset({{{', '.join(map(repr, sorted(ports)))}}})"
+
+
 @frozen
 class Route:
     """Sites, and the path that leads to them from the parent's sites.
@@ -168,7 +175,7 @@ class Route:
 
     cells: tuple[Cell, ...]
     at: At = field(default=ALL, converter=as_positions)
-    into: frozenset[str] | None = field(default=None, converter=_into)
+    into: frozenset[str] | None = field(default=None, converter=_into, repr=_in_order)
     through: Through = field(default=none, converter=_through)
     split: Split | None = None
 

@@ -290,7 +290,7 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
             for i, route in enumerate(node.routes):
                 above = frames[node.path[:-1]]
                 found |= _positions(f"node.{number}.{i}.parent", above, route)
-                for spec in {spec for at in route.through.positions for spec in at}:
+                for spec in dict.fromkeys(spec for at in route.through.positions for spec in at):
                     index = above.data.position(spec)[above.index]
                     found[f"node.{number}.{i}.through.{spec}"] = index
     for site, split in _splits(tree):
