@@ -15,7 +15,7 @@ from wiring_parts import Place, Wired
 from scrub.data.dataset import Tokenizer
 
 
-def asked(model: Wired, tokenizer: Tokenizer, task: str, rows: int, seed: int) -> Asked:
+def asked(model: Wired, tokenizer: Tokenizer, task: marks.Task, rows: int, seed: int) -> Asked:
     """A model on rows of one task, and on their copies with the marks elsewhere ("marks")."""
     recipe = marks.rows(rows, task, seed=seed)  # type: ignore[arg-type]
     data, copies = (each.make(tokenizer) for each in (recipe, marks.changed(recipe, "marks")))

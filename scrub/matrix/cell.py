@@ -74,7 +74,7 @@ class How:
             seed=seed,
             device=device or self.device,
             dtype=DTYPES[self.dtype],
-            memory=self.memory,
+            max_memory=self.memory,
         )
 
 
