@@ -242,7 +242,7 @@ def circuit(
         for first, (called, kinds) in enumerate(GROUPS.items())
         if kind in kinds
     )
-    own = {
+    own: dict[str, Sequence[tuple[int, int]]] = {
         role: heads
         for role, heads in model.roles.items()
         if (role.endswith(called) if called else not role.endswith("of words"))
