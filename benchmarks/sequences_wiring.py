@@ -26,6 +26,7 @@ from wiring_parts import (  # noqa: E402
     Layer,
     Layout,
     Neuron,
+    Place,
     Shape,
     Wired,
     all_of,
@@ -231,9 +232,7 @@ def _instead(last: int, step: int) -> dict[int, float]:
     return {SAID[(last + 1) % SIZE]: -1.0, SAID[last + step]: 1.0}
 
 
-def circuit(
-    model: Wired, kind: str
-) -> tuple[dict[str, Sequence[tuple[int, int]]], tuple[int, ...]]:
+def circuit(model: Wired, kind: str) -> tuple[dict[str, tuple[Place, ...]], tuple[int, int]]:
     """The roles, and the layers of the MLPs, that go on with a kind's sequences."""
     if model.name != "sequences-separate":
         return dict(model.roles), (0, 2)
