@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, find, patch, paths, run
+    from scrub.api import explain, patch, paths, run
     from scrub.api_circuits import circuit_scores, shared_circuits
     from scrub.api_edits import edit_report
+    from scrub.api_find import find
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit, write_circuit
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from scrub.matrix.matrix import Matrix, read_matrix
     from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
+    from scrub.model.given import Model
     from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
     from scrub.results.inapplicable import Inapplicable
@@ -93,9 +95,10 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain find patch paths run",
+    "scrub.api": "explain patch paths run",
     "scrub.api_circuits": "circuit_scores shared_circuits",
     "scrub.api_edits": "edit_report",
+    "scrub.api_find": "find",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.files": "read_circuit write_circuit",
@@ -116,6 +119,7 @@ _HOME = {
     "scrub.matrix.matrix": "Matrix read_matrix",
     "scrub.model.edits": "activation edited rank_one scale swap zero",
     "scrub.model.families": "register_family",
+    "scrub.model.given": "Model",
     "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
@@ -157,6 +161,7 @@ __all__ = [
     "InterpNode",
     "Matrix",
     "Mean",
+    "Model",
     "Paired",
     "PathSearch",
     "Pool",

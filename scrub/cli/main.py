@@ -29,6 +29,7 @@ from scrub.cli.show import show_command
 from scrub.cli.streams import open_closed_streams
 from scrub.cli.tasks import tasks_command
 from scrub.cli.test import test_command
+from scrub.cli.watch import watch_command
 from scrub.runner.opened_files import recorded
 
 
@@ -71,4 +72,5 @@ group.add_command(look_command)
 group.add_command(explain_command)
 group.add_command(compare_command)
 group.add_command(tasks_command)
+group.add_command(watch_command)
 group.add_command(matrix_command)
