@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import json
-import shutil
-import subprocess
-import sys
+import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Never, Unpack, get_origin, get_type_hints
 
 import pytest
@@ -22,73 +18,16 @@ from scrub.searches.asked import ABLATE
 from scrub.searches.methods import METHODS
 from support.paths import ROOT
 
-WRONG = """
-import scrub
-from scrub import Correspondence, Exact, InterpNode, claim, heads, mlp, observe, output, site
-from scrub.datasets import ioi
-from scrub.datasets import ioj  # refused
-from scrub.metrics import logit_diff
 
-heads([(9, 9)], at="end", into="q", through="mlps")
-heads(["9.9", "10.0"], "q")
-heads([(9, 9)], att="end")  # refused
-heads([(9, 9)], through="mlp")  # refused
-heads([9.9])  # refused
-mlp(1, 2, at=["end", 3], through=scrub.anything)
-mlp(1, position="end")  # refused
-output(to="end")  # refused
-site("embed", at=1.5)  # refused
-Exact("io")  # refused
-
-@claim(data=ioi.prompts(100), metric=logit_diff("io", "s"), expected=None)  # refused
-def wrong(model):
-    return Correspondence({InterpNode("logits", Exact()): output()})
-
-@claim(data=ioi.prompts(100), metric=logit_diff("io", "s"))
-def right(model):
-    return Correspondence({InterpNode("logits", Exact()): output()})
-
-ioi.promts(100)  # refused
-result = scrub.run(right, samples=10, max_memory="1GB", dtype="float64", diagnose=False)
-scrub.run(right, sample=10)  # refused
-scrub.run(right, memory="1GB")  # refused
-scrub.run([right], diagnosed=True)  # refused
-scrub.explain(right, row=1)  # refused
-scrub.paths(right, seeds=1)  # refused
-behaviour = ioi.behaviour(100)
-scrub.patch(behaviour, to="name mover.q@end", senders=["9.9"], through="anything", at="each")
-scrub.patch(behaviour, sender="heads")  # refused
-scrub.patch(behaviour, approximate="integrate")  # refused
-scrub.find(behaviour, keep="9.9", smallest=0.05, samples=100).links
-scrub.find(behaviour, by="pruning", keeps=0.9, order="least", ablate="mean")
-scrub.find(behaviour, by="pruning", threshold=0.1)  # refused
-scrub.find(behaviour, by="prune")  # refused
-scrub.edit_report("gpt2", "gpt2", [], model="gpt2")  # refused
-observe.attention(behaviour, of="9.9", seed=1)
-observe.attention(behaviour, head="9.9")  # refused
-observe.ov("gpt2", of="9.9", model="gpt2")  # refused
-"""
-
-
-def test_wrong_keywords_are_refused_by_pyright(tmp_path: Path) -> None:
-    """As an editor shows them: one file, which sees scrub as an installed package's user does."""
-    pyright = shutil.which("pyright", path=str(Path(sys.executable).parent)) or shutil.which(
-        "pyright"
-    )
-    if pyright is None:
-        pytest.skip("pyright is not installed")
-    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
-    settings = {"extraPaths": [str(ROOT)], "typeCheckingMode": "standard", "pythonVersion": "3.11"}
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    command = [pyright, "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if not done.stdout.startswith("{"):
-        pytest.skip(f"pyright cannot be run here: {done.stderr[:200]}")
-    found = json.loads(done.stdout)["generalDiagnostics"]
-    refused = {one["range"]["start"]["line"]: one["message"] for one in found}
-    lines = WRONG.splitlines()
-    marked = {number for number, line in enumerate(lines) if line.endswith("# refused")}
-    assert {lines[n] for n in refused.keys() ^ marked} == set(), refused
+def test_pyright_reads_the_file_of_wrong_keywords() -> None:
+    """It refuses each line that is marked there and no other; README's test command runs it."""
+    file = "tests/architecture/wrong_keywords.py"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert file in settings["tool"]["pyright"]["include"]
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert "\n# pyright: reportUnnecessaryTypeIgnoreComment=error\n" in text
+    assert text.count("  # pyright: ignore[") > 20
+    assert " && pyright && pytest" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # Nothing passes keywords on that it does not name
