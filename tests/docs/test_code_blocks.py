@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from scrub import Claim
+from scrub.matrix import executors
 from support.code_blocks import Shown, blocks, lines_of, not_printed, shown_on, write_modules
 from support.command import IOI, Finished, inside
 from support.llava_7b import write_llava_7b
+from support.matrices import Here
 from support.paths import ROOT
 
 PAGES = {
@@ -59,12 +61,14 @@ def run_python(page: str, folder: Path) -> None:
 def missing(page: str, shown: Shown, folder: Path) -> list[str]:
     """Lines that the page shows of a command and that are not printed.
 
-    The repository's circuits lie beside the page's file.
+    The repository's circuits and hypotheses lie beside the page's file.
     """
     files = write_modules(page, folder)
-    if not (folder / "circuits").exists():
-        (folder / "circuits").symlink_to(ROOT / "circuits")
-    if any(argument.startswith(file.name) for argument in shown.arguments for file in files):
+    for name in ("circuits", "hypotheses"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    of_page = any(argument.startswith(file.name) for argument in shown.arguments for file in files)
+    if of_page or "--out" in shown.arguments:
         done = inside(*shown.arguments, cwd=folder)
     else:
         done = printed(*shown.arguments)
@@ -103,7 +107,11 @@ def test_pages_of_several_files_have_tests_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(("name", "shown"), SHOWN)
-def test_what_is_shown_is_printed(name: str, shown: Shown, tmp_path: Path) -> None:
+def test_what_is_shown_is_printed(
+    name: str, shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells of a matrix in this process: tests/matrix/test_executors.py has the workers."""
+    monkeypatch.setattr(executors, "executor_of", lambda *given: Here())
     assert missing(PAGES[name], shown, tmp_path) == []
 
 
