@@ -340,24 +340,14 @@ def test_ctrl_c_reports_what_was_finished(tmp_path: Path) -> None:
 TERMINAL = ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "150"}
 
 
-def started(*arguments: str, err: str) -> subprocess.Popen[str]:
-    with open(err, "w") as terminal:
-        return subprocess.Popen(
-            [sys.executable, "-m", "scrub", *arguments],
-            cwd=ROOT, env=TERMINAL, stdout=subprocess.DEVNULL, stderr=terminal, text=True,
-        )  # fmt: skip
-
-
 def forked(*arguments: str, err: str) -> Fork:
     return Fork.of(*arguments, cwd=ROOT, env=TERMINAL, err=err)
 
 
-def _on_a_terminal(
-    start: Callable[..., subprocess.Popen[str] | Fork], *arguments: str
-) -> Iterator[str]:
+def _on_a_terminal(*arguments: str) -> Iterator[str]:
     """What a program writes to its standard error, where that is a terminal."""
     ours, theirs = pty.openpty()
-    process = start(*arguments, err=os.ttyname(theirs))
+    process = forked(*arguments, err=os.ttyname(theirs))
     os.close(theirs)
     try:
         while chunk := os.read(ours, 4096):
@@ -372,12 +362,12 @@ def _on_a_terminal(
 
 def test_progress_on_a_terminal_and_silence_when_quiet(sums: Run) -> None:
     arguments = ("test", f"{SUMS}::conjunction", "--samples", "500")
-    shown = re.sub(r"\x1b\[[\d;?]*\w", "", "".join(_on_a_terminal(started, *arguments)))
+    shown = re.sub(r"\x1b\[[\d;?]*\w", "", "".join(_on_a_terminal(*arguments)))
     assert "loading the model" in shown
     assert f"{SUMS}::conjunction" in shown
     assert "1,000 of 1,000 references" in shown  # as claimed, and with any input
     assert re.search(r"references\s+(\d+:\d\d:\d\d|-:--:--)", shown), "no time left"
-    assert "".join(_on_a_terminal(forked, *arguments, "-q")) == ""
+    assert "".join(_on_a_terminal(*arguments, "-q")) == ""
     assert sums.done.err == ""  # in a pipe
 
 

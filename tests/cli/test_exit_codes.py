@@ -159,8 +159,7 @@ def test_standard_output_that_the_users_code_closes(tmp_path: Path) -> None:
 def in_shell(*arguments: str, to: str, **environment: str) -> tuple[int, str]:
     """A command with standard output as the shell makes it; its exit code and errors.
 
-    A process from the start. Where torch would be loaded, one a kind of stream is enough: the
-    others are forks.
+    A process from the start, of commands that load no torch: the others are forks.
     """
     words = " ".join([sys.executable, "-m", "scrub", *arguments, to])
     done = subprocess.run(
@@ -184,13 +183,14 @@ def finished(process: Fork) -> tuple[int | None, str]:
 
 
 HOLDS = f"{SUMS}::conjunction"
+NO_READER = "| true > /dev/null; exit ${PIPESTATUS[0]}"
 FULL = "error: Standard output cannot be written: No space left on device.\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "to", "code", "errors"),
     [
-        (("test", HOLDS, "--samples", "400"), ">&-", 0, ""),
+        (("--help",), ">&-", 0, ""),
         (("--help",), "> /dev/full", 2, FULL),
         (("--help",), "> /dev/full 2> /dev/full", 2, ""),
         (("test", "--help"), ">&- 2>&-", 0, ""),
@@ -208,13 +208,14 @@ def test_what_is_not_printed_changes_no_code(
 def test_a_failed_claim_and_a_quiet_one_where_nothing_can_be_printed() -> None:
     failed = forked("test", f"{SUMS}::only_x", "--samples", "200", out=None)
     assert finished(failed) == (1, "")
+    holds = forked("test", HOLDS, "--samples", "400", out=None)
+    assert finished(holds) == (0, "")
     quiet = forked("test", HOLDS, "--samples", "400", "-q", out="/dev/full", err=None)
     assert finished(quiet) == (0, "")
 
 
 def test_a_reader_that_stops_reading() -> None:
-    to = "| true > /dev/null; exit ${PIPESTATUS[0]}"
-    assert in_shell("test", SUMS, "--samples", "99", to=to) == (141, "")
+    assert in_shell("test", "--help", to=NO_READER) == (141, "")
 
 
 @pytest.mark.parametrize("lines", [0, 1])
@@ -230,12 +231,19 @@ def test_a_reader_that_stops_reading_a_fork(lines: int) -> None:
     assert code in ((1, 141) if lines else (141,))  # it may have read all of it
 
 
-@pytest.mark.parametrize(
-    ("to", "code", "errors"),
-    [("| true; exit ${PIPESTATUS[0]}", 141, ""), ("> /dev/full", 2, FULL)],
-)
+@pytest.mark.parametrize(("to", "code", "errors"), [(NO_READER, 141, ""), ("> /dev/full", 2, FULL)])
 def test_without_a_buffer_it_is_the_same(to: str, code: int, errors: str) -> None:
-    assert in_shell("plan", HOLDS, to=to, PYTHONUNBUFFERED="1") == (code, errors)
+    assert in_shell("plan", "--help", to=to, PYTHONUNBUFFERED="1") == (code, errors)
+
+
+def test_without_a_buffer_a_fork_is_the_same() -> None:
+    unbuffered = {"cwd": ROOT, "env": ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}}
+    assert finished(Fork.of("plan", HOLDS, out="/dev/full", **unbuffered)) == (2, FULL)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = Fork.of("plan", HOLDS, out=f"/proc/{os.getpid()}/fd/{theirs}", **unbuffered)
+    os.close(theirs)
+    assert finished(process) == (141, "")
 
 
 def test_a_report_that_cannot_be_printed_costs_no_results(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from scrub.errors import UserError
 from scrub.results.atomic_write import write_whole
 from scrub.runner.outputs import check_outputs
-from support.command import ENVIRONMENT, SUMS, inside
+from support.command import SCRUB, SUMS, Finished, fork, inside
 from support.paths import ROOT
 
 CLAIM = f"{ROOT / SUMS}::conjunction"
@@ -115,36 +113,32 @@ def test_a_folder_in_which_nothing_can_be_put(folder: Path) -> None:
 # What only shows when it is written
 
 
-def limited(folder: Path, blocks: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command that can write no file of more than so many KiB, as on a disk that is full."""
-    words = " ".join([sys.executable, "-m", "scrub", *arguments])
-    return subprocess.run(
-        ["bash", "-c", f"ulimit -f {blocks}; {words}"],
-        cwd=folder,
-        env=ENVIRONMENT | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def limited(folder: Path, *arguments: str) -> Finished:
+    """A command that can write no file of more than 1 KiB, as on a disk that is full.
+
+    Its own output, which it writes to a file, is shorter.
+    """
+    said = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return fork(*SCRUB, *arguments, cwd=folder, largest_file=1024, **said)
 
 
 def test_a_full_disk_costs_no_report_and_leaves_the_old_results(folder: Path) -> None:
     (folder / "r.json").write_text("old")
-    done = limited(folder, 1, *RUN, "--json", "r.json")
-    assert done.returncode == 2
-    assert done.stderr == "error: --json r.json: cannot be written: File too large.\n"
-    assert "1 claim, all as expected" in done.stdout
+    done = limited(folder, *RUN, "--json", "r.json")
+    assert done.code == 2
+    assert done.err == "error: --json r.json: cannot be written: File too large.\n"
+    assert "1 claim, all as expected" in done.out
     assert (folder / "r.json").read_text() == "old"
     assert not [name for name in os.listdir(folder) if name.startswith(".scrub")]
 
 
 def test_a_record_on_a_full_disk(folder: Path) -> None:
-    done = limited(folder, 1, *RUN, "--save-run", "runs")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert "--save-run: runs/conjunction/run.safetensors cannot be written: " in done.stderr
-    assert "File too large" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    done = limited(folder, *RUN, "--save-run", "runs")
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert "--save-run: runs/conjunction/run.safetensors cannot be written: " in done.err
+    assert "File too large" in done.err
+    assert len(done.err.splitlines()) == 1
     assert os.listdir(folder / "runs" / "conjunction") == []
 
 

@@ -13,7 +13,7 @@ from scrub.runner.fingerprint import Fingerprints
 from scrub.runner.options import Options
 from scrub.runner.prepare import prepare
 from scrub.runner.session import Session
-from support.command import ROOT, inside, python, scrub
+from support.command import ROOT, fork, inside, scrub
 
 HEADER = f"""
 import sys
@@ -117,7 +117,7 @@ def test_a_wrapped_function_is_about_the_files_model_from_python_too(tmp_path: P
     text = PARTIAL.replace("def carries", "from own import quiet\n\n@quiet\ndef carries")
     text += "import scrub\nprint(scrub.run(one, samples=20).model)\n"
     written(tmp_path, text)
-    done = python("claims.py", cwd=tmp_path, PYTHONPATH=str(ROOT))
+    done = fork("claims.py", cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert (done.err, done.out) == ("", "graph\n")
 
 
@@ -137,7 +137,7 @@ results = scrub.run([one, three, four], samples=20)
 print([result.claim.name for result in results])
 print(len({{result.recovered.mean for result in results}}))
 """
-    done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    done = fork("-c", code, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert done.err == ""
     assert done.out == "['carries', 'three', 'Bits']\n1\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.code_blocks import python_of
-from support.command import inside, python
+from support.command import fork, inside
 from support.paths import ROOT
 
 BLOCKS = [block.text for block in python_of((ROOT / "README.md").read_text(encoding="utf-8"))]
@@ -40,7 +40,7 @@ def test_a_sampler_of_ones_own(data: str, tmp_path: Path) -> None:
         assert RECIPE in tests
         tests = tests.replace(RECIPE, DATASET).replace(', model="ioi-planted"', "")
     (tmp_path / "test_mine.py").write_text(f"{own}\n\n{tests}")
-    done = python("-m", "pytest", "test_mine.py", "-p", "no:cacheprovider", cwd=tmp_path)
+    done = fork("-m", "pytest", "test_mine.py", "-p", "no:cacheprovider", cwd=tmp_path)
     assert done.code == 0, done.out
     assert "9 passed" in done.out
     assert "skipped" not in done.out

@@ -12,7 +12,7 @@ import pytest
 
 import scrub
 from scrub.cli.main import group
-from support.command import python
+from support.command import fork
 from support.paths import ROOT
 
 API = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cards.mkdir(parents=True)
     (cards / "embedded").symlink_to(ROOT / "scrub/model/embedded")
     command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "out"]
-    done = python(*command, cwd=copy, PYTHONPATH=str(ROOT))
+    done = fork(*command, cwd=copy, PYTHONPATH=str(ROOT))
     assert done.err == ""
     assert done.code == 0
     return copy / "out"

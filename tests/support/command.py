@@ -1,8 +1,8 @@
 """Runs the command line, and holds what it prints against golden files.
 
-As a subprocess (`python`), as a fork of one that has imported torch (`scrub`), or where only the
-answer matters in this process (`inside`): importing torch takes two seconds, and transformer_lens
-four.
+As a subprocess (`python`), as a fork of one that has imported torch (`scrub`, and `fork` for other
+Python), or where only the answer matters in this process (`inside`): importing torch takes two
+seconds, and transformer_lens four.
 
 To write the golden files anew: `SCRUB_UPDATE_GOLDEN=1 pytest tests/cli/test_cli.py`; read the diff.
 """
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
@@ -37,7 +37,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 
-AT_THE_START = {"PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONWARNINGS"}
+SCRUB = ("-m", "scrub")
+AT_THE_START = {"PYTHONHASHSEED", "PYTHONWARNINGS"}
 """Variables that a Python process reads as it starts, which a fork does no more."""
 
 
@@ -65,9 +66,20 @@ def python(*arguments: str, cwd: Path = ROOT, **environment: str) -> Finished:
 
 def scrub(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> Finished:
     """Run `scrub` with these arguments."""
-    if environment.keys() & AT_THE_START:
-        return python("-m", "scrub", *map(str, arguments), cwd=cwd, **environment)
-    process = Fork.of(*map(str, arguments), cwd=cwd, env=ENVIRONMENT | environment)
+    return fork(*SCRUB, *map(str, arguments), cwd=cwd, **environment)
+
+
+def fork(
+    *arguments: str, cwd: Path = ROOT, largest_file: int | None = None, **environment: str
+) -> Finished:
+    """As `python`, of a process that has imported torch and scrub.
+
+    Args:
+        largest_file: the most bytes that it can write to a file, as on a disk that is full.
+    """
+    assert not environment.keys() & AT_THE_START
+    env = ENVIRONMENT | environment
+    process = Fork.of(*arguments, cwd=cwd, env=env, program=(), largest_file=largest_file)
     out, err = process.communicate(timeout=300)
     assert process.returncode is not None
     return Finished(process.returncode, out, err)
@@ -86,15 +98,30 @@ class Fork:
     returncode: int | None = None
 
     @classmethod
-    def of(cls, *arguments: str, cwd: Path, env: Mapping[str, str], **streams: str | None) -> Self:
+    def of(
+        cls,
+        *arguments: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        program: Sequence[str] = SCRUB,
+        largest_file: int | None = None,
+        **streams: str | None,
+    ) -> Self:
         """Start it.
 
         Args:
+            program: what is run of Python, before the arguments.
+            largest_file: as in `fork`.
             streams: for `out` and `err` other files than those in `output`; None: closed.
         """
         output = tempfile.TemporaryDirectory()
         files = {name: str(Path(output.name, name)) for name in ("out", "err")} | streams
-        request = {"arguments": arguments, "cwd": str(cwd), "environment": dict(env)}
+        request = {
+            "arguments": [*program, *arguments],
+            "cwd": str(cwd),
+            "environment": dict(env),
+            "largest_file": largest_file,
+        }
         pid = _answer(request | files)
         assert pid is not None
         return cls(pid, output)

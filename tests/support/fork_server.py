@@ -1,12 +1,13 @@
-"""Runs commands in forks of a process that has imported torch, so that each need not do so again.
+"""Runs Python in forks of a process that has imported torch, so that each need not do so again.
 
-A command is a process of its own, with streams, environment, working directory and exit code as any
+A fork is a process of its own, with streams, environment, working directory and exit code as any
 other, and Ctrl-C interrupts it; only what is imported before is there already. What tests of
 imports or terminals need is a process from the start (`support.command.python`).
 
-A request is a line of JSON on standard input, and so is its answer. To start a command: arguments,
-cwd, environment, and the files that take the output, null for one that is closed; they are open
-when the answer comes, which is its pid. To ask for its exit code: `{"pid": …, "flags": of
+A request is a line of JSON on standard input, and so is its answer. To start one: Python's
+arguments, cwd, environment, the files that take the output, null for one that is closed, and the
+most bytes that it may write to a file, null for any number; the files are open when the answer
+comes, which is its pid. To ask for its exit code: `{"pid": …, "flags": of
 waitpid}`; the answer is negative where a signal ended it, and null where it has not ended.
 """
 
@@ -14,17 +15,22 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import signal
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TextIO
 
 LIBRARIES = ("torch", "pandas", "scipy.stats")
 PACKAGES = ("cli", "runner", "results", "report", "engine", "analysis", "sweeps")
-"""What the commands import at one time or another."""
+"""What commands import at one time or another."""
 STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -49,32 +55,57 @@ def opened(request: dict[str, Any]) -> list[int | None]:
     return files
 
 
-def as_at_the_start(number: int, like: TextIO) -> TextIO:
+def as_at_the_start(number: int, like: TextIO, environment: Mapping[str, str]) -> TextIO:
     """A standard stream as Python makes it of a file that is open when it starts."""
-    mode, buffering = "r" if number == 0 else "w", 1 if number == 2 else -1
-    coded = {"encoding": like.encoding, "errors": like.errors}
-    return open(number, mode, buffering, **coded, closefd=False)
+    encoding, errors = like.encoding, like.errors
+    if asked := environment.get("PYTHONIOENCODING"):
+        encoding, _, given = asked.partition(":")
+        errors = "backslashreplace" if number == 2 else given or "strict"
+    if number == 0:
+        return open(0, encoding=encoding, errors=errors, closefd=False)
+    if environment.get("PYTHONUNBUFFERED"):
+        raw: Any = io.FileIO(number, "w", closefd=False)
+        return io.TextIOWrapper(raw, encoding, errors, write_through=True)
+    return open(number, "w", 1 if number == 2 else -1, encoding, errors, closefd=False)
 
 
 def become(request: dict[str, Any], files: list[int | None]) -> None:
-    """What is left of this process is the command."""
+    """What is left of this process is the Python that was asked for."""
+    environment = request["environment"]
     for number, (name, file) in enumerate(zip(STREAMS, files, strict=True)):
         if file is None:
             os.close(number)
         else:
             os.dup2(file, number)
             os.close(file)
-        stream = None if file is None else as_at_the_start(number, getattr(sys, name))
+        like = getattr(sys, name)
+        stream = None if file is None else as_at_the_start(number, like, environment)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests are behind
     os.chdir(request["cwd"])
     os.environ.clear()
-    os.environ.update(request["environment"])
-    more = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
+    os.environ.update(environment)
+    more = environment.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [os.getcwd(), *filter(None, more)]
-    sys.argv = ["scrub", *request["arguments"]]
-    runpy.run_module("scrub", run_name="__main__", alter_sys=True)
+    if (limit := request["largest_file"]) is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    run(*request["arguments"])
+
+
+def run(first: str, *rest: str) -> None:
+    """As `python -m MODULE …`, `python -c CODE …` or `python FILE …`."""
+    if first == "-m":
+        sys.argv = list(rest)
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(rest[0], "<string>", "exec"), vars(main))
+    else:
+        sys.argv = [first, *rest]
+        sys.path[0] = str(Path(first).resolve().parent)
+        runpy.run_path(first, run_name="__main__")
 
 
 def serve() -> None:

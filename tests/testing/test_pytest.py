@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from support.bad_input import HEADER, refused
-from support.command import Finished, inside, python
+from support.command import Finished, fork, inside
 
 TESTS = """
 import numpy as np
@@ -55,7 +55,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("user")
     (folder / "test_mine.py").write_text(TESTS)
     arguments = ("-m", "pytest", "test_mine.py", "-v", "-p", "no:cacheprovider", "--tb=short")
-    return python(*arguments, cwd=folder)
+    return fork(*arguments, cwd=folder)
 
 
 def outcomes(done: Finished, test: str) -> dict[str, str]:
