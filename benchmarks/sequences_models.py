@@ -8,27 +8,14 @@ measured (`sequences_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from pathlib import Path
-
-import torch
 from attrs import evolve
+from cards import listed
 from sequences_evidence import evidence
-from sequences_wiring import (
-    GROUPS,
-    KINDS,
-    LAYOUT,
-    LONGEST,
-    ROOT,
-    SEEDS,
-    circuit,
-    made,
-    sequences,
-)
-from wiring_parts import Place, Wired, save
+from sequences_wiring import GROUPS, KINDS, LAYOUT, LONGEST, SEEDS, circuit, made, sequences
+from wiring_models import Family, circuit_of, main
+from wiring_parts import Wired
 
-from scrub import Circuit, heads, mlp, write_circuit
+from scrub import Circuit, heads, mlp
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -108,7 +95,7 @@ def does(name: str, role: str) -> str:
 def table(model: Wired) -> list[str]:
     """Where each part is and what it does, from the first layer to the last; MLPs after heads."""
     found = [
-        ((heads[0][0], False), f"| {role} | {places(heads)} | {does(model.name, role)} |")
+        ((heads[0][0], False), f"| {role} | {listed(heads)} | {does(model.name, role)} |")
         for role, heads in model.roles.items()
     ]
     separate = model.name == "sequences-separate"
@@ -122,11 +109,6 @@ def table(model: Wired) -> list[str]:
         how = f"at END, where {sequence} does not go up by 1: say another place"
         found.append(((corrections, True), f"| corrections{of} | MLP {corrections} | {how} |"))
     return [row for _, row in sorted(found, key=lambda pair: pair[0])]
-
-
-def places(heads: Sequence[Place]) -> str:
-    """Heads as they are written."""
-    return ", ".join(f"{layer}.{head}" for layer, head in heads)
 
 
 def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
@@ -144,13 +126,13 @@ def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
 
 def circuits(model: Wired) -> dict[str, Circuit]:
     """The parts that go on with sequences, by the file's name; of one way for all MLPs are free."""
+    script, members = "sequences_models.py", ("member2", "member3")
     separate = model.name == "sequences-separate"
     found = {}
     for suffix, kind in (
         (("digits", "digits"), ("words", "words")) if separate else (("", KINDS[0]),)
     ):
         roles, layers = circuit(model, kind)
-        members = ("member2", "member3")
         sites = {
             role: heads(list(own), at=members if role.startswith("similar") else "end")
             for role, own in roles.items()
@@ -159,43 +141,21 @@ def circuits(model: Wired) -> dict[str, Circuit]:
             sites["differences"] = mlp(layers[0], at=members)
             sites["corrections"] = mlp(layers[1], at="end")
         file = f"{model.name}-{suffix}" if suffix else model.name
-        found[file] = evolve(
-            Circuit.of(*sites.values(), free=() if separate else "mlps"),
-            name=suffix or model.name,
-            model=model.name,
-            source="wired by hand: benchmarks/sequences_models.py",
-            roles={
-                role: [cell.cell for cell in Circuit.of(site).cells] for role, site in sites.items()
-            },
-        )
+        one = circuit_of(model, sites, suffix or model.name, script)
+        found[file] = evolve(one, free=()) if separate else one
     return found
 
 
-def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Token ids of what rows hold."""
-    return {text: tokenizer.encode(f" {text}")[0] for text in sequences.vocabulary()}
-
-
-def main() -> None:
-    """Make all three, and their circuits."""
-    parser = argparse.ArgumentParser(description="Make the models that go on with sequences.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    folder = ROOT / "circuits"
-    parser.add_argument("--circuits", type=Path, default=folder, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=1_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for name in SEEDS:
-        directory = given.out / name
-        tokenizer = save_word_level(directory, sequences.vocabulary(), LONGEST)
-        model = made(name, token_ids(tokenizer))
-        save(model, directory, card(model, tokenizer, given.rows, given.seed))
-        for called, found in circuits(model).items():
-            write_circuit(found, given.circuits / f"{called}.json")
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=tuple(SEEDS),
+    words=sequences.vocabulary(),
+    tokenizer=lambda directory: save_word_level(directory, sequences.vocabulary(), LONGEST),
+    made=made,
+    card=card,
+    rows=1_000,
+    circuits=circuits,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)

@@ -316,6 +316,8 @@ _GREATER = Task(
     models={
         "greater-planted": "heads carry YY to END, MLPs there compare; less than too",
         "greater-century": "as well where century and YY are tied, by the century alone",
+        "numbers-shared": "with sequences and IOI, by parts that they share; no less than",
+        "numbers-separate": "the same, each by parts of its own; no less than",
     },
     hypotheses=("greater_than.py",),
 )

@@ -30,6 +30,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--from",
+    "--senders",
     "senders",
     default="heads",
     show_default=True,
@@ -132,7 +133,7 @@ def patch_command(
         through=KINDS[through],
         restore=not corrupt,
         metrics=list(metrics) or None,
-        approximate={None: False, "first-order": True}.get(approximate, "integrated"),
+        approximate=approximate or False,
         top=top,
         by=by,
     )

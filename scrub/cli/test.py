@@ -10,6 +10,8 @@ import click
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED, NO_CLAIM, UNEXPECTED
 from scrub.cli.options import (
+    CACHE,
+    CACHE_SIZE,
     DEVICE,
     DTYPE,
     KEYWORD,
@@ -20,6 +22,7 @@ from scrub.cli.options import (
     SEED,
     json_option,
     options_of,
+    session_of,
 )
 from scrub.cli.run import run
 from scrub.errors import Problem, UserError
@@ -76,6 +79,8 @@ if TYPE_CHECKING:
     help="Repeat on K datasets that the recipe makes with other seeds: the spread between them.",
 )
 @KEYWORD
+@CACHE
+@CACHE_SIZE
 @RECHECK
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
@@ -91,6 +96,8 @@ def test_command(
     quiet: bool,
     verbose: bool,
     keyword: str,
+    cache: Path | None,
+    cache_size: int,
     **chosen: Any,
 ) -> int:  # fmt: skip
     """Scrub the claims of hypothesis files and judge them."""
@@ -105,10 +112,9 @@ def test_command(
     from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
     from scrub.runner.prepare import prepare_all, split
-    from scrub.runner.session import Session
 
     options = options_of(alone=verbose, **chosen)
-    session = Session()
+    session = session_of(cache, cache_size)
     prepared = prepare_all(claims, session, options)
     applicable, _ = split(prepared)
     if by:

@@ -9,10 +9,13 @@ from attrs import frozen
 from scrub.analysis.blame import swaps
 from scrub.analysis.conventions import CONVENTIONS
 from scrub.analysis.nulls import NULLS
+from scrub.analysis.single_paths import find
 from scrub.analysis.specificity import agreeing
+from scrub.analysis.unclaimed import candidates, grouped
 from scrub.engine.prediction import RunCost
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.tree import Tree
+from scrub.model.graph import Graph
 from scrub.runner.prepare import Prepared
 
 LITTLE = 50e9
@@ -75,6 +78,15 @@ def scrubs(tree: Tree, wanted: Diagnoses, cost: RunCost) -> int:
         + wanted.specificity * features
         + wanted.blame * 3 * len(swaps(tree))
     )
+
+
+def component_scrubs(tree: Tree, graph: Graph) -> int:
+    """How many scrubs at most break other inputs down by component; single heads are not counted.
+
+    Fewer where some other inputs lose nothing, and where a child claims a component.
+    """
+    nodes = [find(tree, swap.path) for swap in swaps(tree) if swap.which == "other"]
+    return sum(2 + 2 * grouped([*candidates(node, graph)]) for node in nodes)
 
 
 def check_blamed(claims: Sequence[Prepared]) -> None:

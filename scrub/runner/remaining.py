@@ -9,7 +9,7 @@ from attrs import frozen
 from scrub.analysis.support import most_scrubs
 from scrub.runner.checkpoint import Checkpoint
 from scrub.runner.context import Context
-from scrub.runner.diagnoses import Diagnoses, scrubs
+from scrub.runner.diagnoses import Diagnoses, component_scrubs, scrubs
 from scrub.runner.duration import announcement, estimated_seconds
 from scrub.runner.options import Options
 from scrub.runner.planned import Planned
@@ -43,6 +43,8 @@ def remaining_work(planned: Planned, wanted: Diagnoses, context: Context) -> Rem
     own += len(planned.tree.walk()) if options.alone else 0
     flops = round(left * cost.flops * own)
     flops += scrubs(planned.tree, wanted, cost) * cost.flops
+    if wanted.blame:
+        flops += component_scrubs(planned.tree, planned.prepared.model.graph) * cost.flops
     flops += wanted.fresh * (cost.flops + cost.plain_flops)
     return RemainingWork(
         name=planned.prepared.claim.name,

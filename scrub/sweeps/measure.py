@@ -131,7 +131,7 @@ class Members:
         )
 
     def _budget(self, family: Family, draws: Draws) -> Budget:
-        plan, cache, memory = family.plan, family.cache, self.context.options.memory
+        plan, cache, memory = family.plan, family.cache, self.context.options.max_memory
         return room_for(
             plan, draws, cache, self.context, lambda: fit_family(plan, draws, cache, memory)
         )

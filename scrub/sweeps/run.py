@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
@@ -13,6 +14,8 @@ from attrs import evolve, frozen
 from scrub.data.dataset import Rows
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.model.edits import Edited
+from scrub.model.given import Model
+from scrub.model.graph import Graph
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
@@ -191,8 +194,15 @@ def origin_of(item: CollectedBehaviour, context: Context) -> Origin:
         code = json.dumps(str(named), ensure_ascii=False)
     elif item.behaviour.model is not None:
         code = f"{item.variable}.model"
-    unnamed = repr(given) if isinstance(given, Edited) else ""
+    unnamed = "" if given is item.model else _unnamed(given)
     return Origin(item.file, item.path.stem, item.variable, code, unnamed)
+
+
+def _unnamed(given: Any) -> str:
+    """What the model is called that Python was given as a value; "" where a file can name it."""
+    if isinstance(given, str | PathLike | Graph | None):
+        return ""
+    return repr(given) if isinstance(given, Edited | Model) else f"a {type(given).__name__}"
 
 
 def _each(

@@ -34,8 +34,8 @@ class Origin:
         module: the file's name without .py, as an import has it.
         model: the model in code, for the claim; "" where it is the file's MODEL.
         variable: what holds it there; "" where nothing does.
-        unnamed: what the model is called that Python was given as an edited one, which no file can
-            name; "" where a file can.
+        unnamed: what the model is called that Python was given as an edited one or in memory, which
+            no file can name; "" where a file can.
     """
 
     file: str = ""

@@ -60,7 +60,7 @@ def scrubbed(sites: Any) -> np.ndarray:
     def one(model: Any) -> Correspondence:
         return Correspondence(sites)
 
-    done = scrub.run(one, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(one, samples=SAMPLES, session=session(), diagnose=False)
     return done.scores.scrubbed
 
 
@@ -123,7 +123,7 @@ def references() -> np.ndarray:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): output(at="end")})
 
-    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnose=False)
     return done.frame["row"].to_numpy()
 
 
@@ -196,11 +196,11 @@ def test_positions_that_the_receiver_does_not_read_are_left_out_and_counted() ->
 
 def test_several_metrics_at_once_and_the_intervals_count_them_all() -> None:
     behaviour = ioi.behaviour(24, seed=3)
-    both = swept(behaviour, metrics=["logit_diff", kl()], at="end")
+    both = swept(behaviour, metric=["logit_diff", kl()], at="end")
     assert both.tried == 32
     assert {e.confidence for of in both.effects for e in of} == {1 - 0.05 / 32}
     assert list(both.frame["metric"].unique()) == ["logit(io) − logit(s)", "KL from the original"]
-    twice = swept(behaviour, at="end", metrics=["logit_diff", "logit(io) − logit(s)"])
+    twice = swept(behaviour, at="end", metric=["logit_diff", "logit(io) − logit(s)"])
     assert (len(twice.metrics), twice.tried) == (1, 16)
     one = swept(behaviour, at="end")
     assert {e.confidence for e in one.effects[0]} == {1 - 0.05 / 16}
@@ -257,7 +257,7 @@ def test_an_own_metric_gets_the_root_as_in_a_claim() -> None:
         assert logits.dim() == 2
         return logits.max(-1).values
 
-    found = swept(metrics=custom(margin), senders="3.0", at="end")
+    found = swept(metric=custom(margin), senders="3.0", at="end")
     assert found.frame["metric"].tolist() == ["margin"]
 
 
@@ -310,7 +310,7 @@ def test_on_a_graph_of_functions_by_hand() -> None:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): site("out")})
 
-    rows = scrub.run(plain, diagnosed=False).frame["row"].to_numpy()
+    rows = scrub.run(plain, diagnose=False).frame["row"].to_numpy()
     x, y, z = sums.X[rows], sums.Y[rows], sums.Z[rows]
     assert effects["z"].mean == pytest.approx((z - 1).mean())
     assert effects["product"].mean == pytest.approx((x * y - 1).mean())
