@@ -67,4 +67,22 @@ def waterfall_part(result: Result, found: Blame) -> Markup:
         "the claim", ends[0], ends[1], "whole", whisker(1, found.total), ("", "", number(left[-1]))
     )
     lost = f"It loses {interval(found.total)} of baseline − original. By its swaps, from the root:"
-    return render("waterfall.html", lost=lost, bars=[*bars, whole], width=WIDTH, zero=at(0))
+    count = scrubs_of(found)
+    cost = f"It took {count} more scrubs of the claim." if count != 1 else "It took one more scrub."
+    return render(
+        "waterfall.html",
+        lost=lost,
+        cost=cost if count else "",
+        bars=[*bars, whole],
+        width=WIDTH,
+        zero=at(0),
+    )
+
+
+def scrubs_of(found: Blame) -> int:
+    """How many scrubs it took: sets of swaps that are not none or all, and two for each path."""
+    made = range(len(found.swaps))
+    whole = frozenset(made)
+    sets = {frozenset({one}) for one in made} | {whole - {one} for one in made}
+    sets |= {frozenset(made[:count]) for count in made}
+    return len(sets - {frozenset(), whole}) + 2 * sum(len(loss.paths) for loss in found.swaps)

@@ -19,6 +19,7 @@ from scrub.report.html.rendering import fragment, render
 from scrub.report.html.scales import figure_picture
 from scrub.report.html.trees import tree_part
 from scrub.report.html.worst import worst_part
+from scrub.report.inputs import Drawn
 from scrub.report.node_details import memory_line
 from scrub.results.doubts import doubts
 from scrub.results.inapplicable import Inapplicable
@@ -47,17 +48,19 @@ def result_html(result: Result | Inapplicable) -> str:
     return fragment(result_part(result))
 
 
-def result_part(result: Result | Inapplicable, further: Sequence[Part] = ()) -> Markup:
+def result_part(
+    result: Result | Inapplicable, further: Sequence[Part] = (), images: Drawn | None = None
+) -> Markup:
     """A result without style of its own.
 
     Args:
         further: parts that stand after those of its diagnoses.
+        images: which tokens are an image's, where the data has any.
     """
     if isinstance(result, Inapplicable):
-        parts, reasons, picture = [], [], Markup()
+        parts, picture = [], Markup()
     else:
-        parts = [*_parts(result), *further, Part("Reproduce", _rests_on(result))]
-        reasons = [*doubts(result), *few_rows(result), *small_classes(result)]
+        parts = [*_parts(result, images), *further, Part("What it rests on", _rests_on(result))]
         picture = figure_picture(result)
     return render(
         "result.html",
@@ -69,9 +72,16 @@ def result_part(result: Result | Inapplicable, further: Sequence[Part] = ()) -> 
         expected=expected_in_words(result),
         words=verdict_in_words(result),
         picture=picture,
-        doubts=[f"{reason[0].upper()}{reason[1:]}." for reason in reasons],
+        doubts=[f"{reason[0].upper()}{reason[1:]}." for reason in reasons_of(result)],
         parts=parts,
     )
+
+
+def reasons_of(result: Result | Inapplicable) -> list[str]:
+    """All reasons to doubt a result; of a claim that is not applicable the verdict says it."""
+    if isinstance(result, Inapplicable):
+        return []
+    return [*doubts(result), *few_rows(result), *small_classes(result)]
 
 
 def passed_kind(result: Result | Inapplicable) -> str:
@@ -81,7 +91,7 @@ def passed_kind(result: Result | Inapplicable) -> str:
     return "good" if result.passed else "bad"
 
 
-def _parts(result: Result) -> list[Part]:
+def _parts(result: Result, images: Drawn | None) -> list[Part]:
     found = [
         Part("Tree", tree_part(result.tree, result.nodes, result.support), unfolded=True),
         Part("Figures", _figures(result)),
@@ -92,7 +102,9 @@ def _parts(result: Result) -> list[Part]:
     if diagnosis.blame:
         found.append(Part("Where it loses", waterfall_part(result, diagnosis.blame), True))
     if diagnosis.blame and diagnosis.blame.worst:
-        found.append(Part("References that lose most", worst_part(result, diagnosis.blame.worst)))
+        found.append(
+            Part("References that lose most", worst_part(result, diagnosis.blame.worst, images))
+        )
     if diagnosis.nulls:
         words = nulls_in_words(diagnosis.nulls, result.expect)
         found.append(Part("Against random components", _paragraph(f"{words}.")))

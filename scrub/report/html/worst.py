@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from scrub.hypothesis.tree import Occurrence
 from scrub.report.html.rendering import render
-from scrub.report.inputs import Marked, inputs_of, marked_text
+from scrub.report.inputs import Drawn, Marked, inputs_of, marked_text
 from scrub.results.result import Result
 from scrub.samplers import describe_sampler
 from scrub.stats.rounding import number
@@ -34,15 +34,18 @@ class Sample:
     nodes: tuple[NodeInputs, ...]
 
 
-def worst_part(result: Result, samples: Sequence[int]) -> Markup:
+def worst_part(result: Result, samples: Sequence[int], images: Drawn | None = None) -> Markup:
     """Each sample as text: tokens that are not the reference's are marked.
 
     Positions that a node stands for are underlined in the input that it is computed on.
+
+    Args:
+        images: which tokens are an image's, where the data has any: they are one word.
     """
-    return render("worst.html", samples=[_sample(result, sample) for sample in samples])
+    return render("worst.html", samples=[_sample(result, sample, images) for sample in samples])
 
 
-def _sample(result: Result, sample: int) -> Sample:
+def _sample(result: Result, sample: int, images: Drawn | None) -> Sample:
     rows = result.draws.references
     reference = rows.at(rows.index[sample : sample + 1])
     values = {name: getattr(result.scores, name)[sample] for name in COLUMNS}
@@ -51,13 +54,13 @@ def _sample(result: Result, sample: int) -> Sample:
     def drawn(node: Occurrence) -> NodeInputs:
         samplers = {"own": node.node.sampler, "other": node.node.other}
         inputs = [
-            (which, describe_sampler(samplers[which]), marked_text(rows, reference, routes))
+            (which, describe_sampler(samplers[which]), marked_text(rows, reference, routes, images))
             for which, rows, routes in inputs_of(node, result.draws, sample)
         ]
         return NodeInputs(node.node.name, len(node.path), tuple(inputs))
 
     return Sample(
         title=f"sample {sample} (row {rows.index[sample]}): {figures}",
-        reference=marked_text(reference, reference, ()),
+        reference=marked_text(reference, reference, (), images),
         nodes=tuple(map(drawn, result.tree.walk())),
     )
