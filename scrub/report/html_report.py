@@ -12,7 +12,7 @@ from scrub.report.html.documents import Made, document
 from scrub.report.html.looks import looks_part
 from scrub.report.html.rendering import render
 from scrub.report.html.results import Part, result_part
-from scrub.report.html.summary import anchor, summary_part
+from scrub.report.html.summary import anchor, summary_part, title_of
 from scrub.report.inputs import Drawn
 from scrub.results.atomic_write import write_whole
 from scrub.results.inapplicable import Inapplicable
@@ -75,7 +75,13 @@ class HtmlReport:
 
     def _write(self, state: str) -> None:
         summary = summary_part(self._finished, len(self.claims), state)
-        page = document("scrub: claims", summary, *self._sections, made=self.made, script=True)
+        page = document(
+            f"scrub: {title_of(self._finished)}",
+            summary,
+            *self._sections,
+            made=self.made,
+            script=True,
+        )
         assert self.outputs.html is not None
         with self.outputs.writing("--html", self.outputs.html) as file:
             write_whole(file, page)

@@ -7,8 +7,9 @@ import math
 from attrs import frozen
 from markupsafe import Markup
 
-from scrub.analysis.blame import Blame
+from scrub.analysis.blame import Blame, LostOnPath
 from scrub.analysis.describe_swap import swap_in_words
+from scrub.hypothesis.describe import describe_route
 from scrub.report.html.rendering import render
 from scrub.results.result import Result
 from scrub.stats.intervals import Interval
@@ -24,7 +25,8 @@ class Bar:
 
     Attributes:
         left, right: its ends, in pixels.
-        kind: "whole" of the model and the claim; what a swap "loses" or "wins".
+        kind: "whole" of the model and the claim; what a swap "loses" or "wins"; "path" of one of
+            its paths, which has no bar.
         whisker: the ends of its interval, in pixels; None where it is unbounded.
         cells: figures beside it, as text.
     """
@@ -62,6 +64,7 @@ def waterfall_part(result: Result, found: Blame) -> Markup:
         cells = (interval(loss.alone), interval(loss.last), number(after))
         ends = sorted((at(before), at(after)))
         bars.append(Bar(name, ends[0], ends[1], kind, whisker(before, loss.step), cells))
+        bars += map(_path, loss.paths)
     ends = sorted((at(0), at(left[-1])))
     whole = Bar(
         "the claim", ends[0], ends[1], "whole", whisker(1, found.total), ("", "", number(left[-1]))
@@ -77,6 +80,11 @@ def waterfall_part(result: Result, found: Blame) -> Markup:
         width=WIDTH,
         zero=at(0),
     )
+
+
+def _path(path: LostOnPath) -> Bar:
+    cells = (interval(path.alone), interval(path.last), "")
+    return Bar(describe_route(path.route), 0.0, 0.0, "path", None, cells)
 
 
 def scrubs_of(found: Blame) -> int:

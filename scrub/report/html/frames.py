@@ -58,9 +58,13 @@ def frame_html(frame: pd.DataFrame, most: int = MOST) -> str:
     return fragment(grid_html(grid_of_frame(frame, most)))
 
 
-def grid_html(grid: Grid) -> Markup:
-    """A table without style of its own."""
-    return render("table.html", grid=grid)
+def grid_html(grid: Grid, *, sorts: bool = False) -> Markup:
+    """A table without style of its own.
+
+    Args:
+        sorts: whether a click on a heading sorts it, in a page that has the script for it.
+    """
+    return render("table.html", grid=grid, sorts=sorts)
 
 
 def table_html(table: Table) -> Markup:
@@ -96,9 +100,11 @@ def grid_of_rows(columns: Sequence[str | Heading], rows: Sequence[Sequence[str |
 
 
 def _said(value: Any) -> str:
+    import pandas as pd
+
     if isinstance(value, float | np.floating):
         return "–" if math.isnan(value) else number(float(value))
-    return "–" if value is None else str(value)
+    return "–" if value is None or value is pd.NA else str(value)
 
 
 def _cell(cell: Any) -> Cell:

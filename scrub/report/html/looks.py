@@ -15,14 +15,19 @@ from scrub.stats.rounding import percent
 
 STRONGEST = 0.75
 """How much of the colour a token has that gets all attention."""
-MOST = 2
-"""Tokens that a line names as those that get most attention."""
+MOST, LEAST = 2, 0.01
+"""Tokens that a line names as those that get most attention, each at least so much."""
 
 
 @frozen
 class Token:
-    """A token, and how much of the colour it has: its share of the attention."""
+    """A token, and how much of the colour it has: its share of the attention.
 
+    Attributes:
+        blank: what stands before its text.
+    """
+
+    blank: str
     text: str
     heat: float
 
@@ -60,14 +65,20 @@ def _shown(look: Look) -> LookShown:
     data, row = look.rows.data, int(look.rows.index[0])
     texts = data.pieces[row] if data.pieces else ()
     shares = [float(share) for share in look.attention]
+    tokens = [
+        _token(text, share, first=place == 0)
+        for place, (text, share) in enumerate(zip(texts, shares, strict=False))
+    ]
     order = sorted(range(len(texts)), key=lambda place: -shares[place])[:MOST]
-    tokens = (
-        Token(text, round(STRONGEST * share, 2)) for text, share in zip(texts, shares, strict=False)
-    )
-    most = ", ".join(
-        f"{texts[place].strip()} {percent(round(shares[place], 2))}" for place in order
-    )
+    named = [place for place in order if shares[place] >= LEAST]
+    most = ", ".join(f"{tokens[place].text} {shares[place]:.0%}" for place in named)
     return LookShown(look.title, tuple(tokens), most)
+
+
+def _token(text: str, share: float, *, first: bool) -> Token:
+    word = text.lstrip()
+    blank = "" if first else text[: len(text) - len(word)]
+    return Token(blank, word, round(STRONGEST * share, 2))
 
 
 def _answers(found: Example) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 from markupsafe import Markup
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from scrub.report.claims_table import bounds_in_words
 from scrub.report.html.rendering import render
 from scrub.report.html.results import passed_kind, reasons_of
-from scrub.report.html.scales import figure_picture
+from scrub.report.html.scales import Scale, common_scales, figure_picture, which_figure
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.results.verdict_words import expected_in_words
@@ -44,10 +44,11 @@ def summary_part(results: Sequence[Result | Inapplicable], claims: int, state: s
         claims: how many there are in the run.
         state: what there is to say of a run that is not finished; "" of one that is.
     """
-    rows = [_row(result, number) for number, result in enumerate(results)]
+    scales = common_scales([result for result in results if isinstance(result, Result)])
+    rows = [_row(result, number, scales) for number, result in enumerate(results)]
     return render(
         "summary.html",
-        title=_title(results),
+        title=title_of(results),
         counts=counted(results),
         unexpected=[row for row in rows if row.kind == "bad"],
         state=state,
@@ -72,7 +73,7 @@ def counted(results: Sequence[Result | Inapplicable]) -> str:
     return f"{claims}: {listed}" if listed else claims
 
 
-def _title(results: Sequence[Result | Inapplicable]) -> str:
+def title_of(results: Sequence[Result | Inapplicable]) -> str:
     """The files, and the models where they are few."""
     files = list(dict.fromkeys(result.file for result in results if result.file))
     models = list(dict.fromkeys(result.model for result in results))
@@ -82,22 +83,25 @@ def _title(results: Sequence[Result | Inapplicable]) -> str:
     )
 
 
-def _row(result: Result | Inapplicable, number: int) -> Row:
-    told = isinstance(result, Result)
+def _row(result: Result | Inapplicable, number: int, scales: Mapping[str, Scale]) -> Row:
+    picture, figure = Markup(), "–"
     expect = result.expect
-    bounds = (expect.low, expect.high) if expect else ()
+    if isinstance(result, Result):
+        bounds = (expect.low, expect.high) if expect else ()
+        figure = interval(result.figure, bounds)
+        picture = figure_picture(result, scales.get(which_figure(result)))
     mean = result.figure.mean
     return Row(
         anchor=anchor(number),
         name=result.claim.name,
         file=result.file,
         model=result.model,
-        verdict=result.judgement.verdict or "–",
+        verdict=result.judgement.verdict or "no verdict",
         kind=passed_kind(result),
         expected=expected_in_words(result),
-        figure=interval(result.figure, bounds) if told else "–",
+        figure=figure,
         key=mean if math.isfinite(mean) else -math.inf,
-        picture=figure_picture(result) if told else Markup(),
+        picture=picture,
         belief=bounds_in_words(expect),
         doubts=len(reasons_of(result)),
     )

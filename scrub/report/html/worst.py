@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 from markupsafe import Markup
 
+from scrub.data.dataset import Rows
+from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import Occurrence
 from scrub.report.html.rendering import render
 from scrub.report.inputs import Drawn, Marked, inputs_of, marked_text
@@ -17,12 +19,25 @@ from scrub.stats.scores import COLUMNS
 
 
 @frozen
+class Run:
+    """Some words in a row that are marked alike. `blank`: what stands before them, unmarked."""
+
+    blank: str
+    words: str
+    changed: bool
+    underlined: bool
+
+
+@frozen
 class NodeInputs:
-    """What a node drew for a sample: which input, its sampler, and its text."""
+    """What a node drew for a sample: which input, its sampler, and its text.
+
+    A text of no run is that of the reference.
+    """
 
     name: str
     depth: int
-    inputs: tuple[tuple[str, str, tuple[Marked, ...]], ...]
+    inputs: tuple[tuple[str, str, tuple[Run, ...]], ...]
 
 
 @frozen
@@ -30,7 +45,7 @@ class Sample:
     """A sample of a claim: its figures, its reference as text, and what its nodes drew."""
 
     title: str
-    reference: tuple[Marked, ...]
+    reference: tuple[Run, ...]
     nodes: tuple[NodeInputs, ...]
 
 
@@ -51,16 +66,37 @@ def _sample(result: Result, sample: int, images: Drawn | None) -> Sample:
     values = {name: getattr(result.scores, name)[sample] for name in COLUMNS}
     figures = ", ".join(f"{name} {number(value)}" for name, value in values.items())
 
+    def text(rows: Rows, routes: tuple[Route, ...]) -> tuple[Run, ...]:
+        found = marked_text(rows, reference, routes, images)
+        return in_runs(found) if any(one.changed or one.underlined for one in found) else ()
+
     def drawn(node: Occurrence) -> NodeInputs:
         samplers = {"own": node.node.sampler, "other": node.node.other}
         inputs = [
-            (which, describe_sampler(samplers[which]), marked_text(rows, reference, routes, images))
+            (which, describe_sampler(samplers[which]), text(rows, routes))
             for which, rows, routes in inputs_of(node, result.draws, sample)
         ]
         return NodeInputs(node.node.name, len(node.path), tuple(inputs))
 
     return Sample(
         title=f"sample {sample} (row {rows.index[sample]}): {figures}",
-        reference=marked_text(reference, reference, (), images),
+        reference=in_runs(marked_text(reference, reference, (), images)),
         nodes=tuple(map(drawn, result.tree.walk())),
     )
+
+
+def in_runs(pieces: Sequence[Marked]) -> tuple[Run, ...]:
+    """Pieces in order, those in a row that are marked alike as one.
+
+    Law: blanks and words in order are the pieces' text, but for blanks at the beginning.
+    """
+    found: list[Run] = []
+    for piece in pieces:
+        words = piece.text.lstrip()
+        blank = piece.text[: len(piece.text) - len(words)] if found else ""
+        last = found[-1] if found else None
+        if last and (last.changed, last.underlined) == (piece.changed, piece.underlined):
+            found[-1] = evolve(last, words=f"{last.words}{blank}{words}")
+        else:
+            found.append(Run(blank, words, piece.changed, piece.underlined))
+    return tuple(found)

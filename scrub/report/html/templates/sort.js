@@ -1,4 +1,5 @@
-document.querySelectorAll("table.summary").forEach(function (table) {
+document.querySelectorAll(".scrub table").forEach(function (table) {
+  if (!table.querySelector("th.sorts")) return;
   var body = table.tBodies[0], up = {};
   Array.prototype.forEach.call(table.tHead.rows[0].cells, function (heading, place) {
     if (!heading.classList.contains("sorts")) return;
