@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from attrs import field, frozen
 from markupsafe import Markup
@@ -45,15 +46,12 @@ class HtmlReport:
     _sections: list[Markup] = field(factory=list, init=False)
 
     def claim_finished(self, result: Result | Inapplicable) -> None:
-        """Writes the page with one more claim.
-
-        Raises:
-            UserError: it cannot be written.
-        """
+        """Writes the page with one more claim; what cannot be written now must not end the run."""
         self._finished.append(result)
         self._sections.append(self._section(result, len(self._sections)))
         left = len(self.claims) - len(self._finished)
-        self._write("the run goes on, or was killed" if left else "")
+        with suppress(UserError):
+            self._write("the run goes on, or was killed" if left else "")
 
     def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
         """Writes the page with a sample of each claim; of a run that was stopped, without.

@@ -6,11 +6,13 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from xml.etree import ElementTree
 
 from attrs import field, frozen
 from rich.console import Console
 
+from scrub.errors import UserError
 from scrub.printing import printable
 from scrub.report.terminal import show
 from scrub.results.atomic_write import write_whole
@@ -42,13 +44,10 @@ class JUnitFile:
     _finished: list[Result | Inapplicable] = field(factory=list, init=False)
 
     def claim_finished(self, result: Result | Inapplicable) -> None:
-        """Writes the file with one more claim.
-
-        Raises:
-            UserError: it cannot be written.
-        """
+        """Writes the file with one more claim; what cannot be written now must not end the run."""
         self._finished.append(result)
-        self._write("the run goes on, or was killed")
+        with suppress(UserError):
+            self._write("the run goes on, or was killed")
 
     def run_finished(self, results: Sequence[Result | Inapplicable], *, stopped: bool) -> None:
         """Writes the file.
