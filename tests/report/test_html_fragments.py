@@ -83,6 +83,7 @@ def test_every_fragment_is_well_formed_and_stands_by_itself(
     made = [*map(result_html, [*results.values(), explained])]
     made += [tree_html(explained.tree, explained.nodes), frame_html(explained.frame)]
     for text in made:
+        assert type(text) is str  # `Markup` would be taken apart by who joins it with text
         page = read(text)
         assert page.problems == []
         assert list(page.loaded) == []

@@ -57,7 +57,8 @@ def document(title: str, *parts: Markup, made: Made, script: bool = False) -> st
     Args:
         script: whether it has tables that a click on a heading sorts.
     """
-    return render("document.html", title=title, parts=parts, made=_made(made), script=script)
+    page = render("document.html", title=title, parts=parts, made=_made(made), script=script)
+    return str(page)
 
 
 def _made(made: Made) -> Markup:

@@ -74,6 +74,9 @@ def _branch(tree: Tree, console: Console) -> Branch:
 
 def _spans(printed: Any, console: Console) -> tuple[Span, ...]:
     text = printed if isinstance(printed, Text) else Text(str(printed))
+    if not text.spans:  # rich renders it without its own style, which it adds itself
+        whole = console.get_style(text.style) if text.style else None
+        return (Span(text.plain, _kind(whole)),) if text.plain else ()
     segments = text.render(console)
     return tuple(Span(one.text, _kind(one.style)) for one in segments if one.text)
 

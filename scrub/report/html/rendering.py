@@ -23,7 +23,7 @@ def render(template: str, **values: Any) -> Markup:
 
 def fragment(*parts: Markup) -> str:
     """Parts that stand by themselves, as in a notebook: with their style, under one class."""
-    return render("fragment.html", parts=parts)
+    return str(render("fragment.html", parts=parts))
 
 
 @functools.cache
