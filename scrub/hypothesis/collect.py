@@ -185,7 +185,7 @@ def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict
     """
     place = here / path
     if place.is_dir():
-        why = {file: _left_out(file) for file in sorted(place.glob("*.py"))}
+        why = {file: left_out(file) for file in sorted(place.glob("*.py"))}
         out = [f"{file.name} ({reason})" for file, reason in why.items() if reason]
         out += [f"{folder.name}/ (a folder: name it too)" for folder in _folders(place)]
         if out:
@@ -205,10 +205,10 @@ def hypothesis_files(here: Path, path: str, note: Callable[[str], None]) -> dict
 def _folders(place: Path) -> list[Path]:
     """Folders in a folder that have Python files which may hold claims."""
     there = sorted(path for path in place.glob("*") if path.is_dir() and path.name[0] not in "._")
-    return [folder for folder in there if any(not _left_out(file) for file in folder.glob("*.py"))]
+    return [folder for folder in there if any(not left_out(file) for file in folder.glob("*.py"))]
 
 
-def _left_out(file: Path) -> str:
+def left_out(file: Path) -> str:
     """Why a file in a folder is not taken for a hypothesis file; "" if it is."""
     if not file.is_file():
         return "not a file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import IO
 
 from rich.console import (
     Console,
@@ -31,6 +32,13 @@ def terminal() -> Console:
     Control characters in a user's names and texts are spelled out.
     """
     console = Terminal() if sys.stdout.isatty() else Terminal(width=120, no_color=True)
+    console.push_render_hook(_SpellControlCharacters())
+    return console
+
+
+def on(file: IO[str], width: int) -> Console:
+    """A file, so many cells wide, without colour."""
+    console = Terminal(file=file, width=width, no_color=True, force_terminal=False)
     console.push_render_hook(_SpellControlCharacters())
     return console
 

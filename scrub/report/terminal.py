@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -15,7 +16,7 @@ from scrub.report.claims_table import (
     inapplicable_table,
     others_table,
 )
-from scrub.report.console import terminal, titled
+from scrub.report.console import on, terminal, titled
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
 from scrub.report.population import show_population
@@ -85,6 +86,13 @@ def show(
         _show_count(judged, len(inapplicable), console)
     else:
         _print(console, none_applies(len(inapplicable)), "yellow")
+
+
+def text_of(results: Sequence[Result | Inapplicable], width: int) -> str:
+    """What `show` prints of results, as text of so many cells a line."""
+    text = io.StringIO()
+    show(results, on(text, width))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip()
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
