@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -10,11 +9,10 @@ from contextlib import suppress
 from xml.etree import ElementTree
 
 from attrs import field, frozen
-from rich.console import Console
 
 from scrub.errors import UserError
 from scrub.printing import printable
-from scrub.report.terminal import show
+from scrub.report.terminal import text_of
 from scrub.results.atomic_write import write_whole
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
@@ -146,10 +144,7 @@ def _properties(result: Result) -> dict[str, str]:
 
 def report_text(result: Result) -> str:
     """What the terminal prints of a claim."""
-    printed = io.StringIO()
-    console = Console(file=printed, width=WIDTH, no_color=True, color_system=None)
-    show([result], console)
-    return "\n" + _clean("\n".join(line.rstrip() for line in printed.getvalue().splitlines()))
+    return f"\n{_clean(text_of([result], WIDTH))}\n"
 
 
 def _clean(text: str) -> str:
