@@ -25,17 +25,14 @@ from support.command import SUMS, inside
 from support.paths import ROOT
 from support.stoppable import made as stoppable
 from support.web_page import Page as Read
-from support.web_page import read
+from support.web_page import page_in, read
 
 FILE = str(ROOT / SUMS)
 MADE = Made("scrub test 'a b.py'", "2026-11-30 08:00 UTC", (("Python", "3.11"), ("torch", "2.13")))
 
 
 def page_of(folder: Path, name: str = "r.html") -> Read:
-    page = read((folder / name).read_text(encoding="utf-8"))
-    assert page.problems == []
-    assert list(page.loaded) == []
-    return page
+    return page_in(folder / name)
 
 
 def sections(page: Read) -> dict[str, list[str]]:

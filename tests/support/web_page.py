@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 from attrs import define, field, frozen
 
@@ -87,6 +88,14 @@ class _Reader(HTMLParser):
             return
         for element in self.open:
             element.parts.append(data)
+
+
+def page_in(file: Path) -> Page:
+    """A page that a command has written, which must be well formed and load nothing."""
+    page = read(file.read_text(encoding="utf-8"))
+    assert page.problems == []
+    assert list(page.loaded) == []
+    return page
 
 
 def read(text: str) -> Page:
