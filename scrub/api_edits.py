@@ -26,6 +26,8 @@ def edit_report(
 ) -> EditReport:
     """The test of an edit: what it changes where it should, and where it should not.
 
+    Example::
+
         scrub.edit_report("ioi-planted", edited("ioi-planted", zero(heads([(3, 0)]))), [
             (IOI, lowers(by=2)),
             (ioi.behaviour(200, name="held out", templates=[15, 16, 17]), lowers(by=2)),

@@ -76,18 +76,20 @@ def shown_on(page: str) -> list[Shown]:
 
 
 def write_modules(page: str, folder: Path) -> list[Path]:
-    """Write its Python into one file, in order, so that blocks share a namespace.
+    """Write its Python into files, in order, so that blocks of a file share a namespace.
 
-    The file has the name that the first block's docstring says, or is `page.py`. No file is written
-    of a page without Python.
+    A block whose docstring begins with a file's name begins that file; where the first has none it
+    is `page.py`. No file is written of a page without Python.
     """
-    texts = [block.text for block in python_of(page)]
-    if not texts:
-        return []
-    named = re.match(r'"""(\w+\.py)"""\n', texts[0])
-    file = folder / (named[1] if named else "page.py")
-    file.write_text("\n\n".join(texts), encoding="utf-8")
-    return [file]
+    files: dict[str, list[str]] = {}
+    name = "page.py"
+    for block in python_of(page):
+        if named := re.match(r'"""(\w+\.py)\b', block.text):
+            name = named[1]
+        files.setdefault(name, []).append(block.text)
+    for file, texts in files.items():
+        (folder / file).write_text("\n\n".join(texts), encoding="utf-8")
+    return [folder / file for file in files]
 
 
 def lines_of(output: str) -> list[str]:
