@@ -101,7 +101,7 @@ class HtmlReport:
     def _look(self, result: Result) -> Part | None:
         """Where the claim's heads look in a sample: the one that loses most, where that is known.
 
-        None: the claim names no head, or its model reads no text and no image.
+        None: the claim names no head, or the data no end from which it would look.
         """
         from scrub.observations.example import claimed_heads, example
 
@@ -123,6 +123,8 @@ class HtmlReport:
             )
         except UserError as error:
             return Part("Where its heads look", render("lines.html", lines=[str(error)]))
+        if not found.looking:
+            return None
         images = self._images(result)
         layout = images.layout if images else None
         return Part("Where its heads look", looks_part(found, layout, title))

@@ -29,7 +29,7 @@ from scrub.report.html.rendering import fragment, render
 from scrub.report.html.results import result_part
 from scrub.report.html.scales import LEAST, MOST, common_scales, figure_picture
 from scrub.report.html.trees import tree_part
-from scrub.report.html.worst import in_runs
+from scrub.report.html.worst import MANY, in_runs
 from scrub.report.inputs import Marked
 from scrub.results.result import Result
 from scrub.results.verdict_words import verdict_in_words
@@ -92,7 +92,7 @@ def test_every_fragment_is_well_formed_and_stands_by_itself(
         assert "prefers-color-scheme: dark" in style.text
         assert "@import" not in style.text
         assert "url(" not in style.text
-        assert all(rule.lstrip().startswith((".scrub", "@media", "[data-jp", ".vscode"))
+        assert all(rule.lstrip().startswith((".scrub", "@media", "[data-", ".vscode"))
                    for rule in _selectors(style.text))  # fmt: skip
 
 
@@ -263,7 +263,8 @@ def test_the_cost_of_blame_is_what_it_took(sums: Any, results: dict[str, Result]
     st.lists(
         st.builds(
             Marked, st.text(" abc", max_size=4), changed=st.booleans(), underlined=st.booleans()
-        )
+        ),
+        max_size=MANY - 1,
     )
 )
 def test_runs_of_words_are_the_text(pieces: list[Marked]) -> None:
@@ -272,6 +273,13 @@ def test_runs_of_words_are_the_text(pieces: list[Marked]) -> None:
     assert "".join(run.blank + run.words for run in runs).lstrip() == text.lstrip()
     kinds = [(run.changed, run.underlined) for run in runs]
     assert all(one != other for one, other in pairwise(kinds))
+
+
+def test_tokens_of_an_image_are_one_word_with_their_number() -> None:
+    pieces = [Marked("see", False), *[Marked(" <image>", True)] * MANY, Marked(" now", False)]
+    assert [run.words for run in in_runs(pieces)] == ["see", f"<image>×{MANY}", "now"]
+    few = in_runs(pieces[:MANY])
+    assert few[1].words == " ".join(["<image>"] * (MANY - 1))
 
 
 def test_what_was_swapped_is_marked() -> None:

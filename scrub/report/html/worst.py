@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from attrs import evolve, frozen
 from markupsafe import Markup
@@ -16,6 +17,9 @@ from scrub.results.result import Result
 from scrub.samplers import describe_sampler
 from scrub.stats.rounding import number
 from scrub.stats.scores import COLUMNS
+
+MANY = 8
+"""Pieces in a row that are alike, from which on one stands for all."""
 
 
 @frozen
@@ -88,10 +92,11 @@ def _sample(result: Result, sample: int, images: Drawn | None) -> Sample:
 def in_runs(pieces: Sequence[Marked]) -> tuple[Run, ...]:
     """Pieces in order, those in a row that are marked alike as one.
 
-    Law: blanks and words in order are the pieces' text, but for blanks at the beginning.
+    Law: blanks and words in order are the pieces' text, but for blanks at the beginning, and for
+    pieces that come `MANY` times in a row or more.
     """
     found: list[Run] = []
-    for piece in pieces:
+    for piece in _without_repeats(pieces):
         words = piece.text.lstrip()
         blank = piece.text[: len(piece.text) - len(words)] if found else ""
         last = found[-1] if found else None
@@ -100,3 +105,15 @@ def in_runs(pieces: Sequence[Marked]) -> tuple[Run, ...]:
         else:
             found.append(Run(blank, words, piece.changed, piece.underlined))
     return tuple(found)
+
+
+def _without_repeats(pieces: Sequence[Marked]) -> list[Marked]:
+    """A piece that comes many times in a row, as an image's tokens do, once with its number."""
+    found: list[Marked] = []
+    for piece, same in groupby(pieces):
+        count = len(list(same))
+        if count < MANY:
+            found += [piece] * count
+        else:
+            found.append(evolve(piece, text=f"{piece.text}×{count}"))
+    return found
