@@ -23,9 +23,9 @@ from scrub.stats.bonferroni import family_size
 from support.command import IOI, SUMS, python
 from support.paths import ROOT
 
-INSTALLED = any(one.value == "scrub.pytest_plugin" for one in entry_points(group="pytest11"))
+INSTALLED = any(one.value == "scrub.pytest_plugin.hooks" for one in entry_points(group="pytest11"))
 assert items  # loaded here: pytester forgets what is loaded first in one of its runs
-PLUGIN = () if INSTALLED else ("-p", "scrub.pytest_plugin")
+PLUGIN = () if INSTALLED else ("-p", "scrub.pytest_plugin.hooks")
 """An environment that was made before the plugin was does not know it."""
 Run = Callable[..., pytest.RunResult]
 
@@ -238,8 +238,11 @@ def test_nothing_to_test(run: Run) -> None:
 def test_it_loads_neither_torch_nor_the_rest_of_scrub() -> None:
     """What each project of an environment in which scrub is installed pays for."""
     loaded = "sorted(n for n in sys.modules if n.startswith('scrub.') or n in ('torch', 'numpy'))"
-    done = python("-c", f"import pytest, sys, scrub.pytest_plugin; print({loaded})")
-    assert done.out == "['scrub.pytest_plugin', 'scrub.pytest_plugin.files']\n"
+    done = python("-c", f"import pytest, sys, scrub.pytest_plugin.hooks; print({loaded})")
+    assert (
+        done.out
+        == f"{['scrub.pytest_plugin', 'scrub.pytest_plugin.files', 'scrub.pytest_plugin.hooks']}\n"
+    )
 
 
 def test_which_files_are_meant(tmp_path) -> None:
