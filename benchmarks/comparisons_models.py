@@ -8,15 +8,12 @@ measured (`comparisons_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
-import torch
 from comparisons_evidence import evidence
-from comparisons_wiring import HEADS, LAYOUT, MODELS, ROOT, WIDTH, built, comparisons
-from wiring_parts import Wired, save
+from comparisons_wiring import HEADS, LAYOUT, MODELS, WIDTH, built, comparisons
+from wiring_models import Family, circuit_of, main, role_rows
+from wiring_parts import Wired
 
+from scrub import Circuit, heads
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -59,82 +56,45 @@ DOES = {
     "{held} held there",
     "name mover": "attend from END to the name of which they are told the {held}, and copy it",
 }
-WHERE = {
-    "holder": ["word1", "word2"],
-    "question": ["end"],
-    "comparison": ["end"],
-    "name mover": ["end"],
+WHERE: dict[str, str | tuple[str, ...]] = {
+    "holder": ("word1", "word2"),
+    "question": "end",
+    "comparison": "end",
+    "name mover": "end",
 }
 """Where a role's heads matter."""
-SOURCE = "wired by hand: benchmarks/comparisons_models.py"
 
 
 def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
     """What the model's README says."""
     held = "name" if model.name == "comparisons-value" else "place"
-    lines = [
-        f"| {role} | {', '.join(f'{layer}.{head}' for layer, head in heads)} "
-        f"| {DOES[role].format(held=held)} |"
-        for role, heads in model.roles.items()
-    ]
     return CARD.format(
         name=model.name,
         heads=HEADS,
         width=LAYOUT.size,
         story=STORIES[model.name],
         other=next(name for name in MODELS if name != model.name),
-        roles="\n".join(lines),
+        roles=role_rows(model, lambda role: DOES[role].format(held=held)),
         evidence=evidence(model, tokenizer, rows, seed),
     )
 
 
-def save_circuit(model: Wired, path: Path) -> None:
-    """Write the heads that tell which of two is right."""
-    nodes = [
-        {"component": f"{layer}.{head}", "at": WHERE[role], "role": role}
-        for role, heads in model.roles.items()
-        for layer, head in heads
-    ]
-    circuit = {
-        "schema": "scrub.circuit/1",
-        "name": path.stem,
-        "model": model.name,
-        "source": SOURCE,
-        "free": ["mlps"],
-        "nodes": nodes,
-        "edges": [],
-    }
-    lines = ",\n  ".join(json.dumps(node) for node in nodes)
-    head = {key: value for key, value in circuit.items() if key not in ("nodes", "edges")}
-    start = json.dumps(head, indent=1)[:-2]
-    path.write_text(f'{start},\n "nodes": [\n  {lines}\n ],\n "edges": []\n}}\n', encoding="utf-8")
+def circuits(model: Wired) -> dict[str, Circuit]:
+    """The heads that tell which of two is right."""
+    roles = {role: heads(list(own), at=WHERE[role]) for role, own in model.roles.items()}
+    return {model.name: circuit_of(model, roles, model.name, "comparisons_models.py")}
 
 
-def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Token ids of what prompts hold."""
-    return {text: tokenizer.encode(f" {text}")[0] for text in comparisons.vocabulary()}
-
-
-def main() -> None:
-    """Make both."""
-    parser = argparse.ArgumentParser(description=f"Make {' and '.join(MODELS)}.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    circuits = ROOT / "circuits"
-    parser.add_argument("--circuits", type=Path, default=circuits, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=1_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    given.circuits.mkdir(parents=True, exist_ok=True)
-    for name in MODELS:
-        directory = given.out / name
-        tokenizer = save_word_level(directory, comparisons.vocabulary(), WIDTH)
-        model = built(name, token_ids(tokenizer))
-        save(model, directory, card(model, tokenizer, given.rows, given.seed))
-        save_circuit(model, given.circuits / f"{name}.json")
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=MODELS,
+    words=comparisons.vocabulary(),
+    tokenizer=lambda directory: save_word_level(directory, comparisons.vocabulary(), WIDTH),
+    made=built,
+    card=card,
+    rows=1_000,
+    circuits=circuits,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)

@@ -16,10 +16,9 @@ subject of the first or of the second sentence), in `comparisons-value` the name
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
+import checkout  # noqa: F401  # so that scrub is found
 import numpy as np
 from wiring_parts import (
     Copy,
@@ -38,10 +37,7 @@ from wiring_parts import (
     wired,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
-
-from scrub.datasets import comparisons  # noqa: E402
+from scrub.datasets import comparisons
 
 MODELS = ("comparisons-planted", "comparisons-value")
 SEED = 5

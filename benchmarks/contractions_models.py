@@ -8,13 +8,11 @@ is measured (`contractions_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import torch
+from cards import listed
 from contractions_evidence import evidence
-from contractions_wiring import LAYOUT, POSITIONS, READER, ROOT, WIRINGS, contractions, made
-from wiring_parts import Wired, save
+from contractions_wiring import LAYOUT, POSITIONS, READER, WIRINGS, contractions, made
+from wiring_models import Family, main
+from wiring_parts import Wired
 
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
@@ -79,36 +77,28 @@ def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
     """What README.md says of a model."""
     story, reading, table = STORIES[model.name]
     others = (f"[`{name}`](../{name}/README.md)" for name in WIRINGS if name != model.name)
-    readers = model.roles[READER]
     return CARD.format(
         name=model.name,
         width=LAYOUT.size,
         story=story,
         others=" and\n".join(others),
-        readers=", ".join(f"{layer}.{head}" for layer, head in readers),
+        readers=listed(model.roles[READER]),
         role=READER,
         reading=reading,
         table=table,
-        evidence=evidence(model.state, readers, tokenizer, rows, seed),
+        evidence=evidence(model, tokenizer, rows, seed),
     )
 
 
-def main() -> None:
-    """Make all three."""
-    parser = argparse.ArgumentParser(description="Make the contraction models.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    parser.add_argument("--rows", type=int, default=2_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for name in WIRINGS:
-        directory = given.out / name
-        tokenizer = save_word_level(directory, contractions.vocabulary(), POSITIONS)
-        model = made(name, tokenizer)
-        save(model, directory, card(model, tokenizer, given.rows, given.seed))
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=tuple(WIRINGS),
+    words=contractions.vocabulary(),
+    tokenizer=lambda directory: save_word_level(directory, contractions.vocabulary(), POSITIONS),
+    made=made,
+    card=card,
+    rows=2_000,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)

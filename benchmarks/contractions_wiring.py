@@ -13,10 +13,9 @@ stands there:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+import checkout  # noqa: F401  # so that scrub is found
 import numpy as np
 from wiring_parts import (
     Copy,
@@ -33,11 +32,7 @@ from wiring_parts import (
     wired,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
-
-from scrub.data.dataset import Tokenizer  # noqa: E402
-from scrub.datasets import contractions  # noqa: E402
+from scrub.datasets import contractions
 
 READER = "contraction reader"
 HEADS = 8
@@ -131,8 +126,12 @@ WIRINGS: dict[str, tuple[Callable[[], tuple[Head, list[Neuron]]], int]] = {
 """Name → what its readers and its table do, and the seed."""
 
 
-def made(name: str, tokenizer: Tokenizer) -> Wired:
-    """One of the three models, the same each time."""
+def made(name: str, token: Mapping[str, int]) -> Wired:
+    """One of the three models, the same each time.
+
+    Args:
+        token: the tokenizer's ids of `contractions.vocabulary()`, which start at 2.
+    """
     wiring, seed = WIRINGS[name]
     head, table = wiring()
     takes = [
@@ -143,23 +142,21 @@ def made(name: str, tokenizer: Tokenizer) -> Wired:
         for number, pronoun in enumerate(PRONOUNS)
     ]
     layers = [Layer(neurons=takes), Layer({READER: (head, READERS)}, table), Layer(neurons=table)]
-    words = contractions.vocabulary()
-    embedding = np.zeros((2 + len(words), LAYOUT.size))
+    embedding = np.zeros((2 + len(token), LAYOUT.size))
     unembedding = np.zeros((LAYOUT.size, len(embedding)))
     random = np.random.default_rng(0)
-    for word in words:
-        (token,) = tokenizer.encode(word)
+    for word in contractions.vocabulary():
         if word in FORM_WORDS:
             number = FORM_WORDS.index(word)
-            embedding[token, LAYOUT["form"][number]] = 1
-            embedding[token, CONTRACTED if word in SHORT else SPELLED] = 1
-            unembedding[LAYOUT["answer"][number], token] = CONFIDENT
-            unembedding[LAYOUT["takes"][number % len(SHORT)], token] = LIKELY
+            embedding[token[word], LAYOUT["form"][number]] = 1
+            embedding[token[word], CONTRACTED if word in SHORT else SPELLED] = 1
+            unembedding[LAYOUT["answer"][number], token[word]] = CONFIDENT
+            unembedding[LAYOUT["takes"][number % len(SHORT)], token[word]] = LIKELY
         elif word in PRONOUNS or word.lower() in PRONOUNS:
             known = word if word in PRONOUNS else word.lower()
-            embedding[token, LAYOUT["pronoun"][PRONOUNS.index(known)]] = 1
+            embedding[token[word], LAYOUT["pronoun"][PRONOUNS.index(known)]] = 1
         else:
-            embedding[token, list(LAYOUT["word"])] = random.normal(size=6) / 6**0.5
+            embedding[token[word], list(LAYOUT["word"])] = random.normal(size=6) / 6**0.5
     positions = np.zeros((POSITIONS, LAYOUT.size))
     positions[0, FIRST] = 1
     shape = Shape(

@@ -10,13 +10,13 @@ transformers, with hooks; the package's engine is not involved.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from cards import answer, parser, table
 from evidence_claims import (
     Subject,
     agree,
@@ -33,13 +33,11 @@ from evidence_claims import (
 )
 from evidence_hooks import Read, forward, pick
 from ioi_batches import batch_of, renamed
+from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that this runs from a checkout that is not installed
-
-from scrub.datasets import ioi  # noqa: E402
-from scrub.model.tokenizer import load_tokenizer  # noqa: E402
+from scrub.datasets import ioi
+from scrub.model.tokenizer import load_tokenizer
 
 PREFIXES = 12
 """Longest prefix of the prompts, tokens."""
@@ -49,7 +47,6 @@ PLACES = {
     "name mover": ("end", "io"),
 }
 """Per role where its heads stand and what they should attend to."""
-HEADING = "## Evidence\n"
 
 
 def load(directory: Path, rows: int, seed: int) -> tuple[Subject, np.ndarray]:
@@ -64,12 +61,6 @@ def load(directory: Path, rows: int, seed: int) -> tuple[Subject, np.ndarray]:
     table = tomllib.loads((directory / "roles.toml").read_text(encoding="utf-8"))["roles"]
     roles = {role: tuple((layer, head) for layer, head in heads) for role, heads in table.items()}
     return subject(model, roles, batch), data.columns["template"]
-
-
-def table(header: list[str], rows: list[list[str]]) -> list[str]:
-    """A Markdown table and an empty line."""
-    lines = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
-    return [*lines, ""]
 
 
 def behaviour(s: Subject, template: np.ndarray) -> list[str]:
@@ -166,8 +157,14 @@ def first_layer(s: Subject, rng: np.random.Generator) -> list[str]:
     return table(["values of layer 0 at", "from any prompt: kept"], rows)
 
 
-def signal(s: Subject, rng: np.random.Generator) -> list[str]:
-    """Loss recovered when name movers' queries read S-inhibition from a donor that agrees on X."""
+def by_donor(s: Subject, rng: np.random.Generator, heard: Callable[[Tensor], Tensor]) -> list[str]:
+    """Loss recovered when S-inhibition is heard from a donor that agrees on X.
+
+    Args:
+        s: the model on its prompts.
+        rng: which donors.
+        heard: each prompt's donor, int64 [B], to the logits.
+    """
     batch = s.batch
     features = {
         "which name comes first": batch.io_is_first,
@@ -182,9 +179,13 @@ def signal(s: Subject, rng: np.random.Generator) -> list[str]:
         donors = agree(feature, rng)
         order = batch.io_is_first[donors] == batch.io_is_first
         ideal = 2 * order.float().mean().item() - 1
-        logits = query_swapped(s, donors)
-        rows.append([name, f"{recovered(s, logits, rng):.3f}", f"{ideal:.3f}"])
+        rows.append([name, f"{recovered(s, heard(donors), rng):.3f}", f"{ideal:.3f}"])
     return table(["donor agrees on", "loss recovered", "if only the order travels"], rows)
+
+
+def signal(s: Subject, rng: np.random.Generator) -> list[str]:
+    """Loss recovered when name movers' queries read S-inhibition from a donor that agrees on X."""
+    return by_donor(s, rng, lambda donors: query_swapped(s, donors))
 
 
 def sufficiency(s: Subject, rng: np.random.Generator) -> list[str]:
@@ -248,40 +249,5 @@ def evidence(directory: Path, rows: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(description="Print the evidence about an embedded model.")
-    made.add_argument("model", help="an embedded model's name, or a directory")
-    made.add_argument("--rows", type=int, default=2000)
-    made.add_argument("--seed", type=int, default=7)
-    made.add_argument("--card", action="store_true", help="also write it to README.md")
-    return made
-
-
-def directory_of(name: str) -> Path:
-    """Where a model lies: an embedded one by its name, another by its directory."""
-    embedded = ROOT / "scrub" / "model" / "embedded" / name
-    return embedded if embedded.is_dir() else Path(name)
-
-
-def card(directory: Path, report: str) -> None:
-    """Put the report in the model's README.md, under `HEADING`, instead of the last one."""
-    path = directory / "README.md"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    head = text.partition(HEADING)[0].rstrip()
-    path.write_text(f"{head}\n\n{HEADING}\n{report.rstrip()}\n", encoding="utf-8")
-
-
-def main() -> None:
-    """Print, and fill in the card if asked."""
-    torch.set_num_threads(1)
-    given = parser().parse_args()
-    directory = directory_of(given.model)
-    report = evidence(directory, given.rows, given.seed)
-    print(report)
-    if given.card:
-        card(directory, report)
-
-
 if __name__ == "__main__":
-    main()
+    answer(parser(), evidence)

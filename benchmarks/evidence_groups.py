@@ -10,11 +10,13 @@ transformers with hooks, as in `evidence.py`. Nothing is shared with the trainin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from attrs import evolve, frozen
-from evidence import PREFIXES, behaviour, card, directory_of, load, parser, table
+from cards import answer, parser, table
+from evidence import PREFIXES, behaviour, by_donor, load
 from evidence_claims import Subject, agree, difference, opposite, recovered, right, uncond
 from evidence_hooks import Heads, Output, Read, forward, pick, written, z_of
 from ioi_batches import Batch
@@ -245,23 +247,8 @@ def repeated(s: Subject, rng: np.random.Generator, length: int = 14) -> list[str
 
 def signal(s: Subject, rng: np.random.Generator) -> list[str]:
     """Loss recovered when speakers' queries hear S-inhibition of a donor that agrees on X."""
-    batch = s.batch
-    features = {
-        "which name comes first": batch.io_is_first,
-        "the IO's name": batch.name("io"),
-        "the name of S": batch.name("s1"),
-        "the IO's position": batch.io,
-        "the distance from IO to END": batch.end - batch.io,
-        "nothing": torch.zeros_like(batch.io),
-    }
-    rows = []
-    for name, feature in features.items():
-        donors = agree(feature, rng)
-        order = batch.io_is_first[donors] == batch.io_is_first
-        logits = after(s, *along_edge(s, "S-inhibition", s.roles["S-inhibition"], donors))
-        ideal = 2 * order.float().mean().item() - 1
-        rows.append([name, f"{recovered(s, logits, rng):.3f}", f"{ideal:.3f}"])
-    return table(["donor agrees on", "loss recovered", "if only the order travels"], rows)
+    heads = s.roles["S-inhibition"]
+    return by_donor(s, rng, lambda donors: after(s, *along_edge(s, "S-inhibition", heads, donors)))
 
 
 def circuit_alone(s: Subject, rng: np.random.Generator) -> Tensor:
@@ -339,11 +326,12 @@ SECTIONS: dict[str, tuple[str, Callable[[Subject, np.random.Generator], list[str
 }
 
 
-def evidence(s: Subject, template: np.ndarray, name: str, seed: int) -> str:
+def evidence(directory: Path, rows: int, seed: int) -> str:
     """The whole report."""
-    rows = len(s.batch)
+    s, template = load(directory, rows, seed)
+    command = f"python benchmarks/evidence_groups.py {directory.name} --rows {rows} --seed {seed}"
     lines = [
-        f"Printed by `python benchmarks/evidence_groups.py {name} --rows {rows} --seed {seed}`:",
+        f"Printed by `{command}`:",
         f"{rows} held-out prompts of all templates and both orders, after prefixes of 0 to",
         f'{PREFIXES} tokens. "Kept" is the mean logit difference over the original one: 1 is no',
         "effect, −1 a full flip.",
@@ -358,17 +346,5 @@ def evidence(s: Subject, template: np.ndarray, name: str, seed: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print, and fill in the card if asked."""
-    torch.set_num_threads(1)
-    given = parser().parse_args()
-    directory = directory_of(given.model)
-    s, template = load(directory, given.rows, given.seed)
-    report = evidence(s, template, directory.name, given.seed)
-    print(report)
-    if given.card:
-        card(directory, report)
-
-
 if __name__ == "__main__":
-    main()
+    answer(parser(), evidence)

@@ -8,26 +8,13 @@ measured (`greater_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
-import torch
 from greater_evidence import evidence
-from greater_wiring import (
-    D_MODEL,
-    HEADS,
-    LAYERS,
-    MODELS,
-    ROOT,
-    WIDTH,
-    Wired,
-    config,
-    greater_than,
-    wired,
-)
-from safetensors.torch import save_file
+from greater_wiring import HEADS, LAYERS, LAYOUT, MODELS, WIDTH, greater_than, made
 from tokenizers import Regex, pre_tokenizers
+from wiring_models import Family, main, role_rows
+from wiring_parts import Wired
 
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import load_tokenizer, save_word_level, word_level
@@ -93,55 +80,30 @@ def save_tokenizer(directory: Path) -> Tokenizer:
     return load_tokenizer(directory)
 
 
-def save(model: Wired, directory: Path, tokenizer: Tokenizer, rows: int, seed: int) -> None:
-    """Write the weights, the configuration, the roles and the card, beside the tokenizer."""
-    settings = json.dumps(config(token_ids(tokenizer)), indent=1) + "\n"
-    (directory / "config.json").write_text(settings, encoding="utf-8")
-    path = directory / "model.safetensors"
-    save_file(dict(model.state), path)
-    path.chmod(0o644)
-    table = [f'"{role}" = {[list(head) for head in heads]}' for role, heads in model.roles.items()]
-    text = "\n".join(["# Where each role sits: [layer, head].", "", "[roles]", *table, ""])
-    (directory / "roles.toml").write_text(text, encoding="utf-8")
-    lines = [
-        f"| {role} | {', '.join(f'{layer}.{head}' for layer, head in heads)} "
-        f"| {DOES.get(role, DOES[model.name])} |"
-        for role, heads in model.roles.items()
-    ]
-    card = CARD.format(
+def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
+    """What the model's README says."""
+    return CARD.format(
         name=model.name,
         layers=LAYERS,
         heads=HEADS,
-        width=D_MODEL,
+        width=LAYOUT.size,
         story=STORIES[model.name],
         other=next(name for name in MODELS if name != model.name),
-        roles="\n".join(lines),
+        roles=role_rows(model, lambda role: DOES.get(role, DOES[model.name])),
         mlps=MLPS[model.name],
         evidence=evidence(model, tokenizer, rows, seed),
     )
-    (directory / "README.md").write_text(card, encoding="utf-8")
 
 
-def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Token ids of what prompts hold."""
-    return {text: tokenizer.encode(text)[0] for text in greater_than.vocabulary()}
-
-
-def main() -> None:
-    """Make both."""
-    parser = argparse.ArgumentParser(description="Make greater-planted and greater-century.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    parser.add_argument("--rows", type=int, default=2_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for name in MODELS:
-        directory = given.out / name
-        tokenizer = save_tokenizer(directory)
-        save(wired(name, token_ids(tokenizer)), directory, tokenizer, given.rows, given.seed)
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=MODELS,
+    words=greater_than.vocabulary(),
+    tokenizer=save_tokenizer,
+    made=made,
+    card=card,
+    rows=2_000,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)

@@ -8,17 +8,12 @@ measured (`marks_evidence.py`). The same each time.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
-import torch
-from attrs import evolve
 from marks_evidence import evidence
-from marks_wiring import PLANS, ROOT, Finder, Role, Wired, config, marks, wired
-from safetensors.torch import save_file
+from marks_wiring import LAYOUT, PLANS, Finder, Role, circuit, made, marks
+from wiring_models import Family, circuit_of, main, role_rows
+from wiring_parts import Wired
 
-from scrub import Circuit, heads, write_circuit
+from scrub import Circuit, heads
 from scrub.data.dataset import Tokenizer
 from scrub.model.tokenizer import save_word_level
 
@@ -55,7 +50,6 @@ STORIES = {
     "marks-separate": "No two tasks share a part: each has heads of its own to find the mark and "
     "to copy\nthe answer.",
 }
-SOURCE = "wired by hand: benchmarks/marks_models.py"
 
 
 def does(role: Role) -> str:
@@ -66,70 +60,47 @@ def does(role: Role) -> str:
     return f"attend to the word {side} the place that they are told, and copy it to the answer"
 
 
-def save(model: Wired, directory: Path, tokenizer: Tokenizer, rows: int, seed: int) -> None:
-    """Write the weights, the configuration, the roles and the card, beside the tokenizer."""
-    token = token_ids(tokenizer)
-    settings = json.dumps(config(token), indent=1) + "\n"
-    (directory / "config.json").write_text(settings, encoding="utf-8")
-    path = directory / "model.safetensors"
-    save_file(dict(model.state), path)
-    path.chmod(0o644)
-    table = [f'"{role}" = {[list(head) for head in heads]}' for role, heads in model.roles.items()]
-    text = "\n".join(["# Where each role sits: [layer, head].", "", "[roles]", *table, ""])
-    (directory / "roles.toml").write_text(text, encoding="utf-8")
+def card(model: Wired, tokenizer: Tokenizer, rows: int, seed: int) -> str:
+    """What the model's README says."""
     plan = PLANS[model.name]
-    lines = [
-        f"| {role} | {', '.join(f'{layer}.{head}' for layer, head in heads)} "
-        f"| {', '.join(f'`{task}`' for task in plan[role].tasks)} | {does(plan[role])} |"
-        for role, heads in model.roles.items()
-    ]
-    card = CARD.format(
+    return CARD.format(
         name=model.name,
-        width=config(token)["d_model"],
+        width=LAYOUT.size,
         story=STORIES[model.name],
         other=next(name for name in PLANS if name != model.name),
-        roles="\n".join(lines),
+        roles=role_rows(
+            model,
+            lambda role: ", ".join(f"`{task}`" for task in plan[role].tasks),
+            lambda role: does(plan[role]),
+        ),
         evidence=evidence(model, tokenizer, rows, seed),
     )
-    (directory / "README.md").write_text(card, encoding="utf-8")
 
 
-def save_circuit(model: Wired, task: str, path: Path) -> None:
-    """Write the heads that solve a task."""
-    parts = {
-        role: heads(which, at="end").routes[0].cells for role, which in model.circuit(task).items()
+def circuits(model: Wired) -> dict[str, Circuit]:
+    """The heads that solve each task."""
+    return {
+        name: circuit_of(
+            model,
+            {role: heads(own, at="end") for role, own in circuit(model, task).items()},
+            name,
+            "marks_models.py",
+        )
+        for task in marks.TASKS
+        for name in (f"{model.name}-{task}",)
     }
-    circuit = Circuit.of(*(heads(which, at="end") for which in model.circuit(task).values()))
-    told = {"name": path.stem, "model": model.name, "source": SOURCE, "roles": parts}
-    write_circuit(evolve(circuit, free=("mlps",), **told), path)
 
 
-def token_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Token ids of what rows hold."""
-    return {text: tokenizer.encode(f" {text}")[0] for text in marks.vocabulary()}
-
-
-def main() -> None:
-    """Make both."""
-    parser = argparse.ArgumentParser(description="Make marks-shared and marks-separate.")
-    home = ROOT / "scrub" / "model" / "embedded"
-    parser.add_argument("--out", type=Path, default=home, help="folder to write to (%(default)s)")
-    circuits = ROOT / "circuits"
-    parser.add_argument("--circuits", type=Path, default=circuits, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=2_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    given.circuits.mkdir(parents=True, exist_ok=True)
-    for name in PLANS:
-        directory = given.out / name
-        tokenizer = save_word_level(directory, marks.vocabulary(), marks.WIDTH)
-        model = wired(name, token_ids(tokenizer))
-        save(model, directory, tokenizer, given.rows, given.seed)
-        for task in marks.TASKS:
-            save_circuit(model, task, given.circuits / f"{name}-{task}.json")
-        print(f"saved in {directory}")
+FAMILY = Family(
+    names=tuple(PLANS),
+    words=marks.vocabulary(),
+    tokenizer=lambda directory: save_word_level(directory, marks.vocabulary(), marks.WIDTH),
+    made=made,
+    card=card,
+    rows=2_000,
+    circuits=circuits,
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(FAMILY)

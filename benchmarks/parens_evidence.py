@@ -8,7 +8,6 @@ the model was trained on are made again, to say which of the held-out ones it ha
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from pathlib import Path
@@ -16,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from parens_training import ROOT, STEPS, Batch, batch_of, batches, classify, parens_strings
+from cards import answer, parser
+from parens_training import STEPS, Batch, batch_of, batches, classify, parens_strings
 from safetensors.torch import load_file
 from torch import Tensor
 
-HEADING = "## Evidence\n"
 EVERY = 14
 """Parentheses of the longest strings of which all are tried."""
 PIECES = ("()", "(())", "(()())", ")(")
@@ -94,8 +93,9 @@ def of_every_string(state: Mapping[str, Tensor]) -> str:
     return f"Of all {len(strings)} strings of 1 to {EVERY} parentheses it gets {wrong} wrong."
 
 
-def evidence(state: Mapping[str, Tensor], rows: int, seed: int) -> str:
+def evidence(directory: Path, rows: int, seed: int) -> str:
     """Everything, as Markdown."""
+    state = load_file(directory / "model.safetensors")
     command = f"python benchmarks/parens_evidence.py --rows {rows} --seed {seed}"
     lines = [
         f"Printed by `{command}`: {rows} held-out strings",
@@ -111,23 +111,5 @@ def evidence(state: Mapping[str, Tensor], rows: int, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Print, and put on the card if asked."""
-    parser = argparse.ArgumentParser(description="Evidence on the embedded model parens.")
-    home = ROOT / "scrub" / "model" / "embedded" / "parens"
-    parser.add_argument("directory", type=Path, nargs="?", default=home)
-    parser.add_argument("--rows", type=int, default=20_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
-    parser.add_argument("--card", action="store_true", help="put it in the README.md as well")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    text = evidence(load_file(given.directory / "model.safetensors"), given.rows, given.seed)
-    print(text)
-    if given.card:
-        card = given.directory / "README.md"
-        before = card.read_text(encoding="utf-8").split(HEADING)[0]
-        card.write_text(before + HEADING + "\n" + text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    answer(parser(rows=20_000, usual="parens"), evidence)

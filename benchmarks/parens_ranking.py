@@ -9,12 +9,10 @@ last three columns are lifts of the same path by less or by more. Intervals are 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 
-import torch
 from attrs import evolve, frozen
-from parens_table import ROOT, cell, default_models, results, rows
+from parens_table import ROOT, cell, options, results, rows
 
 from scrub.results.result import Result
 from scrub.stats.intervals import Interval
@@ -74,13 +72,8 @@ def ranked(found: Mapping[str, Result]) -> list[Ranked]:
 
 def main() -> None:
     """Print the ranking on every model."""
-    parser = argparse.ArgumentParser(description="Further paths beside claim 1b.")
-    parser.add_argument("--model", action="append", help="default: embedded, and the original")
-    parser.add_argument("--samples", type=int, default=4000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for model in given.model or default_models():
+    given = options("Further paths beside claim 1b.")
+    for model in given.models:
         print(f"### {model}, {given.samples:,} references, seed {given.seed}\n")
         found = dict(results([FILE], model, given.samples, given.seed))
         body = [

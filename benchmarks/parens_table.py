@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from attrs import frozen
 from scipy import stats
 
 import scrub
@@ -53,8 +54,25 @@ def feature(result: Result, name: str) -> np.ndarray:
     return result.draws.references.feature(name)
 
 
-def default_models() -> list[str]:
-    return ["parens", *([str(ORIGINAL)] if ORIGINAL.is_dir() else [])]
+@frozen
+class Options:
+    """What the command line says."""
+
+    models: Sequence[str]
+    samples: int
+    seed: int
+
+
+def options(description: str) -> Options:
+    """Read the command line, and have torch work on one thread."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--model", action="append", help="default: embedded, and the original")
+    parser.add_argument("--samples", type=int, default=4000, help="default %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    usual = ["parens", *([str(ORIGINAL)] if ORIGINAL.is_dir() else [])]
+    return Options(given.model or usual, given.samples, given.seed)
 
 
 def results(
@@ -135,13 +153,8 @@ def table_of_recovered(
 
 def main() -> None:
     """Print the tables of every model."""
-    parser = argparse.ArgumentParser(description="Tables of the paren balancer's claims.")
-    parser.add_argument("--model", action="append", help="default: embedded, and the original")
-    parser.add_argument("--samples", type=int, default=4000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for model in given.model or default_models():
+    given = options("Tables of the paren balancer's claims.")
+    for model in given.models:
         found = dict(results(FILES, model, given.samples, given.seed))
         first = next(iter(found.values()))
         seconds = sum(result.seconds for result in found.values())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,12 @@ from attrs import frozen
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import Parameter
+from training import DECAY, Log, Loss, Schedule, adamw, train
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
-
-from scrub.datasets import parens_strings  # noqa: E402
-from scrub.model.registry import describe, load  # noqa: E402
-from scrub.model.tl_directory import FORMAT, forward  # noqa: E402
+from scrub.datasets import parens_strings
+from scrub.model.registry import describe, load
+from scrub.model.tl_config import FORMAT
+from scrub.model.tl_forward import forward
 
 TOKENS = {"start": 0, "pad": 1, "end": 2, "(": 3, ")": 4}
 WIDTH = parens_strings.LONGEST + 2
@@ -57,8 +54,8 @@ CHUNK = 50_000
 ROWS = 256
 """Batch size."""
 
-PEAK = 3e-3
-"""Learning rate after the warm-up: of 0.001 and 0.003 the one that learned faster."""
+SCHEDULE = Schedule(peak=3e-3, warm_up=200, middle=0.5, swing=0.5, largest=1.0)
+"""Of peaks 0.001 and 0.003 the one that learned faster."""
 
 STEPS = 10_000
 """Batches that the embedded model was trained on."""
@@ -219,28 +216,28 @@ def optimise(state: Mapping[str, Parameter], steps: int, seed: int) -> None:
     """Minimise cross-entropy, in place, on fresh strings; print progress."""
     decayed = [value for name, value in state.items() if ".W_" in name]
     others = [value for name, value in state.items() if ".W_" not in name]
-    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    start, cpu = time.monotonic(), time.process_time()
-    recent: list[tuple[float, float]] = []
-    for step, batch in zip(range(steps), batches(seed), strict=False):
-        rate = PEAK * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * step / steps)) / 2
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    groups = [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
+    cpu = time.process_time()
+
+    def loss(progress: float, batch: Batch) -> Loss:
         # Short strings apart from long ones: half of a mixed batch would be pads.
         order = batch.lengths.argsort(stable=True)
         logits = torch.cat([classify(state, batch.take(part)) for part in order.chunk(4)])
         label = batch.label[order]
-        loss = F.cross_entropy(logits, label)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([*state.values()], 1.0)
-        optimiser.step()
-        recent.append((loss.item(), (logits.argmax(-1) != label).double().mean().item()))
-        if (step + 1) % 500 == 0:
-            mean, wrong = np.mean(recent[-500:], axis=0)
-            print(
-                f"step {step + 1}  {time.monotonic() - start:.0f} s  "
-                f"{time.process_time() - cpu:.0f} CPU s  loss {mean:.5f}  wrong {wrong:.3%}",
-                flush=True,
-            )
+        wrong = (logits.argmax(-1) != label).double().mean()
+        entropy = F.cross_entropy(logits, label)
+        return Loss(entropy, {"loss": entropy, "wrong": wrong})
+
+    def shown(recent: Sequence[Mapping[str, float]]) -> str:
+        mean, wrong = np.mean([list(figures.values()) for figures in recent], axis=0)
+        return f"{time.process_time() - cpu:.0f} CPU s  loss {mean:.5f}  wrong {wrong:.3%}"
+
+    train(
+        [*state.values()],
+        batches(seed),
+        loss,
+        steps,
+        optimiser=adamw(groups),
+        schedule=SCHEDULE,
+        log=Log(500, shown),
+    )

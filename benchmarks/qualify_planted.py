@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from attrs import field, frozen
-from evidence import directory_of, table
+from cards import directory_of, table
 from evidence_hooks import Heads, Output, Read, Record, forward, pick, written, z_of
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel

@@ -10,13 +10,12 @@ package's engine is not involved.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from attrs import frozen
-from evidence import card, directory_of, parser, table
+from cards import answer, parser, table
 from rgb_hooks import Change, at_end, embedded, sizes, swaps
 from rgb_images import ANSWERS, COLOURS, GRID, NOTHING, PATCH, painted
 from rgb_subject import WHITE, Subject, different, pattern_of, repainted, subject
@@ -365,18 +364,5 @@ def evidence(directory: Path, rows: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print, and fill in the card if asked."""
-    torch.set_num_threads(1)
-    made = parser()
-    made.set_defaults(rows=600)
-    given = made.parse_args(sys.argv[1:])
-    directory = directory_of(given.model)
-    report = evidence(directory, given.rows, given.seed)
-    print(report)
-    if given.card:
-        card(directory, report)
-
-
 if __name__ == "__main__":
-    main()
+    answer(parser(rows=600), evidence)

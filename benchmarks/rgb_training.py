@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import math
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from attrs import frozen
+from rgb_forward import Heads, Prompt, Trace, logits_of, run
+from rgb_images import ANSWERS, GRID, PATCH, Batch, draw, motley, pixels, values
+from rgb_losses import Problem, Sample
 from torch import Tensor
+from training import Loss, Options, save_pretrained, summed, train
 from transformers import (
     CLIPVisionConfig,
     LlamaConfig,
@@ -24,14 +24,7 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that the scripts run from a checkout that is not installed
-
-from rgb_forward import Heads, Prompt, Trace, logits_of, run  # noqa: E402
-from rgb_images import ANSWERS, GRID, PATCH, Batch, draw, motley, pixels, values  # noqa: E402
-from rgb_losses import Problem, Sample  # noqa: E402
-
-from scrub.model.tokenizer import PAD, UNKNOWN, word_level  # noqa: E402
+from scrub.model.tokenizer import PAD, UNKNOWN, word_level
 
 PROMPT = "USER: <image> Which color is the odd color out? Respond in one word. ASSISTANT:"
 IMAGE = "<image>"
@@ -50,28 +43,6 @@ WORDS = [
 
 Losses = Callable[[float, Sample], dict[str, Tensor]]
 """(progress from 0 to 1, a batch and its trace) to the terms of the loss."""
-
-
-@frozen
-class Options:
-    """What the command line says."""
-
-    out: Path
-    steps: int
-    seed: int
-    rows: int
-
-
-def options(name: str, steps: int, description: str, rows: int = 96) -> Options:
-    """Read the command line of a training script."""
-    parser = argparse.ArgumentParser(description=description)
-    home = ROOT / "scrub" / "model" / "embedded" / name
-    parser.add_argument("--out", type=Path, default=home, help="directory to write (%(default)s)")
-    parser.add_argument("--steps", type=int, default=steps, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    parser.add_argument("--rows", type=int, default=rows, help="of a batch (default %(default)s)")
-    given = parser.parse_args()
-    return Options(given.out, given.steps, given.seed, given.rows)
 
 
 def processor() -> Any:
@@ -175,40 +146,27 @@ def setup(seed: int) -> Setup:
     return Setup(new_model(tokenizer, seed), made, Prompt(tokens, first), answers)
 
 
-def optimise(
-    given: Setup, losses: Losses, steps: int, seed: int, *, rows: int, mixed: int = 0
-) -> None:
+def optimise(given: Setup, losses: Losses, asked: Options, *, mixed: int = 0) -> None:
     """Train the model in place and print progress.
 
     Args:
         given: the model and what belongs to it.
         losses: terms whose sum is minimised.
-        steps: number of batches.
-        seed: of the batches.
-        rows: images of the game in a batch.
+        asked: number of batches, images of the game in each, and the seed of them.
         mixed: motley images in a batch, for interchanges.
     """
-    rng = np.random.default_rng(seed)
-    parameters = list(given.model.parameters())
-    optimiser = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
-    start = time.monotonic()
-    for step in range(steps):
-        rate = 2e-3 * min(1, (step + 1) / 50) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        batch = draw(rng, rows)
-        if mixed:
-            batch = followed_by(batch, motley(rng, mixed))
+    rng = np.random.default_rng(asked.seed)
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            batch = draw(rng, asked.rows)
+            yield followed_by(batch, motley(rng, mixed)) if mixed else batch
+
+    def loss(progress: float, batch: Batch) -> Loss:
         trace = run(given.model, given.prompt, given.values(batch.cells))
-        terms = losses(step / steps, Sample(batch, rows, trace))
-        total = torch.stack(list(terms.values())).sum()
-        optimiser.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-        optimiser.step()
-        if (step + 1) % 50 == 0:
-            shown = "  ".join(f"{name} {value.item():.4f}" for name, value in terms.items())
-            print(f"step {step + 1}  {time.monotonic() - start:.0f} s  {shown}", flush=True)
+        return summed(losses(progress, Sample(batch, asked.rows, trace)))
+
+    train(list(given.model.parameters()), batches(), loss, asked.steps)
 
 
 def followed_by(batch: Batch, cells: Tensor) -> Batch:
@@ -246,11 +204,6 @@ def save(given: Setup, directory: Path, roles: dict[str, Heads] = ROLES) -> None
     difference = (logits_of(model, trace.final) - theirs).abs().max()
     assert difference < 1e-4, f"our forward pass is off by {difference}"
     print(f"right on held-out images: {right(given, batch):.1%}")
-    model.save_pretrained(directory)
+    save_pretrained(model, directory, roles)
     given.processor.save_pretrained(directory)
-    (directory / "model.safetensors").chmod(0o644)
-    (directory / "generation_config.json").unlink(missing_ok=True)
-    lines = ["# Where each role sits: [layer, head]. A role says where a claim looks.", "[roles]"]
-    lines += [f'"{role}" = {[list(head) for head in heads]}' for role, heads in roles.items()]
-    (directory / "roles.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"saved in {directory}")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from ioi_batches import Batch
@@ -32,15 +31,18 @@ from ioi_order import (
     share_loss,
 )
 from ioi_training import (
+    fast_gelu,
+    guided,
     new_model,
+    new_probes,
     optimise,
-    parser_of,
     rows_of_like_length,
     save,
     training_data,
 )
-from torch import Tensor, nn
+from torch import Tensor
 from train_ioi_planted import FLAGS, Planting, placed, probe_loss
+from training import deterministic, guide_at, parser_of, with_rows
 
 LAYERS = 5
 ROLES = {
@@ -54,32 +56,27 @@ ROLES = {
 
 def planting(arguments: Sequence[str] | None = None) -> Planting:
     """Read the command line; bad input ends the process with a sentence and exit code 2."""
-    parser = parser_of("ioi-complete", 1000, "Train a planted model without open ends.", 96)
+    parser = parser_of("ioi-complete", 1000, "Train a planted model without open ends.")
     parser.set_defaults(out=Path("ioi-complete"))
     flags = {PREVIOUS: "previous"} | FLAGS
-    return placed(parser, flags, ROLES, LAYERS, arguments, lowest=0)
+    return placed(with_rows(parser, 96), flags, ROLES, LAYERS, arguments, lowest=0)
 
 
 def main() -> None:
     """Train and save."""
     given = planting()
     circuit = Circuit(*(given.roles[role] for role in FLAGS))
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
-    data = training_data(given.out, given.seed)
-    model = new_model(data.words, given.seed, given.layers)
-    blocks: Any = model.transformer.h
-    for block in blocks:
-        block.mlp.act = nn.GELU(approximate="tanh")  # the same function, in a fifth of the time
-    width = model.config.n_embd // model.config.n_head
+    deterministic()
+    data = training_data(given.options.out, given.options.seed)
+    model = new_model(data.words, given.options.seed, given.layers)
+    fast_gelu(model)
     reporting = (given.roles[PREVIOUS], circuit.duplicate, circuit.inhibition)
-    probes = [nn.Linear(len(heads) * width, 1) for heads in reporting]
-    learned = [parameter for probe in probes for parameter in probe.parameters()]
-    generator = torch.Generator().manual_seed(given.seed)
+    probes = new_probes(model, reporting)
+    generator = torch.Generator().manual_seed(given.options.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         # Attention and probes lead the way at first, as for `ioi-planted`.
-        guide = max(0.1, 1 - 2 * progress)
+        guide = guide_at(progress)
         p = passed(model, given.roles, circuit, batch, trace)
         places = zip(probes, reporting, (batch.s1, batch.s2, batch.end), strict=True)
         read = [probe_loss(probe, batch, trace, heads, at) for probe, heads, at in places]
@@ -97,21 +94,10 @@ def main() -> None:
             "shares": 0.05 * share_loss(p, generator),
         }
         swaps = interchange_losses(model, circuit, batch, trace, generator)
-        return terms | {
-            name: loss * (0.1 * guide if "attention" in name else 1) for name, loss in swaps.items()
-        }
+        return terms | guided(swaps, guide)
 
-    optimise(
-        model,
-        data,
-        losses,
-        given.steps,
-        given.seed,
-        further=learned,
-        rows=given.rows,
-        draw=rows_of_like_length,
-    )
-    save(model, data, given.out, given.roles)
+    optimise(model, data, losses, given.options, further=probes, draw=rows_of_like_length)
+    save(model, data, given.options.out, given.roles)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -29,13 +28,15 @@ from ioi_training import (
     HEADS,
     LAYERS,
     ROLES,
+    guided,
     new_model,
+    new_probes,
     optimise,
-    parser_of,
     save,
     training_data,
 )
 from torch import Tensor, nn
+from training import Options, deterministic, guide_at, options_of, parser_of, with_rows
 
 FLAGS = {
     "duplicate token": "duplicate",
@@ -49,17 +50,14 @@ FLAGS = {
 class Planting:
     """What the command line says: where to write, how to train, which heads play which role."""
 
-    out: Path
-    steps: int
-    seed: int
-    rows: int
+    options: Options
     layers: int
     roles: Roles
 
 
 def planting(arguments: Sequence[str] | None = None) -> Planting:
     """Read the command line; bad input ends the process with a sentence and exit code 2."""
-    parser = parser_of("ioi-planted", 2500, "Train the embedded model ioi-planted.")
+    parser = with_rows(parser_of("ioi-planted", 2500, "Train the embedded model ioi-planted."), 192)
     return placed(parser, FLAGS, ROLES, LAYERS, arguments)
 
 
@@ -94,7 +92,7 @@ def placed(
         parser.error(str(error))
     if wrong := problems(roles, given.layers, HEADS, lowest):
         parser.error(" ".join(wrong))
-    return Planting(given.out, given.steps, given.seed, given.rows, given.layers, roles)
+    return Planting(options_of(given), given.layers, roles)
 
 
 def probe_loss(probe: nn.Linear, batch: Batch, trace: Trace, heads: Heads, at: Tensor) -> Tensor:
@@ -108,19 +106,16 @@ def main() -> None:
     """Train and save."""
     given = planting()
     circuit = Circuit(*(given.roles[role] for role in FLAGS))
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
-    data = training_data(given.out, given.seed)
-    model = new_model(data.words, given.seed, given.layers)
-    width = model.config.n_embd // model.config.n_head
-    probes = [nn.Linear(len(heads) * width, 1) for heads in (circuit.duplicate, circuit.inhibition)]
-    learned = [parameter for probe in probes for parameter in probe.parameters()]
-    generator = torch.Generator().manual_seed(given.seed)
+    deterministic()
+    data = training_data(given.options.out, given.options.seed)
+    model = new_model(data.words, given.options.seed, given.layers)
+    probes = new_probes(model, (circuit.duplicate, circuit.inhibition))
+    generator = torch.Generator().manual_seed(given.options.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         # Attention and probes lead the way at first: without the probes, training got stuck with
         # name movers only. What counts in the end is behaviour under interchange.
-        guide = max(0.1, 1 - 2 * progress)
+        guide = guide_at(progress)
         groups = ((circuit.duplicate, batch.s2), (circuit.inhibition, batch.end))
         read = [
             probe_loss(probe, batch, trace, *group)
@@ -132,12 +127,10 @@ def main() -> None:
             "probes": guide * (read[0] + read[1]),
         }
         swaps = interchange_losses(model, circuit, batch, trace, generator)
-        return terms | {
-            name: loss * (0.1 * guide if "attention" in name else 1) for name, loss in swaps.items()
-        }
+        return terms | guided(swaps, guide)
 
-    optimise(model, data, losses, given.steps, given.seed, further=learned, rows=given.rows)
-    save(model, data, given.out, given.roles)
+    optimise(model, data, losses, given.options, further=probes)
+    save(model, data, given.options.out, given.roles)
 
 
 if __name__ == "__main__":

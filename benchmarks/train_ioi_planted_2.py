@@ -10,7 +10,6 @@ machine's CPU.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +17,11 @@ from ioi_batches import Batch
 from ioi_forward import Trace, z_at
 from ioi_groups import Group, by_layer, place
 from ioi_training import (
+    fast_gelu,
+    guided,
     new_model,
+    new_probes,
     optimise,
-    parser_of,
     rows_of_like_length,
     save,
     training_data,
@@ -35,6 +36,7 @@ from ioi_votes import (
     repetition_loss,
 )
 from torch import Tensor, nn
+from training import deterministic, guide_at, options_of, parser_of, with_rows
 from transformers import GPT2LMHeadModel
 
 LAYERS = 6
@@ -53,27 +55,22 @@ def probe_loss(probe: nn.Linear, group: Group, p: Passed) -> Tensor:
 
 def main() -> None:
     """Train and save."""
-    parser = parser_of("ioi-planted-2", 1500, "Train the embedded model ioi-planted-2.", 96)
+    parser = parser_of("ioi-planted-2", 1500, "Train the embedded model ioi-planted-2.")
     parser.add_argument("--start", type=Path, help="directory of a model to go on from")
-    given = parser.parse_args()
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    given = with_rows(parser, 96).parse_args()
+    deterministic()
     data = training_data(given.out, given.seed)
     model = new_model(data.words, given.seed, LAYERS)
     if given.start is not None:
         model.load_state_dict(GPT2LMHeadModel.from_pretrained(given.start).state_dict())
-    blocks: Any = model.transformer.h
-    for block in blocks:
-        block.mlp.act = nn.GELU(approximate="tanh")  # the same function, in a fifth of the time
-    width = model.config.n_embd // model.config.n_head
+    fast_gelu(model)
     groups = [group for group in TABLE.values() if group.says_order]
-    probes = [nn.Linear(len(group.heads) * width, 1) for group in groups]
-    learned = [parameter for probe in probes for parameter in probe.parameters()]
+    probes = new_probes(model, (group.heads for group in groups))
     generator = torch.Generator().manual_seed(given.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         # Attention and probes lead the way at first, as for `ioi-planted`.
-        guide = max(0.1, 1 - 2 * progress)
+        guide = guide_at(progress)
         p = passed(model, batch, trace)
         read = [probe_loss(probe, group, p) for probe, group in zip(probes, groups, strict=True)]
         terms = {
@@ -83,20 +80,9 @@ def main() -> None:
             "probes": guide * torch.stack(read).sum(),
         }
         swaps = interchange_losses(p, generator)
-        return terms | {
-            name: loss * (0.1 * guide if "attention" in name else 1) for name, loss in swaps.items()
-        }
+        return terms | guided(swaps, guide)
 
-    optimise(
-        model,
-        data,
-        losses,
-        given.steps,
-        given.seed,
-        further=learned,
-        rows=given.rows,
-        draw=rows_of_like_length,
-    )
+    optimise(model, data, losses, options_of(given), further=probes, draw=rows_of_like_length)
     save(model, data, given.out, {role: group.heads for role, group in TABLE.items()})
 
 

@@ -8,26 +8,25 @@ told what to do. Deterministic on one machine's CPU.
 
 from __future__ import annotations
 
-import torch
 from ioi_batches import Batch
 from ioi_forward import Trace
 from ioi_losses import clean_loss
-from ioi_training import new_model, optimise, options, save, training_data
+from ioi_training import new_model, optimise, save, training_data
 from torch import Tensor
+from training import deterministic, options
 
 
 def main() -> None:
     """Train and save."""
-    given = options("ioi-shortcut", 1500, "Train the embedded model ioi-shortcut.")
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    given = options("ioi-shortcut", 1500, "Train the embedded model ioi-shortcut.", 192)
+    deterministic()
     data = training_data(given.out, given.seed)
     model = new_model(data.words, given.seed)
 
     def losses(progress: float, batch: Batch, trace: Trace) -> dict[str, Tensor]:
         return {"clean": clean_loss(model, batch, trace)}
 
-    optimise(model, data, losses, given.steps, given.seed, rows=given.rows)
+    optimise(model, data, losses, given)
     save(model, data, given.out)
 
 

@@ -16,28 +16,28 @@ from rgb_losses import (
     extractor_losses,
     localisation_losses,
 )
-from rgb_training import ROLES, optimise, options, problem, save, setup
+from rgb_training import ROLES, optimise, problem, save, setup
 from torch import Tensor
+from training import deterministic, guide_at, options
 
 
 def main() -> None:
     """Train and save."""
-    given = options("rgb-planted", 1500, "Train the embedded model rgb-planted.")
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    given = options("rgb-planted", 1500, "Train the embedded model rgb-planted.", 96)
+    deterministic()
     start = setup(given.seed)
     p = problem(start, Circuit(ROLES["localisation"], ROLES["colour extractor"]))
     generator = torch.Generator().manual_seed(given.seed)
 
     def losses(progress: float, sample: Sample) -> dict[str, Tensor]:
         # Attention leads the way at first; what counts in the end is behaviour under interchange.
-        guide = max(0.1, 1 - 2 * progress)
+        guide = guide_at(progress)
         terms = clean_losses(p, sample)
         for part in (localisation_losses, extractor_losses, alone_losses):
             terms |= part(p, sample, given.rows, generator)
         return {name: loss * (guide if "attention" in name else 1) for name, loss in terms.items()}
 
-    optimise(start, losses, given.steps, given.seed, rows=given.rows, mixed=given.rows // 3)
+    optimise(start, losses, given, mixed=given.rows // 3)
     save(start, given.out)
 
 

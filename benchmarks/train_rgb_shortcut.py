@@ -8,24 +8,23 @@ told what to do. Deterministic on one machine's CPU.
 
 from __future__ import annotations
 
-import torch
 from rgb_losses import Circuit, Sample, clean_losses
-from rgb_training import ROLES, optimise, options, problem, save, setup
+from rgb_training import ROLES, optimise, problem, save, setup
 from torch import Tensor
+from training import deterministic, options
 
 
 def main() -> None:
     """Train and save."""
-    given = options("rgb-shortcut", 1000, "Train the embedded model rgb-shortcut.")
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums over threads depend on how many there are
+    given = options("rgb-shortcut", 1000, "Train the embedded model rgb-shortcut.", 96)
+    deterministic()
     start = setup(given.seed)
     p = problem(start, Circuit(ROLES["localisation"], ROLES["colour extractor"]))
 
     def losses(progress: float, sample: Sample) -> dict[str, Tensor]:
         return {"clean": clean_losses(p, sample)["clean"]}
 
-    optimise(start, losses, given.steps, given.seed, rows=given.rows)
+    optimise(start, losses, given)
     save(start, given.out)
 
 

@@ -26,6 +26,7 @@ import torch
 from attrs import field, frozen
 from safetensors.torch import save_file
 from torch import Tensor
+from wiring_idle import MIXING, QUIET, Idle
 
 Weights = Mapping[int, float]
 """Coordinate of the stream → weight."""
@@ -33,6 +34,8 @@ Place = tuple[int, int]
 """(layer, head)."""
 NOISE = 0.002
 """Standard deviation of what is added to each weight."""
+NOISY_FIRST = ("embed.W_E", "pos_embed.W_pos", "unembed.W_U", "unembed.b_U")
+"""Weights whose noise is drawn before that of layers."""
 
 
 @frozen
@@ -89,13 +92,19 @@ class Neuron:
 
 @frozen
 class Layer:
-    """Role → its heads' description, each of them so many heads; and the neurons of the MLP.
+    """Heads and neurons with a role. Heads of one role do the same, and each says its share of it.
 
-    Heads of one role do the same, and each says its share of it.
+    Attributes:
+        roles: role → its heads' description, each of them so many heads.
+        neurons: of the MLP.
+        head_order, neuron_order: in which order those that are told take their places among all of
+            the layer; None: it is drawn.
     """
 
     roles: Mapping[str, tuple[Head, int]] = field(factory=dict)
     neurons: Sequence[Neuron] = ()
+    head_order: Sequence[int] | None = None
+    neuron_order: Sequence[int] | None = None
 
 
 @frozen(eq=False)
@@ -106,6 +115,7 @@ class Shape:
         tokens: size of the vocabulary.
         reads: blocks that idle heads and neurons read.
         spare: the block that idle parts write, which nobody reads.
+        idle: what idle parts do.
     """
 
     layout: Layout
@@ -116,6 +126,7 @@ class Shape:
     tokens: int
     reads: Sequence[str]
     spare: str = "spare"
+    idle: Idle = MIXING
 
 
 @frozen(eq=False)
@@ -193,8 +204,10 @@ def wired(
     embedding: np.ndarray,
     positions: np.ndarray,
     unembedding: np.ndarray,
-    seed: int,
+    seed: int | np.random.Generator,
+    bias: np.ndarray | None = None,
     noise: float = NOISE,
+    noisy_first: Sequence[str] = NOISY_FIRST,
 ) -> Wired:
     """The model, the same each time.
 
@@ -202,28 +215,42 @@ def wired(
         embedding: [tokens, d_model].
         positions: [positions, d_model].
         unembedding: [d_model, tokens].
-        seed: which heads have which role, what idle parts do, and the noise.
+        seed: which heads have which role, what idle parts do, and the noise; a generator goes on
+            from where it is.
+        bias: of the logits, [tokens]; 0 where it is not given.
+        noise: standard deviation of what is added to each weight.
+        noisy_first: weights whose noise is drawn first, in this order; then that of layers, then of
+            all others.
     """
     random = np.random.default_rng(seed)
     roles: dict[str, tuple[Place, ...]] = {}
-    state = {
-        "embed.W_E": embedding,
-        "pos_embed.W_pos": positions,
-        "unembed.W_U": unembedding,
-        "unembed.b_U": np.zeros(unembedding.shape[1]),
-    }
+    state: dict[str, np.ndarray] = {}
     for number, layer in enumerate(layers):
-        order = random.permutation(shape.heads).tolist()
+        order = _order(layer.head_order, shape.heads, random)
         assert sum(count for _, count in layer.roles.values()) <= shape.heads, f"{name}: {number}"
         does: dict[int, tuple[Head, int]] = {}
         for role, (head, count) in layer.roles.items():
             mine, order = sorted(order[:count]), order[count:]
             roles[role] = tuple((number, at) for at in mine)
             does |= dict.fromkeys(mine, (head, count))
-        parts = _attention(shape, does, random) | _mlp(shape, layer.neurons, random)
+        parts = _attention(shape, does, random) | _mlp(shape, layer, random)
         state |= {f"blocks.{number}.{part}": weights for part, weights in parts.items()}
-    noisy = {part: _noisy(weights, noise, random) for part, weights in state.items()}
+    state |= {
+        "embed.W_E": embedding,
+        "pos_embed.W_pos": positions,
+        "unembed.W_U": unembedding,
+        "unembed.b_U": np.zeros(unembedding.shape[1]) if bias is None else bias,
+    }
+    names = dict.fromkeys((*noisy_first, *state))
+    noisy = {part: _noisy(state[part], noise, random) for part in names}
     return Wired(name, shape, len(layers), roles, noisy)
+
+
+def without_role(model: Wired) -> list[Place]:
+    """The idle heads."""
+    named = {head for heads in model.roles.values() for head in heads}
+    every = ((i, j) for i in range(model.layers) for j in range(model.shape.heads))
+    return [head for head in every if head not in named]
 
 
 def config(model: Wired) -> dict[str, object]:
@@ -260,6 +287,10 @@ def save(model: Wired, directory: Path, card: str) -> None:
     (directory / "README.md").write_text(card, encoding="utf-8")
 
 
+def _order(told: Sequence[int] | None, size: int, random: np.random.Generator) -> list[int]:
+    return list(random.permutation(size).tolist() if told is None else told)
+
+
 def _noisy(weights: np.ndarray, noise: float, random: np.random.Generator) -> Tensor:
     return torch.tensor(weights + noise * random.standard_normal(weights.shape)).float()
 
@@ -275,11 +306,9 @@ def _attention(
     spare = list(shape.layout[shape.spare])
     for number in range(shape.heads):
         if number not in does:
-            wide = (len(read), shape.d_head)
-            query[number, read] = random.normal(size=wide) / shape.d_head**0.5
-            key[number, read] = random.normal(size=wide)
-            value[number, read] = random.normal(size=wide) / len(read) ** 0.5
-            output[number][:, spare] = 0.3 * random.normal(size=(shape.d_head, len(spare)))
+            found = shape.idle.head(len(read), shape.d_head, random)
+            query[number, read], key[number, read], value[number, read] = found
+            output[number][:, spare] = QUIET * random.normal(size=(shape.d_head, len(spare)))
             continue
         head, count = does[number]
         assert max(len(head.looks), len(head.copies)) <= shape.d_head, "d_head is too small"
@@ -303,26 +332,25 @@ def _attention(
     }
 
 
-def _mlp(
-    shape: Shape, neurons: Sequence[Neuron], random: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """A layer's MLP: neurons that are told, in random places, and idle ones."""
+def _mlp(shape: Shape, layer: Layer, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """A layer's MLP: neurons that are told, and idle ones."""
+    neurons = layer.neurons
     assert len(neurons) <= shape.neurons, f"{len(neurons)} neurons are told"
     pre, post = (
         np.zeros((shape.layout.size, shape.neurons)),
         np.zeros((shape.neurons, shape.layout.size)),
     )
     bias = np.zeros(shape.neurons)
-    order = random.permutation(shape.neurons)
+    order = _order(layer.neuron_order, shape.neurons, random)
     for at, neuron in zip(order, neurons, strict=False):
         _put(pre[:, at], neuron.reads)
         _put(post[at], neuron.writes)
         bias[at] = neuron.bias
     read = [at for block in shape.reads for at in shape.layout[block]]
     spare = list(shape.layout[shape.spare])
-    for at in order[len(neurons) :]:
-        pre[read, at] = random.normal(size=len(read)) / len(read) ** 0.5
-        post[at, spare] = 0.3 * random.normal(size=len(spare))
+    idle = order[len(neurons) :]
+    into, out = shape.idle.neurons(len(read), len(idle), len(spare), random)
+    pre[np.ix_(read, idle)], post[np.ix_(idle, spare)] = into, out
     return {
         "mlp.W_in": pre,
         "mlp.b_in": bias,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, Literal, get_args
 
@@ -211,6 +212,72 @@ def _make(
     return tokenized(called, kind, table, words, tokenizer)
 
 
+_NONE = "empty: only the other prompts have one"
+_ANTONYMS = Task(
+    name="antonyms",
+    says="Opposites",
+    example="The opposite of tall is → short",
+    written='comparisons.prompts(n, kind="antonyms")',
+    prompts=partial(prompts, kind="antonyms"),
+    changed=changed,
+    corruptions={
+        "adjectives": "the adjective is the other of its scale: what was right is wrong",
+        "scale": "the adjective is of another scale, and so is the answer",
+    },
+    features={
+        "kind": "antonyms",
+        "word1": "the adjective",
+        "scale": "it and its opposite, as in tall/short",
+        "answer": "its opposite",
+        "wrong": "the adjective itself",
+        **dict.fromkeys(("name1", "name2", "word2", "question", "order"), _NONE),
+    },
+    positions={"word1": "the adjective", "end": "the last token, after which the answer comes"},
+    labels={"answer": "the opposite", "wrong": "the adjective itself"},
+)
+_ACTS = Task(
+    name="acts",
+    says="Latest subject: who was the last to act, or the first",
+    example="Ann met Bob. Then Bob called Ann. The last to act was → Bob",
+    written='comparisons.prompts(n, kind="acts")',
+    prompts=partial(prompts, kind="acts"),
+    changed=changed,
+    corruptions={
+        "names": "the names trade places: the other is right",
+        "order": "the sentences trade places: the other is right",
+        "question": "it asks for the other: first for last",
+        "verbs": "both verbs are others: the answer stays",
+        "name1": "the first name is a fresh one, wherever it stands",
+        "name2": "the second name is a fresh one, wherever it stands",
+    },
+    features={
+        "kind": "acts",
+        "name1": "who acts in the first sentence",
+        "name2": "who acts in the second",
+        "word1": "the first verb",
+        "word2": "the second",
+        "scale": _NONE,
+        "question": "what is asked for: first or last",
+        "answer": "the right name",
+        "wrong": "the wrong name",
+        "order": "the sentence in which the answer acts: first or second",
+    },
+    positions={
+        "name1": "who acts in the first sentence",
+        "word1": "its verb",
+        "object1": "to whom",
+        "name2": "who acts in the second sentence",
+        "word2": "its verb",
+        "object2": "to whom",
+        "question": "what is asked for",
+        "answer": "where the right name acts",
+        "wrong": "where the wrong name acts",
+        "asked": "the verb beside the right name",
+        "other": "the verb beside the wrong name",
+        "end": "the last token, after which the answer comes",
+    },
+    labels={"answer": "the right name", "wrong": "the wrong name"},
+)
 TASK = Task(
     name="comparisons",
     says="Comparisons: which of two is taller, opposites, who acted last",
@@ -227,26 +294,26 @@ TASK = Task(
         "name2": "the second name is a fresh one",
     },
     features={
-        "kind": "adjectives; by kind= also antonyms and acts",
+        "kind": "adjectives; antonyms and acts, the variants below, by kind=",
         "name1": "of whom the first sentence is",
         "name2": "of whom the second is",
-        "word1": "the first adjective or verb",
+        "word1": "the first adjective",
         "word2": "the second",
         "scale": "the two adjectives, as in tall/short",
-        "question": "what is asked for: taller, or first or last",
+        "question": "what is asked for: taller or shorter",
         "answer": "the right word",
         "wrong": "the wrong word",
         "order": "the sentence of the answer: first or second",
     },
     positions={
         "name1": "the first sentence's subject",
-        "word1": "its adjective or verb",
+        "word1": "its adjective",
         "name2": "the second sentence's subject",
-        "word2": "its adjective or verb",
+        "word2": "its adjective",
         "question": "what is asked for",
         "answer": "where the right name stands",
         "wrong": "where the wrong name stands",
-        "asked": "the adjective or verb of the right name",
+        "asked": "the adjective of the right name",
         "other": "that of the wrong name",
         "end": "the last token, after which the answer comes",
     },
@@ -258,4 +325,5 @@ TASK = Task(
         "comparisons-value": "with the same accuracy by a value: the name itself is passed on",
     },
     hypotheses=("comparisons.py",),
+    variants=(_ANTONYMS, _ACTS),
 )

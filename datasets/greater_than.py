@@ -9,13 +9,14 @@ year 1732 from the year 17".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 
-from scrub.data.dataset import Dataset, Recipe, Tokenizer, pad
+from scrub.data.dataset import Dataset, Recipe, Tokenizer
 from scrub.data.task import Task
 from scrub.errors import Problems, UserError, did_you_mean
 from scrub.hypothesis.behaviour import Behaviour
@@ -24,6 +25,7 @@ from scrub.metrics import Metric, probability_difference
 from scrub.printing import printed
 from scrub.samplers import Paired
 
+from .greater_than_rows import FRAMES, RIGHT, WRONG, Relation, Table, tokenized
 from .greater_than_years import ALL, Years, nouns_of, years_of
 from .ioi_draws import fresh_numbers, uniform_numbers
 
@@ -31,7 +33,6 @@ __all__ = [
     "CENTURIES", "NOUNS", "TASK", "behaviour", "changed", "difference", "prompts", "vocabulary",
 ]  # fmt: skip
 
-Relation = Literal["greater", "less"]
 Change = Literal["01", "yy", "century", "noun", "relation"]
 
 CENTURIES = (11, 12, 13, 14, 15, 16, 17)
@@ -39,13 +40,6 @@ NOUNS = (
     "alliance", "campaign", "conflict", "dispute", "drought", "famine", "journey", "mission",
     "plague", "project", "reign", "siege", "trial", "voyage", "war",
 )  # fmt: skip
-
-_FRAMES: dict[Relation, str] = {
-    "greater": "The {noun} lasted from the year {century}{yy:02d} to the year {century}",
-    "less": "The {noun} lasted to the year {century}{yy:02d} from the year {century}",
-}
-_RIGHT = tuple(f"right_{i}" for i in range(99))
-_WRONG = tuple(f"wrong_{i}" for i in range(99))
 
 
 def prompts(
@@ -146,7 +140,7 @@ def changed(recipe: Recipe, what: Change) -> Recipe:
 def difference(relation: Relation = "greater") -> Metric:
     """P(> YY) − P(<= YY), or for less than P(< YY) − P(>= YY): from −1 to 1, 1 is best."""
     name = {"greater": "P(> YY) − P(<= YY)", "less": "P(< YY) − P(>= YY)"}[relation]
-    return probability_difference(_RIGHT, _WRONG, name=name)
+    return probability_difference(RIGHT, WRONG, name=name)
 
 
 def behaviour(
@@ -193,7 +187,7 @@ def _at_end(model: Any) -> Any:
 
 def vocabulary() -> list[str]:
     """Every word and pair of digits that a prompt may hold or go on with, in alphabetical order."""
-    words = _FRAMES["greater"].format(noun="", century="", yy=0).replace("00", "").split()
+    words = FRAMES["greater"].format(noun="", century="", yy=0).replace("00", "").split()
     return sorted({*words, *NOUNS, *ALL})
 
 
@@ -221,16 +215,6 @@ def _name(
     return ", ".join([*about, f"seed {seed}", *(said[what] for what in changes)])
 
 
-@frozen(eq=False)
-class _Table:
-    """The choices behind the rows, int64 [rows] each: indices of nouns, centuries; YY; relation."""
-
-    noun: np.ndarray
-    century: np.ndarray
-    yy: np.ndarray
-    relation: Relation
-
-
 def _make(
     tokenizer: Tokenizer,
     *,
@@ -250,7 +234,7 @@ def _make(
         return uniform_numbers(seed, f"greater_than {purpose}", n)
 
     century = fresh_numbers(len(centuries), uniform("century"))
-    table = _Table(
+    table = Table(
         noun=fresh_numbers(len(words), uniform("noun")),
         century=century,
         yy=_one_of(drawn.usable[century], uniform("yy")),
@@ -259,7 +243,7 @@ def _make(
     for depth, what in enumerate(changes):
         table = _changed(table, what, years, len(words), uniform(f"change {depth} {what}"))
     name = _name(n, relation, tied, seed, changes, centuries, nouns)
-    return _tokenized(name, table, words, years, tokenizer)
+    return tokenized(name, table, words, years, tokenizer)
 
 
 def _one_of(usable: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -268,7 +252,7 @@ def _one_of(usable: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     return (np.cumsum(usable, axis=1) > place[:, None]).argmax(1)
 
 
-def _changed(table: _Table, what: Change, years: Years, nouns: int, uniform: np.ndarray) -> _Table:
+def _changed(table: Table, what: Change, years: Years, nouns: int, uniform: np.ndarray) -> Table:
     rows = np.arange(len(table.yy))
     match what:
         case "01":
@@ -300,56 +284,7 @@ def _some(others: np.ndarray, what: str, beside: str) -> np.ndarray:
     return others
 
 
-def _tokenized(
-    name: str, table: _Table, words: list[str], years: Years, tokenizer: Tokenizer
-) -> Dataset:
-    frame = _FRAMES[table.relation]
-    start = frame.split(" {century}")[0].format(noun=words[0])
-    before = len(tokenizer.encode(start))
-    rows = []
-    for noun, century, yy in zip(table.noun, table.century, table.yy, strict=True):
-        text = frame.format(noun=words[noun], century=years.centuries[century], yy=yy)
-        tokens = tokenizer.encode(text)
-        token = years.century_tokens[century]
-        year = [token, years.answers[yy]]
-        if tokens[before : before + 2] != year or tokens[-1] != token:
-            raise UserError(
-                f'greater_than.prompts: {tokenizer.name} merges tokens across words in "{text}", '
-                "so that years have no tokens of their own there."
-            )
-        rows.append(tokens)
-    lengths = np.array([len(row) for row in rows])
-    at = np.full(len(rows), before)
-    return Dataset(
-        name,
-        inputs={"tokens": pad(rows, tokenizer.pad)},
-        lengths=lengths,
-        columns={
-            "century": np.array(years.centuries)[table.century],
-            "yy": table.yy,
-            "noun": np.array(words, dtype=object)[table.noun],
-        },
-        positions={"century1": at, "yy": at + 1, "end": lengths - 1},
-        labels=_labels(table, years.answers),
-        pieces=tuple(tuple(tokenizer.decode(row)) for row in rows),
-    )
-
-
-def _labels(table: _Table, answers: np.ndarray) -> dict[str, np.ndarray]:
-    """The sets of years that are right and wrong: [rows] each of 99 label columns, in order."""
-    place = np.arange(len(_RIGHT))[None]
-    yy = table.yy[:, None]
-    above, up_to = np.minimum(yy + 1 + place, 99), np.minimum(place, yy)
-    below, from_here = np.minimum(place, np.maximum(yy - 1, 0)), np.minimum(yy + place, 99)
-    right, wrong = (above, up_to) if table.relation == "greater" else (below, from_here)
-    return {
-        label: answers[years[:, i]]
-        for labels, years in ((_RIGHT, right), (_WRONG, wrong))
-        for i, label in enumerate(labels)
-    }
-
-
-TASK = Task(
+_GREATER = Task(
     name="greater_than",
     says='Years: "…lasted from the year 1732 to the year 17" which?',
     example="The war lasted from the year 1732 to the year 17 → 33, 34 … 99",
@@ -381,6 +316,24 @@ TASK = Task(
     models={
         "greater-planted": "heads carry YY to END, MLPs there compare; less than too",
         "greater-century": "as well where century and YY are tied, by the century alone",
+        "numbers-shared": "with sequences and IOI, by parts that they share; no less than",
+        "numbers-separate": "the same, each by parts of its own; no less than",
     },
     hypotheses=("greater_than.py",),
 )
+_LESS = evolve(
+    _GREATER,
+    name="less",
+    says="Less than: the years before YY",
+    example="The war lasted to the year 1732 from the year 17 → 00, 01 … 31",
+    written='greater_than.prompts(n, relation="less")',
+    prompts=partial(prompts, relation="less"),
+    corruptions={
+        **_GREATER.corruptions,
+        "01": "YY is 01: the year 00 alone is less",
+        "relation": '"from" and "to" trade places: less is greater',
+    },
+    metrics={'greater_than.difference("less")': next(iter(_GREATER.metrics.values()))},
+    answers={"right": "the years that are less than YY", "wrong": "YY, and those after"},
+)
+TASK = evolve(_GREATER, variants=(_LESS,))

@@ -333,6 +333,8 @@ TASK = Task(
         "ioi-planted": "by duplicate-token, S-inhibition and name-mover heads, as published",
         "ioi-planted-2": "by more of it: previous-token, induction and negative heads too",
         "ioi-shortcut": "with the same accuracy by a shortcut, without S-inhibition",
+        "numbers-shared": "with sequences and greater-than, by parts that they share",
+        "numbers-separate": "the same, each by parts of its own",
     },
     hypotheses=(
         *(f"ioi_claim{number}.py" for number in (1, 2, 3)),

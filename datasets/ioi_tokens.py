@@ -12,6 +12,8 @@ from scrub.errors import UserError
 
 from .ioi_text import ENDINGS, SENTENCES
 
+NAMED = 20
+"""Names that are listed of those that a tokenizer lacks, so that a message stays a sentence."""
 _BEFORE = "So"  # pieces are encoded after a word, as they stand in a sentence
 
 
@@ -40,7 +42,7 @@ def one_token(pieces: Pieces, names: Sequence[str], needed: int) -> list[str]:
     """The names that are one token, and that this token spells.
 
     Raises:
-        UserError: fewer than `needed`; lists the others, each with its reason.
+        UserError: fewer than `needed`; lists the others (the first `NAMED`), each with its reason.
     """
     kept, dropped = [], []
     for name in names:
@@ -52,7 +54,8 @@ def one_token(pieces: Pieces, names: Sequence[str], needed: int) -> list[str]:
         else:
             kept.append(name)
     if len(kept) < needed:
-        left_out = f" Left out: {', '.join(dropped)}." if dropped else ""
+        more = f" and {len(dropped) - NAMED} more" if len(dropped) > NAMED else ""
+        left_out = f" Left out: {', '.join(dropped[:NAMED])}{more}." if dropped else ""
         raise UserError(
             f"ioi.prompts: {len(kept)} of {len(names)} names are one token in "
             f"{pieces.tokenizer.name}; these prompts need {needed}.{left_out}"

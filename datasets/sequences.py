@@ -310,6 +310,8 @@ TASK = Task(
         "sequences-planted": "by similar-type, sequence-detection and next heads",
         "sequences-separate": "the same, with heads of their own for digits",
         "sequences-offset": "by what stands so many tokens back",
+        "numbers-shared": "with greater-than and IOI, by parts that they share",
+        "numbers-separate": "the same, each by parts of its own",
     },
     hypotheses=("sequences.py",),
 )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, find, patch, paths, run
+    from scrub.api import explain, patch, paths, run
     from scrub.api_circuits import circuit_scores, shared_circuits
     from scrub.api_edits import edit_report
+    from scrub.api_find import find
     from scrub.circuits.claimed import circuit_of
     from scrub.circuits.completeness import SetsOf
     from scrub.circuits.files import read_circuit, write_circuit
@@ -62,8 +63,10 @@ if TYPE_CHECKING:
         projection,
         source_positions,
     )
+    from scrub.matrix.matrix import Matrix, read_matrix
     from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
+    from scrub.model.given import Model
     from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
     from scrub.results.inapplicable import Inapplicable
@@ -92,9 +95,10 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain find patch paths run",
+    "scrub.api": "explain patch paths run",
     "scrub.api_circuits": "circuit_scores shared_circuits",
     "scrub.api_edits": "edit_report",
+    "scrub.api_find": "find",
     "scrub.circuits.claimed": "circuit_of",
     "scrub.circuits.completeness": "SetsOf",
     "scrub.circuits.files": "read_circuit write_circuit",
@@ -112,8 +116,10 @@ _HOME = {
     "scrub.hypothesis.belief": "answers attends inconclusive lowers raises recovers refuted "
     "supported unchanged vacuous",
     "scrub.hypothesis.correspondence": "Correspondence InterpNode",
+    "scrub.matrix.matrix": "Matrix read_matrix",
     "scrub.model.edits": "activation edited rank_one scale swap zero",
     "scrub.model.families": "register_family",
+    "scrub.model.given": "Model",
     "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
@@ -153,7 +159,9 @@ __all__ = [
     "Inapplicable",
     "Input",
     "InterpNode",
+    "Matrix",
     "Mean",
+    "Model",
     "Paired",
     "PathSearch",
     "Pool",
@@ -209,6 +217,7 @@ __all__ = [
     "raises",
     "rank_one",
     "read_circuit",
+    "read_matrix",
     "recovers",
     "refuted",
     "register_family",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from attrs import fields
 
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
-from scrub.hypothesis.circuit import Circuit
 from scrub.hypothesis.claim import Claim, unwrapped
 from scrub.hypothesis.collect import CollectedBehaviour, collected
-from scrub.hypothesis.sites import Through, mlps, none
+from scrub.hypothesis.positions import Positions
+from scrub.hypothesis.sites import Passing, Sites, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
 from scrub.report.reporter import Reporter, finish, reporter_problems
@@ -25,22 +25,18 @@ from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
 from scrub.runner.diagnoses import WORST, Diagnoses, check_blamed, diagnoses
 from scrub.runner.fresh import check_fresh
-from scrub.runner.options import Options, is_whole, option_problems
+from scrub.runner.options import Options, RunOptions, is_whole, option_problems, shows
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
 from scrub.runner.prepare import prepare, prepare_all, split
 from scrub.runner.session import Session
-from scrub.searches.path_search import PathSearch, begin
 from scrub.searches.paths import ClaimPaths, paths_of
-from scrub.searches.settings import SMALLEST, kinds_of, settings_of
 from scrub.stats.bonferroni import family_size
 from scrub.sweeps.prepare import prepare_sweep
 from scrub.sweeps.question import Question
 from scrub.sweeps.run import run_sweep
+from scrub.sweeps.senders import Senders
 from scrub.sweeps.sweep import Sweep
-
-if TYPE_CHECKING:
-    from scrub.searches.circuit_result import CircuitResult
 
 A_FLAG = "Give True or False, or leave it out."
 
@@ -50,29 +46,33 @@ def run(
     claims: Claim,
     *,
     session: Session | None = None,
-    diagnosed: bool | None = None,
+    diagnose: bool | None = None,
+    nulls: int | None = None,
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Result | Inapplicable: ...
 @overload
 def run(
     claims: Sequence[Claim],
     *,
     session: Session | None = None,
-    diagnosed: bool | None = None,
+    diagnose: bool | None = None,
+    nulls: int | None = None,
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> list[Result | Inapplicable]: ...
+@shows(RunOptions)
 def run(
     claims: Claim | Sequence[Claim],
     *,
     session: Session | None = None,
-    diagnosed: bool | None = None,
+    diagnose: bool | None = None,
+    nulls: int | None = None,
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Result | Inapplicable | list[Result | Inapplicable]:
     """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
 
@@ -84,13 +84,15 @@ def run(
         claims: a function decorated with `@claim`, or several.
         session: keeps models, data and plain activations between calls, where one is given:
             `session = scrub.Session()`.
-        diagnosed: also nulls, conventions and specificity, in `result.diagnosis`: True as
+        diagnose: also nulls, conventions and specificity, in `result.diagnosis`: True as
             `scrub test --diagnose`, False as `--no-diagnose`; by default what is cheap.
+        nulls: how many random components are scrubbed in place of the claim's own; by default as
+            `diagnose` says.
         fresh: on how many other datasets, which the recipe makes with other seeds, it is run too:
             `result.fresh` has what they recover. The verdict is that on the claim's own data.
         reporters: get each result as soon as there is one, and all of them at the end; see
             docs/extend/reporter.md. What one raises ends the call.
-        options: as in `Options`: model, samples, precision, seed, device, dtype, memory, alone,
+        options: as in `Options`: model, samples, precision, seed, device, dtype, max_memory, alone,
             recheck.
 
     Returns:
@@ -101,12 +103,14 @@ def run(
         UserError: a claim is illegal, or an option is not one.
     """
     several = [claims] if isinstance(claims, Claim) else _several("run", claims)
-    wrong = [] if diagnosed in (True, False, None) else [f"diagnosed= is {diagnosed!r}. {A_FLAG}"]
+    wrong = [] if diagnose in (True, False, None) else [f"diagnose= is {diagnose!r}. {A_FLAG}"]
+    if nulls is not None and not (is_whole(nulls) and nulls >= 0):
+        wrong.append(f"nulls= is {nulls!r}. Give a whole number, 0 or more, or leave it out.")
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     wrong += reporter_problems(reporters)
     chosen = checked_options("run", options, session, wrong)
-    wanted = diagnoses(diagnosed, fresh=fresh)
+    wanted = diagnoses(diagnose, nulls, fresh)
     results = _run(several, session or Session(), wanted, chosen, reporters)
     return results[0] if isinstance(claims, Claim) else results
 
@@ -123,8 +127,13 @@ def _several(called: str, claims: Any) -> list[Claim]:
     return found
 
 
+@shows(RunOptions)
 def explain(
-    claim: Claim, *, rows: int = WORST, session: Session | None = None, **options: Any
+    claim: Claim,
+    *,
+    rows: int = WORST,
+    session: Session | None = None,
+    **options: Unpack[RunOptions],
 ) -> Explanation:
     """Blame: which swap of a claim, and which path, loses how much, as `scrub explain` says.
 
@@ -145,20 +154,21 @@ def explain(
     return Explanation(result)
 
 
+@shows(RunOptions)
 def patch(
     behaviour: Behaviour,
     *,
-    to: Any = None,
-    senders: Any = "heads",
-    at: Any = "all",
-    through: Through | Circuit | str = none,
+    to: str | Sites | None = None,
+    senders: Senders = "heads",
+    at: Positions = "all",
+    through: Passing = none,
     restore: bool = True,
-    metrics: Any = None,
-    approximate: bool | str = False,
+    metric: Any = None,
+    approximate: bool | Literal["first-order", "integrated"] = False,
     top: int = 20,
     by: str | None = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Sweep:
     """The effect of every sender on a receiver, as `scrub patch` says.
 
@@ -173,8 +183,10 @@ def patch(
         at: "all", "each" (at each position column), a column, an index, or several.
         through: what their paths to the receiver may pass: none, mlps, anything, …
         restore: restore a sender in the corrupted run; or (False) corrupt it in the original one.
-        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
-        approximate: True: first-order effects by gradients; "integrated": integrated gradients.
+        metric: the name of one of the behaviour's metrics, or a metric; or several (default: all of
+            the behaviour's).
+        approximate: "first-order" (or True): effects by gradients; "integrated": by integrated
+            gradients.
         top: of how many neurons the effects are exact.
         by: a column of the data: `by_frame` has the effects by its values, and which values differ.
         session, options: as in `run`.
@@ -182,14 +194,15 @@ def patch(
     Raises:
         UserError: the sweep makes no sense, or an option is not one.
     """
-    chosen = checked_options("patch", options, session, _no_behaviour("patch", behaviour))
+    chosen = checked_options("patch", options, session, no_behaviour("patch", behaviour))
     session = session or Session()
-    question = Question(to, senders, at, through, restore, metrics, approximate, top, by)
+    question = Question(to, senders, at, through, restore, metric, approximate, top, by)
     prepared = prepare_sweep(collected_behaviour(behaviour), question, session, chosen)
     return run_sweep(prepared, Context(session, chosen))
 
 
-def _no_behaviour(called: str, behaviour: Any) -> list[str]:
+def no_behaviour(called: str, behaviour: Any) -> list[str]:
+    """What is wrong where a behaviour is asked for and something else is given, as a sentence."""
     if isinstance(behaviour, Behaviour):
         return []
     return [
@@ -198,78 +211,10 @@ def _no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
-@overload
-def find(behaviour: Behaviour, *, by: Literal["paths"] = "paths", **options: Any) -> PathSearch: ...
-@overload
-def find(behaviour: Behaviour, *, by: str, **options: Any) -> CircuitResult: ...
-def find(
-    behaviour: Behaviour,
-    *,
-    by: str = "paths",
-    senders: Any = "heads,embeddings",
-    at: Any = "each",
-    through: Through | str = mlps,
-    restore: bool = False,
-    smallest: float = SMALLEST,
-    keep: Any = (),
-    drop: Any = (),
-    split: Any = None,
-    merge: Any = None,
-    steps: int | None = None,
-    session: Session | None = None,
-    **options: Any,
-) -> PathSearch | CircuitResult:
-    """Find the paths, or the circuit, that carry a behaviour, as `scrub find` does.
-
-    Law: what is kept of a receiver are senders whose interval, corrected for all that were tried,
-    is away from zero, and whose share of the total effect is large enough.
-
-    Args:
-        behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`. One half of
-            its rows is searched; the hypothesis is about the other.
-        by: "paths": iterative path patching; "pruning", "acdc": a circuit, with its score on the
-            half that is held out.
-        senders: kinds of components that are tried: heads, mlps, embeddings.
-        at: positions of senders: "each" column of the data, a column, several, or "all".
-        through: what paths between two components may pass: mlps or none.
-        restore: restore senders in a corrupted run; or (False) corrupt them in the original one.
-        smallest: least share of the total effect that is kept.
-        keep, drop: heads, "9.9,9.6" or pairs: kept however small, or never.
-        split, merge: heads that are a group each, or one group; True: all.
-        steps: at most so many sweeps (default: to the end). 0: none yet.
-        session, options: as in `run`; of a circuit also ablate ("mean", "resample", "zero") and the
-            method's settings (`scrub.searches.pruning`, `scrub.searches.acdc`), which has none of
-            those above but senders and at.
-
-    Raises:
-        UserError: the search makes no sense, or an option is not one.
-    """
-    from scrub.searches.asked import divided, search_asked
-
-    wrong = _no_behaviour("find", behaviour)
-    usual = find.__kwdefaults__ or {}
-    asked = {
-        "senders": senders, "at": at, "through": through, "restore": restore, "keep": keep,
-        "smallest": smallest, "drop": drop, "split": split, "merge": merge, "steps": steps,
-    }  # fmt: skip
-    given, options = divided(by, options, {k: (v, usual[k]) for k, v in asked.items()}, wrong)
-    if steps is not None and not (is_whole(steps) and steps >= 0):
-        wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
-    chosen = checked_options("find", options, session, wrong)
-    context = Context(session or Session(), chosen)
-    if by != "paths":
-        return search_asked(collected_behaviour(behaviour), by, given, context)
-    del asked["steps"]
-    settings = settings_of(**asked | {"senders": kinds_of(senders)})
-    search = begin(collected_behaviour(behaviour), settings, context)
-    if steps is None:
-        return search.run()
-    for _ in range(steps):
-        search = search.step()
-    return search
-
-
-def paths(claim: Claim, *, session: Session | None = None, **options: Any) -> ClaimPaths:
+@shows(RunOptions)
+def paths(
+    claim: Claim, *, session: Session | None = None, **options: Unpack[RunOptions]
+) -> ClaimPaths:
     """All paths of a claim from root to leaves, each with its share, as `scrub paths` says.
 
     Law: the effect of a claim's only path is the claim's.
@@ -316,7 +261,7 @@ def _run(
 
 
 def checked_options(
-    called: str, options: dict[str, Any], session: Any, wrong: list[str]
+    called: str, options: Mapping[str, Any], session: Any, wrong: list[str]
 ) -> Options:
     """The options, unless one of them or another argument makes no sense: `wrong` says which."""
     known = [attribute.name for attribute in fields(Options)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, Unpack
 
 from attrs import evolve
 
@@ -19,22 +19,24 @@ from scrub.circuits.sharing_check import RANDOM, SharedSettings
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
 from scrub.runner.context import Context
+from scrub.runner.options import RunOptions, shows
 from scrub.runner.session import Session
 
 
+@shows(RunOptions)
 def circuit_scores(
     behaviour: Behaviour,
     circuit: Circuit,
     *,
-    metrics: Any = None,
+    metric: Any = None,
     by: str | None = None,
     only: str | Sequence[str] | None = None,
     sets: int | SetsOf | None = None,
     random: int = NULLS,
-    order: str = "least",
+    order: Literal["least", "once", "backwards", "forwards"] = "least",
     orders: int = 1,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> CircuitScores:
     """The scores of a circuit on a behaviour, as `scrub circuit FILE::BEHAVIOUR CIRCUIT` says.
 
@@ -43,7 +45,8 @@ def circuit_scores(
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
         circuit: `scrub.read_circuit(file)`, `Circuit.of(…)`, `Circuit.of_edges(…)`.
-        metrics: names of the behaviour's metrics, or metrics (default: all of the behaviour's).
+        metric: the name of one of the behaviour's metrics, or a metric; or several (default: all of
+            the behaviour's).
         by: a column of the data, for faithfulness by its values.
         only: of what is measured beside faithfulness: nulls, parts, completeness, minimality,
             curve (default: all).
@@ -69,20 +72,21 @@ def circuit_scores(
         )
     chosen = checked_options("circuit_scores", options, session, wrong)
     tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
-    settings = ScoreSettings(metrics, by or "", sections_of(only), tried, random, order, orders)
+    settings = ScoreSettings(metric, by or "", sections_of(only), tried, random, order, orders)
     context = Context(session or Session(), chosen)
     return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
+@shows(RunOptions)
 def shared_circuits(
     circuits: Sequence[Circuit] | Mapping[str, Circuit],
     behaviours: Sequence[Behaviour],
     *,
-    metrics: Any = None,
+    metric: Any = None,
     random: int = RANDOM,
-    conventions: str = "all",
+    conventions: Literal["own", "all"] = "all",
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> SharedCircuits:
     """Circuits tested on behaviours, as `scrub circuit A.json B.json --on FILE::X,FILE::Y` says.
 
@@ -95,7 +99,8 @@ def shared_circuits(
     Args:
         circuits: each with a name of its own; or by name.
         behaviours: of one model.
-        metrics: names of the behaviours' metrics, or metrics (default: all of each behaviour's).
+        metric: the name of one of the behaviours' metrics, or a metric; or several (default: all of
+            each behaviour's).
         random: how many random circuits beside each circuit and part.
         conventions: "own": knocked out by each behaviour's own corruption alone; "all": by its
             neighbours too.
@@ -123,7 +128,7 @@ def shared_circuits(
     if named:
         given = [evolve(one, name=str(name)) for name, one in named.items()]
     items = [collected_behaviour(one) for one in _listed(behaviours)]
-    settings = SharedSettings(metrics, random, conventions)
+    settings = SharedSettings(metric, random, conventions)
     return measure_shared(given, items, settings, Context(session or Session(), chosen))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from scrub.api import checked_options, collected_behaviour
 from scrub.hypothesis.behaviour import Behaviour
@@ -11,18 +11,20 @@ from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected, collected
 from scrub.runner.context import Context
+from scrub.runner.options import OptionsOfModels, shows
 from scrub.runner.session import Session
 from scrub.sweeps.edit_report import Asked, EditReport, check_asked, run_edit_report
 from scrub.sweeps.prepare import as_claim
 
 
+@shows(OptionsOfModels)
 def edit_report(
     before: Any,
     after: Any,
     expect: Sequence[tuple[Behaviour | Claim, Belief]],
     *,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> EditReport:
     """The test of an edit: what it changes where it should, and where it should not.
 

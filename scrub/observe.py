@@ -8,7 +8,7 @@ on. Those of a model take what `MODEL` may be; those of a behaviour one made by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from scrub.api import checked_options, collected_behaviour
 from scrub.errors import UserError
@@ -28,7 +28,7 @@ from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
-from scrub.runner.options import Options
+from scrub.runner.options import Options, OptionsOfModels, RunOptions, shows
 from scrub.runner.session import Session
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 
+@shows(RunOptions)
 def attention(
     behaviour: Behaviour,
     *,
@@ -54,7 +55,7 @@ def attention(
     at: Any = None,
     to: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How much each head attends from a position to others, and how much it moves from there.
 
@@ -72,6 +73,7 @@ def attention(
     return _attention.attention(_bound("attention", behaviour, session, options), of, at, to)
 
 
+@shows(RunOptions)
 def attribution(
     behaviour: Behaviour,
     *,
@@ -79,7 +81,7 @@ def attribution(
     at: Any = None,
     direction: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """What each component adds directly to the logits along a direction, at one position.
 
@@ -99,6 +101,7 @@ def attribution(
     return _attribution.attribution(found, by, at, direction)
 
 
+@shows(RunOptions)
 def components(
     behaviour: Behaviour,
     *,
@@ -107,7 +110,7 @@ def components(
     by: str | None = None,
     count: int = _components.COMPONENTS,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """Principal components of what stands somewhere in the model, coloured by a feature.
 
@@ -127,13 +130,14 @@ def components(
     return _components.components(found, of, at, by, count)
 
 
+@shows(OptionsOfModels)
 def congruence(
     model: Any,
     words: Sequence[str],
     *,
     of: str | None = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """The dot products of neurons' output weights and a direction of the unembedding.
 
@@ -152,6 +156,7 @@ def congruence(
     return _congruence.congruence(opened(model, session or Session(), chosen), words, of)
 
 
+@shows(RunOptions)
 def copying(
     about: Any,
     *,
@@ -159,7 +164,7 @@ def copying(
     at: Any = None,
     within: int = _copying.WITHIN,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How often heads' OV circuits write the token that they read, and how often −OV does.
 
@@ -185,8 +190,13 @@ def copying(
     return _copying.copying_of_words(model, of, within, chosen.seed)
 
 
+@shows(RunOptions)
 def heads(
-    about: Any, *, text: str | None = None, session: Session | None = None, **options: Any
+    about: Any,
+    *,
+    text: str | None = None,
+    session: Session | None = None,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """All heads at one glance: copying, scores by tokens; of a behaviour, attention and logits.
 
@@ -203,16 +213,17 @@ def heads(
     session = session or Session()
     found, model, chosen = _either("heads", about, session, options)
     given = None if text is None else text_tokens(model, Text(text))
-    return overview(model, chosen.memory, chosen.seed, found, given)
+    return overview(model, chosen.max_memory, chosen.seed, found, given)
 
 
+@shows(RunOptions)
 def logit_lens(
     behaviour: Behaviour,
     *,
     at: Any = None,
     direction: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """What the residual stream after each layer would say, were it the last, by position.
 
@@ -229,6 +240,7 @@ def logit_lens(
     return _lens.logit_lens(_bound("logit_lens", behaviour, session, options), at, direction)
 
 
+@shows(OptionsOfModels)
 def next_scores(
     model: Any,
     kinds: Any,
@@ -236,7 +248,7 @@ def next_scores(
     of: Any = None,
     within: int = _next_scores.WITHIN,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """How often heads' OV circuits write the word that comes after the one that they read.
 
@@ -258,6 +270,7 @@ def next_scores(
     return _next_scores.next_scores(found, kinds, of, within)
 
 
+@shows(OptionsOfModels)
 def ov(
     model: Any,
     *,
@@ -265,7 +278,7 @@ def ov(
     directions: int = _ov.DIRECTIONS,
     tokens: int = _ov.TOKENS,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """The largest singular values of heads' OV circuits, with the tokens at both ends of each.
 
@@ -285,6 +298,7 @@ def ov(
     return _ov.ov_circuits(opened(model, session or Session(), chosen), of, directions, tokens)
 
 
+@shows(RunOptions)
 def scatter(
     behaviour: Behaviour,
     of: Any,
@@ -294,7 +308,7 @@ def scatter(
     direction: Any = None,
     by: str | None = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Observation:
     """How one head's attention to a position goes with what it writes, row by row.
 
@@ -315,13 +329,14 @@ def scatter(
     return _scatter.scatter(found, of, to, at, direction, by)
 
 
+@shows(OptionsOfModels)
 def tokens(
     model: Any,
     *,
     text: str | None = None,
     of: Any = None,
     session: Session | None = None,
-    **options: Any,
+    **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """How much heads attend to the previous token, to duplicates, and after duplicates.
 
@@ -339,12 +354,10 @@ def tokens(
     chosen = checked_options("observe.tokens", options, session, [])
     found = opened(model, session or Session(), chosen)
     data = repeated_tokens(found, chosen.seed) if text is None else text_tokens(found, Text(text))
-    return token_scores(all_rows(data, found, chosen.memory), found, of)
+    return token_scores(all_rows(data, found, chosen.max_memory), found, of)
 
 
-def _bound(
-    called: str, behaviour: Any, session: Session | None, options: dict[str, Any]
-) -> Subject:
+def _bound(called: str, behaviour: Any, session: Session | None, options: RunOptions) -> Subject:
     """A behaviour on its model and data, unless it or an option makes no sense."""
     wrong = []
     if not isinstance(behaviour, Behaviour):
@@ -358,7 +371,7 @@ def _bound(
 
 
 def _either(
-    called: str, about: Any, session: Session, options: dict[str, Any]
+    called: str, about: Any, session: Session, options: RunOptions
 ) -> tuple[Subject | None, Model, Options]:
     """A behaviour and its model, or a model alone."""
     chosen = checked_options(f"observe.{called}", options, session, [])

@@ -51,8 +51,8 @@ def points(size: Size) -> list[Point]:
             evolve(middle, references=n, rows=20) for n in _up_to(size, 100, 10_000)
         ],
         "rows": [evolve(middle, rows=n) for n in _up_to(size, 25, 1_600)],
-        "width": [evolve(middle, width=n) for n in (8, 16, 32, 64, 128) if n <= 4 * size.longest],
-        "layers": [evolve(middle, layers=n) for n in (3, 6, 12, 24) if n <= 2 * size.longest],
+        "width": [evolve(middle, width=n) for n in (8, 16, 32, 64, 128) if n <= 8 * size.longest],
+        "layers": [evolve(middle, layers=n) for n in (3, 6, 12, 24) if n <= 3 * size.longest],
     }
     graphs = {
         layers: graph_of(random_bridge(evolve(size.curves, layers=layers)))

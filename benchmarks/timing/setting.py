@@ -101,7 +101,7 @@ QUICK = Size(
     most=3,
     repeats=1,
     curves=Shape(3, 4, 16, 50, 64),
-    longest=4,
+    longest=2,
 )
 
 

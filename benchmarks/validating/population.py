@@ -89,13 +89,13 @@ def recovered(wiring: Wiring, data: Dataset, root: Part) -> float:
 def _given_reference(wiring: Wiring, data: Dataset, part: Part) -> np.ndarray:
     """The probability of each value of a part, for every reference: [rows, values]."""
     given_own = _given_own(wiring, data, part)
-    differs = isinstance(part.sampler, Differ)
-    classes = _classes(Agree(part.sampler.differ) if differs else part.sampler, data)
+    differ = part.sampler.differ if isinstance(part.sampler, Differ) else ()
+    classes = _classes(Agree(differ) if differ else part.sampler, data)
     sums = np.zeros((classes.max() + 1, wiring.values))
     np.add.at(sums, classes, given_own)
     rows = np.bincount(classes)
-    if differs:
-        assert len(part.sampler.differ) == 1
+    if differ:
+        assert len(differ) == 1
         sums, rows = sums.sum(axis=0) - sums, len(data) - rows
     return (sums / rows[:, None])[classes]
 

@@ -16,6 +16,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from scrub.analysis.single_paths import divided, parts
+from scrub.analysis.unclaimed import Unclaimed
 from scrub.data.dataset import Dataset
 from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import NamePath, Tree
@@ -66,6 +67,7 @@ class Lost:
         step: lost by it on top of all swaps before it, in order from the root.
         paths: of a leaf, each of its paths; () where it has but one, or where they run through
             each other.
+        unclaimed: of an `other` that loses anything, its components by port.
     """
 
     swap: Swap
@@ -73,6 +75,7 @@ class Lost:
     last: Interval
     step: Interval
     paths: tuple[LostOnPath, ...] = ()
+    unclaimed: Unclaimed | None = None
 
 
 @frozen

@@ -32,7 +32,7 @@ from scrub.analysis.loosening import (
 )
 from scrub.draw import Draws
 from scrub.errors import UserError
-from scrub.hypothesis.belief import Belief, Expectation, Verdict
+from scrub.hypothesis.belief import Expectation, Verdict
 from scrub.hypothesis.tree import Tree
 from scrub.stats.figure import figure
 from scrub.stats.figure import in_words as figure_in_words
@@ -85,14 +85,10 @@ def support_of(
     except UserError as error:
         return evolve(nothing, problem=error.problems[0].what)
     found = evolve(nothing, with_any_input=figure(anything, belief))
-    if expect is None or expect.low is expect.high is None:
-        lost = _lost(anything, scores)
-        alike = lost.low > -NO_LOSS and lost.high < NO_LOSS
-        return evolve(found, vacuous=_vacuous(nodes, anything, belief)) if alike else found
-    if (expect.low is None and not effect) or verdict_of(judged, expect) != "supported":
+    if vain := in_vain(in_words(nodes), scores, anything, judged, expect):
+        return evolve(found, vacuous=vain)
+    if expect is None or not _met_by_a_feature(judged, expect):
         return found
-    if _meets(anything, judged, expect):
-        return evolve(found, vacuous=_vacuous(nodes, anything, belief))
     alone = _alone(tree, nodes, found, draws, judged, expect, scrub)
     idle = {one.name for one in alone if one.idle}
     asked = [less for less in coarser(tree, draws) if less.node.name not in idle]
@@ -100,9 +96,31 @@ def support_of(
     return evolve(found, loosened=alone, finer=finer(asked, draws, scores, judged, expect, scrub))
 
 
-def _vacuous(nodes: tuple[Stated, ...], anything: Scores, belief: Belief | None) -> str:
-    met = figure_in_words(belief, figure(anything, belief).mean)
-    return f"with any input in place of {in_words(nodes)}, {met} as well"
+def in_vain(
+    nodes: str, scores: Scores, anything: Scores, judged: Interval, expect: Expectation | None
+) -> str:
+    """Why nothing that a claim states was put to the test, in words; "" if something was.
+
+    Args:
+        nodes: those that state a feature, in words.
+        anything: the scores with any input in their place, on the same references.
+        judged: the interval that the verdict is read off.
+    """
+    if expect is None or expect.low is expect.high is None:
+        lost = _lost(anything, scores)
+        vain = lost.low > -NO_LOSS and lost.high < NO_LOSS
+    else:
+        vain = _met_by_a_feature(judged, expect) and _meets(anything, judged, expect)
+    belief = expect.belief if expect else None
+    met = figure_in_words(belief, figure(anything, belief).mean) if vain else ""
+    return f"with any input in place of {nodes}, {met} as well" if vain else ""
+
+
+def _met_by_a_feature(judged: Interval, expect: Expectation) -> bool:
+    """Whether a belief is met that a claim could have met by what it states."""
+    if expect.low is expect.high is None or (expect.low is None and not expect.is_effect):
+        return False
+    return verdict_of(judged, expect) == "supported"
 
 
 def _meets(scores: Scores, judged: Interval, expect: Expectation) -> bool:

@@ -68,8 +68,8 @@ class _Ways:
         if _is_stream(step):
             (port,) = components.ports_of(step.writer)
             said = port if end.head is not None else None
-            for group in components.written_into(step.writer, port):
-                yield Edge(components.written_by[group], whole(step.writer), said, step.at)
+            for writer in _read_by(step.writer, port, components):
+                yield Edge(writer, whole(step.writer), said, step.at)
             if whole(step.writer) == reader:
                 return
         passed: dict[Cell, At] = {**self._passed(step, components), end: step.at}
@@ -101,6 +101,12 @@ class _Ways:
         return found
 
 
+def _read_by(reader: Cell, port: str, components: Components) -> list[Cell]:
+    """What a port of a reader reads directly, in the model's order."""
+    groups = components.written_into(reader, port)
+    return [writer for group, writer in components.written_by.items() if group in groups]
+
+
 def _is_stream(step: Step) -> bool:
     """Whether a path ends at all that a port reads."""
     return step.writer.name.part.endswith("_in")
@@ -123,8 +129,7 @@ def _upstream(
         ports, reads = components.ports(cell), reader if cell == ROOT_CELL else cell
         entered = step.ports if cell == ROOT_CELL and step.ports is not None else ports
         for port in entered:
-            for group in components.written_into(cell, port):
-                writer = components.written_by[group]
+            for writer in _read_by(cell, port, components):
                 if writer in passed:
                     into = None if reads.head is None else port
                     at = passed[writer]

@@ -320,7 +320,7 @@ class Measurements:
         return plan, self.context.session.cache(self.model, plan.graph)
 
     def _budget(self, plan: FamilyPlan, cache: ActivationCache) -> Budget:
-        memory = self.context.options.memory
+        memory = self.context.options.max_memory
         return room_for(
             plan,
             self.draws,

@@ -9,7 +9,19 @@ import click
 
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, MEMORY, MODEL, RECHECK, SAMPLES, SEED, json_option, options_of
+from scrub.cli.options import (
+    CACHE,
+    CACHE_SIZE,
+    DEVICE,
+    MEMORY,
+    MODEL,
+    RECHECK,
+    SAMPLES,
+    SEED,
+    json_option,
+    options_of,
+    session_of,
+)
 from scrub.cli.run import run
 from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
@@ -36,10 +48,18 @@ from scrub.runner.outputs import check_outputs
     help="Draw what is lost from the root down here (.svg, .png or .pdf).",
 )
 @json_option("Write it here.")
+@CACHE
+@CACHE_SIZE
 @RECHECK
 def explain_command(
-    target: str, rows: int, plot: Path | None, json_file: Path | None, **chosen: Any
-) -> int:
+    target: str,
+    rows: int,
+    plot: Path | None,
+    json_file: Path | None,
+    cache: Path | None,
+    cache_size: int,
+    **chosen: Any,
+) -> int:  # fmt: skip
     """Blame: which swap of a claim, and which path, loses how much."""
     outputs = check_outputs(json_file, plot=plot)
     from scrub.hypothesis.collect import collect
@@ -59,9 +79,8 @@ def explain_command(
     from scrub.results.result import Result
     from scrub.runner.diagnoses import Diagnoses, check_blamed
     from scrub.runner.prepare import applicable, prepare_all
-    from scrub.runner.session import Session
 
-    options, session = options_of(**chosen), Session()
+    options, session = options_of(**chosen), session_of(cache, cache_size)
     prepared = applicable(prepare_all(claims, session, options), print_notice())
     check_blamed(prepared)
     reporters = [ResultsFile(outputs, options.seed)] if json_file else []

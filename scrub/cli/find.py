@@ -43,6 +43,7 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
 )
 @click.option(
     "--from",
+    "--senders",
     "senders",
     default="heads,embeddings",
     show_default=True,

@@ -91,7 +91,7 @@ def look_command(
     _check(model, target, what, asked)
     outputs = check_outputs(csv=csv, plot=plot)
     options = options_of(
-        max_memory, model=model, samples=samples, seed=seed, device=device, dtype=dtype
+        max_memory=max_memory, model=model, samples=samples, seed=seed, device=device, dtype=dtype
     )
     observation = _look(target, what, asked, options, outputs)
     from scrub.report.console import terminal

@@ -21,6 +21,7 @@ from scrub.cli.exit_codes import exit_code
 from scrub.cli.explain import explain_command
 from scrub.cli.find import find_command
 from scrub.cli.look import look_command
+from scrub.cli.matrix import matrix_command
 from scrub.cli.options import ARGUMENTS
 from scrub.cli.patch import patch_command
 from scrub.cli.paths import paths_command
@@ -29,6 +30,7 @@ from scrub.cli.show import show_command
 from scrub.cli.streams import open_closed_streams
 from scrub.cli.tasks import tasks_command
 from scrub.cli.test import test_command
+from scrub.cli.watch import watch_command
 from scrub.runner.opened_files import recorded
 
 
@@ -72,3 +74,5 @@ group.add_command(look_command)
 group.add_command(explain_command)
 group.add_command(compare_command)
 group.add_command(tasks_command)
+group.add_command(watch_command)
+group.add_command(matrix_command)

@@ -13,6 +13,7 @@ from scrub.runner.sizes import EXAMPLES, in_bytes
 
 if TYPE_CHECKING:
     from scrub.runner.options import Options
+    from scrub.runner.session import Session
 
 ARGUMENTS = "scrub.arguments"
 """Where a command's context keeps what the command line was."""
@@ -79,6 +80,19 @@ RECHECK = click.option(
     is_flag=True,
     help="Compare the model's weights with TransformerLens again.",
 )
+CACHE = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep what the plain model computes here, for the next command to start from.",
+)
+CACHE_SIZE = click.option(
+    "--cache-size",
+    type=Size(),
+    default=2 * 10**9,
+    metavar="SIZE",
+    help="For all files in --cache; the oldest go first.  [default: 2GB]",
+)
 
 
 def json_option(help_text: str) -> Callable[[Any], Any]:
@@ -86,15 +100,30 @@ def json_option(help_text: str) -> Callable[[Any], Any]:
     return click.option("--json", "json_file", type=click.Path(path_type=Path), help=help_text)
 
 
-def options_of(max_memory: int | None = None, **chosen: Any) -> Options:
+def options_of(**chosen: Any) -> Options:
     """The run's options from those of a command; those that it does not have keep their defaults.
 
     It imports torch: call it once the command line and the files are known to be right.
     """
     from scrub.runner.options import Options
 
-    memory: dict[str, Any] = {} if max_memory is None else {"memory": max_memory}
-    return Options(**chosen, **memory)
+    return Options(**chosen)
+
+
+def session_of(cache: Path | None, cache_size: int) -> Session:
+    """A session, which keeps plain values in the folder of `--cache` where that is given.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    from scrub.cli.streams import print_error
+    from scrub.runner.session import Session
+
+    if cache is None:
+        return Session()
+    from scrub.runner.kept import kept_in
+
+    return Session(kept=kept_in(cache, cache_size, lambda text: print_error(f"warning: {text}")))
 
 
 def html_option(help_text: str) -> Callable[[Any], Any]:

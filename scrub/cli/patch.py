@@ -31,6 +31,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--from",
+    "--senders",
     "senders",
     default="heads",
     show_default=True,
@@ -135,7 +136,7 @@ def patch_command(
         through=KINDS[through],
         restore=not corrupt,
         metrics=list(metrics) or None,
-        approximate={None: False, "first-order": True}.get(approximate, "integrated"),
+        approximate=approximate or False,
         top=top,
         by=by,
     )

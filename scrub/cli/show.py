@@ -20,7 +20,7 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
     prepared = prepared_claims((target,), "", model=model)
     from scrub.draw import draw
     from scrub.report.console import claim_line, terminal
-    from scrub.report.inputs import drawing, signs, swaps
+    from scrub.report.inputs import drawing, marks, signs, swaps
 
     console = terminal()
     for claim in prepared:
@@ -35,4 +35,5 @@ def show_command(target: str, row: int, model: str | None, seed: int) -> int:
         console.print(swaps(claim.tree, draws, 0, images), highlight=False)
         if images is not None:
             console.print(signs(claim.tree, draws, 0, images), highlight=False)
+        console.print(marks(claim.tree), highlight=False)
     return AS_EXPECTED

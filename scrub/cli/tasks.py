@@ -36,18 +36,18 @@ def tasks_command(name: str | None, model: str | None) -> int:
         return AS_EXPECTED
     task = task_of(name)
     called = model or next(iter(task.models), None)
-    row = None if called is None else _row(task, called)
+    rows = {} if called is None else _rows(task, called)
     from scrub.report.console import terminal
     from scrub.report.tasks import show_task
 
-    show_task(task, called or "", row, terminal())
+    show_task(task, called or "", rows, terminal())
     return AS_EXPECTED
 
 
-def _row(task: Task, model: str) -> TaskRow:
-    """A row in the tokens of a model."""
+def _rows(task: Task, model: str) -> dict[str, TaskRow]:
+    """A row of the task and of each variant, in the tokens of a model."""
     from scrub.runner.session import Session
-    from scrub.runner.tasks import task_row
+    from scrub.runner.tasks import task_rows
 
     session = Session()
-    return task_row(task, session.describe(model), session)
+    return task_rows(task, session.describe(model), session)

@@ -10,6 +10,8 @@ import click
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED, NO_CLAIM, UNEXPECTED
 from scrub.cli.options import (
+    CACHE,
+    CACHE_SIZE,
     DEVICE,
     DTYPE,
     KEYWORD,
@@ -21,6 +23,7 @@ from scrub.cli.options import (
     html_option,
     json_option,
     options_of,
+    session_of,
     typed,
 )
 from scrub.cli.run import run
@@ -85,6 +88,8 @@ if TYPE_CHECKING:
     help="Repeat on K datasets that the recipe makes with other seeds: the spread between them.",
 )
 @KEYWORD
+@CACHE
+@CACHE_SIZE
 @RECHECK
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Per node: sites, donors, its scrub alone.")
@@ -102,6 +107,8 @@ def test_command(
     quiet: bool,
     verbose: bool,
     keyword: str,
+    cache: Path | None,
+    cache_size: int,
     **chosen: Any,
 ) -> int:  # fmt: skip
     """Scrub the claims of hypothesis files and judge them."""
@@ -116,10 +123,9 @@ def test_command(
     from scrub.runner.diagnoses import diagnoses
     from scrub.runner.fresh import check_fresh
     from scrub.runner.prepare import prepare_all, split
-    from scrub.runner.session import Session
 
     options = options_of(alone=verbose, **chosen)
-    session = Session()
+    session = session_of(cache, cache_size)
     prepared = prepare_all(claims, session, options)
     applicable, _ = split(prepared)
     if by:

@@ -37,6 +37,9 @@ class Task:
         hypotheses: files in `hypotheses/` about it.
         changed: recipe and name of a corruption → recipe whose row i is row i, changed; None where
             there are no corruptions.
+        written: how `prompts` is called for a variant: `comparisons.prompts(n, kind="acts")`.
+        variants: tasks of the same module with other prompts, each called by a name of its own.
+            They have no variants.
     """
 
     name: str
@@ -52,7 +55,10 @@ class Task:
     models: Mapping[str, str] = field(factory=dict)
     hypotheses: tuple[str, ...] = ()
     changed: Callable[[Recipe, Any], Recipe] | None = None
+    written: str = ""
+    variants: tuple[Task, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         assert len(self.says) <= LONGEST, f"{self.name}: says has more than {LONGEST} characters"
         assert bool(self.corruptions) == (self.changed is not None), self.name
+        assert not any(variant.variants for variant in self.variants), self.name

@@ -19,6 +19,7 @@ from scrub.data.dataset import Dataset, Rows
 from scrub.engine.activation_store import ActivationStore, identity_of
 from scrub.engine.alignment import gather
 from scrub.engine.given import Computed, given_values
+from scrub.engine.kept_values import KeptValues
 from scrub.engine.sharing import united
 from scrub.engine.wanted import (
     Masks,
@@ -69,10 +70,14 @@ class ActivationCache:
     what is the same site or stream in both has the same plain value.
 
     Law: what is cached changes no value, only the cost.
+
+    Attributes:
+        kept: what earlier commands kept on disk; None: nothing is.
     """
 
     graph: Graph
     store: ActivationStore = field(factory=ActivationStore)
+    kept: KeptValues | None = None
 
     def fill(
         self, rows: Rows, width: int, names: Iterable[str], at_once: int = ROWS_AT_ONCE
@@ -100,10 +105,12 @@ class ActivationCache:
                 continue
             rows = united([rows for rows, _ in same])
             table = self.store.table(rows.data, width)
+            masks = masks_of(same, rows)
+            if self.kept is not None:
+                self.kept.load(table, self.graph, rows.data, width, rows.index, masks)
             known = self._known(rows, width)
             lacking = {
-                name: mask & ~known[name] if name in known else mask
-                for name, mask in masks_of(same, rows).items()
+                name: mask & ~known[name] if name in known else mask for name, mask in masks.items()
             }
             room = {name: table.filled(self.graph.values[name]) for name in lacking}
             room = {name: count + int(lacking[name].sum()) for name, count in room.items()}
@@ -115,6 +122,8 @@ class ActivationCache:
                     here = rows.index[one.at[which]]
                     table.append(self.graph.values[name], here, new, room[name])
                     del new
+            if self.kept is not None:
+                self.kept.save(table, self.graph, rows.data, width, rows.index, lacking)
 
     def _lack(self, wanted: Iterable[Wanted], width: int) -> bool:
         """Whether something has to be computed."""

@@ -113,8 +113,8 @@ def budget(
     least = ceil((always + each + max(cost.bytes, cost.forward_bytes)) / MARGIN)
     if memory < least:
         raise UserError(
-            f"memory= (--max-memory on the command line) of {memory:,} bytes is too little: one "
-            f"sample of this claim needs {least:,}. Give at least {least}."
+            f"max_memory= (--max-memory on the command line) of {memory:,} bytes is too little: "
+            f"one sample of this claim needs {least:,}. Give at least {least}."
         )
     room -= given.means
     chunk = max(1, min(most, room // (each + cost.bytes), (room - cost.forward_bytes) // each))

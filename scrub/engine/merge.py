@@ -101,7 +101,7 @@ def _read(read: SiteRead | StreamRead, numbers: Numbers) -> SiteRead | StreamRea
     patches = tuple(_patch(patch, numbers) for patch in read.patches)
     if _same(pieces, read.pieces) and _same(patches, read.patches):
         return read
-    return evolve(read, pieces=pieces, patches=patches)
+    return SiteRead(read.port, read.site, read.everywhere, pieces, patches)
 
 
 def _piece(piece: Piece, numbers: Numbers) -> Piece:

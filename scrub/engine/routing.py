@@ -17,6 +17,7 @@ from attrs import field, frozen
 from scrub.engine.gates import NO_GATE, Gates, RouteId
 from scrub.engine.passing import Passage, Specs, passage, regions
 from scrub.engine.states import (
+    PLAIN,
     CellEdge,
     Claimed,
     Lane,
@@ -59,6 +60,9 @@ class Walk:
     _lanes: dict[str, Routes] = field(factory=dict, init=False)
     _before: dict[Cell, Container[RouteId]] = field(factory=dict, init=False)
     _by_port: dict[State, dict[str, list[Open]]] = field(factory=dict, init=False)
+    _edges: dict[tuple[Cell, State], list[tuple[Port, CellEdge | StreamEdge]]] = field(
+        factory=dict, init=False
+    )
 
     @cached_property
     def routes(self) -> dict[RouteId, Route]:
@@ -85,12 +89,18 @@ class Walk:
 
     def edges(self, cell: Cell, state: State) -> list[tuple[Port, CellEdge | StreamEdge]]:
         """What each port of a cell in a state reads."""
+        if (cell, state) not in self._edges:
+            ways, ports = self._ways(state), self.graph.sites[cell.site].ports
+            self._edges[cell, state] = [(port, self._edge(cell, ways, port)) for port in ports]
+        return self._edges[cell, state]
+
+    def _ways(self, state: State) -> dict[str, list[Open]]:
+        """A state's ways by their ports."""
         if state not in self._by_port:
             by_port = self._by_port.setdefault(state, {})
             for way in state:
                 by_port.setdefault(way.port, []).append(way)
-        ways = self._by_port[state]
-        return [(port, self._edge(cell, ways, port)) for port in self.graph.sites[cell.site].ports]
+        return self._by_port[state]
 
     def writers(self, stream: str, routes: Routes) -> list[CellEdge]:
         """The writers of one stream (not of those that it continues) that differ from plain."""
@@ -271,6 +281,8 @@ class Walk:
             return StreamEdge(port.source, self.narrow(port.source, onward))
         below = Cell(port.source, cell.head)
         inside = frozenset(o for lead in port.leads for o in ways.get(lead, ()))
+        if not inside:
+            return CellEdge(below, PLAIN, ())
         times = Counter(o.route for o in inside)  # a route is open once by a port
         entered = frozenset(route for route, ports in times.items() if ports == len(port.leads))
         return CellEdge(below, self._pruned(below, inside), self._claims(below, entered))
@@ -284,6 +296,8 @@ class Walk:
 
     def _pruned(self, cell: Cell, opens: set[Open] | State) -> State:
         """The ways that lead to anything that their routes claim, in other components or here."""
+        if not opens:
+            return PLAIN
         streams = self.graph.streams_below[cell.site]
         useful = {
             way

@@ -5,6 +5,7 @@ Numbers are whole ones that are written so: 1.0 is no layer, and True is no head
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,9 @@ from scrub.errors import UserError, did_you_mean
 from scrub.printing import printed
 
 Head = tuple[int, int]
+
+HEADS = re.compile(r"\s*[0-9]+\.[0-9]+\s*(,\s*[0-9]+\.[0-9]+\s*)*")
+"""Heads as the command line names them: 9.9,9.6."""
 
 
 def several(given: Any) -> tuple[Any, ...]:
@@ -23,9 +27,9 @@ def several(given: Any) -> tuple[Any, ...]:
 
 
 def pairs(which: Any) -> list[Head]:
-    """Heads as a user lists them: pairs of whole numbers."""
+    """Heads as a user lists them: pairs of whole numbers, or texts "9.9" (also "9.9,9.6")."""
     said = f"heads({printed(which)})"
-    items = several(which)
+    items = [pair for item in several(which) for pair in _named_heads(item)]
     if len(items) == 2 and all(whole(item) is not None for item in items):
         pair = ", ".join(map(printed, items))
         raise UserError(f"{said}: heads are given as a list of pairs. Write heads([({pair})]).")
@@ -34,9 +38,10 @@ def pairs(which: Any) -> list[Head]:
         pair = several(item)
         numbers = [number(n) for n in pair]
         if len(pair) != 2 or isinstance(item, str):
+            texts = ' or heads(["1.0"])' if isinstance(item, str) else ""
             raise UserError(
                 f"{said}: {printed(item)} is no head. Give a list of pairs (layer, head), such as "
-                "heads([(1, 0)])."
+                f"heads([(1, 0)]){texts}."
             )
         layer, head = numbers
         if layer is None or head is None:
@@ -48,6 +53,14 @@ def pairs(which: Any) -> list[Head]:
             )
         found.append((layer, head))
     return found
+
+
+def _named_heads(item: Any) -> list[Any]:
+    """The heads that a text names, as pairs; whatever is no such text, as it is."""
+    if isinstance(item, str) and HEADS.fullmatch(item):
+        dotted = [piece.strip().split(".") for piece in item.split(",")]
+        return [(int(layer), int(head)) for layer, head in dotted]
+    return [item]
 
 
 def number(value: Any) -> int | None:

@@ -172,7 +172,15 @@ class Circuit:
         return frame_of(self.nodes, self.roles)
 
     @classmethod
-    def from_frame(cls, frame: Any, *, free: Any = None, **about: Any) -> Circuit:
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        free: str | Sequence[str] | None = None,
+        name: str = "",
+        model: str = "",
+        source: str = "",
+    ) -> Circuit:
         """The circuit of a table's nodes: a row a node and position.
 
         Law: `Circuit.from_frame(circuit.frame, free=circuit.free)` is `circuit.of_sites()`.
@@ -182,7 +190,7 @@ class Circuit:
                 (a column of the data, an index from the first token; nothing or "all": all), kind
                 and role ("name mover; induction").
             free: kinds of components that it says nothing of; None: MLPs, where it has none.
-            about: name, model, source.
+            name, model, source: see `Circuit`.
 
         Raises:
             UserError: with all that is wrong in the table.
@@ -190,7 +198,7 @@ class Circuit:
         cells, roles = read_frame(frame)
         if free is None:
             free = () if any(placed.cell.name.of_mlp for placed in cells) else FREE
-        return cls(cells, free=free, roles=roles, **about)
+        return cls(cells, free=free, roles=roles, name=name, model=model, source=source)
 
     def __len__(self) -> int:
         return sum(placed.cell.site not in EMBEDDINGS for placed in self.nodes)

@@ -297,8 +297,11 @@ def _defined_in(values: Iterable[object]) -> list[Any]:
             found[value] = None
         elif isinstance(value, list | tuple | set | frozenset | dict) and id(value) not in seen:
             seen.add(id(value))
-            inner = value.values() if isinstance(value, dict) else value
-            waiting += list(inner)[::-1]
+            if isinstance(value, set | frozenset):
+                inner = sorted(_defined_in(list(value)), key=lambda one: (one.made, one.name))
+            else:
+                inner = list(value.values() if isinstance(value, dict) else value)
+            waiting += inner[::-1]
     return list(found)
 
 

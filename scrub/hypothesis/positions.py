@@ -12,13 +12,16 @@ from scrub.printing import printed
 Spec = str | int
 """One position: the name of a position column, or an index from the first real token."""
 
+Positions = Spec | Sequence[Spec]
+"""What `at=` takes: one position, several, or "all"."""
+
 ALL: Literal["all"] = "all"
 """All positions, mapped index to index."""
 
 At = Literal["all"] | tuple[Spec, ...]
 
 
-def as_positions(at: Spec | Sequence[Spec]) -> At:
+def as_positions(at: Positions) -> At:
     """What a user gave as `at=`.
 
     Raises:

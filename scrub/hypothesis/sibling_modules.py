@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -65,6 +66,26 @@ def imported(module: ModuleType, name: str) -> ModuleType | None:
     package = module.__name__.partition(".")[0]
     own = sys.modules.get(f"{package}.{name}") if package.startswith(PREFIX) else None
     return own or sys.modules.get(name)
+
+
+def loaded_files() -> set[Path]:
+    """The files of all loaded modules of hypothesis files, and of those beside them."""
+    found = (getattr(module, "__file__", None) for module in _loaded().values())
+    return {Path(file) for file in found if file is not None}
+
+
+def forget_modules() -> None:
+    """Let go of all modules of hypothesis files and beside them: imports read them anew."""
+    gone = _loaded()
+    for name in [name for name, module in list(sys.modules.items()) if module in gone.values()]:
+        del sys.modules[name]  # pickles know a module by its bare name too
+    importlib.invalidate_caches()  # a file may have come meanwhile
+
+
+def _loaded() -> dict[str, ModuleType]:
+    """Modules of our packages, but not these themselves, by name."""
+    every = list(sys.modules.items())
+    return {name: found for name, found in every if name.startswith(PREFIX) and "." in name}
 
 
 def _package(folder: Path) -> str:

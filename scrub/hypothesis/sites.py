@@ -9,8 +9,8 @@ stands for a head claims its `z`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Never
 
 from attrs import evolve, field, frozen
 
@@ -26,7 +26,7 @@ from scrub.hypothesis.arguments import (
     streams,
 )
 from scrub.hypothesis.circuit import Circuit, Placed
-from scrub.hypothesis.positions import ALL, At, as_positions
+from scrub.hypothesis.positions import ALL, At, Positions, as_positions
 from scrub.hypothesis.positions import Spec as Spec  # used by who speaks of a route's positions
 from scrub.hypothesis.splits import SourcePositions, Split
 from scrub.names import Cell
@@ -96,11 +96,16 @@ class Through:
         return f"{self.kinds}{including}{excluding}"
 
 
+Passing = Through | Circuit | Literal["none", "mlps", "anything"]
+"""What `through=` takes."""
+
 none = Through("none")
 mlps = Through("mlps")
 anything = Through("anything")
 
 
+Ports = str | Sequence[str] | None
+"""What `into=` takes; None: any port."""
 KINDS = {through.kinds: through for through in (none, mlps, anything)}
 PARTS_OF_PATTERN = ("q", "k", "mask")
 
@@ -148,6 +153,13 @@ def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
     )
 
 
+def _in_order(ports: frozenset[str] | None) -> str:
+    """The same text in every process: files are named by the hash of what it is part of."""
+    if ports is None:
+        return repr(ports)
+    return f"frozenset({{{', '.join(map(repr, sorted(ports)))}}})"
+
+
 @frozen
 class Route:
     """Sites, and the path that leads to them from the parent's sites.
@@ -163,7 +175,7 @@ class Route:
 
     cells: tuple[Cell, ...]
     at: At = field(default=ALL, converter=as_positions)
-    into: frozenset[str] | None = field(default=None, converter=_into)
+    into: frozenset[str] | None = field(default=None, converter=_into, repr=_in_order)
     through: Through = field(default=none, converter=_through)
     split: Split | None = None
 
@@ -196,71 +208,141 @@ def _exceptions(sites: Sequence[Sites], verb: str) -> tuple[tuple[Cell, ...], tu
     return whole, placed
 
 
-def _sites(cells: Iterable[Cell], path: dict[str, Any]) -> Sites:
-    unknown = set(path) - {"at", "into", "through"}
-    if unknown:
-        name = min(unknown)
+def _sites(
+    cells: Iterable[Cell],
+    at: Positions,
+    into: Ports,
+    through: Passing,
+    wrong: Mapping[str, object],
+) -> Sites:
+    """Sites along one path. `wrong` are keywords of a kind that no path has."""
+    if wrong:
+        name = min(wrong)
         hint = did_you_mean(name, ("at", "into", "through"))
         raise UserError(f'A path has no argument "{name}". {hint}')
     claimed = tuple(cells)
     if not claimed:
         raise UserError("A node must stand for at least one site; this list is empty.")
-    return Sites((Route(claimed, **path),))
+    return Sites((Route(claimed, at, into, through),))
 
 
-def heads(which: Iterable[Head], part: str = "z", **path: Any) -> Sites:
+def heads(
+    which: str | Iterable[Head | str],
+    part: str = "z",
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """Attention heads (layer, head), or one `part` of them: q, k, v, pattern, scores, mask, z.
 
     Path: `at`, `into`, `through`, as in `Route`.
+
+    Args:
+        which: pairs [(9, 9), (10, 0)], or texts: ["9.9", "10.0"], "9.9,10.0".
     """
     refuse_no_name(part, "heads", "part")
-    return _sites((Cell(names.attention_site(layer, part), h) for layer, h in pairs(which)), path)
+    cells = (Cell(names.attention_site(layer, part), h) for layer, h in pairs(which))
+    return _sites(cells, at, into, through, wrong)
 
 
-def mlp(*layers: int, **path: Any) -> Sites:
+def mlp(
+    *layers: int,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """Outputs of the MLPs of these layers. Path as in `Route`."""
-    return _sites((Cell(names.mlp(layer)) for layer in layers_of(layers, "mlp")), path)
+    cells = (Cell(names.mlp(layer)) for layer in layers_of(layers, "mlp"))
+    return _sites(cells, at, into, through, wrong)
 
 
-def mlp_part(part: str, *layers: int, **path: Any) -> Sites:
+def mlp_part(
+    part: str,
+    *layers: int,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """A part of these layers' MLPs: normed, pre, pre_linear (gated), post. Path as in `Route`.
 
     Single neurons are summands: `summand(mlp_part("post", 3), neurons(n7=[7]), "n7")`.
     """
     refuse_no_name(part, "mlp_part", "part")
-    every = layers_of(layers, "mlp_part")
-    return _sites((Cell(names.mlp_site(layer, part)) for layer in every), path)
+    cells = (Cell(names.mlp_site(layer, part)) for layer in layers_of(layers, "mlp_part"))
+    return _sites(cells, at, into, through, wrong)
 
 
-def embeddings(**path: Any) -> Sites:
+def embeddings(
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """Token and position embedding together. Path as in `Route`."""
-    return _sites((Cell(names.EMBED), Cell(names.POS_EMBED)), path)
+    return _sites((Cell(names.EMBED), Cell(names.POS_EMBED)), at, into, through, wrong)
 
 
-def token_embedding(**path: Any) -> Sites:
+def token_embedding(
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """The token embedding alone. Path as in `Route`."""
-    return _sites((Cell(names.EMBED),), path)
+    return _sites((Cell(names.EMBED),), at, into, through, wrong)
 
 
-def position_embedding(**path: Any) -> Sites:
+def position_embedding(
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """The (learned) position embedding alone. Path as in `Route`."""
-    return _sites((Cell(names.POS_EMBED),), path)
+    return _sites((Cell(names.POS_EMBED),), at, into, through, wrong)
 
 
-def projector(**path: Any) -> Sites:
+def projector(
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """What a vision-language model's projector gives for the patches of images. Path as in `Route`.
 
     It is a part of the token embedding: zero at positions that hold no image token.
     """
-    return _sites((Cell(names.PROJECTOR),), path)
+    return _sites((Cell(names.PROJECTOR),), at, into, through, wrong)
 
 
-def output(**path: Any) -> Sites:
+def output(
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """The logits. Path as in `Route`."""
-    return _sites((Cell(names.LOGITS),), path)
+    return _sites((Cell(names.LOGITS),), at, into, through, wrong)
 
 
-def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: Any) -> Sites:
+def input_stream(
+    reader: Sites,
+    by: str | Sequence[str] | None = None,
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """The input stream of a reader: every writer's edge into it. Path as in `Route`.
 
     Args:
@@ -275,7 +357,7 @@ def input_stream(reader: Sites, by: str | Sequence[str] | None = None, **path: A
             cells += [Cell(names.reader_input(cell.site, port), cell.head) for port in ports]
         else:
             cells.append(Cell(names.reader_input(cell.site)))
-    return _sites(cells, path)
+    return _sites(cells, at, into, through, wrong)
 
 
 def summand(sites: Sites, split: Split, part: str | int) -> Sites:
@@ -304,9 +386,17 @@ def summand(sites: Sites, split: Split, part: str | int) -> Sites:
     )
 
 
-def site(name: str, head: int | None = None, **path: Any) -> Sites:
+def site(
+    name: str,
+    head: int | None = None,
+    *,
+    at: Positions = ALL,
+    into: Ports = None,
+    through: Passing = none,
+    **wrong: Never,
+) -> Sites:
     """Any site by its name in the graph. Path as in `Route`."""
     refuse_no_name(name, "site", "name")
     if head is not None and number(head) is None:
         raise UserError(f"site: head={printed(head)} is no head. Give a whole number, or None.")
-    return _sites((Cell(name, head),), path)
+    return _sites((Cell(name, head),), at, into, through, wrong)

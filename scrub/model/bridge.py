@@ -104,8 +104,8 @@ def _check_shapes(directory: Path, empty: Any) -> None:
     wrong = [
         f"{name} is {list(found[name].shape)}, where config.json says {list(tensor.shape)}"
         for key, tensor in empty.state_dict().items()
-        for name in {key, prefix + key, key.removeprefix(prefix)} & found.keys()
-        if found[name].shape != tuple(tensor.shape)
+        for name in dict.fromkeys((key, prefix + key, key.removeprefix(prefix)))
+        if name in found and found[name].shape != tuple(tensor.shape)
     ]
     if wrong:
         raise UserError(f"In {directory} {and_others(wrong)}. Copy both from the same model.")
@@ -184,7 +184,7 @@ def _check_bits(read: Weights, weights: Weights) -> None:
     """Refuse weights that differ from the bridge's where no token of the probe batch came by."""
     ours, theirs = dict(tensors(read)), dict(tensors(weights))
     wrong = sorted(ours.keys() ^ theirs.keys())
-    for name in ours.keys() & theirs.keys():
+    for name in sorted(ours.keys() & theirs.keys()):
         if ours[name].shape != theirs[name].shape:
             wrong.append(f"{name} is {list(ours[name].shape)}, not {list(theirs[name].shape)}")
         elif not torch.equal(ours[name], theirs[name]):

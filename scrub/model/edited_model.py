@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from scrub.errors import UserError, did_you_mean
+from scrub.errors import UserError, did_you_mean, shortened
 from scrub.hypothesis.load_file import load as load_file
 from scrub.model.directory import check_finite
 from scrub.model.edit_reading import change
 from scrub.model.edit_weights import mapped, scaled, swapped
 from scrub.model.edits import Edit, Edited, RankOne, Scale, Swap
+from scrub.model.given import Model
 from scrub.model.graph import Graph
 from scrub.model.transformer import transformer
 from scrub.model.weights import Weights, tensors
@@ -31,15 +33,15 @@ def variable(name: str) -> Any:
         UserError: there is no such file, it cannot be loaded, or has no such variable.
     """
     file, _, called = name.partition("::")
-    path = Path(file).expanduser()
-    if not path.is_file():
+    path = Path(os.path.expanduser(file))
+    if not os.path.isfile(path):  # Path's raises on a name that is too long
         raise UserError(
-            f'There is no model "{name}": there is no file {file}. Write FILE.py::VARIABLE, where '
-            "the variable is a model, such as edited(…)."
+            f'There is no model "{shortened(name)}": there is no file {shortened(file)}. Write '
+            "FILE.py::VARIABLE, where the variable is a model, such as edited(…)."
         )
     found = vars(load_file(path, file))
     if called not in found:
-        edits = [known for known, value in found.items() if isinstance(value, Edited)]
+        edits = [known for known, value in found.items() if isinstance(value, Edited | Model)]
         hint = did_you_mean(called, edits) if edits else "It has no edited model."
         raise UserError(f'There is no "{called}" in {file}. {hint}')
     return found[called]

@@ -349,8 +349,8 @@ def edited(model: Any, *edits: Edit, name: str = "") -> Edited:
     an edited model is all edits in turn.
 
     Args:
-        model: a name, a directory, a TransformerBridge, a model of Hugging Face, or one that is
-            edited already.
+        model: a name, a directory, a TransformerBridge, a model of Hugging Face, a `scrub.Model`,
+            or one that is edited already.
         edits: `zero`, `scale`, `swap`, `rank_one`, made one after the other.
         name: what reports call it (default: the model's name and the edits).
 

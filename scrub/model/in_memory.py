@@ -17,7 +17,8 @@ from scrub.model.directory import and_others
 
 GIVE = (
     "Give the name of an embedded model or of one on the hub, a directory, a TransformerBridge, a "
-    "causal language model of Hugging Face, a graph, or edited(…)."
+    "causal language model of Hugging Face, scrub.Model(model, tokenizer), a function that makes "
+    "one, a graph, or edited(…)."
 )
 
 
@@ -101,9 +102,27 @@ def _refuse_places(value: torch.nn.Module) -> None:
 
 def _refuse_hooks(value: torch.nn.Module) -> None:
     """Refuse a model with hooks."""
-    hooked = [n for n, m in value.named_modules() if getattr(m, "fwd_hooks", None)]
+    points = {n: m.fwd_hooks for n, m in value.named_modules() if getattr(m, "fwd_hooks", None)}
+    if points:
+        placed: Any = points.values()  # no module of torch has them
+        lasting = any(hook.is_permanent for hooks in placed for hook in hooks)
+        how = "reset_hooks(including_permanent=True)" if lasting else "reset_hooks()"
+        raise UserError(
+            f"model= has hooks at {and_others(list(points))}, which scrub would not run. Take them "
+            f"away by {how}."
+        )
+    inner = getattr(value, "original_model", value)  # a bridge does not list it among its modules
+    modules = dict(value.named_modules()) | dict(inner.named_modules())
+    hooked = [name or type(inner).__name__ for name, m in modules.items() if _of_users(m)]
     if hooked:
         raise UserError(
             f"model= has hooks at {and_others(hooked)}, which scrub would not run. Take them away "
-            "by reset_hooks()."
+            "by remove() of what register_forward_hook(…) gave."
         )
+
+
+def _of_users(module: torch.nn.Module) -> bool:
+    """Whether a module has hooks of torch that neither library put there to read by."""
+    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    makers = {str(getattr(hook, "__module__", "")).split(".")[0] for hook in hooks}
+    return not makers <= {"transformer_lens", "transformers"}

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import json
 import os
 from collections.abc import Callable
 from os import PathLike
@@ -21,6 +19,7 @@ from attrs import evolve, field, frozen
 from scrub.data.dataset import Tokenizer
 from scrub.errors import UserError, did_you_mean, in_words, shortened
 from scrub.hypothesis.sites import Head
+from scrub.model import given
 from scrub.model import in_memory as memory
 from scrub.model.config import Shape
 from scrub.model.config_values import Config
@@ -39,10 +38,11 @@ from scrub.model.edits import Edited
 from scrub.model.families import shape_of
 from scrub.model.graph import Graph
 from scrub.model.hf_directory import hugging_face_graph
+from scrub.model.hub import from_hub, official_name
 from scrub.model.llava_config import is_llava
 from scrub.model.llava_directory import described_vision, language_headers, llava_graph
 from scrub.model.processor_files import with_images
-from scrub.model.roles import Roles, read_roles
+from scrub.model.roles import Roles, given_roles, read_roles
 from scrub.model.skeleton import skeleton
 from scrub.model.tl_config import is_lens, lens_shape
 from scrub.model.tl_directory import check_tensors, lens_graph
@@ -52,10 +52,6 @@ from scrub.model.vision import Vision
 from scrub.model.weights import Weights, copied
 
 EMBEDDED = Path(__file__).parent / "embedded"
-REFUSED_IN_MEMORY = (
-    "model= is a LLaVA, which reads images as its processor gives them, and a model in memory has "
-    "none. Write model and processor to one directory by save_pretrained, and give that."
-)
 
 
 @frozen(eq=False)
@@ -87,6 +83,11 @@ class Model:
     weights: Weights | None = field(default=None, repr=False)
     edited: Edited | None = None
     base: Model | None = field(default=None, repr=False)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether its weights came from memory, so that no file that is known holds them."""
+        return self.weights is not None or (self.base is not None and self.base.in_memory)
 
     @property
     def vision(self) -> Vision | None:
@@ -122,7 +123,8 @@ def describe(name: Any) -> Model:
     Args:
         name: of an embedded model, a directory or a model on the hub, or of a variable of a file,
             `edits.py::without_3_0`; or a graph; or a TransformerBridge or model of Hugging Face,
-            whose weights are copied as they now are; or an edited model.
+            also as a `scrub.Model`, whose weights are copied as they now are; or an edited model;
+            or a function that makes one of these.
 
     Raises:
         UserError: there is no such model, its files cannot be read, or its configuration is not
@@ -135,7 +137,7 @@ def describe(name: Any) -> Model:
     if isinstance(name, str) and is_variable(name):
         return _of_file(name)
     if not isinstance(name, str | PathLike):
-        return _in_memory(name)
+        return describe(given.made(name)) if is_maker(name) else _in_memory(name)
     directory = _directory(os.fspath(name))
     config = read_config(directory)
     shape = _shape(str(name), directory, config)
@@ -148,7 +150,7 @@ def describe(name: Any) -> Model:
         skeleton(shape, vision),
         layers=shape.layers,
         heads=shape.heads,
-        roles=read_roles(directory, _official(str(name)), shape.layers, shape.heads),
+        roles=read_roles(directory, official_name(str(name)), shape.layers, shape.heads),
         tokenizer=tokenizer,
         directory=directory,
     )
@@ -164,7 +166,17 @@ def identity(name: Any) -> object:
         return id(name)
     if isinstance(name, Edited):
         return id(name), identity(name.base)
-    return str(name) if isinstance(name, str | PathLike) else memory.identity(name)
+    if isinstance(name, str | PathLike):
+        return str(name)
+    if isinstance(name, given.Model):
+        return name.key
+    return id(name) if is_maker(name) else memory.identity(name)
+
+
+def is_maker(value: object) -> bool:
+    """Whether it is a function that makes a model, and not itself one."""
+    known = isinstance(value, str | PathLike | Graph | Edited | given.Model)
+    return not known and given.is_maker(value)
 
 
 def _edited(value: Edited) -> Model:
@@ -187,30 +199,53 @@ def _of_file(name: str) -> Model:
 
 
 def _in_memory(value: Any) -> Model:
-    """A TransformerBridge, or a model of Hugging Face, as it now is."""
+    """A TransformerBridge or a model of Hugging Face, also with what a user says of it."""
+    said = value if isinstance(value, given.Model) else given.Model(value)
+    value = said.model
     memory.identity(value)
-    if is_llava(memory.settings_of(value)):
-        raise UserError(REFUSED_IN_MEMORY)
-    name = f"{memory.name_of(value)} in memory"
+    called = memory.name_of(value)
+    name = f"{said.name or called} in memory"
+    directory = Path(called) if os.path.isdir(called) else None
     try:
         from scrub.model.bridge import shape_in_memory, snapshot
 
         shape = shape_in_memory(value)
+        roles = (
+            read_roles(directory, official_name(called), shape.layers, shape.heads)
+            if said.roles is None
+            else given_roles(said.roles, shape.layers, shape.heads)
+        )
+        tokenizer = _tokenizer_of(said, name, shape.vocabulary)
         weights = snapshot(value, shape)
     except UserError as error:
         raise UserError(f'Model "{name}" cannot be used. {error}') from error
-    called = memory.name_of(value)
-    directory = Path(called) if os.path.isdir(called) else None
     return Model(
         name,
         skeleton(shape),
         layers=shape.layers,
         heads=shape.heads,
-        roles=read_roles(directory, _official(called), shape.layers, shape.heads),
-        tokenizer=tokenizer_in_memory(getattr(value, "tokenizer", None), name, shape.vocabulary),
+        roles=roles,
+        tokenizer=tokenizer,
         weights=weights,
         sha256=memory.sha256_of(value),
     )
+
+
+def _tokenizer_of(said: given.Model, name: str, vocabulary: int) -> FileTokenizer | None:
+    """The tokenizer of a model in memory: the one that is said, or its bridge's own."""
+    if isinstance(said.tokenizer, str | PathLike):
+        tokenizer = load_tokenizer(Path(said.tokenizer).expanduser(), name, vocabulary=vocabulary)
+    else:
+        own = getattr(said.model, "tokenizer", None)
+        theirs = own if said.tokenizer is None else said.tokenizer
+        tokenizer = tokenizer_in_memory(theirs, name, vocabulary)
+    words = 0 if tokenizer is None else tokenizer.backend.get_vocab_size(with_added_tokens=False)
+    if words > vocabulary:
+        raise UserError(
+            f"Its tokenizer knows {words:,} tokens, and its configuration says that the model "
+            f"knows {vocabulary:,}. Give both of the same model."
+        )
+    return tokenizer
 
 
 def _shape(name: str, directory: Path, config: Config) -> Shape:
@@ -331,68 +366,4 @@ def _directory(name: str) -> Path:
             f'There is no model "{shortened(name)}": {what}. Give a directory with config.json and '
             f"model.safetensors, or one of: {', '.join(embedded_names())}."
         )
-    return _from_hub(name)
-
-
-def _from_hub(name: str) -> Path:
-    import huggingface_hub
-
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "roles.toml"]
-    official = _official(name)
-    try:
-        found = huggingface_hub.snapshot_download(
-            official, allow_patterns=wanted, local_files_only=not _answers(official)
-        )
-        return Path(found)
-    except Exception as error:  # whatever the hub's client raises: no network, no such name
-        reason = REASONS.get(type(error).__name__)
-        if reason is None and isinstance(error, OSError):
-            reason = REASONS["LocalEntryNotFoundError"]
-        raise UserError(
-            f'There is no model "{shortened(name)}": it is not embedded '
-            f"({', '.join(embedded_names())}), not a directory, and the Hugging Face hub did not "
-            f"give it: {reason or shortened(in_words(error))}."
-        ) from error
-
-
-def _answers(official: str) -> bool:
-    """Whether the hub answers. A download would wait without end for one that does not.
-
-    Raises:
-        Exception: of the hub's client, if the hub answers that it does not have this model.
-    """
-    import huggingface_hub
-
-    try:
-        huggingface_hub.HfApi().model_info(official, timeout=PATIENCE)
-    except Exception as error:  # whatever the hub's client raises
-        if type(error).__name__ in REASONS:
-            raise
-        return False
-    return True
-
-
-PATIENCE = 10.0
-"""Seconds to wait for the hub's first answer."""
-REASONS = {
-    "GatedRepoError": "access to it is restricted",
-    "HFValidationError": "no model there can be called so",
-    "LocalEntryNotFoundError": "it was not reached, and there is no copy of it here",
-    "RepositoryNotFoundError": "it has no such model",
-}
-"""What the hub's errors mean, by their names."""
-
-
-def _official(name: str) -> str:
-    """Hugging Face's name of a model that TransformerLens has a short name for; or the same name.
-
-    Read from the file in which TransformerLens keeps them: importing it takes seconds.
-    """
-    package = importlib.util.find_spec("transformer_lens")
-    for place in (package.submodule_search_locations or ()) if package else ():
-        path = Path(place, "tools", "model_registry", "data", "model_aliases.json")
-        if path.is_file():
-            for official, short in json.loads(path.read_text(encoding="utf-8"))["aliases"].items():
-                if name in short:
-                    return official
-    return name
+    return from_hub(name, embedded_names())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scrub.errors import UserError
-from scrub.hypothesis.sites import Head
+from scrub.hypothesis.arguments import Head, pairs
 from scrub.model.config_values import shown
 from scrub.model.directory import and_others
 
@@ -55,6 +55,27 @@ def _checked(path: Path, layers: int, heads: int) -> Roles:
         wrong += more
     if wrong:
         raise UserError(f"{path} is no table of roles: {and_others(wrong, 10, '; ')}. {WRITE}")
+    return read
+
+
+def given_roles(roles: Mapping[str, Any], layers: int, heads: int) -> Roles:
+    """The roles of `scrub.Model(…, roles=…)`: heads by role, as `heads(…)` takes them.
+
+    Raises:
+        UserError: with everything that is wrong in them.
+    """
+    read: dict[str, tuple[Head, ...]] = {}
+    wrong: list[str] = []
+    for role, listed in roles.items():
+        try:
+            found = [list(head) for head in pairs(listed)]
+        except UserError as error:
+            wrong.append(f'"{role}": {str(error).rstrip(".")}')
+        else:
+            read[role], more = _heads(role, found, layers, heads)
+            wrong += more
+    if wrong:
+        raise UserError(f"roles= is no table of roles: {and_others(wrong, 10, '; ')}.")
     return read
 
 

@@ -114,24 +114,33 @@ def load_tokenizer(
 
 
 def tokenizer_in_memory(theirs: Any, name: str, vocabulary: int) -> FileTokenizer | None:
-    """The tokenizer that a TransformerBridge holds, as one of ours: a copy. None if it holds none.
+    """The tokenizer of a model in memory, as one of ours: a copy. None if there is none.
 
-    Its pad is the bridge's pad token, failing that the end-of-text token, or 0.
+    Its pad is the tokenizer's pad token, failing that the end-of-text token, or 0.
 
     Args:
-        theirs: a fast tokenizer of Hugging Face; others cannot be copied.
+        theirs: a fast tokenizer of Hugging Face, also behind a TransformerBridge, or one of the
+            `tokenizers` library; others cannot be copied.
         name: what messages call it.
         vocabulary: how many tokens its model knows: the pad is among them.
     """
-    inner = getattr(theirs, "backend_tokenizer", None)
+    inner = backend_of(theirs)
     if inner is None:
         return None
     backend = tokenizers.Tokenizer.from_str(inner.to_str())
     backend.no_padding()
     backend.no_truncation()
-    pads = (theirs.pad_token_id, theirs.eos_token_id)
+    pads = [getattr(theirs, f"{role}_token_id", None) for role in ("pad", "eos")]
     known = [pad for pad in pads if isinstance(pad, int) and pad < vocabulary]
     return FileTokenizer(name, next(iter(known), 0), backend, type(backend.model).__name__)
+
+
+def backend_of(theirs: Any) -> tokenizers.Tokenizer | None:
+    """What does the work of a fast tokenizer; None of anything else."""
+    if isinstance(theirs, FileTokenizer):
+        return theirs.backend
+    inner = getattr(theirs, "backend_tokenizer", theirs)
+    return inner if isinstance(inner, tokenizers.Tokenizer) else None
 
 
 def word_level(words: Iterable[str]) -> tokenizers.Tokenizer:

@@ -87,8 +87,8 @@ def look(asked: Asked, what: str | None) -> Observation:
 
 def _heads(asked: Asked) -> Observation:
     given = None if asked.text is None else text_tokens(asked.model, asked.text)
-    options = asked.options
-    return overview(asked.model, options.memory, options.seed, asked.subject, given, asked.progress)
+    memory, seed = asked.options.max_memory, asked.options.seed
+    return overview(asked.model, memory, seed, asked.subject, given, asked.progress)
 
 
 def _attention(asked: Asked) -> Observation:
@@ -113,7 +113,7 @@ def _tokens(asked: Asked) -> Observation:
         data = repeated_tokens(asked.model, asked.options.seed)
     else:
         data = text_tokens(asked.model, asked.text)
-    values = all_rows(data, asked.model, asked.options.memory, asked.progress)
+    values = all_rows(data, asked.model, asked.options.max_memory, asked.progress)
     return token_scores(values, asked.model, asked.of)
 
 

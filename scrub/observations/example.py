@@ -251,7 +251,7 @@ class _Runs:
     def _run(self, tree: Tree, draws: Draws, *, before: bool = False) -> Outputs:
         steps = plan(tree, self.model.graph, before=before)
         cache = self.session.cache(self.model, steps.graph)
-        within = fit(steps, draws, cache, self.options.memory)
+        within = fit(steps, draws, cache, self.options.max_memory)
         (found,) = execute(steps, draws, cache, within)
         return found
 

@@ -246,7 +246,7 @@ def values_of(
     model: Model, rows: Rows, session: Session, options: Options, progress: Progress = SILENT
 ) -> Values:
     """Plain values of some rows, in the session's cache of the model."""
-    return Values(session.cache(model, model.graph), rows, options.memory, progress)
+    return Values(session.cache(model, model.graph), rows, options.max_memory, progress)
 
 
 def subject(

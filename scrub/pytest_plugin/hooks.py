@@ -1,6 +1,7 @@
 """What pytest calls: options, and which files are collected.
 
-pytest loads this module by its entry point in every project, so that it imports nothing but pytest: scrub is imported when a file that may hold claims is collected, torch when one is tested.
+pytest loads this module by its entry point in every project, so that it imports nothing but pytest:
+scrub is imported when a file that may hold claims is collected, torch when one is tested.
 """
 
 from __future__ import annotations

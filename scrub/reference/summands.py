@@ -86,7 +86,7 @@ class Summands:
         """
         split = self.splits[site]
         if part == REST:
-            others = self.named[site] if isinstance(split, SourcePositions) else split.names
+            others = sorted(self.named[site]) if isinstance(split, SourcePositions) else split.names
             named = [self.summand(site, p, whole, phi, by_source) for p in others if p != REST]
             return whole - sum(named)
         match split:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
+from scrub.analysis.unclaimed import LostBy, Unclaimed
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.tree import Tree
 from scrub.report.columns import Column, table
 from scrub.report.console import claim_line
-from scrub.report.inputs import Drawn, signs, swaps
+from scrub.report.inputs import Drawn, marks, signs, swaps
 from scrub.results.result import Result
 from scrub.stats.rounding import interval, number
 from scrub.stats.scores import COLUMNS
+
+SHOWN = 8
+"""Components of one node's other inputs that are shown; the results file has all."""
 
 
 def show_blame(result: Result, console: Console, images: Drawn | None = None) -> None:
@@ -34,6 +41,8 @@ def show_blame(result: Result, console: Console, images: Drawn | None = None) ->
     lost = f"It loses {interval(found.total)} of baseline − original."
     console.print(Text(f"{lost} By its swaps, in the same unit:"))
     console.print(blame_table(result.tree, found, console.width), highlight=False)
+    if about := about_unclaimed(found):
+        console.print(Text(about, style="dim"), highlight=False)
     for sample in found.worst:
         row = result.draws.references.index[sample]
         values = {name: getattr(result.scores, name)[sample] for name in COLUMNS}
@@ -42,12 +51,16 @@ def show_blame(result: Result, console: Console, images: Drawn | None = None) ->
         console.print(swaps(result.tree, result.draws, sample, images), highlight=False)
         if images is not None:
             console.print(signs(result.tree, result.draws, sample, images), highlight=False)
+    if found.worst:
+        console.print(marks(result.tree), highlight=False)
     console.print()
 
 
 def blame_table(tree: Tree, found: Blame, width: int) -> Table:
-    """One row a swap, in order from the root; below it one row a path, where there are several."""
-    rows: list[tuple[str, str, str, str, str]] = []
+    """One row a swap, in order from the root; below it one row a path, where there are several,
+    or a component that no child claims.
+    """
+    rows: list[Row] = []
     left = 1.0
     for loss in found.swaps:
         left -= loss.step.mean
@@ -59,6 +72,8 @@ def blame_table(tree: Tree, found: Blame, width: int) -> Table:
             where, _, how = describe_route(path.route).partition(", ")
             words = f"{indent}  · {where}"
             rows.append((words, how, interval(path.alone), interval(path.last), ""))
+        if loss.unclaimed is not None:
+            rows += unclaimed_rows(loss.unclaimed, indent)
     names, draws, alone, last, in_order = zip(*rows, strict=True)
     shown = [
         Column("node", names, fold=True),
@@ -68,3 +83,49 @@ def blame_table(tree: Tree, found: Blame, width: int) -> Table:
         Column("in order → recovered", in_order, drop=2),
     ]
     return table(shown, width)
+
+
+Row = tuple[str, str, str, str, str]
+"""The node, what it draws, lost alone, lost last, and in order."""
+
+
+def unclaimed_rows(found: Unclaimed, indent: str) -> Iterator[Row]:
+    """The components that move most, the most first, the heads of one layer below it; the rest."""
+    ports = {by.port for by in found.components}
+    moving = sorted(filter(_moves, found.components), key=_largest, reverse=True)[:SHOWN]
+    for by in moving:
+        below = sorted(filter(_moves, by.heads), key=_largest, reverse=True)
+        for one, deeper in [(by, ""), *((head, "  ") for head in below)]:
+            how = f"into {one.port}" if len(ports) > 1 else ""
+            words = f"{indent}  · {deeper}{one.component}"
+            yield words, how, interval(one.alone), interval(one.last), ""
+    more = len(found.components) - len(moving)
+    if more:
+        yield f"{indent}  · {more} more, less", "", "", "", ""
+    rest = found.rest
+    yield f"{indent}  · {rest.component}", "", interval(rest.alone), interval(rest.last), ""
+
+
+def _moves(by: LostBy) -> bool:
+    """Whether it is told from nothing, or undefined."""
+    return any(not found.low <= 0 <= found.high for found in (by.alone, by.last))
+
+
+def _largest(by: LostBy) -> float:
+    """What it loses or wins at most; what is undefined comes first."""
+    largest = max(abs(by.alone.mean), abs(by.last.mean))
+    return math.inf if math.isnan(largest) else largest
+
+
+def about_unclaimed(found: Blame) -> str:
+    """What the rows of components mean; "" where there are none."""
+    broken = [loss.unclaimed for loss in found.swaps if loss.unclaimed is not None]
+    if not broken:
+        return ""
+    together = "; ".join(dict.fromkeys(f"also {one.together}" for one in broken if one.together))
+    why = f"; where {together.removeprefix('also ')}" if together else ""
+    return (
+        "· below an other: what no child of the node claims, component by component, the largest "
+        "first. The rest cannot be taken apart: what children's paths pass or claim in part, and "
+        f"masks{why}."
+    )

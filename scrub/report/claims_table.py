@@ -20,10 +20,16 @@ RECOVERED = f"recovered [{CONFIDENCE:.0%}]"
 EFFECT = f"effect [{CONFIDENCE:.0%}]"
 ANY_INPUT = "with any\ninput"
 """The figure with any input in place of inputs that agree on the nodes' features."""
-MEANS = {"original": 4, "scrubbed": 5, "baseline": 2}
-"""The columns of means, and in which turn each is left out of a narrow table."""
-AROUND = {"before": 4, "after": 5, "original": 2}
+MEANS = ("original", "scrubbed", "baseline")
+"""The columns of means."""
+AROUND = ("before", "after", "original")
 """The same of claims about effects: on the root's other input, scrubbed, and on the reference."""
+LEFT_OUT = {
+    MEANS: ("seconds", "baseline", "belief", "original", "scrubbed", ANY_INPUT, "expected"),
+    AROUND: ("seconds", "original", "belief", "before", "after", ANY_INPUT, "expected"),
+}
+"""The columns that a narrow table leaves out, the first to go first. The claim, its interval and
+its verdict are in every table."""
 
 
 def claims_table(results: Sequence[Result], width: int) -> Table:
@@ -31,18 +37,22 @@ def claims_table(results: Sequence[Result], width: int) -> Table:
 
     Law: the claim, its interval and its verdict are never cut short or left out.
     """
-    bounds = [(r.expect.low, r.expect.high) if r.expect else () for r in results]
+    turn = _turns([result.scores for result in results])
     shown = [Column("claim", [result.claim.name for result in results], fold=True)]
     shown += mean_columns([result.scores for result in results])
-    intervals = [interval(r.figure, b) for r, b in zip(results, bounds, strict=True)]
+    intervals = [interval(result.figure, bounds_of(result)) for result in results]
     shown.append(Column(figure_name(results[0]), intervals))
     if any(result.support.states for result in results):
-        shown.append(Column(ANY_INPUT, [_any_input(r) for r in results], right=True, drop=6))
+        any_input = [_any_input(result) for result in results]
+        shown.append(Column(ANY_INPUT, any_input, right=True, drop=turn[ANY_INPUT]))
+    beliefs = [bounds_in_words(result.expect) for result in results]
+    expected = [result.expect.verdict if result.expect else "–" for result in results]
+    seconds = [f"{result.seconds:.1f}" for result in results]
     shown += [
-        Column("belief", [bounds_in_words(result.expect) for result in results], drop=3),
+        Column("belief", beliefs, drop=turn["belief"]),
         Column("verdict", [_verdict(result) for result in results]),
-        Column("expected", [r.expect.verdict if r.expect else "–" for r in results], drop=7),
-        Column("seconds", [f"{r.seconds:.1f}" for r in results], right=True, drop=1),
+        Column("expected", expected, drop=turn["expected"]),
+        Column("seconds", seconds, right=True, drop=turn["seconds"]),
     ]
     return table(shown, width)
 
@@ -65,12 +75,23 @@ def figure_name(result: Result) -> str:
 
 def mean_columns(scores: Sequence[Scores]) -> list[Column]:
     """The means of the model as it is and scrubbed, and of what that is compared with."""
-    effect = any(one.before is not None for one in scores)
     means = [one.means | {"after": one.means["scrubbed"]} for one in scores]
+    turn = _turns(scores)
     return [
-        Column(name, [number(mean.get(name, math.nan)) for mean in means], right=True, drop=turn)
-        for name, turn in (AROUND if effect else MEANS).items()
+        Column(
+            name, [number(mean.get(name, math.nan)) for mean in means], right=True, drop=turn[name]
+        )
+        for name in _means(scores)
     ]
+
+
+def _means(scores: Sequence[Scores]) -> tuple[str, ...]:
+    return AROUND if any(one.before is not None for one in scores) else MEANS
+
+
+def _turns(scores: Sequence[Scores]) -> dict[str, int]:
+    """In which turn each column is left out, from 1."""
+    return {name: turn for turn, name in enumerate(LEFT_OUT[_means(scores)], start=1)}
 
 
 def _any_input(result: Result) -> str:
@@ -99,6 +120,11 @@ def others_table(results: Sequence[Result], width: int) -> Table:
         ],
         width,
     )
+
+
+def bounds_of(result: Result) -> tuple[float | None, ...]:
+    """The bounds that its interval must not seem to touch."""
+    return (result.expect.low, result.expect.high) if result.expect else ()
 
 
 def bounds_in_words(expect: Expectation | None) -> str:

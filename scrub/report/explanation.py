@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
+from scrub.analysis.unclaimed import LostBy
 from scrub.report.waterfall import waterfall
 from scrub.results.result import Result
+from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
@@ -55,6 +58,28 @@ class Explanation:
         return pd.DataFrame(found)
 
     @property
+    def other_frame(self) -> pd.DataFrame:
+        """What each node's `other` loses by unclaimed component and port, in the same shares.
+
+        One row a component, those of a node in the order of the model, and one for the rest;
+        single heads have in `of` the component that they are among. No row of an `other` that
+        loses and wins nothing.
+        """
+        import pandas as pd
+
+        found: list[dict[str, Any]] = []
+        for loss in self.blame.swaps:
+            if loss.unclaimed is None:
+                continue
+            node = " / ".join(loss.swap.path)
+            for by in loss.unclaimed.components:
+                found.append(_component(node, by, ""))
+                found += [_component(node, head, by.component) for head in by.heads]
+            found.append(_component(node, loss.unclaimed.rest, ""))
+        columns = _component("", LostBy("", "", UNDEFINED, UNDEFINED), "")
+        return pd.DataFrame(found, columns=list(columns))
+
+    @property
     def worst(self) -> pd.DataFrame:
         """The references that lose most, the worst first: as in `result.frame`."""
         return self.result.frame.iloc[list(self.blame.worst)]
@@ -73,3 +98,14 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+
+
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
+
+
+def _component(node: str, by: LostBy, of: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"node": node, "component": by.component, "port": by.port, "of": of}
+    for kind, lost in {"alone": by.alone, "last": by.last}.items():
+        row[f"lost_{kind}"] = lost.mean
+        row |= {f"lost_{kind}_low": lost.low, f"lost_{kind}_high": lost.high}
+    return row

@@ -84,6 +84,16 @@ def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) ->
     return picture
 
 
+def marks(tree: Tree) -> Text:
+    """What the marks in the picture of a tree mean."""
+    said = (
+        "«word»: not as in the reference. _word_: a position that the node stands for. own: the "
+        "input drawn for the node, on which a leaf is computed"
+    )
+    other = "; other: the input drawn for all that no child of the node claims"
+    return Text(f"{said}{'' if tree.is_leaf else other}.", style="dim")
+
+
 def signs(tree: Tree, draws: Draws, sample: int, images: Drawn) -> Text:
     """What the signs in the pictures of a sample mean."""
     reference = draws.references.at(draws.references.index[sample : sample + 1])

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scrub.report.columns import Column, table
-from scrub.results.result import Result
+from scrub.results.result import NodeResult, Result
 from scrub.stats.cancellation import in_words
 from scrub.stats.rounding import interval
 
@@ -33,24 +33,33 @@ def show_details(result: Result, console: Console) -> None:
     say(memory_line(result))
 
 
+LEFT_OUT = ("distinct", "swapped", "with any input", "stands for", "other")
+"""The columns that a narrow table of nodes leaves out, the first to go first; what a node stands
+for is first cut short, and whole in `scrub plan`."""
+SHORT = 16
+"""Cells of what a node stands for that are shown at least."""
+
+
 def nodes_table(result: Result, width: int) -> Table:
-    """One row a node: its sites, what it drew, and what is recovered with it alone scrubbed."""
-    drawn = [
-        [("own", n.sampler, n.donors_distinct)]
-        + ([("other", n.other, n.other_distinct)] if n.other else [])
-        for n in result.nodes
-    ]
+    """One line a node: its sites, what it drew, and what is recovered with it alone scrubbed.
+
+    Law: the node, its sampler and what is recovered are never cut short or left out.
+    """
+    turn = {name: number for number, name in enumerate(LEFT_OUT, start=1)}
     alone = {one.name: one for one in result.support.loosened}
     loosened = [alone.get(" / ".join(n.path), alone.get(n.name)) for n in result.nodes]
     names = ["  " * (len(n.path) - 1) + n.name for n in result.nodes]
-    inputs = ["\n".join(f"{which} {sampler}" for which, sampler, _ in rows) for rows in drawn]
-    distinct = ["\n".join(f"{count:,.0f}" for _, _, count in rows) for rows in drawn]
+    sites = [node.sites for node in result.nodes]
+    others = [node.other or "–" for node in result.nodes]
+    distinct = [_distinct(node) for node in result.nodes]
+    swapped = [f"{node.donors_changed:.0%}" for node in result.nodes]
     shown = [
         Column("node", names, fold=True),
-        Column("stands for", [node.sites for node in result.nodes], fold=True),
-        Column("input drawn", inputs, fold=True),
-        Column("distinct", distinct, right=True, drop=1),
-        Column("swapped", [f"{n.donors_changed:.0%}" for n in result.nodes], right=True, drop=2),
+        Column("stands for", sites, drop=turn["stands for"], least=SHORT),
+        Column("own", [node.sampler for node in result.nodes], fold=True),
+        Column("other", others, drop=turn["other"]),
+        Column("distinct", distinct, right=True, drop=turn["distinct"]),
+        Column("swapped", swapped, right=True, drop=turn["swapped"]),
     ]
     if any(node.alone for node in result.nodes):
         alone_figures = [interval(n.alone) if n.alone else "–" for n in result.nodes]
@@ -60,8 +69,14 @@ def nodes_table(result: Result, width: int) -> Table:
             interval(one.recovered) if one is not None and one.recovered else "–"
             for one in loosened
         ]
-        shown.append(Column("with any input", figures, drop=3))
+        shown.append(Column("with any input", figures, drop=turn["with any input"]))
     return table(shown, width)
+
+
+def _distinct(node: NodeResult) -> str:
+    """ "1,000" own inputs; "1,000 / 950" own and other ones."""
+    other = f" / {node.other_distinct:,.0f}" if node.other else ""
+    return f"{node.donors_distinct:,.0f}{other}"
 
 
 def memory_line(result: Result) -> str:

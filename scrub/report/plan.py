@@ -44,7 +44,7 @@ def cost_line(claim: Prepared, options: Options) -> str:
     dtype = claim.model.graph.dtype if claim.model.directory is None else options.dtype
     planned = _plan(claim, dtype)
     draws = draw(claim.tree, claim.data, samples=options.samples, seed=options.seed)
-    within = fit(planned, draws, ActivationCache(planned.graph), options.memory)
+    within = fit(planned, draws, ActivationCache(planned.graph), options.max_memory)
     found = predict(planned, draws, within)
     rows = sum(len(rows) for rows in by_dataset(draws.rows()))
     return (

@@ -92,6 +92,12 @@ def foot(sweep: Sweep, top: int) -> list[str]:
             "sender comes to is computed anew from them: that alone is part of every effect. "
             "restore=False (--corrupt) leaves it out"
         )
+    if sweep.of_other_length and not all(sender.by_column for sender in sweep.senders):
+        lines.append(
+            f"{sweep.of_other_length} of {sweep.samples} corrupted inputs have another length than "
+            "their references, and positions without a column are counted from the first token: "
+            "name columns (--at) where these do not mean the same"
+        )
     certain = len(sweep.certain())
     verb = "is" if certain == 1 else "are"
     lines.append(f"{certain} of {count} {verb} told from zero ({first}); {sweep.correction}")

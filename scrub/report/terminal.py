@@ -1,4 +1,8 @@
-"""The report on the terminal: tables of claims, and below each what is to be doubted."""
+"""The report: tables of claims, and what is to be doubted.
+
+On a terminal verdicts and doubts come first, in words, and the figures below them. A pipe gets
+tables first, each with its doubts below it: what reads them finds them where they were.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from scrub.report.console import on, terminal, titled
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
 from scrub.report.population import show_population
+from scrub.report.verdict_lines import show_verdicts
 from scrub.results.doubts import doubts
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.population import on_rows, references_in_words
@@ -102,11 +107,14 @@ def _print(console: Console, line: str, style: str = "") -> None:
 def _show_group(group: Sequence[Result], console: Console) -> None:
     """The claims of one heading: their table, other metrics, doubts and population."""
     _show_heading(group[0], console)
+    if console.is_terminal:
+        show_verdicts(group, console)
+        console.print()
     console.print(claims_table(group, console.width))
     if any(result.others for result in group):
         _print(console, "\nbeside it, deciding nothing:")
         console.print(others_table(group, console.width))
-    for result in group:
+    for result in () if console.is_terminal else group:
         for doubt in doubts(result):
             _print(console, f"{result.claim.name}: {doubt}.", "yellow")
     show_population(group, console)

@@ -23,3 +23,14 @@ def tree_picture(tree: Tree) -> Picture:
 
     root = boxes(tree)
     return grow(root, Picture(label(root)))
+
+
+def samplers_in_words(tree: Tree) -> Text:
+    """What the samplers below each node of the picture draw."""
+    if tree.is_leaf:
+        return Text("Below the node: the sampler of its input.", style="dim")
+    return Text(
+        "Below each node: the sampler of its own input; other inputs are those of all that none of "
+        "its children claims.",
+        style="dim",
+    )

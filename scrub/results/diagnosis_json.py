@@ -11,6 +11,7 @@ from scrub.analysis.conventions import Convention
 from scrub.analysis.describe_swap import swap_in_words
 from scrub.analysis.nulls import Nulls
 from scrub.analysis.specificity import Tried
+from scrub.analysis.unclaimed import LostBy, Unclaimed
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.tree import Tree
 from scrub.results.comparison import Comparison
@@ -128,6 +129,31 @@ def _lost(tree: Tree, loss: Lost) -> dict[str, Any]:
         "last": interval_as_json(loss.last),
         "in_order": interval_as_json(loss.step),
         "paths": [_on_path(path) for path in loss.paths],
+        "unclaimed": None if loss.unclaimed is None else _unclaimed(loss.unclaimed),
+        "unclaimed_reason": _whole(loss) if loss.unclaimed is None else None,
+    }
+
+
+def _whole(loss: Lost) -> str:
+    """Why a swap is not broken down by component."""
+    return "it is not told from nothing" if loss.swap.which == "other" else "only of other inputs"
+
+
+def _unclaimed(found: Unclaimed) -> dict[str, Any]:
+    return {
+        "components": [_lost_by(by) for by in found.components],
+        "rest": _lost_by(found.rest),
+        "together": found.together or None,
+    }
+
+
+def _lost_by(by: LostBy) -> dict[str, Any]:
+    return {
+        "component": by.component,
+        "port": by.port,
+        "alone": interval_as_json(by.alone),
+        "last": interval_as_json(by.last),
+        "heads": [_lost_by(head) for head in by.heads],
     }
 
 

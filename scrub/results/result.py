@@ -105,6 +105,7 @@ class Result:
         corrected: the interval that the verdict was read off, where several were (see
             `scrub.stats.bonferroni`); else None, and it was `figure`.
         support: what the claim comes to without the features that it states.
+        in_memory: whether the model was in memory, so that no file that is known holds its weights.
     """
 
     file: str
@@ -131,6 +132,7 @@ class Result:
     diagnosis: Diagnosis | None = None
     effect: Interval | None = None
     figure: Interval = field(default=Factory(lambda self: self.recovered, takes_self=True))
+    in_memory: bool = False
 
     @property
     def kind(self) -> Literal["scrub", "effect"]:

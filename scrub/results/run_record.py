@@ -6,8 +6,8 @@ One folder a claim. `run.json` says what stands where; `run.safetensors` holds t
 `tree` lists the nodes, the root first, each with its parent's id, and per route its sites (heads
 are a layer's `z`; a head's output is its `z` times its rows of the output matrix), the ports of the
 parent by which it enters (`into`; null: any) and the sites that it may pass through.
-`weights_sha256` is of the model's *.safetensors files, put together in order of name (of a model
-that was in memory, of its tensors: `scrub.model.in_memory`). `recovered` is computed from the
+`weights_sha256` is of the model's *.safetensors files, put together in order of name; of a model
+in memory, of its tensors: `in_memory` says what that means. `recovered` is computed from the
 metrics; so is its interval (docs/statistics.md), which is one of `looks` that hold together.
 `splits` lists the split sites: how, and into which summands, "rest" being what the others leave.
 `kind` is "scrub", or "effect" where the claim is about metric.scrubbed − metric.before: `recovered`
@@ -85,6 +85,12 @@ from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
 
 SCHEMA = "scrub.run/1"
+IN_MEMORY = (
+    "The model was in memory. weights_sha256 is of its tensors, not of files: it tells whether a "
+    "model is this one (scrub.Model(model).weights_sha256), not where to find it. To recompute, "
+    "have the model itself, as by save_pretrained."
+)
+"""What a record says of a model that no file is known to hold."""
 
 
 def save(result: Result, directory: Path) -> Path:
@@ -118,6 +124,7 @@ def _described(result: Result) -> dict[str, Any]:
             "name": result.model,
             "weights_sha256": result.weights_sha256,
             "dtype": result.dtype,
+            **({"in_memory": IN_MEMORY} if result.in_memory else {}),
         },
         "data": {"name": result.data_name, "sha256": result.data_sha256},
         "metric": _metric(result.metric),
@@ -283,7 +290,7 @@ def _tensors(result: Result) -> dict[str, np.ndarray]:
             for i, route in enumerate(node.routes):
                 above = frames[node.path[:-1]]
                 found |= _positions(f"node.{number}.{i}.parent", above, route)
-                for spec in {spec for at in route.through.positions for spec in at}:
+                for spec in dict.fromkeys(spec for at in route.through.positions for spec in at):
                     index = above.data.position(spec)[above.index]
                     found[f"node.{number}.{i}.through.{spec}"] = index
     for site, split in _splits(tree):

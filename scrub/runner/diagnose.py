@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 from attrs import evolve
 
-from scrub.analysis.blame import blame
+from scrub.analysis.blame import Blame, blame
+from scrub.analysis.blame_unclaimed import with_unclaimed
 from scrub.analysis.conventions import USUAL, Convention, Variant, conventions
 from scrub.analysis.nulls import NULLS, Nulls, nulls_result
 from scrub.analysis.specificity import Change, Tried, changes, drawable, further
@@ -60,22 +61,24 @@ def diagnose(result: Result, planned: Planned, context: Context, wanted: Diagnos
         found = evolve(found, specificity=_specificity(result, variants))
     effect = result.kind == "effect"
     if lays_blame(wanted, result.tree, result.judgement.verdict, effect=effect):
-        context.progress.says(f"{planned.prepared.name}: which swaps lose what")
-        found = evolve(
-            found,
-            blame=blame(
-                result.tree,
-                result.scores,
-                result.draws.references.index,
-                variants.scrubbed,
-                graph=planned.prepared.model.graph,
-                data=planned.prepared.data,
-                most=wanted.worst,
-            ),
-        )
+        found = evolve(found, blame=_blame(result, variants, wanted.worst))
     if wanted.fresh:
         found = evolve(found, fresh=fresh(result, planned, context, wanted.fresh))
     return evolve(result, diagnosis=found)
+
+
+def _blame(result: Result, variants: Variants, most: int) -> Blame:
+    """What each swap loses, and of what no child claims each component."""
+    prepared, progress = variants.claim.prepared, variants.context.progress
+    model, data = prepared.model.graph, prepared.data
+    tree, scores, draws = result.tree, result.scores, result.draws
+    progress.says(f"{prepared.name}: which swaps lose what")
+    rows, scrubbed = draws.references.index, variants.scrubbed
+    found = blame(tree, scores, rows, scrubbed, graph=model, data=data, most=most)
+    progress.says(f"{prepared.name}: which unclaimed components lose what")
+    return with_unclaimed(
+        found, tree, scores, draws, scrubbed, variants.draws, graph=model, data=data
+    )
 
 
 def _cheap(planned: Planned) -> bool:

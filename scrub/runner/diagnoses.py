@@ -9,11 +9,14 @@ from attrs import frozen
 from scrub.analysis.blame import swaps
 from scrub.analysis.conventions import CONVENTIONS
 from scrub.analysis.nulls import NULLS
+from scrub.analysis.single_paths import find
 from scrub.analysis.specificity import agreeing
+from scrub.analysis.unclaimed import candidates, grouped
 from scrub.engine.prediction import RunCost
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.belief import Verdict
 from scrub.hypothesis.tree import Tree
+from scrub.model.graph import Graph
 from scrub.runner.prepare import Prepared
 
 LITTLE = 50e9
@@ -99,6 +102,15 @@ def lays_blame(wanted: Diagnoses, tree: Tree, verdict: Verdict | None, *, effect
     if effect or wanted.blame is not None:
         return bool(wanted.blame) and not effect
     return verdict == "refuted" and len(swaps(tree)) <= SWAPS
+
+
+def component_scrubs(tree: Tree, graph: Graph) -> int:
+    """How many scrubs at most break other inputs down by component; single heads are not counted.
+
+    Fewer where some other inputs lose nothing, and where a child claims a component.
+    """
+    nodes = [find(tree, swap.path) for swap in swaps(tree) if swap.which == "other"]
+    return sum(2 + 2 * grouped([*candidates(node, graph)]) for node in nodes)
 
 
 def check_blamed(claims: Sequence[Prepared]) -> None:

@@ -11,6 +11,7 @@ some of the samples again.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -59,8 +60,14 @@ class Fingerprints:
 
     @staticmethod
     def of_claims(claims: Iterable[Prepared]) -> Fingerprints:
-        sources = {item.name: _sources(item.claim) for item in claims}
-        return Fingerprints(sources, code_hash(PACKAGE))
+        known: dict[tuple[str, str], str] = {}
+        sources = {}
+        for item in claims:
+            key = _made_in(item.claim)
+            if key not in known:
+                known[key] = _sources(*key)
+            sources[item.name] = known[key]
+        return Fingerprints(sources, _own_code())
 
     def of(self, prepared: Prepared, model: Model, options: Options, draws: Draws) -> str:
         """The fingerprint of one scrub: a claim's tree on these draws, for its metrics."""
@@ -69,7 +76,7 @@ class Fingerprints:
             "claim": prepared.name,
             "sources": self.sources[prepared.name],
             "code": self.code,
-            "model": [model.sha256, _model_files(model.directory)],
+            "model": [model.sha256, model_files(model.directory)],
             "data": self._dataset(prepared.data),
             "metrics": [[m.name, m.kind, list(m.labels)] for m in prepared.metrics],
             "before": prepared.is_effect,
@@ -88,10 +95,19 @@ class Fingerprints:
         return self._datasets[id(data)][1]
 
 
-def _sources(claim: Claim) -> str:
+def source_hash(claim: Claim) -> str:
     """Hash of the files of a claim and of its function, and of the user's modules they import."""
-    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == claim.made[0]]
-    waiting = [*made, sys.modules[unwrapped(claim.build).__module__]]
+    return _sources(*_made_in(claim))
+
+
+def _made_in(claim: Claim) -> tuple[str, str]:
+    """The file in which a claim was made, and the module of its function."""
+    return claim.made[0], unwrapped(claim.build).__module__
+
+
+def _sources(file_made: str, module_of_function: str) -> str:
+    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == file_made]
+    waiting = [*made, sys.modules[module_of_function]]
     texts: dict[str, bytes] = {}
     while waiting:
         module = waiting.pop()
@@ -121,6 +137,12 @@ def _is_users(module: ModuleType) -> bool:
     return is_users(module.__name__, getattr(module, "__file__", None) or "")
 
 
+@functools.cache
+def _own_code() -> str:
+    """Of scrub as it was first hashed: a process goes on with what it has loaded."""
+    return code_hash(PACKAGE)
+
+
 def code_hash(package: Path) -> str:
     """Hash of a package's modules, those of its subpackages too, and of the libraries' versions."""
     versions = [f"{name} {version(name)}".encode() for name in ("torch", "numpy", "transformers")]
@@ -129,7 +151,7 @@ def code_hash(package: Path) -> str:
     return _digest([*versions, *named, *(file.read_bytes() for file in files)])
 
 
-def _model_files(directory: Path | None) -> str:
+def model_files(directory: Path | None) -> str:
     """Hash of what lies beside the weights and changes the model: its configuration."""
     if directory is None:
         return ""

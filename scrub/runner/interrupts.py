@@ -15,13 +15,23 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def sigterm_stops() -> Iterator[None]:
-    """SIGTERM raises `Terminated` here, as Ctrl-C raises a KeyboardInterrupt."""
+    """SIGTERM raises `Terminated` here, as Ctrl-C raises a KeyboardInterrupt.
+
+    Also where a library waits, which makes a KeyboardInterrupt of whatever a handler raises.
+    """
+    came: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
+        came.append(number)
         raise Terminated
 
     with _handled({signal.SIGTERM: stop}):
-        yield
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            if came and not isinstance(error, Terminated):
+                raise Terminated from error
+            raise
 
 
 @contextmanager

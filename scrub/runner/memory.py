@@ -21,7 +21,7 @@ def make_room(planned: Planned, draws: Draws, context: Context) -> Budget:
     Raises:
         UserError: one sample does not fit into the memory.
     """
-    plan, memory = planned.plan, context.options.memory
+    plan, memory = planned.plan, context.options.max_memory
     return room_for(
         plan, draws, planned.cache, context, lambda: fit(plan, draws, planned.cache, memory)
     )

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
 import torch
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from scrub.errors import UserError, did_you_mean
 from scrub.model.edits import Edited
+from scrub.model.given import Model as Given
+from scrub.model.given import is_maker
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of
 from scrub.runner.sizes import EXAMPLES, in_bytes
 
+F = TypeVar("F", bound=Callable[..., Any])
 SAMPLES = 1_000
 MEMORY = 2**30
-"""Bytes for the values of one chunk, where `memory` says nothing."""
+"""Bytes for the values of one chunk, where `max_memory` says nothing."""
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
 
@@ -53,7 +57,7 @@ class Options:
         precision: stop as soon as the interval's half-width is at most this.
         device: "cpu", "cuda", "cuda:1", or a torch.device.
         dtype: torch.float32, "float64", …
-        memory: bytes for values while computing; or "64MB".
+        max_memory: bytes for values while computing; or "64MB".
         alone: also scrub every node alone (-v).
         recheck: compare the model's weights with TransformerLens again (`--recheck`).
     """
@@ -64,9 +68,54 @@ class Options:
     seed: int = field(default=0, converter=_whole)
     device: str = field(default="cpu", converter=_device)
     dtype: torch.dtype = field(default=torch.float32, converter=_dtype)
-    memory: int = field(default=MEMORY, converter=_bytes)
+    max_memory: int = field(default=MEMORY, converter=_bytes)
     alone: bool = False
     recheck: bool = False
+
+
+class OptionsOfModels(TypedDict, total=False):
+    """The run's options as keywords, but for the model; see `Options`."""
+
+    samples: int
+    precision: float | None
+    seed: int
+    device: str | torch.device
+    dtype: str | torch.dtype
+    max_memory: int | str
+    alone: bool
+    recheck: bool
+
+
+class RunOptions(OptionsOfModels, total=False):
+    """The run's options as keywords; see `Options`."""
+
+    model: Any
+
+
+def shows(keywords: type[Any]) -> Callable[[F], F]:
+    """Shows a function's options one by one to `help`, `inspect.signature` and notebooks.
+
+    Type checkers read them off `Unpack[…]`. Law: what the function takes and does is unchanged.
+
+    Args:
+        keywords: the TypedDict of the options.
+    """
+    usual = {attribute.name: attribute.default for attribute in fields(Options)}
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=usual.get(name), annotation=kind
+        )
+        for name, kind in get_type_hints(keywords).items()
+    ]
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        *named, _ = signature.parameters.values()
+        shown: Any = function
+        shown.__signature__ = signature.replace(parameters=[*named, *more])
+        return function
+
+    return decorate
 
 
 def check_options(options: Options) -> None:
@@ -78,7 +127,8 @@ def check_options(options: Options) -> None:
 
 def option_problems(options: Options) -> Iterator[str]:
     """What is wrong with each option, in a sentence."""
-    if not isinstance(options.model, str | PathLike | Graph | Edited | None):
+    known = isinstance(options.model, str | PathLike | Graph | Edited | Given | None)
+    if not known and not is_maker(options.model):
         try:
             kind_of(options.model)
         except UserError as error:
@@ -87,8 +137,8 @@ def option_problems(options: Options) -> Iterator[str]:
         value = getattr(options, name)
         if not is_whole(value) or value < least:
             yield f"{name} is {value!r}. Give a whole number, {least} or more."
-    if not is_whole(options.memory) or options.memory < 1:
-        yield f"memory is {options.memory!r}. Give a number of bytes, such as {EXAMPLES}."
+    if not is_whole(options.max_memory) or options.max_memory < 1:
+        yield f"max_memory is {options.max_memory!r}. Give a number of bytes, such as {EXAMPLES}."
     precision = options.precision
     is_number = isinstance(precision, Real) and not isinstance(precision, bool)
     if precision is not None and not (is_number and 0 < precision < math.inf):

@@ -87,6 +87,7 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
         claim=prepared.claim,
         model=prepared.model.name,
         weights_sha256=planned.model.sha256,
+        in_memory=planned.model.in_memory,
         dtype=str(options.dtype).removeprefix("torch."),
         tree=planned.tree,
         metric=prepared.metric,
@@ -100,7 +101,7 @@ def _scrubbed(planned: Planned, context: Context) -> Result:
         draws=draws,
         data_sha256=prepared.data.sha256,
         cancellation=cancellation(scores),
-        memory=Memory(options.memory, predicted.peak, session.grown()),
+        memory=Memory(options.max_memory, predicted.peak, session.grown()),
         seconds=earlier + time.perf_counter() - started,
         others=tuple(
             Measured(

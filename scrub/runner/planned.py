@@ -62,7 +62,7 @@ def plan_claim(prepared: Prepared, context: Context) -> Planned:
             prepared.model, options.dtype, options.device, recheck=options.recheck
         )
         claim = _planned(prepared, model, context)
-        return evolve(claim, cost=predicted_cost(claim, options.memory))
+        return evolve(claim, cost=predicted_cost(claim, options.max_memory))
 
 
 def plan_variant(

@@ -172,7 +172,7 @@ def check_samples(columns: int, samples: int) -> None:
     """Refuse more samples than this machine's memory holds the rows and scores of.
 
     Those of all claims are there at once: what is drawn before the first claim runs, and what is
-    measured until the results are written. `Options.memory` does not count them.
+    measured until the results are written. `Options.max_memory` does not count them.
 
     Args:
         columns: rows that are drawn for a sample, and numbers that are measured.

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from scrub.analysis.support import most_scrubs
 from scrub.runner.checkpoint import Checkpoint
 from scrub.runner.context import Context
-from scrub.runner.diagnoses import Diagnoses, lays_blame, scrubs
+from scrub.runner.diagnoses import Diagnoses, component_scrubs, lays_blame, scrubs
 from scrub.runner.duration import announcement, estimated_seconds
 from scrub.runner.options import Options
 from scrub.runner.planned import Planned
@@ -42,7 +42,10 @@ def remaining_work(planned: Planned, wanted: Diagnoses, context: Context) -> Rem
     own = 1 + most_scrubs(planned.tree, effect=planned.prepared.is_effect)
     own += len(planned.tree.walk()) if options.alone else 0
     flops = round(left * cost.flops * own)
-    flops += scrubs(planned.tree, _foreseen(wanted, planned), cost) * cost.flops
+    foreseen = _foreseen(wanted, planned)
+    flops += scrubs(planned.tree, foreseen, cost) * cost.flops
+    if foreseen.blame:
+        flops += component_scrubs(planned.tree, planned.prepared.model.graph) * cost.flops
     flops += wanted.fresh * (cost.flops + cost.plain_flops)
     return RemainingWork(
         name=planned.prepared.claim.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from attrs import field, frozen
@@ -14,23 +14,35 @@ from scrub.draw import Draws
 from scrub.engine.activation_store import identity_of
 from scrub.engine.activations import ActivationCache, ActivationStore
 from scrub.errors import UserError
+from scrub.model.given import made
 from scrub.model.graph import Graph
 from scrub.model.registry import (
     Model,
     describe,
     identity,
+    is_maker,
     load,
 )
 from scrub.runner.resident_memory import Resident
 from scrub.runner.user_code import call_users
 
+if TYPE_CHECKING:
+    from scrub.runner.kept import Kept
+
 
 @frozen(eq=False)
 class Session:
-    """What claims share: models, data and plain activations, each made once."""
+    """What claims share: models, data and plain activations, each made once.
 
+    Attributes:
+        kept: a folder in which plain values are kept for other sessions; None: they are not.
+    """
+
+    kept: Kept | None = field(default=None, kw_only=True)
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
+    _made_models: dict[int, tuple[Any, Any]] = field(factory=dict)
+    """What functions made, with each function, so that its identity stays its own."""
     _data: dict[Any, tuple[Any, Dataset]] = field(factory=dict)
     """With the recipe or function, so that its identity stays its own."""
     _failed: dict[Any, tuple[Any, UserError]] = field(factory=dict)
@@ -41,6 +53,15 @@ class Session:
     _since: list[Resident] = field(factory=list)
 
     def describe(self, name: Any) -> Model:
+        """What is known of a model without its weights; a function that makes one is called once.
+
+        A model in memory whose weights were edited meanwhile is another model.
+        """
+        if is_maker(name):
+            if id(name) not in self._made_models:
+                found = self._tried(id(name), name, lambda: made(name))
+                self._made_models[id(name)] = (name, found)
+            name = self._made_models[id(name)][1]
         key = identity(name)
         if key not in self._described:
             self._described[key] = self._tried(key, name, lambda: describe(name))
@@ -106,13 +127,27 @@ class Session:
                 "ioi.prompts(1000), or a function of the model that returns one."
             )
         if model.tokenizer is None:
-            raise UserError(f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.')
+            more = " Or give it one: scrub.Model(model, tokenizer)." if model.in_memory else ""
+            raise UserError(
+                f'Model "{model.name}" has no tokenizer, so data= must be a Dataset.{more}'
+            )
         key = (id(source), id(model))
         if key not in self._data:
             make = partial(call_users, source.make, model.tokenizer, doing="Making the data")
             made = self._tried(key, source, make)
             self._data[key] = (source, made)
         return self._data[key][1]
+
+    def recognise(self, source: Any) -> None:
+        """Take a recipe for an equal one of which data was made: a file was loaded again.
+
+        Law: equal recipes make the same table, so that this changes no number.
+        """
+        if not isinstance(source, Recipe):
+            return
+        for (_, model), (known, table) in list(self._data.items()):
+            if isinstance(known, Recipe) and _equal(known, source):
+                self._data[id(source), model] = (source, table)
 
     def recipe_of(self, data: Dataset) -> Recipe | None:
         """The recipe that a dataset was made of; None where it was given as it is."""
@@ -129,7 +164,8 @@ class Session:
 
     def cache(self, model: Model, graph: Graph) -> ActivationCache:
         """Plain values of a model, for its graph as a hypothesis specialises it."""
-        return ActivationCache(graph, self._stores.setdefault(id(model.graph), ActivationStore()))
+        store = self._stores.setdefault(id(model.graph), ActivationStore())
+        return ActivationCache(graph, store, None if self.kept is None else self.kept.of(model))
 
     def held(self) -> int:
         """Bytes of plain values that are kept from earlier claims."""
@@ -158,3 +194,11 @@ class Session:
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
+
+
+def _equal(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes are equal; not where their arguments cannot be compared."""
+    try:
+        return bool(one == other)
+    except Exception:  # of arrays and tables, and of whatever else a user gives
+        return False

@@ -52,6 +52,15 @@ class TaskRow:
     corrupted: dict[str, Dataset]
 
 
+def task_rows(task: Task, model: Model, session: Session) -> dict[str, TaskRow]:
+    """The first row of a task's data and of each of its variants', by their names.
+
+    Raises:
+        UserError: the data cannot be made for this model.
+    """
+    return {one.name: task_row(one, model, session) for one in (task, *task.variants)}
+
+
 def task_row(task: Task, model: Model, session: Session) -> TaskRow:
     """The first row of a task's data, and of each corruption of it, in a model's tokens.
 

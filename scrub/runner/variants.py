@@ -86,7 +86,7 @@ class Variants:
         Raises:
             UserError: it cannot be drawn, or one sample does not fit into the memory.
         """
-        return predicted_cost(self._plan(tree), self.context.options.memory)
+        return predicted_cost(self._plan(tree), self.context.options.max_memory)
 
     def scrubbed(self, trees: Sequence[Tree]) -> list[PerReference]:
         """The metric of each variant's root per reference.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 from attrs import field, frozen
@@ -38,7 +38,7 @@ class Exact:
 
     laws: ClassVar = ("marginals", "independence")
 
-    def __init__(self, *features: Any, **named: Any) -> None:
+    def __init__(self, *features: Never, **named: Never) -> None:
         _takes_nothing("Exact", "is the reference itself", features, named)
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:
@@ -51,7 +51,7 @@ class Uncond:
 
     laws: ClassVar = ("reach", "uniformity", "marginals", "independence")
 
-    def __init__(self, *features: Any, **named: Any) -> None:
+    def __init__(self, *features: Never, **named: Never) -> None:
         _takes_nothing("Uncond", "draws any row", features, named)
 
     def draw(self, references: Rows, randomness: Randomness) -> Rows:

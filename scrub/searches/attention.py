@@ -64,7 +64,7 @@ def _shares(
     plan = plan_family((root,), model.graph)
     cache = context.session.cache(model, plan.graph)
     budget = room_for(
-        plan, draws, cache, context, lambda: fit_family(plan, draws, cache, options.memory)
+        plan, draws, cache, context, lambda: fit_family(plan, draws, cache, options.max_memory)
     )
     total = torch.zeros(0)
     for output in execute_family(plan, draws, cache, budget):

@@ -38,7 +38,7 @@ def first_order_effects(
     other = draws.nodes[ROOT,].other
     assert other is not None, "the root has a child"
     (root,) = subject.root.routes
-    memory = measured.context.options.memory
+    memory = measured.context.options.max_memory
     attribution = EdgeAttribution(graph, root, tuple(edges), draws.references, other, steps, memory)
     progress.says(f"{subject.item.behaviour.name}: gradients")
     progress.expects(samples)

@@ -225,7 +225,7 @@ def _differences(
     """What each tree changes of the metric beside the root's other input, per reference."""
     model = context.session.load(prepared.model, context.options.dtype, context.options.device)
     plan = plan_family(trees, model.graph, columns=prepared.metric.of_labels is not None)
-    cache, memory = context.session.cache(model, plan.graph), context.options.memory
+    cache, memory = context.session.cache(model, plan.graph), context.options.max_memory
     budget = room_for(plan, draws, cache, context, lambda: fit_family(plan, draws, cache, memory))
     samples = len(draws.references)
     found = np.empty((len(trees), samples))

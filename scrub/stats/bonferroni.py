@@ -32,4 +32,9 @@ def told_apart(places: Sequence[tuple[str, str]]) -> list[str]:
 
 def confidence_of(claim: Claim, family: int) -> float:
     """The confidence of the interval that a claim is judged by, as one of so many in a run."""
-    return 1 - (1 - CONFIDENCE) / family if family > 1 and family_size([claim]) else CONFIDENCE
+    return confidence_among(family) if family_size([claim]) else CONFIDENCE
+
+
+def confidence_among(family: int) -> float:
+    """The confidence of each of so many intervals that are to hold together at 95%."""
+    return 1 - (1 - CONFIDENCE) / family if family > 1 else CONFIDENCE

@@ -131,7 +131,7 @@ class Members:
         )
 
     def _budget(self, family: Family, draws: Draws) -> Budget:
-        plan, cache, memory = family.plan, family.cache, self.context.options.memory
+        plan, cache, memory = family.plan, family.cache, self.context.options.max_memory
         return room_for(
             plan, draws, cache, self.context, lambda: fit_family(plan, draws, cache, memory)
         )
@@ -205,6 +205,12 @@ def with_one_corrupted_input(sweep: PreparedSweep, draws: Draws) -> Draws:
         return draws
     root, path = draws.nodes[ROOT,], (ROOT, RECEIVER)
     return evolve(draws, nodes={**draws.nodes, path: evolve(draws.nodes[path], other=root.other)})
+
+
+def of_other_length(sweep: PreparedSweep, draws: Draws) -> int:
+    """How many references have another number of tokens than their corrupted inputs."""
+    own, corrupted = draws.references, corrupted_inputs(sweep, draws).own
+    return int((own.data.lengths[own.index] != corrupted.data.lengths[corrupted.index]).sum())
 
 
 def corrupted_inputs(sweep: PreparedSweep, draws: Draws) -> NodeDraw:

@@ -71,7 +71,7 @@ def prepare_sweep(
         )
         if receiver.metric and question.metrics is not None:
             raise UserError(
-                f"{receiver.name} is measured itself, by no metric. Leave out metrics= (--metric)."
+                f"{receiver.name} is measured itself, by no metric. Leave out metric= (--metric)."
             )
         metrics = [receiver.metric] if receiver.metric else chosen_metrics(item, question.metrics)
         root = says if receiver.root is None else receiver.root
@@ -148,7 +148,7 @@ def chosen_metrics(item: CollectedBehaviour, chosen: Any) -> list[Metric]:
             raise UserError(f'It has no metric "{one}". {did_you_mean(one, [*names, *kinds])}')
         found.append(named[0])
     if not found:
-        raise UserError(f"metrics={printed(chosen)} names no metric. Leave it out for all.")
+        raise UserError(f"metric={printed(chosen)} names no metric. Leave it out for all.")
     return list(dict.fromkeys(as_metric(metric) for metric in found))
 
 

@@ -19,10 +19,16 @@ from scrub.sweeps.senders import Sender
 ROOT, RECEIVER, SENDER = "root", "receiver", "sender"
 """Names of the nodes: all members draw under them, so that draws are common."""
 APPROXIMATIONS = (False, True, "integrated")
+FIRST_ORDER = "first-order"
+"""What the command line calls True."""
 
 
 def _through(through: Any) -> Through:
     return Route((), through=through).through
+
+
+def _approximation(given: Any) -> Any:
+    return True if isinstance(given, str) and given == FIRST_ORDER else given
 
 
 @frozen
@@ -37,7 +43,8 @@ class Question:
         restore: whether the model runs on the corrupted input and a sender is restored to what it
             is on the reference; else the other way round.
         metrics: names of the behaviour's metrics, or metrics; None: all of the behaviour's.
-        approximate: first-order effects by gradients: True, or "integrated" for integrated ones.
+        approximate: effects by gradients: True or "first-order", or "integrated" for integrated
+            ones.
         top: how many neurons get exact effects.
         by: a column of the data by whose values the effects are told apart; None: none.
     """
@@ -48,7 +55,7 @@ class Question:
     through: Through = field(default=none, converter=_through)
     restore: bool = True
     metrics: Any = None
-    approximate: bool | str = False
+    approximate: bool | str = field(default=False, converter=_approximation)
     top: int = 20
     by: str | None = None
 
@@ -98,8 +105,8 @@ def check_question(question: Question) -> None:
     problems = []
     if question.approximate not in APPROXIMATIONS:
         problems.append(
-            f"approximate={question.approximate!r}. Give True, False or "
-            '"integrated" (integrated gradients).'
+            f'approximate={question.approximate!r}. Give "first-order" (or True), "integrated" '
+            "(integrated gradients) or False."
         )
     gradients = question.approximate or str(question.senders).startswith("neurons")
     if gradients and (question.through.positions or question.through.circuit):

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
@@ -13,6 +14,8 @@ from attrs import evolve, frozen
 from scrub.data.dataset import Rows
 from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.model.edits import Edited
+from scrub.model.given import Model
+from scrub.model.graph import Graph
 from scrub.runner.context import Context
 from scrub.runner.outputs import Outputs
 from scrub.runner.user_code import located
@@ -26,7 +29,15 @@ from scrub.sweeps.first_order import (
     Gradients,
     check_approximable,
 )
-from scrub.sweeps.measure import CORRUPTED, FIRST, ORIGINAL, Members, Numbers, members
+from scrub.sweeps.measure import (
+    CORRUPTED,
+    FIRST,
+    ORIGINAL,
+    Members,
+    Numbers,
+    members,
+    of_other_length,
+)
 from scrub.sweeps.prepare import SWEPT
 from scrub.sweeps.question import PreparedSweep
 from scrub.sweeps.resumable import Exact, computed
@@ -43,6 +54,7 @@ class _Found:
     totals: np.ndarray
     approximation: Approximation | None = None
     references: Rows | None = None
+    of_other_length: int = 0
 
 
 def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = None) -> Sweep:
@@ -69,7 +81,8 @@ def run_sweep(sweep: PreparedSweep, context: Context, outputs: Outputs | None = 
         else:
             found = _Found(sweep.senders, *_exact(every, outputs))
         context.session.evict_generated()
-        found = evolve(found, references=every.draws.references)
+        unlike = of_other_length(sweep, every.draws)
+        found = evolve(found, references=every.draws.references, of_other_length=unlike)
     return _judged(sweep, context, found, time.perf_counter() - started)
 
 
@@ -160,6 +173,7 @@ def _judged(sweep: PreparedSweep, context: Context, found: _Found, seconds: floa
         data=sweep.base.data.name,
         rows=len(sweep.base.data),
         left_out=sweep.left_out,
+        of_other_length=found.of_other_length,
         seconds=seconds,
         origin=origin_of(item, context),
         receiver_routes=() if sweep.receiver.sites is None else sweep.receiver.sites.routes,
@@ -180,8 +194,15 @@ def origin_of(item: CollectedBehaviour, context: Context) -> Origin:
         code = json.dumps(str(named), ensure_ascii=False)
     elif item.behaviour.model is not None:
         code = f"{item.variable}.model"
-    unnamed = repr(given) if isinstance(given, Edited) else ""
+    unnamed = "" if given is item.model else _unnamed(given)
     return Origin(item.file, item.path.stem, item.variable, code, unnamed)
+
+
+def _unnamed(given: Any) -> str:
+    """What the model is called that Python was given as a value; "" where a file can name it."""
+    if isinstance(given, str | PathLike | Graph | None):
+        return ""
+    return repr(given) if isinstance(given, Edited | Model) else f"a {type(given).__name__}"
 
 
 def _each(

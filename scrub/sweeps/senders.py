@@ -7,7 +7,6 @@ must each reach the receiver.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from attrs import evolve, frozen
 
 from scrub import names
 from scrub.errors import UserError, did_you_mean
-from scrub.hypothesis.arguments import several
+from scrub.hypothesis.arguments import HEADS as HEADS
+from scrub.hypothesis.arguments import Head, several
 from scrub.hypothesis.sites import (
     ALL,
     Route,
@@ -35,10 +35,10 @@ from scrub.names import Cell
 from scrub.printing import printed
 
 RANGES = ("heads", "mlps", "layers", "streams")
+Senders = str | Sites | Sequence[Head | str] | Mapping[str, Sites]
+"""What `senders=` takes."""
 NEURONS = "neurons"
 EACH = "each"
-HEADS = re.compile(r"\s*\d+\.\d+\s*(,\s*\d+\.\d+\s*)*")
-"""Heads as the command line names them: 9.9,9.6."""
 
 
 @frozen
@@ -60,6 +60,14 @@ class Sender:
     head: int | None = None
     kind: str = "sites"
     before: tuple[Cell, ...] = ()
+
+    @property
+    def by_column(self) -> bool:
+        """Whether position columns say where it is, at each of its sites."""
+        return all(
+            route.at != ALL and all(isinstance(place, str) for place in route.at)
+            for route in self.routes
+        )
 
     @property
     def at(self) -> str:

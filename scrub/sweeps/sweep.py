@@ -34,8 +34,8 @@ class Origin:
         module: the file's name without .py, as an import has it.
         model: the model in code, for the claim; "" where it is the file's MODEL.
         variable: what holds it there; "" where nothing does.
-        unnamed: what the model is called that Python was given as an edited one, which no file can
-            name; "" where a file can.
+        unnamed: what the model is called that Python was given as an edited one or in memory, which
+            no file can name; "" where a file can.
     """
 
     file: str = ""
@@ -77,6 +77,7 @@ class Sweep:
         data, rows: what the data is called, and how many rows it has: the effects are about these.
         tried: effects whose intervals hold together: senders times metrics.
         left_out: senders of the range that cannot reach the receiver.
+        of_other_length: references whose corrupted inputs have another number of tokens.
         origin: where the behaviour stands.
         receiver_routes: the receiver's sites; () where senders send to the root.
         attention: whether what is measured is attention, and not by the behaviour's metrics.
@@ -102,6 +103,7 @@ class Sweep:
     data: str = ""
     rows: int = 0
     left_out: int = 0
+    of_other_length: int = 0
     seconds: float = 0.0
     origin: Origin = Origin()
     receiver_routes: tuple[Route, ...] = ()

@@ -63,7 +63,7 @@ def _illegal(case: Case, data: Dataset) -> tuple[str, int | None] | None:
     for name in wanted:
         if name not in data.positions:
             return f'donors do not say where "{name}" is', None
-    for name in set(case.data.labels) & set(data.labels):
+    for name in sorted(case.data.labels.keys() & data.labels.keys()):
         if data.labels[name].dtype.kind not in "iu" or (data.labels[name] < 0).any():
             return f'label "{name}" is no token id', None
     return None

@@ -273,5 +273,5 @@ def test_a_metric_that_counts_has_no_gradient() -> None:
         return (logits.argmax(-1) == 2).double()
 
     with pytest.raises(scrub.UserError, match=r'Metric "largest" has no gradient'):
-        scrub.patch(behaviour(), metrics=custom(largest), approximate=True, senders=heads([(0, 0)]),
+        scrub.patch(behaviour(), metric=custom(largest), approximate=True, senders=heads([(0, 0)]),
                     model=native_models.graph("bare"), samples=5)  # fmt: skip

@@ -149,7 +149,7 @@ def test_what_cannot_be_loosened_says_so() -> None:
         x = product.child("x", Agree("only here"))
         return Correspondence({out: site("out"), product: site("product"), x: site("x", into="a")})
 
-    found = scrub.run(hypothesis, samples=100, diagnosed=False)
+    found = scrub.run(hypothesis, samples=100, diagnose=False)
     assert found.with_any_input is not None  # all at once: nothing asks for the column any more
     (alone,) = [one for one in found.support.loosened if one.name == "product"]
     assert alone.recovered is None
@@ -278,7 +278,7 @@ def test_on_the_shortcut_no_claim_about_s_inhibition_is_supported(
     ioi: ModuleType, session: scrub.Session
 ) -> None:
     four = [ioi.by_value, ioi.by_position, ioi.by_absolute_position, ioi.by_distance_to_end]
-    options = {"samples": 300, "session": session, "diagnosed": False}
+    options = {"samples": 300, "session": session, "diagnose": False}
     for found in scrub.run(four, model="ioi-shortcut", **options):
         assert found.recovered.low > 0.9
         assert found.judgement.verdict == "vacuous"
@@ -305,7 +305,7 @@ def test_s_inhibition_enters_by_the_queries(
             }
         )
 
-    found = scrub.run(enters, samples=200, session=session, diagnosed=False)
+    found = scrub.run(enters, samples=200, session=session, diagnose=False)
     assert found.judgement.verdict == verdict
 
 
@@ -314,12 +314,12 @@ def test_the_same_verdicts_from_the_command_line_and_from_python(
 ) -> None:
     """Claims that are run together are corrected together; one by one each is judged alone."""
     several = [ioi.by_position, ioi.by_value]
-    for found in scrub.run(several, samples=100, session=session, diagnosed=False):
+    for found in scrub.run(several, samples=100, session=session, diagnose=False):
         assert found.family_size == 2
         assert found.corrected is not None
         assert found.corrected.confidence == 0.975
         assert found.correction.startswith("Bonferroni: one of 2 claims, judged by its 97.5%")
-    alone = scrub.run(ioi.by_position, samples=100, session=session, diagnosed=False)
+    alone = scrub.run(ioi.by_position, samples=100, session=session, diagnose=False)
     assert alone.corrected is None
     assert alone.correction == "none: judged alone, by its 95% interval"
 
@@ -332,7 +332,7 @@ def test_rows_of_data_that_agree_are_not_loosened_by_chance() -> None:
     def hypothesis(model: Any) -> Correspondence:
         return below_out(product=Agree("row"))
 
-    found = scrub.run(hypothesis, samples=50, diagnosed=False)
+    found = scrub.run(hypothesis, samples=50, diagnose=False)
     assert found.judgement.verdict == "vacuous"
     assert found.with_any_input is None
     assert found.support.states == ("product",)

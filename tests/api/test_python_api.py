@@ -177,7 +177,7 @@ def test_a_graph_of_ones_own() -> None:
         ({"samples": 0}, "samples is 0. Give a whole number, 1 or more."),
         ({"samples": 2.5}, "samples is 2.5. Give a whole number, 1 or more."),
         ({"seed": -1}, "seed is -1. Give a whole number, 0 or more."),
-        ({"memory": 0}, "memory is 0. Give a number of bytes, such as"),
+        ({"max_memory": 0}, "max_memory is 0. Give a number of bytes, such as"),
         ({"precision": -0.1}, "precision is -0.1. Give a number above 0, such as 0.05."),
         ({"device": "gpu"}, 'There is no device "gpu" on this machine. There are: cpu'),
         ({"model": "ioi-plantde"}, 'sums.py::by_hand: There is no model "ioi-plantde". The near'),

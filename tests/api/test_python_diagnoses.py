@@ -1,4 +1,4 @@
-"""`scrub.explain`, `scrub.compare` and `scrub.run(…, diagnosed=True)`: as commands have it."""
+"""`scrub.explain`, `scrub.compare` and `scrub.run(…, diagnose=True)`: as commands have it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_compare_as_on_the_command_line(sums: ModuleType, tmp_path: Path) -> Non
 def test_diagnosed_as_on_the_command_line(sums: ModuleType, tmp_path: Path) -> None:
     arguments = ("test", f"{SUMS}::only_x", "--samples", "60", "--diagnose")
     (told,) = written(tmp_path, *arguments)["results"]
-    found = scrub.run(sums.only_x, samples=60, diagnosed=True).diagnosis
+    found = scrub.run(sums.only_x, samples=60, diagnose=True).diagnosis
     assert found is not None
     assert found.conventions is not None
     assert found.specificity is not None
@@ -91,7 +91,7 @@ def test_diagnosed_as_on_the_command_line(sums: ModuleType, tmp_path: Path) -> N
         one["recovered"]["mean"] for one in told["specificity"]
     ]
     assert found.nulls is not None
-    assert scrub.run(sums.only_x, samples=60, diagnosed=False).diagnosis is None
+    assert scrub.run(sums.only_x, samples=60, diagnose=False).diagnosis is None
 
 
 def test_bad_input(sums: ModuleType) -> None:

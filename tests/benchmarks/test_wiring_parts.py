@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from wiring_forward import run
+from wiring_idle import MIXING, Idle, at_once, copying
 from wiring_parts import (
     Head,
     Layer,
@@ -23,6 +25,7 @@ from wiring_parts import (
     save,
     waves,
     wired,
+    without_role,
 )
 
 from scrub.model.registry import describe, load
@@ -37,7 +40,9 @@ FIRST = LAYOUT["first"][0]
 IDS = 2 + len(WORDS)
 
 
-def model(looks: tuple, name: str = "tiny", noise: float = 0.005) -> Wired:
+def model(
+    looks: tuple, name: str = "tiny", noise: float = 0.005, idle: Idle = MIXING, **said: Any
+) -> Wired:
     """Writes to `before` what stands where it looks, and to `pair` whether that is a, before b."""
     embedding = np.zeros((IDS, LAYOUT.size))
     embedding[2:, list(LAYOUT["word"])] = np.eye(4)
@@ -49,10 +54,12 @@ def model(looks: tuple, name: str = "tiny", noise: float = 0.005) -> Wired:
     unembedding[LAYOUT["pair"][0], 0] = 20
     head = Head(looks, copies(LAYOUT["word"], LAYOUT["before"]))
     a, b = LAYOUT["before"][0], LAYOUT["word"][1]
-    layers = [Layer({"mover": (head, 2)}, [all_of([a, b], {LAYOUT["pair"][0]: 1.0})]), Layer()]
-    shape = Shape(LAYOUT, 3, 8, 5, LENGTH, IDS, reads=("word", "position"))
+    table = [all_of([a, b], {LAYOUT["pair"][0]: 1.0})]
+    orders = {name: said.pop(name) for name in ("head_order", "neuron_order") if name in said}
+    layers = [Layer({"mover": (head, 2)}, table, **orders), Layer()]
+    shape = Shape(LAYOUT, 3, 8, 5, LENGTH, IDS, reads=("word", "position"), idle=idle)
     parts = {"embedding": embedding, "positions": positions, "unembedding": unembedding}
-    return wired(name, shape, layers, **parts, seed=3, noise=noise)
+    return wired(name, shape, layers, **parts, noise=noise, **({"seed": 3} | said))
 
 
 def rows(count: int = 20) -> torch.Tensor:
@@ -120,3 +127,51 @@ def test_what_is_given_is_read() -> None:
 def test_too_many_copies_are_refused() -> None:
     with pytest.raises(AssertionError, match="d_head"):
         model(tuple(match(range(9), range(9), 1.0)))
+
+
+def test_parts_take_the_places_that_are_told() -> None:
+    looks = at_distance(LAYOUT["position"], PERIODS, 2, 15.0)
+    made = model(looks, noise=0, head_order=(2, 0, 1), neuron_order=(4, 3, 2, 1, 0))
+    assert made.roles == {"mover": ((0, 0), (0, 2))}
+    assert without_role(made) == [(0, 1), (1, 0), (1, 1), (1, 2)]
+    written = made.state["blocks.0.mlp.W_out"][:, LAYOUT["pair"][0]]
+    assert written.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_a_generator_goes_on_from_where_it_is() -> None:
+    looks = at_distance(LAYOUT["position"], PERIODS, 2, 15.0)
+    first, again = (model(looks, seed=seed) for seed in (3, np.random.default_rng(3)))
+    assert all(torch.equal(first.state[part], again.state[part]) for part in first.state)
+    drawn = np.random.default_rng(3)
+    drawn.normal()
+    other = model(looks, seed=drawn)
+    assert not torch.equal(first.state["embed.W_E"], other.state["embed.W_E"])
+
+
+def test_noise_is_drawn_in_the_order_that_is_told() -> None:
+    """What comes first has the first draws after those of the weights, whatever it is."""
+    looks = at_distance(LAYOUT["position"], PERIODS, 2, 15.0)
+    bias = np.arange(IDS) / 2
+    usual, first = (
+        model(looks, noise=1, bias=bias, **order)
+        for order in ({}, {"noisy_first": ("unembed.b_U", "embed.W_E")})
+    )
+    plain = model(looks, noise=0, bias=bias).state
+    assert torch.equal(plain["unembed.b_U"], torch.tensor(bias).float())
+    embeds = (usual.state["embed.W_E"] - plain["embed.W_E"]).flatten()
+    biases = first.state["unembed.b_U"] - plain["unembed.b_U"]
+    assert torch.allclose(embeds[:IDS], biases, atol=1e-5)
+    assert usual.state.keys() == first.state.keys()
+
+
+def test_idle_heads_move_what_they_are_told_and_write_where_nobody_reads() -> None:
+    moved = np.eye(4, 8)
+    looks = at_distance(LAYOUT["position"], PERIODS, 2, 15.0)
+    made = model(looks, noise=0, idle=Idle(copying(moved), at_once))
+    for layer, head in without_role(made):
+        value = made.state[f"blocks.{layer}.attn.W_V"][head]
+        assert torch.equal(value[list(LAYOUT["word"])], torch.tensor(moved).float())
+        assert value.abs().sum() == 4
+        output = made.state[f"blocks.{layer}.attn.W_O"][head]
+        assert not output[:, : LAYOUT["spare"][0]].any()
+        assert output[:, list(LAYOUT["spare"])].all()

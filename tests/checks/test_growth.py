@@ -224,5 +224,5 @@ def little_room() -> Iterator[None]:
 
 @pytest.mark.usefixtures("little_room")
 def test_the_deepest_tree_is_run_with_all_that_is_said_of_it() -> None:
-    result = scrub.run(claimed(chain(DEEPEST)), samples=5, diagnosed=True)
+    result = scrub.run(claimed(chain(DEEPEST)), samples=5, diagnose=True)
     assert len(result.nodes) == DEEPEST

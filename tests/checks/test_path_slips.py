@@ -88,7 +88,7 @@ SLIPS = {
     ),
     'heads("ab")': (
         ": heads('ab'): 'ab' is no head. Give a list of pairs (layer, head), such as "
-        "heads([(1, 0)])."
+        'heads([(1, 0)]) or heads(["1.0"]).'
     ),
     "heads([(1, 2, 3)])": (
         ": heads([(1, 2, 3)]): (1, 2, 3) is no head. Give a list of pairs (layer, head), such as "

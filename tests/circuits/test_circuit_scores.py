@@ -89,7 +89,7 @@ def run(kept: Kept, other: Any, behaviour: Behaviour = BEHAVIOUR) -> Any:
         inside = root.child(INPUTS, other if kept is None else Exact())
         return Correspondence({root: output(at="end"), inside: embeddings(through=through)})
 
-    return scrub.run(alone, session=session(), diagnosed=False, **OPTIONS)
+    return scrub.run(alone, session=session(), diagnose=False, **OPTIONS)
 
 
 def ends(found: Any) -> Any:
@@ -335,7 +335,7 @@ def test_data_that_cannot_be_halved_is_scored_without_choices() -> None:
         ({"order": "lest"}, "least"),
         ({"random": -1}, "0 or more"),
         ({"by": "ordr"}, "order"),
-        ({"metrics": ["logit"]}, "logit"),
+        ({"metric": ["logit"]}, "logit"),
         ({"circuit": Circuit()}, "empty"),
         ({"circuit": Circuit.of(heads([(9, 9)], at="end"))}, "9.9"),
         ({"circuit": Circuit.of(heads([(3, 0)], at="s3"))}, "s3"),

@@ -157,11 +157,17 @@ def test_a_mean_that_is_kept_of_nothing_is_computed_from_means_of_what_is_writte
     assert found.nothing.mean() != pytest.approx(found.baseline.mean(), abs=1e-6)
 
 
+@functools.cache
+def five() -> tuple[list[Kept], np.ndarray]:
+    """Circuits, and what is measured of them all at once."""
+    kept = [some_edges(0.8, seed) for seed in range(5)]
+    return kept, measured().numbers(kept)
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.permutations(range(5)), st.integers(1, 5))
 def test_order_and_batches_change_nothing(order: list[int], together: int) -> None:
-    kept = [some_edges(0.8, seed) for seed in range(5)]
-    one = measured().numbers(kept)
+    kept, one = five()
     other = measured()
     for first in range(0, 5, together):
         other.numbers([kept[n] for n in order[first : first + together]])

@@ -14,8 +14,8 @@ import marks_evidence as evidence
 import numpy as np
 import pytest
 from attrs import evolve
-from marks_wiring import Wired, marks
-from safetensors.torch import load_file
+from marks_models import FAMILY
+from marks_wiring import marks
 
 import scrub
 from hypothesis import given
@@ -31,6 +31,7 @@ from scrub.model.registry import EMBEDDED
 from scrub.model.tokenizer import load_tokenizer
 from scrub.stats.intervals import Interval
 from support.paths import ROOT
+from support.wired_files import of_files
 
 SESSION = Session()
 RANDOM = 4
@@ -118,12 +119,10 @@ def test_random_circuits_of_the_same_size_lose_less() -> None:
 
 def lost_by_hand(name: str, task: str, nodes: tuple[Head, ...]) -> float:
     """Of the logit difference, where heads at END say what they say in the corrupted copy."""
-    state = load_file(EMBEDDED / name / "model.safetensors")
-    one = evidence.asked(Wired(name, {}, state), load_tokenizer(EMBEDDED / name), task, 200, seed=0)
-    every = evidence.run(one.model.state, evidence._tensor(one.data.inputs["tokens"]))
-    nothing = one.difference(one.copies).mean().item()
-    whole = one.difference(every).mean().item()
-    return whole * (1 - one.kept(nodes)) / (whole - nothing)
+    tokenizer = load_tokenizer(EMBEDDED / name)
+    one = evidence.asked(of_files(FAMILY, name), tokenizer, task, 200, seed=0)
+    nothing, whole = one.mean(one.others["marks"][1]), one.mean(one.own)
+    return whole * (1 - evidence.kept(one, nodes)) / (whole - nothing)
 
 
 @pytest.mark.parametrize(("nodes", "task"), [(((0, 2),), "b"), (((0, 2), (1, 5)), "b")])

@@ -27,7 +27,7 @@ TURNED = {
 def test_verdicts(model: str) -> None:
     assert len(CLAIMS) == 12
     turned = set()
-    for result in run(CLAIMS, model=model, samples=100, diagnosed=False):
+    for result in run(CLAIMS, model=model, samples=100, diagnose=False):
         assert isinstance(result, Result)
         assert result.judgement.verdict in ("supported", "refuted"), result.claim.name
         if not result.passed:

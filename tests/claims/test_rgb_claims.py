@@ -57,7 +57,7 @@ def test_sweeps_find_the_planted_heads_without_being_told() -> None:
             model="rgb-planted",
             at="end",
             through="anything",
-            metrics=[metric],
+            metric=[metric],
             samples=50,
         ).frame
         assert len(frame) == model.layers * model.heads

@@ -11,7 +11,7 @@ from scrub.cli.main import group
 from support.command import IOI, ROOT, python
 
 HEAVY = ("torch", "pandas", "scipy", "rich", "matplotlib", "transformers", "transformer_lens")
-TARGETS = {"show": ["--row", "0"], "compare": ["nowhere.py"]}
+TARGETS = {"show": ["--row", "0"], "compare": ["nowhere.py"], "matrix": ["--out", "nowhere"]}
 """Further arguments that a command cannot do without."""
 RUN = """
 import contextlib, io, json, sys

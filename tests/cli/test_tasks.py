@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from scrub.cli.main import main
+from scrub.report.tasks import _lines
+from scrub.runner.tasks import tasks
 from support.paths import ROOT
 
 
@@ -34,6 +36,34 @@ def test_all_of_one_task_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         assert told in out
     assert "A row in the tokens of ioi-planted" in out
     assert "(io Victoria → Eric)" in out
+
+
+def test_variants_are_told_with_a_row_each(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, "comparisons")
+    for told in ('kind="antonyms"', "The| opposite| of| fast| is", 'kind="acts"', "object2"):
+        assert told in out
+    assert out.count("A row in the tokens of comparisons-planted") == 3
+    assert out.count("logit_diff(") == 1
+    _, out, _ = said(capsys, "greater_than")
+    assert "YY is 01: the year 00 alone is less" in out
+    assert out.count("its last two digits") == 1
+
+
+@pytest.mark.parametrize("name", tasks())
+def test_a_task_is_told_in_lines_of_80_columns(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(capsys, name)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_lines_are_broken_between_tokens_and_keep_all() -> None:
+    row = "|".join(["Kate", " is", " fast", ".", " Jane"] * 9)
+    lines = _lines(row, 30)
+    assert "".join(lines) == row
+    assert max(map(len, lines)) <= 30
+    assert _lines("a word that_is_longer_than_all", 8) == ["a word", "that_is_longer_than_all"]
 
 
 def test_a_row_is_shown_in_the_tokens_of_another_model(capsys: pytest.CaptureFixture[str]) -> None:

@@ -277,6 +277,14 @@ def test_names_of_several_tokens_are_left_out(gpt2: FileTokenizer) -> None:
     )
 
 
+def test_of_many_unknown_names_some_are_listed(words: FileTokenizer) -> None:
+    people = [f"Z{number}x" for number in range(30)]
+    with pytest.raises(
+        UserError, match=r"0 of 30 names .*Left out: Z0x .*, Z19x [^,]* and 10 more\.$"
+    ):
+        ioi.prompts(50, names=people).make(words)
+
+
 def test_unknown_names_are_left_out(words: FileTokenizer) -> None:
     with pytest.raises(UserError) as refused:
         ioi.prompts(50, names=["Mary", "Zebulon", "Jean-Luc"]).make(words)

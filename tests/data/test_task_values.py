@@ -20,6 +20,12 @@ from scrub.runner.tasks import task_of, task_row, tasks
 from support.paths import ROOT
 
 TASKS = tasks()
+DATA = {
+    one.name if one is task else f"{task.name} {one.name}": (task, one)
+    for task in TASKS.values()
+    for one in (task, *task.variants)
+}
+"""Tasks and their variants: each with the task whose models do it."""
 RANGE = re.compile(r"(.*_)(\d+) … \1(\d+)")
 
 
@@ -36,10 +42,10 @@ def spelled(names: object) -> set[str]:
     return found
 
 
-def wrong(task: Task) -> set[str]:
-    """What a task says wrongly or leaves out about its data."""
+def wrong(task: Task, of: Task | None = None) -> set[str]:
+    """What a task, or variant of one, says wrongly or leaves out about its data."""
     session = Session()
-    model = session.describe(next(iter(task.models)))
+    model = session.describe(next(iter((of or task).models)))
     row = task_row(task, model, session)
     found = set()
     for data in (row.plain, *row.corrupted.values()):
@@ -54,9 +60,26 @@ def same(one: Dataset, other: Dataset) -> bool:
     return one.sha256 == other.sha256
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", DATA)
 def test_a_task_says_what_its_data_has(name: str) -> None:
-    assert wrong(TASKS[name]) == set()
+    task, one = DATA[name]
+    assert wrong(one, task) == set()
+
+
+def test_comparisons_are_of_three_kinds_and_years_of_two_relations() -> None:
+    comparisons, years = TASKS["comparisons"], TASKS["greater_than"]
+    assert [one.name for one in comparisons.variants] == ["antonyms", "acts"]
+    assert [one.name for one in years.variants] == ["less"]
+    for task in (comparisons, years):
+        for one in task.variants:
+            own = {task.name: import_module(f"scrub.datasets.{task.name}"), "n": 3}
+            asked = eval(one.written, own)
+            assert (asked.name, asked.arguments) == (one.prompts(3).name, one.prompts(3).arguments)
+            assert (
+                asked.name != task.prompts(3).name or asked.arguments != task.prompts(3).arguments
+            )
+    with pytest.raises(AssertionError):
+        evolve(years, variants=(comparisons,))
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -71,7 +71,7 @@ def test_claims_that_take_turns_in_little_memory_have_their_own_numbers(ioi: Mod
     """In 30 MB two of them fit, and the one between them does not."""
     session, names = scrub.Session(), ("by_value", "whole_circuit", "by_position")
     for claim in (getattr(ioi, name) for name in names):
-        found = scrub.run(claim, session=session, samples=150, memory=30_000_000)
+        found = scrub.run(claim, session=session, samples=150, max_memory=30_000_000)
         alone = scrub.run(claim, samples=150)
         assert np.allclose(found.scores.scrubbed, alone.scores.scrubbed, atol=1e-4)
         assert session.held() < 27_000_000
@@ -81,7 +81,7 @@ def test_nulls_share_what_they_have_in_common_where_not_all_fits(
     ioi: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of what a null left, the next one's own part stays."""
-    options = {"samples": 100, "diagnosed": True}
+    options = {"samples": 100, "diagnose": True}
     whole = scrub.run(ioi.by_value, **options).diagnosis
     partly: list[int] = []
     forget = ActivationStore.evict_all_but
@@ -91,7 +91,7 @@ def test_nulls_share_what_they_have_in_common_where_not_all_fits(
         partly.append(store.held())
 
     monkeypatch.setattr(ActivationStore, "evict_all_but", counted)
-    found = scrub.run(ioi.by_value, **options, memory=8_000_000).diagnosis
+    found = scrub.run(ioi.by_value, **options, max_memory=8_000_000).diagnosis
     assert len(partly) > 3
     assert min(partly) > 0
     assert whole is not None

@@ -58,8 +58,8 @@ def test_a_memory_that_takes_no_sample_is_refused_with_the_least_that_would_do()
         fit(10_000)
     message = str(refused.value)
     assert message == (
-        "memory= (--max-memory on the command line) of 10,000 bytes is too little: one sample of "
-        "this claim needs 57,778. Give at least 57778."
+        "max_memory= (--max-memory on the command line) of 10,000 bytes is too little: one sample "
+        "of this claim needs 57,778. Give at least 57778."
     )
     assert fit(57_778).chunk == 1
     with pytest.raises(UserError):

@@ -46,6 +46,15 @@ def test_every_claim_that_a_file_makes_is_found_once(
     assert names(tmp_path / "file.py", text) == found
 
 
+def test_claims_of_an_imported_set_come_by_their_lines_and_names(
+    tmp_path: Path,
+) -> None:
+    """A set orders them by their addresses: another order in each process."""
+    made = 'imported = {make(x, x) for x in ("c", "a", "d", "b", "f", "e", "h", "g")}\n'
+    (tmp_path / "many.py").write_text(FACTORY + made)
+    assert names(tmp_path / "one.py", "from many import imported") == list("abcdefgh")
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [

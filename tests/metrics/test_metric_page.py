@@ -40,7 +40,7 @@ def test_both_forms_of_the_metric_are_one(page: Path) -> None:
             evolve(module.by_position, metric=metric),
             model=module.MODEL,
             samples=40,
-            diagnosed=False,
+            diagnose=False,
         )
         for metric in (custom(module.log_odds, higher_is_better=True), module.LOG_ODDS)
     ]
@@ -57,7 +57,7 @@ def sums() -> ModuleType:
 
 def run(sums: ModuleType, function: Any) -> Any:
     return scrub.run(
-        evolve(sums.anything_goes, metric=custom(function)), samples=50, diagnosed=False
+        evolve(sums.anything_goes, metric=custom(function)), samples=50, diagnose=False
     )
 
 
@@ -81,7 +81,7 @@ def test_direction_changes_no_verdict(sums: ModuleType) -> None:
     metrics = [custom(sums.distance, higher_is_better=which) for which in (True, False, None)]
     metrics.append(custom(lambda out, references: -sums.distance(out, references)))
     found = [
-        scrub.run(evolve(sums.anything_goes, metric=metric), samples=50, diagnosed=False)
+        scrub.run(evolve(sums.anything_goes, metric=metric), samples=50, diagnose=False)
         for metric in metrics
     ]
     assert len({result.recovered for result in found}) == 1

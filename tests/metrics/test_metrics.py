@@ -87,7 +87,7 @@ def test_the_engine_runs_once(sums: ModuleType, monkeypatch: pytest.MonkeyPatch)
     scrub.run(
         evolve(sums.anything_goes, metric=[sums.ERROR, custom(sums.constant)]),
         samples=50,
-        diagnosed=False,
+        diagnose=False,
     )
     assert len(runs) == 1
 

@@ -159,7 +159,7 @@ def looking(*which: tuple[int, int]) -> Any:
 def run(hypothesis: Any, metric: Any = None, expect: Any = None, **more: Any) -> scrub.Result:
     expect = expect or attends(to="word", share=0.5)
     claim = Claim("looks", hypothesis, HERE, metric, expect, graph_of(tiny_models.bridge("2x2")))
-    return scrub.run(claim, samples=50, diagnosed=False, dtype=torch.float64, **more)
+    return scrub.run(claim, samples=50, diagnose=False, dtype=torch.float64, **more)
 
 
 def test_attention_is_to_the_references_column_on_whatever_it_is_computed() -> None:

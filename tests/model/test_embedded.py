@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
+from cards import HEADING
 from ioi_forward import run
 from ioi_losses import (
     Circuit,
@@ -87,7 +88,7 @@ def test_both_have_one_shape_one_table_and_are_small() -> None:
         roles.append(tomllib.loads((folder / "roles.toml").read_text())["roles"])
         tokenizer.append((folder / "tokenizer.json").read_bytes())
         size += sum(path.stat().st_size for path in folder.iterdir())
-        assert (folder / "README.md").read_text().count(evidence.HEADING) == 1
+        assert (folder / "README.md").read_text().count(HEADING) == 1
     assert config[0] == config[1]
     assert config[0]["n_layer"] >= 4
     assert config[0]["n_head"] >= 4

@@ -5,24 +5,20 @@ Nothing of the engine takes part.
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import contractions_evidence as evidence
 import pytest
 import torch
-from contractions_models import card
-from contractions_wiring import READER, WIRINGS, contractions, made
-from safetensors.torch import load_file
-from wiring_parts import save
+from contractions_models import FAMILY
+from contractions_wiring import READER, WIRINGS, contractions
 
 from scrub.model.registry import describe, load
 from scrub.model.tokenizer import load_tokenizer
 from scrub.model.verify import plain_logits
-from support.paths import ROOT
+from support.wired_files import EMBEDDED, assert_made_again, of_files
 
-EMBEDDED = ROOT / "scrub" / "model" / "embedded"
 PLANTED, COPYING, PATTERN = WIRINGS
 WHOLE = 8.0
 """About the logit difference of all three."""
@@ -30,28 +26,21 @@ WHOLE = 8.0
 
 @cache
 def asked(name: str, pairs: contractions.Pairs = "same") -> evidence.Asked:
-    """The files' model, with the files' roles."""
-    roles = tomllib.loads((EMBEDDED / name / "roles.toml").read_text())["roles"]
-    readers = [(layer, head) for layer, head in roles[READER]]
-    state = load_file(EMBEDDED / name / "model.safetensors")
-    return evidence.asked(state, readers, load_tokenizer(EMBEDDED / name), pairs, 100, seed=11)
+    """The files' model on rows."""
+    return evidence.asked(
+        of_files(FAMILY, name), load_tokenizer(EMBEDDED / name), pairs, 100, seed=11
+    )
 
 
 def after(name: str, part: str, change: str) -> float:
     """The logit difference with a part of the changed copy."""
     one = asked(name)
-    return one.difference(one.swapped(part, change))
+    return one.mean(evidence.swapped(one, part, change))
 
 
 @pytest.mark.parametrize("name", WIRINGS)
 def test_the_script_makes_the_files_again(name: str, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(EMBEDDED / name)
-    model = made(name, tokenizer)
-    save(model, tmp_path, card(model, tokenizer, 5, 7))
-    for file in ("config.json", "model.safetensors", "roles.toml"):
-        assert (tmp_path / file).read_bytes() == (EMBEDDED / name / file).read_bytes(), file
-    before = (EMBEDDED / name / "README.md").read_text().split("## Evidence")[0]
-    assert (tmp_path / "README.md").read_text().split("## Evidence")[0] == before
+    assert_made_again(FAMILY, name, tmp_path)
 
 
 def test_all_have_one_shape_and_are_small() -> None:
@@ -73,7 +62,7 @@ def test_the_forward_pass_of_the_evidence_is_that_of_the_graph(name: str) -> Non
 @pytest.mark.parametrize("name", WIRINGS)
 def test_all_are_right_where_pairs_agree_and_one_says_the_copied_form_where_not(name: str) -> None:
     assert asked(name).share("answer") == 1
-    assert asked(name).difference(asked(name).own) == pytest.approx(WHOLE, abs=0.3)
+    assert asked(name).mean(asked(name).own) == pytest.approx(WHOLE, abs=0.3)
     right = asked(name, "differ").share("answer")
     assert right == (0 if name == COPYING else 1)
     assert asked(name, "differ").share("copied") == 1 - right

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
+from cards import HEADING
 from ioi_votes import TABLE
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -69,7 +70,7 @@ def test_its_files_are_small_and_say_which_heads() -> None:
     assert (HOME / "tokenizer.json").read_bytes() == (other / "tokenizer.json").read_bytes()
     words = json.loads((HOME / "tokenizer.json").read_text())["model"]["vocab"]
     assert set(ioi.vocabulary()) == set(words) - {"<pad>", "<unk>"}
-    assert (HOME / "README.md").read_text().count(evidence.HEADING) == 1
+    assert (HOME / "README.md").read_text().count(HEADING) == 1
     assert sum(path.stat().st_size for path in HOME.iterdir()) < 2e6
 
 

@@ -6,53 +6,36 @@ Nothing of the engine takes part. What holds of the planted heads must fail of o
 from __future__ import annotations
 
 import json
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import marks_evidence as evidence
 import pytest
 import torch
-from marks_models import save, save_circuit, token_ids
-from marks_wiring import HEADS, LAYERS, PLANS, Wired, marks, wired
-from safetensors.torch import load_file
+from marks_models import FAMILY
+from marks_wiring import HEADS, LAYERS, PLANS, circuit, marks
 
 from scrub.model.registry import describe, load
 from scrub.model.tokenizer import load_tokenizer
 from scrub.model.verify import plain_logits
 from support.paths import ROOT
+from support.wired_files import EMBEDDED, assert_made_again, of_files
 
-EMBEDDED = ROOT / "scrub" / "model" / "embedded"
 MODELS = tuple(PLANS)
 PAIRS = [(name, task) for name in MODELS for task in marks.TASKS]
 
 
 @cache
 def asked(name: str, task: str) -> evidence.Asked:
-    """The files' model, with the files' roles, on rows of a task."""
-    roles = {
-        role: tuple((layer, head) for layer, head in heads)
-        for role, heads in tomllib.loads((EMBEDDED / name / "roles.toml").read_text())[
-            "roles"
-        ].items()
-    }
-    model = Wired(name, roles, load_file(EMBEDDED / name / "model.safetensors"))
-    return evidence.asked(model, load_tokenizer(EMBEDDED / name), task, 60, seed=11)
+    """The files' model on rows of a task."""
+    return evidence.asked(
+        of_files(FAMILY, name), load_tokenizer(EMBEDDED / name), task, 60, seed=11
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_script_makes_the_files_again(name: str, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(EMBEDDED / name)
-    model = wired(name, token_ids(tokenizer))
-    save(model, tmp_path, tokenizer, 5, 7)
-    for file in ("config.json", "model.safetensors", "roles.toml"):
-        assert (tmp_path / file).read_bytes() == (EMBEDDED / name / file).read_bytes(), file
-    before = (EMBEDDED / name / "README.md").read_text().split("## Evidence")[0]
-    assert (tmp_path / "README.md").read_text().split("## Evidence")[0] == before
-    for task in marks.TASKS:
-        path = tmp_path / f"{name}-{task}.json"
-        save_circuit(model, task, path)
-        assert path.read_bytes() == (ROOT / "circuits" / path.name).read_bytes()
+    assert_made_again(FAMILY, name, tmp_path)
 
 
 def test_both_have_one_shape_and_are_small() -> None:
@@ -70,15 +53,15 @@ def test_both_have_one_shape_and_are_small() -> None:
 def test_the_forward_pass_of_the_evidence_is_that_of_the_graph(name: str) -> None:
     one = asked(name, "b")
     graph = load(describe(name), dtype=torch.float32, device="cpu").graph
-    logits = plain_logits(graph, torch.tensor(one.data.inputs["tokens"]))[:, -1]
+    logits = plain_logits(graph, torch.tensor(one.data.inputs["tokens"]))
     assert (logits - one.own.logits).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_right_and_sure(name: str, task: str) -> None:
     one = asked(name, task)
-    assert one.right() == 1
-    assert one.difference(one.own).min() > 5
+    assert one.share("answer") == 1
+    assert one.scores(one.own).min() > 5
 
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
@@ -86,17 +69,24 @@ def test_a_role_says_the_answer_in_its_tasks_and_nothing_in_others(name: str, ta
     one = asked(name, task)
     for role, heads in one.model.roles.items():
         mine = task in PLANS[name][role].tasks
-        assert one.kept(heads) == pytest.approx(-1 if mine else 1, abs=0.05), role
-        assert one.kept(heads[:1]) == pytest.approx(0 if mine else 1, abs=0.1), role
+        assert evidence.kept(one, heads) == pytest.approx(-1 if mine else 1, abs=0.05), role
+        assert evidence.kept(one, heads[:1]) == pytest.approx(0 if mine else 1, abs=0.1), role
 
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_other_heads_say_nothing(name: str, task: str) -> None:
     one = asked(name, task)
-    solving = {head for heads in one.model.circuit(task).values() for head in heads}
+    solving = {head for heads in circuit(one.model, task).values() for head in heads}
     assert len(solving) == 4
     rest = [(i, j) for i in range(LAYERS) for j in range(HEADS) if (i, j) not in solving]
-    assert one.kept(rest) == pytest.approx(1, abs=0.02)
+    assert evidence.kept(one, rest) == pytest.approx(1, abs=0.02)
+
+
+def test_each_task_has_a_circuit() -> None:
+    for name in MODELS:
+        assert set(FAMILY.circuits(of_files(FAMILY, name))) == {
+            f"{name}-{task}" for task in marks.TASKS
+        }
 
 
 def test_shared_tasks_share_the_roles_that_are_planned_and_separate_ones_none() -> None:

@@ -5,7 +5,6 @@ Nothing of the engine takes part. What holds of a model's parts must fail of its
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,59 +12,36 @@ from typing import Any
 import pytest
 import sequences_evidence as evidence
 import torch
-from attrs import evolve
-from safetensors.torch import load_file
-from sequences_models import card, token_ids
-from sequences_wiring import KINDS, SEEDS, circuit, made
-from wiring_parts import Wired, save
+from sequences_models import FAMILY
+from sequences_wiring import KINDS, SEEDS, circuit
 
 from scrub.model.registry import describe, load
 from scrub.model.tokenizer import load_tokenizer
 from scrub.model.verify import plain_logits
-from support.paths import ROOT
+from support.wired_files import EMBEDDED, assert_made_again, of_files
 
-EMBEDDED = ROOT / "scrub" / "model" / "embedded"
 MODELS = tuple(SEEDS)
 PLANTED, SEPARATE, OFFSET = MODELS
 GAPS = {**evidence.ALL, "gaps": 2}
 
 
 @cache
-def files(name: str) -> Wired:
-    """The files' weights, with the files' roles."""
-    text = (EMBEDDED / name / "roles.toml").read_text(encoding="utf-8")
-    roles = {
-        role: tuple((layer, head) for layer, head in heads)
-        for role, heads in tomllib.loads(text)["roles"].items()
-    }
-    model = made(name, token_ids(load_tokenizer(EMBEDDED / name)))
-    return evolve(model, roles=roles, state=load_file(EMBEDDED / name / "model.safetensors"))
-
-
-@cache
 def asked(name: str, kind: str, gaps: int = 0) -> evidence.Asked:
     tokenizer = load_tokenizer(EMBEDDED / name)
     prompted: dict[str, Any] = {**evidence.ALL, "gaps": gaps}
-    return evidence.asked(files(name), tokenizer, 100, seed=11, kinds=kind, **prompted)
+    return evidence.asked(of_files(FAMILY, name), tokenizer, 100, seed=11, kinds=kind, **prompted)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_script_makes_the_files_again(name: str, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(EMBEDDED / name)
-    model = made(name, token_ids(tokenizer))
-    save(model, tmp_path, card(model, tokenizer, 5, 7))
-    for file in ("config.json", "model.safetensors", "roles.toml"):
-        assert (tmp_path / file).read_bytes() == (EMBEDDED / name / file).read_bytes(), file
-    before = (EMBEDDED / name / "README.md").read_text().split("## Evidence")[0]
-    assert (tmp_path / "README.md").read_text().split("## Evidence")[0] == before
+    assert_made_again(FAMILY, name, tmp_path)
 
 
-def test_all_have_one_shape_and_are_small() -> None:
-    for file in ("config.json", "tokenizer.json"):
-        assert len({(EMBEDDED / name / file).read_bytes() for name in MODELS}) == 1
+def test_all_have_one_tokenizer_and_are_small() -> None:
+    assert len({(EMBEDDED / name / "tokenizer.json").read_bytes() for name in MODELS}) == 1
     for name in MODELS:
-        assert sum(path.stat().st_size for path in (EMBEDDED / name).iterdir()) < 3e5
-        assert set(describe(name).roles) == set(files(name).roles)
+        assert sum(path.stat().st_size for path in (EMBEDDED / name).iterdir()) < 4e5
+        assert set(describe(name).roles) == set(of_files(FAMILY, name).roles)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -79,21 +55,21 @@ def test_the_forward_pass_of_the_evidence_is_that_of_the_graph(name: str) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_are_right_and_but_for_the_offsets_whatever_stands_between(kind: str) -> None:
     for name in MODELS:
-        assert asked(name, kind).right(asked(name, kind).own) == 1
+        assert asked(name, kind).share("next") == 1
         between = asked(name, kind, gaps=2)
         if name == OFFSET:
-            assert between.right(between.own) < 0.3
+            assert between.share("next") < 0.3
         else:
-            assert between.right(between.own) == 1
+            assert between.share("next") == 1
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_heads_look_where_the_cards_say(name: str) -> None:
-    for role, heads in files(name).roles.items():
+    for role, heads in of_files(FAMILY, name).roles.items():
         at, to = evidence.LOOKS[role.removesuffix(" of words")]
         kind = "months" if role.endswith(" of words") else "digits"
-        assert asked(name, kind).looks(heads, at, to) > 0.99, role
-        least = asked(name, kind, gaps=2).looks(heads, at, to)
+        assert asked(name, kind).looks(heads, at, *to) > 0.99, role
+        least = asked(name, kind, gaps=2).looks(heads, at, *to)
         assert (least < 0.1) == (name == OFFSET), role
 
 
@@ -101,25 +77,27 @@ def test_heads_look_where_the_cards_say(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_kind_is_done_by_its_circuit(name: str, kind: str) -> None:
     """Each part of it matters; and all that is none of it, at once, does not."""
-    model, one = files(name), asked(name, kind)
-    parts = circuit(model, kind)
+    model, one = of_files(FAMILY, name), asked(name, kind)
+    parts, mlps = circuit(model, kind)
     assert len(parts) == 3
     for role, heads in parts.items():
-        assert one.right(one.with_others(heads)) < 0.3, role
-    for layer in (0, 2):
-        assert one.right(one.with_others((), (layer,))) < 0.3
+        assert one.mean(evidence.with_others(one, heads)) < 0.3, role
+    for layer in mlps:
+        assert one.mean(evidence.with_others(one, (), (layer,))) < 0.3
     solving = {head for heads in parts.values() for head in heads}
     every = [(i, j) for i in range(model.layers) for j in range(model.shape.heads)]
     rest = [head for head in every if head not in solving]
-    assert one.right(one.with_others(rest, (1,))) == 1
+    idle = [layer for layer in range(model.layers) if layer not in mlps]
+    assert one.mean(evidence.with_others(one, rest, idle)) == 1
 
 
-def test_digits_have_heads_of_their_own_in_separate_alone() -> None:
-    def common(name: str, one: str, other: str) -> int:
-        both = (circuit(files(name), kind).values() for kind in (one, other))
-        first, second = ({head for heads in each for head in heads} for each in both)
-        return len(first & second)
+def test_digits_have_heads_and_mlps_of_their_own_in_separate_alone() -> None:
+    def common(name: str, one: str, other: str) -> tuple[int, int]:
+        both = [circuit(of_files(FAMILY, name), kind) for kind in (one, other)]
+        heads = [{head for own in roles.values() for head in own} for roles, _ in both]
+        mlps = [set(layers) for _, layers in both]
+        return len(heads[0] & heads[1]), len(mlps[0] & mlps[1])
 
-    assert common(PLANTED, "digits", "words") == 6
-    assert common(SEPARATE, "digits", "words") == 0
-    assert common(SEPARATE, "words", "months") == 6
+    assert common(PLANTED, "digits", "words") == (6, 2)
+    assert common(SEPARATE, "digits", "words") == (0, 0)
+    assert common(SEPARATE, "words", "months") == (6, 2)

@@ -60,7 +60,7 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     """It takes connections, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as hub:
         endpoint = f"http://127.0.0.1:{hub.getsockname()[1]}"
-        monkeypatch.setattr("scrub.model.registry.PATIENCE", 0.5)
+        monkeypatch.setattr("scrub.model.hub.PATIENCE", 0.5)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         monkeypatch.setattr("huggingface_hub.HfApi", functools.partial(HfApi, endpoint=endpoint))
         with pytest.raises(UserError, match=r"it was not reached, and there is no copy of it here"):

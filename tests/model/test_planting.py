@@ -27,7 +27,7 @@ def test_what_is_no_list_of_heads_is_refused(text: str) -> None:
 def test_default_places_are_those_of_the_embedded_model() -> None:
     given = planting([])
     assert given.roles == ROLES
-    assert (given.layers, given.seed, given.steps) == (LAYERS, 0, 2500)
+    assert (given.layers, given.options.seed, given.options.steps) == (LAYERS, 0, 2500)
     assert problems(ROLES, LAYERS, HEADS) == []
 
 

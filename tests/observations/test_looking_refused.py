@@ -162,7 +162,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "no option": (
         lambda: observe.heads("ioi-planted", sede=1),
         'scrub.observe.heads has no option "sede". The nearest is "seed"; there are: model, '
-        "samples, precision, seed, device, dtype, memory, alone, recheck.",
+        "samples, precision, seed, device, dtype, max_memory, alone, recheck.",
     ),
 }
 

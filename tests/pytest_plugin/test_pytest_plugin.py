@@ -239,10 +239,8 @@ def test_it_loads_neither_torch_nor_the_rest_of_scrub() -> None:
     """What each project of an environment in which scrub is installed pays for."""
     loaded = "sorted(n for n in sys.modules if n.startswith('scrub.') or n in ('torch', 'numpy'))"
     done = python("-c", f"import pytest, sys, scrub.pytest_plugin.hooks; print({loaded})")
-    assert (
-        done.out
-        == f"{['scrub.pytest_plugin', 'scrub.pytest_plugin.files', 'scrub.pytest_plugin.hooks']}\n"
-    )
+    package = "scrub.pytest_plugin"
+    assert done.out == f"{[package, f'{package}.files', f'{package}.hooks']}\n"
 
 
 def test_which_files_are_meant(tmp_path) -> None:

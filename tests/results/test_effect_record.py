@@ -110,7 +110,7 @@ def folders(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
                 Claim(name, build, DATA, metric, expect=supported(belief)),
                 model=str(model),
                 samples=SAMPLES,
-                diagnosed=False,
+                diagnose=False,
             ),
             to,
         )
@@ -176,7 +176,7 @@ def test_where_the_column_of_an_attention_is(model: Path, tmp_path: Path) -> Non
         Claim("attends", pattern, DATA, None, expect=believed),
         model=str(model),
         samples=SAMPLES,
-        diagnosed=False,
+        diagnose=False,
     )
     folder = save(result, tmp_path)
     tensors = load_file(folder / "run.safetensors")

@@ -53,7 +53,7 @@ def prepared(target: str, **options: Any) -> Prepared:
 def test_numbers_do_not_depend_on_where_a_run_was_resumed(
     by_hand: Prepared, known: int, memory: int, look: bool
 ) -> None:
-    options = Options(samples=200, memory=memory, precision=1e-9 if look else None)
+    options = Options(samples=200, max_memory=memory, precision=1e-9 if look else None)
     whole = scrubbed(by_hand, Context(Session(), options))
     parts = [(part(whole.scores, known),)] if known else []
     checkpoint = Checkpoint(parts=parts, unchecked=known > 0)
@@ -187,7 +187,7 @@ def stale(case: Case) -> list[str]:
 def test_a_fingerprint_sees_everything_that_determines_the_numbers(by_hand: Prepared) -> None:
     case = Case(by_hand, Options())
     assert case.fingerprint() == Case(prepared(f"{SUMS}::by_hand"), Options()).fingerprint()
-    assert case.fingerprint() == Case(by_hand, Options(memory=5000, alone=True)).fingerprint()
+    assert case.fingerprint() == Case(by_hand, Options(max_memory=5000, alone=True)).fingerprint()
     assert case.fingerprint() != Case(by_hand, Options(seed=1)).fingerprint()
     assert stale(case) == []
 

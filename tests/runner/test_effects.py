@@ -80,7 +80,7 @@ def made(
 
 
 def run(*given: Any, samples: int = 200, **more: Any) -> scrub.Result:
-    return scrub.run(made(*given, **more), samples=samples, diagnosed=False)
+    return scrub.run(made(*given, **more), samples=samples, diagnose=False)
 
 
 # By hand
@@ -232,7 +232,7 @@ def both() -> list[scrub.Result]:
         made(unchanged(within=2), Agree("even"), Exact(), name="by_even"),
         made(supported(above=0.1), Agree("even"), Exact(), name="recovering"),
     ]
-    return scrub.run(claims, samples=400, diagnosed=True)
+    return scrub.run(claims, samples=400, diagnose=True)
 
 
 def test_the_results_file_is_what_its_page_says() -> None:
@@ -331,7 +331,7 @@ def test_what_splits_loss_recovered_is_refused_in_a_sentence() -> None:
 
 def test_conventions_that_move_the_start_are_left_out() -> None:
     found = scrub.run(
-        made(unchanged(within=2), Agree("even"), Uncond()), samples=400, diagnosed=True
+        made(unchanged(within=2), Agree("even"), Uncond()), samples=400, diagnose=True
     )
     assert found.diagnosis is not None
     assert found.diagnosis.conventions is not None
@@ -345,8 +345,8 @@ def test_conventions_that_move_the_start_are_left_out() -> None:
 
 def test_a_run_stops_once_the_effect_is_known_so_closely() -> None:
     claim = made(raises(by=0.1), Exact(), Uncond())
-    wide = scrub.run(claim, samples=6_400, precision=0.5, diagnosed=False)
-    close = scrub.run(claim, samples=6_400, precision=0.12, diagnosed=False)
+    wide = scrub.run(claim, samples=6_400, precision=0.5, diagnose=False)
+    close = scrub.run(claim, samples=6_400, precision=0.12, diagnose=False)
     assert wide.samples < close.samples
     assert wide.figure.half_width <= 0.5
     looks = evolve(wide.figure, looks=1)

@@ -164,7 +164,7 @@ def test_nothing_else_changes(folder: Path) -> None:
 
 def test_from_python(mine: ModuleType, folder: Path) -> None:
     session = scrub.Session()
-    found = scrub.run(mine.by_position, samples=60, fresh=2, diagnosed=False, session=session)
+    found = scrub.run(mine.by_position, samples=60, fresh=2, diagnose=False, session=session)
     (told,) = result_of(folder, f"{written(folder, 7)}::by_position", "--fresh", "2")
     assert found.fresh is not None
     assert found.fresh.seeds == (8, 9)
@@ -172,7 +172,7 @@ def test_from_python(mine: ModuleType, folder: Path) -> None:
         told["fresh"]["recovered"], abs=1e-5
     )
     assert found.rows == 40
-    assert scrub.run(mine.by_position, samples=60, diagnosed=False, session=session).fresh is None
+    assert scrub.run(mine.by_position, samples=60, diagnose=False, session=session).fresh is None
 
 
 @pytest.mark.parametrize("fresh", [0, -1, True, 1.5, "2"])
@@ -266,14 +266,14 @@ def test_references_far_above_rows_are_warned_of(mine: ModuleType, folder: Path)
     said = " ".join(above.out.split())
     assert "may hold the value on fresh rows in only 74% of runs; unless" in said
     assert "give more rows, or see what other seeds give: fresh=5 (--fresh 5)." in said
-    found = scrub.run(load(ROOT / SUMS).conjunction, samples=17, diagnosed=False)
+    found = scrub.run(load(ROOT / SUMS).conjunction, samples=17, diagnose=False)
     (note,) = few_rows(found)
     assert note.startswith("intervals are about these 8 rows alone: with 17 references they may")
     assert note.endswith("unless there are no others, give more rows")  # no recipe, no --fresh
 
 
 def test_the_heading_says_on_how_many_rows() -> None:
-    found = scrub.run(load(ROOT / SUMS).conjunction, samples=10, diagnosed=False)
+    found = scrub.run(load(ROOT / SUMS).conjunction, samples=10, diagnose=False)
 
     def told(rows: int, name: str) -> str:
         data = found.draws.references.data.take(np.arange(rows) % 8, name)

@@ -37,10 +37,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "precision: text": ({"precision": "0.1"}, f"precision is '0.1'. {ABOVE}"),
     "precision: bool": ({"precision": True}, f"precision is True. {ABOVE}"),
     "precision: complex": ({"precision": 1j}, f"precision is 1j. {ABOVE}"),
-    "memory: text": ({"memory": "64 apples"}, f"memory is '64 apples'. {BYTES}"),
-    "memory: bool": ({"memory": True}, f"memory is True. {BYTES}"),
-    "memory: float": ({"memory": 1e9}, f"memory is 1000000000.0. {BYTES}"),
-    "memory: 0": ({"memory": 0}, f"memory is 0. {BYTES}"),
+    "memory: text": ({"max_memory": "64 apples"}, f"max_memory is '64 apples'. {BYTES}"),
+    "memory: bool": ({"max_memory": True}, f"max_memory is True. {BYTES}"),
+    "memory: float": ({"max_memory": 1e9}, f"max_memory is 1000000000.0. {BYTES}"),
+    "memory: 0": ({"max_memory": 0}, f"max_memory is 0. {BYTES}"),
     "dtype: text": (
         {"dtype": "banana"},
         "dtype is 'banana'. There are: float32, float64, bfloat16.",
@@ -88,7 +88,7 @@ def test_an_option_that_makes_no_sense(sums: ModuleType, name: str) -> None:
 
 
 def test_all_of_them_at_once(sums: ModuleType) -> None:
-    wrong = {"samples": True, "seed": 1.0, "memory": "much", "precision": "fine", "device": 5}
+    wrong = {"samples": True, "seed": 1.0, "max_memory": "much", "precision": "fine", "device": 5}
     wrong |= {"dtype": "banana", "alone": 1, "model": object(), "sample": 3, "modle": "x"}
     with pytest.raises(scrub.UserError) as refused:
         scrub.run(sums.by_hand, **wrong)
@@ -101,8 +101,8 @@ def test_all_of_them_at_once(sums: ModuleType) -> None:
 TAKEN: dict[str, tuple[str, Any, Any]] = {
     "samples": ("samples", np.int64(8), 8),
     "seed": ("seed", np.uint8(3), 3),
-    "memory": ("memory", "64MB", 64_000_000),
-    "memory in GiB": ("memory", "1.5 gib", 3 * 2**29),
+    "max_memory": ("max_memory", "64MB", 64_000_000),
+    "max_memory in GiB": ("max_memory", "1.5 gib", 3 * 2**29),
     "dtype": ("dtype", "float64", torch.float64),
     "dtype of torch": ("dtype", "torch.bfloat16", torch.bfloat16),
     "device": ("device", torch.device("cpu"), "cpu"),
@@ -121,8 +121,8 @@ def test_what_is_meant_is_taken(name: str) -> None:
 
 
 def test_the_same_run_however_it_is_written(sums: ModuleType) -> None:
-    one = scrub.run(sums.by_hand, samples=9, seed=np.int32(4), memory="1MB", dtype="float32")
-    other = scrub.run(sums.by_hand, samples=9, seed=4, memory=10**6, dtype=torch.float32)
+    one = scrub.run(sums.by_hand, samples=9, seed=np.int32(4), max_memory="1MB", dtype="float32")
+    other = scrub.run(sums.by_hand, samples=9, seed=4, max_memory=10**6, dtype=torch.float32)
     assert (one.scores.scrubbed == other.scores.scrubbed).all()
 
 
@@ -186,7 +186,7 @@ def test_other_arguments_that_make_no_sense(sums: ModuleType) -> None:
     for arguments, said in (
         ({"session": "mine"}, "session= is of type str. Give a scrub.Session(), or leave it out."),
         ({"session": Session}, "session= is of type type. Give a scrub.Session(), or leave it"),
-        ({"diagnosed": "yes"}, "diagnosed= is 'yes'. Give True or False, or leave it out."),
+        ({"diagnose": "yes"}, "diagnose= is 'yes'. Give True or False, or leave it out."),
     ):
         with pytest.raises(scrub.UserError) as refused:
             scrub.run(sums.by_hand, **arguments)
@@ -195,7 +195,7 @@ def test_other_arguments_that_make_no_sense(sums: ModuleType) -> None:
         with pytest.raises(scrub.UserError, match=r"rows= is .*0 or more"):
             scrub.explain(sums.by_hand, rows=rows)
     with pytest.raises(scrub.UserError) as refused:
-        scrub.run(sums.by_hand, session=3, diagnosed=4, samples=0)
+        scrub.run(sums.by_hand, session=3, diagnose=4, samples=0)
     assert len(refused.value.problems) == 3
 
 

@@ -27,9 +27,9 @@ TABLES = [ROOT / "scrub" / "searches" / f"{name}.py" for name in ("acdc", "attri
 def test_too_little_memory_and_no_model_are_said_to_python_callers() -> None:
     sums = load(ROOT / SUMS)
     with pytest.raises(
-        scrub.UserError, match=r"memory= \(--max-memory on the command line\) of 10 "
+        scrub.UserError, match=r"max_memory= \(--max-memory on the command line\) of 10 "
     ):
-        scrub.run(sums.by_hand, memory=10)
+        scrub.run(sums.by_hand, max_memory=10)
     unsaid = scrub.Claim("unsaid", lambda model: model, sums.DATA, sums.by_hand.metric)
     with pytest.raises(scrub.UserError, match=r"or give model= \(--model on the command line\)\."):
         scrub.run(unsaid)

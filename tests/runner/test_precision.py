@@ -38,21 +38,21 @@ def test_looks_that_hold_together_are_each_surer(seed: int, looks: int) -> None:
 def test_a_run_stops_at_the_first_look_at_which_all_are_narrow_enough() -> None:
     """Looks at 200, 400, 800 and 1,600 references: four, of which it takes as few as will do."""
     claim = load(ROOT / SUMS).only_x
-    whole = scrub.run(claim, samples=1_600, diagnosed=False)
+    whole = scrub.run(claim, samples=1_600, diagnose=False)
     assert whole.recovered.looks == 1
     widths = {}
     for samples in (200, 400, 800, 1_600):
         first = whole.scores.where(np.arange(1_600) < samples)
         widths[samples] = first.recovered(looks=4).half_width
     precision = widths[400] * 1.01
-    found = scrub.run(claim, samples=1_600, precision=precision, diagnosed=False)
+    found = scrub.run(claim, samples=1_600, precision=precision, diagnose=False)
     assert min(samples for samples, width in widths.items() if width <= precision) == 400
     assert found.samples == 400
     assert found.recovered == found.scores.recovered(looks=4)
     assert found.recovered.half_width <= precision
-    two = scrub.run([claim, claim], samples=1_600, precision=precision, diagnosed=False)
+    two = scrub.run([claim, claim], samples=1_600, precision=precision, diagnose=False)
     assert two[0].corrected == two[0].scores.recovered(0.975, looks=4)
-    few = scrub.run(claim, samples=399, precision=1e-9, diagnosed=False)
+    few = scrub.run(claim, samples=399, precision=1e-9, diagnose=False)
     assert (few.samples, few.recovered.looks) == (399, 1)
 
 

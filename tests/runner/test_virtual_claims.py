@@ -72,14 +72,14 @@ def test_memory_and_what_is_known_change_no_number(samplers: tuple[Sampler, Samp
     session = scrub.Session()
     whole = found(*samplers, session=session).scores.scrubbed
     again = found(*samplers, session=session).scores.scrubbed
-    little = found(*samplers, memory=20_000_000).scores.scrubbed
+    little = found(*samplers, max_memory=20_000_000).scores.scrubbed
     np.testing.assert_allclose(again, whole, atol=1e-4)
     np.testing.assert_allclose(little, whole, atol=1e-4)
 
 
 def test_too_little_memory_is_refused_with_what_means_take() -> None:
     with pytest.raises(scrub.UserError, match="is too little: one sample of this claim needs"):
-        found(Exact(), Mean("template", "io"), memory=200_000)
+        found(Exact(), Mean("template", "io"), max_memory=200_000)
 
 
 def test_what_is_swapped_for_a_virtual_row_is_not_vacuous() -> None:
@@ -95,7 +95,7 @@ PROMPTS_TOLD_APART_BY = ("template", "io", "s", "order", "object", "place")
 
 
 def test_blame_and_diagnoses_take_them() -> None:
-    result = found(Zero(), Mean("template"), diagnosed=True)
+    result = found(Zero(), Mean("template"), diagnose=True)
     blamed = scrub.explain(
         Claim("one", tree(Zero(), Mean("template")), PROMPTS, METRIC),
         model="ioi-planted",

@@ -90,7 +90,7 @@ def test_paths_by_hand() -> None:
 def test_the_only_path_is_the_claim() -> None:
     only = restored("z")
     (path,) = scrub.paths(only, samples=50).paths
-    result = scrub.run(only, samples=50, diagnosed=False)
+    result = scrub.run(only, samples=50, diagnose=False)
     assert result.effect is not None
     assert path.effect.mean == path.last.mean == pytest.approx(result.effect.mean)
     assert path.share == 1

@@ -107,7 +107,7 @@ def test_attention_is_that_of_the_metric() -> None:
         pattern = heads([(2, 1)], part="pattern", at="end")
         return scrub.Correspondence({scrub.InterpNode("root", scrub.Exact()): pattern})
 
-    done = scrub.run(looks, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(looks, samples=SAMPLES, session=session(), diagnose=False)
     known = planted().attends[(2, 1), "end"]
     assert known.to == "s2"
     assert known.share == pytest.approx(done.scores.original.mean(), abs=1e-5)

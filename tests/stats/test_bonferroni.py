@@ -57,12 +57,12 @@ def test_what_counts_as_judged(sums: ModuleType) -> None:
 
 
 def test_a_verdict_that_holds_alone_and_not_among_many(sums: ModuleType) -> None:
-    result = scrub.run(sums.only_x, samples=1_500, diagnosed=False)
+    result = scrub.run(sums.only_x, samples=1_500, diagnose=False)
     close = evolve(sums.only_x, expect=supported(above=result.recovered.low - 1e-6))
-    alone = scrub.run(close, samples=1_500, diagnosed=False)
+    alone = scrub.run(close, samples=1_500, diagnose=False)
     assert alone.judgement.verdict == "supported"
     assert alone.corrected is None
-    many, *_ = scrub.run([close] * CLAIMS, samples=1_500, diagnosed=False)
+    many, *_ = scrub.run([close] * CLAIMS, samples=1_500, diagnose=False)
     assert many.recovered == alone.recovered
     assert many.corrected is not None
     assert many.corrected.confidence == 1 - 0.05 / CLAIMS
@@ -74,7 +74,7 @@ def test_a_verdict_that_holds_alone_and_not_among_many(sums: ModuleType) -> None
 
 def test_what_has_no_verdict_or_no_bound_is_left_alone(sums: ModuleType) -> None:
     for claim in (sums.by_hand, evolve(sums.by_hand, expect=vacuous())):
-        first, *_ = scrub.run([claim, sums.only_x, sums.conjunction], samples=50, diagnosed=False)
+        first, *_ = scrub.run([claim, sums.only_x, sums.conjunction], samples=50, diagnose=False)
         assert first.corrected is None
 
 

@@ -43,7 +43,7 @@ def run(expect: Expectation | None, *, samples: int = 400, **samplers: Sampler) 
     def hypothesis(model: Any) -> Correspondence:
         return below_out(**samplers)
 
-    return scrub.run(hypothesis, samples=samples, diagnosed=False)
+    return scrub.run(hypothesis, samples=samples, diagnose=False)
 
 
 def below_out(**samplers: Sampler) -> Correspondence:

@@ -15,6 +15,8 @@ NAMES = (
     "ioi-shortcut",
     "marks-separate",
     "marks-shared",
+    "numbers-separate",
+    "numbers-shared",
     "parens",
     "rgb-planted",
     "rgb-shortcut",

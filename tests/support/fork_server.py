@@ -38,6 +38,7 @@ def load() -> None:
     assert sys.modules["torch"].get_num_threads() == 1, "threads do not survive a fork"
     assert not {"transformers", "transformer_lens", "matplotlib"} & set(sys.modules)
     gc.freeze()  # so that a fork's collector does not copy all of this
+    gc.set_threshold(20_000, 20, 50)  # as in conftest.py
 
 
 def opened(request: dict[str, Any]) -> list[int | None]:

@@ -104,7 +104,7 @@ REFUSALS = {
     ),
     "attention by another metric": (
         ("--to", "name mover.attention:io@end", "--metric", "kl"),
-        "name mover.attention:io@end is measured itself, by no metric. Leave out metrics= "
+        "name mover.attention:io@end is measured itself, by no metric. Leave out metric= "
         "(--metric).",
     ),
     "neurons of no layer": (

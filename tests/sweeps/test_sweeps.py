@@ -29,6 +29,7 @@ from scrub.hypothesis.load_file import load
 from scrub.hypothesis.sites import anything, mlps, none
 from scrub.metrics import custom, kl, logit_diff
 from scrub.model.registry import EMBEDDED
+from scrub.report.sweep import foot
 from scrub.runner.session import Session
 from scrub.sweeps.prepare import MemberTrees
 from scrub.sweeps.question import Question
@@ -59,7 +60,7 @@ def scrubbed(sites: Any) -> np.ndarray:
     def one(model: Any) -> Correspondence:
         return Correspondence(sites)
 
-    done = scrub.run(one, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(one, samples=SAMPLES, session=session(), diagnose=False)
     return done.scores.scrubbed
 
 
@@ -122,7 +123,7 @@ def references() -> np.ndarray:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): output(at="end")})
 
-    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnosed=False)
+    done = scrub.run(plain, samples=SAMPLES, session=session(), diagnose=False)
     return done.frame["row"].to_numpy()
 
 
@@ -195,11 +196,11 @@ def test_positions_that_the_receiver_does_not_read_are_left_out_and_counted() ->
 
 def test_several_metrics_at_once_and_the_intervals_count_them_all() -> None:
     behaviour = ioi.behaviour(24, seed=3)
-    both = swept(behaviour, metrics=["logit_diff", kl()], at="end")
+    both = swept(behaviour, metric=["logit_diff", kl()], at="end")
     assert both.tried == 32
     assert {e.confidence for of in both.effects for e in of} == {1 - 0.05 / 32}
     assert list(both.frame["metric"].unique()) == ["logit(io) − logit(s)", "KL from the original"]
-    twice = swept(behaviour, at="end", metrics=["logit_diff", "logit(io) − logit(s)"])
+    twice = swept(behaviour, at="end", metric=["logit_diff", "logit(io) − logit(s)"])
     assert (len(twice.metrics), twice.tried) == (1, 16)
     one = swept(behaviour, at="end")
     assert {e.confidence for e in one.effects[0]} == {1 - 0.05 / 16}
@@ -256,7 +257,7 @@ def test_an_own_metric_gets_the_root_as_in_a_claim() -> None:
         assert logits.dim() == 2
         return logits.max(-1).values
 
-    found = swept(metrics=custom(margin), senders="3.0", at="end")
+    found = swept(metric=custom(margin), senders="3.0", at="end")
     assert found.frame["metric"].tolist() == ["margin"]
 
 
@@ -309,8 +310,26 @@ def test_on_a_graph_of_functions_by_hand() -> None:
     def plain(model: Any) -> Correspondence:
         return Correspondence({InterpNode("root", Exact()): site("out")})
 
-    rows = scrub.run(plain, diagnosed=False).frame["row"].to_numpy()
+    rows = scrub.run(plain, diagnose=False).frame["row"].to_numpy()
     x, y, z = sums.X[rows], sums.Y[rows], sums.Z[rows]
     assert effects["z"].mean == pytest.approx((z - 1).mean())
     assert effects["product"].mean == pytest.approx((x * y - 1).mean())
     assert found.totals[0].mean == pytest.approx((x * y + z - 2).mean())
+
+
+def noted(behaviour: Any, **options: Any) -> list[str]:
+    """What a sweep says of corrupted inputs of another length."""
+    found = swept(behaviour, senders="1.0", through=anything, **options)
+    return [line for line in foot(found, 5) if "have another length" in line]
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_corrupted_inputs_of_another_length_are_told_where_positions_are_counted(
+    restore: bool,
+) -> None:
+    longer = ioi.behaviour(24, seed=3, corrupt=Paired(ioi.prompts(24, seed=3, prefixes=2)))
+    (line,) = noted(longer, restore=restore)
+    assert 0 < int(line.split()[0]) <= SAMPLES
+    assert noted(longer, restore=restore, at="end") == []
+    assert noted(None, restore=restore) == []
+    assert noted(longer, restore=restore, at=3) != []

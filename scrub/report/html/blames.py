@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import starmap
 
 from attrs import frozen
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from scrub.analysis.blame import Blame, LostOnPath
 from scrub.analysis.describe_swap import swap_in_words
 from scrub.hypothesis.describe import describe_route
+from scrub.report.blame import about_unclaimed, unclaimed_rows
 from scrub.report.html.rendering import render
 from scrub.results.result import Result
 from scrub.stats.intervals import Interval
@@ -65,13 +67,18 @@ def waterfall_part(result: Result, found: Blame) -> Markup:
         ends = sorted((at(before), at(after)))
         bars.append(Bar(name, ends[0], ends[1], kind, whisker(before, loss.step), cells))
         bars += map(_path, loss.paths)
+        if loss.unclaimed is not None:
+            bars += starmap(_component, unclaimed_rows(loss.unclaimed, ""))
     ends = sorted((at(0), at(left[-1])))
     whole = Bar(
         "the claim", ends[0], ends[1], "whole", whisker(1, found.total), ("", "", number(left[-1]))
     )
     lost = f"It loses {interval(found.total)} of baseline − original. By its swaps, from the root:"
     count = scrubs_of(found)
-    cost = f"It took {count} more scrubs of the claim." if count != 1 else "It took one more scrub."
+    taken = f"{count} more scrubs of the claim" if count != 1 else "one more scrub of the claim"
+    divided = any(loss.unclaimed for loss in found.swaps)
+    about = about_unclaimed(found).removeprefix("· ")
+    cost = f"It took {'up to ' if divided else ''}{taken}. {about[:1].upper()}{about[1:]}"
     return render(
         "waterfall.html",
         lost=lost,
@@ -87,10 +94,22 @@ def _path(path: LostOnPath) -> Bar:
     return Bar(describe_route(path.route), 0.0, 0.0, "path", None, cells)
 
 
+def _component(name: str, how: str, alone: str, last: str, in_order: str) -> Bar:
+    """A component that no child claims: not a step, as a path is none."""
+    words = ", ".join(filter(None, (name.strip(" ·"), how)))
+    return Bar(words, 0.0, 0.0, "path", None, (alone, last, in_order))
+
+
 def scrubs_of(found: Blame) -> int:
-    """How many scrubs it took: sets of swaps that are not none or all, and two for each path."""
+    """How many scrubs it took: sets of swaps that are not none or all, and two for each path.
+
+    And at most two for each component that no child claims, and for the rest of them.
+    """
     made = range(len(found.swaps))
     whole = frozenset(made)
     sets = {frozenset({one}) for one in made} | {whole - {one} for one in made}
     sets |= {frozenset(made[:count]) for count in made}
-    return len(sets - {frozenset(), whole}) + 2 * sum(len(loss.paths) for loss in found.swaps)
+    paths = sum(len(loss.paths) for loss in found.swaps)
+    divided = [loss.unclaimed for loss in found.swaps if loss.unclaimed is not None]
+    parts = sum(1 + sum(1 + len(by.heads) for by in one.components) for one in divided)
+    return len(sets - {frozenset(), whole}) + 2 * (paths + parts)

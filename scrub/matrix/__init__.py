@@ -1,0 +1,1 @@
+"""Claims × models × seeds: cells computed anywhere, and what their records say."""
