@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrub import Agree, Correspondence, Exact, InterpNode, Uncond, claim, not_applicable, site
 from scrub.analysis.blame import Blame, Lost, Swap, blame
+from scrub.analysis.unclaimed import LostBy, Unclaimed
 from scrub.hypothesis.collect import load
 from scrub.hypothesis.tree import treeify
 from scrub.printing import printable
@@ -254,6 +255,22 @@ def test_the_cost_of_blame_is_what_it_took(sums: Any, results: dict[str, Result]
         )  # fmt: skip
         assert scrubs_of(found) == len(asked) == (len(asked) if cost is None else cost)
         assert (len(asked) > 6) == (nodes == 3)
+
+
+def test_what_no_child_claims_stands_below_its_swap(explained: Result) -> None:
+    half = interval(0.5)
+    heads = (LostBy("head 1.0", "k", half, half), LostBy("head 1.1", "k", half, half))
+    parts = (LostBy("heads of layer 1", "k", half, half, heads), LostBy("MLP 0", "q", half, half))
+    unclaimed = Unclaimed(parts, LostBy("the rest", "", interval(0.0), interval(0.0)))
+    swap = Swap(("out",), "other")
+    found = Blame(half, (Lost(swap, half, half, half, unclaimed=unclaimed),), ())
+    page = read(waterfall_part(explained, found))
+    assert page.problems == []
+    assert [one.text for one in page.all("td", "path")] == [
+        "heads of layer 1, into k", "head 1.0, into k", "head 1.1, into k", "MLP 0, into q",
+        "the rest",
+    ]  # fmt: skip
+    assert "It took up to 10 more scrubs of the claim. Below an other: what no child" in page.text
 
 
 # Texts and tables
