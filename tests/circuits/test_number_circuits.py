@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 
-from scrub import read_circuit
+from scrub import read_circuit, shared_circuits
 from scrub.model.registry import describe
 from support.command import inside
 from support.paths import ROOT
@@ -26,6 +27,23 @@ def test_circuits_of_years_are_the_roles_and_the_mlps_after_them(name: str) -> N
         *((f"blocks.{layer}.mlp", None, ("end",)) for layer in (1, 2)),
     }
     assert set(circuit.roles) == {*model.roles, "comparison"}
+
+
+def test_behaviours_of_the_file_tell_what_is_shared_and_how_much_it_matters() -> None:
+    """Greater-than and IOI have two heads in common, of which greater-than needs little."""
+    made = runpy.run_path(str(ROOT / FIVE))
+    asked = [made["greater"], made["indirect"]]
+    circuits = {
+        one.name: read_circuit(CIRCUITS / f"numbers-shared-{one.name}.json") for one in asked
+    }
+    chosen = {"model": made["MODEL"], "samples": 40, "random": 0, "conventions": "own"}
+    frame = shared_circuits(circuits, asked, **chosen).frames["tested"]
+    pairs = zip(frame["circuit"], frame["behaviour"], strict=True)
+    lost = dict(zip(pairs, frame["lost"].tolist(), strict=True))
+    assert lost["greater", "greater"] > 0.9
+    assert 0.01 < lost["ioi", "greater"] < 0.3
+    assert lost["ioi", "ioi"] > 0.9
+    assert lost["greater", "ioi"] > 0.9
 
 
 def refused(*arguments: str) -> str:
