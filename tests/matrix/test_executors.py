@@ -86,7 +86,18 @@ def test_ray(cluster: Any, file: Path, tmp_path: Path, records: dict[str, bytes]
     out = tmp_path / "out"
     (file.parent / "hold").touch()
     on = f"ray://{cluster.address}"
-    command = ("matrix", str(file), "--seeds", "0,1", "--samples", "200", "--on", on)
+    command = (
+        "matrix",
+        str(file),
+        "--seeds",
+        "0,1",
+        "--samples",
+        "200",
+        "--on",
+        on,
+        "--workers",
+        "1",
+    )
     process = Fork.of(*command, "--out", str(out), cwd=ROOT, env=ENVIRONMENT)
     for _ in range(2000):
         if (file.parent / "waiting").exists() or process.poll() is not None:
