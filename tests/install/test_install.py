@@ -6,6 +6,7 @@ Each goes into a fresh virtual environment that sees the packages of the Python 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -127,12 +128,35 @@ def test_imports_from_the_repository_and_from_elsewhere(installed: Path, tmp_pat
         assert datasets.parent.parent == Path(sysconfig.get_path("purelib"))
 
 
+IN_TURN = """
+import json, os, runpy, sys
+script, *commands = sys.argv[1:]
+sys.path[0] = os.path.dirname(script)
+for command in commands:
+    folder, *arguments = json.loads(command)
+    os.chdir(folder)
+    sys.argv = [script, *arguments]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        print(folder, ended.code)
+"""
+"""The script of the command, run by one process as by several: each would import torch."""
+
+
 def test_the_command_from_the_repository_and_from_elsewhere(
     installed: Path, tmp_path: Path
 ) -> None:
     command = python_of(installed).with_name("scrub")
     assert run(command, "--version", cwd=tmp_path) == "scrub, version 0.1.0\n"
-    assert run(command, "check", IOI, cwd=ROOT).count(": legal (") == 5
     claims = (f"{ROOT / IOI}::by_position", f"{ROOT / SUMS}::conjunction")
-    elsewhere = run(command, "test", *claims, "--samples", "400", cwd=tmp_path)
+    commands = [
+        [str(ROOT), "check", IOI],
+        [str(tmp_path), "test", *claims, "--samples", "400"],
+    ]
+    texts = map(json.dumps, commands)
+    done = run(python_of(installed), "-c", IN_TURN, command, *texts, cwd=tmp_path)
+    checked, elsewhere = done.split(f"\n{ROOT} 0\n")
+    assert checked.count(": legal (") == 5
     assert "2 claims, all as expected" in elsewhere  # the embedded model's files are found
+    assert elsewhere.endswith(f"\n{tmp_path} 0\n")
