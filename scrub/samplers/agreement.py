@@ -73,12 +73,18 @@ def _agreeing(references: Rows, agree: Sequence[str]) -> Choices:
     sizes = np.bincount(rows)
     starts = np.cumsum(sizes) - sizes
     return Choices(
-        members=np.argsort(rows, kind="stable"),
+        members=_in_order(rows, len(sizes)),
         start=starts[mine],
         size=np.where(mine < 0, 0, sizes[mine]),
         cut=starts[mine],
         gap=np.zeros(len(mine), dtype=np.int64),
     )
+
+
+def _in_order(codes: np.ndarray, count: int) -> np.ndarray:
+    """Rows by their codes, which are below `count`: numpy sorts narrow ones quickest."""
+    narrow = codes.astype(np.uint16) if count <= 2**16 else codes
+    return np.argsort(narrow, kind="stable")
 
 
 def _differing(references: Rows, agree: Sequence[str], differ: str) -> Choices:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.command import python
+from scrub import heads, mlps
+from support.command import inside, python
 from support.paths import ROOT
 
 BEHAVIOURS = '''"""them.py"""
@@ -35,33 +36,46 @@ circuit {CIRCUIT} {FOUND} --json both.json
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from support.command import inside
-from scrub import heads, mlps
 
-print(heads([(1, 0)], into=("q", "k", "v"), through=mlps))
-for line in sys.argv[2].strip().splitlines():
-    done = inside(*line.split(), cwd=Path.cwd())
-    print(f"$ {line}", done.out, done.err, sep=chr(10))
+sys.path.insert(0, sys.argv[1])
+from cli.test_same_bits import printed
+
+print(printed(Path.cwd()), end="")
 """
 
 
-def made(folder: Path, seed: int) -> dict[str, str]:
+def printed(folder: Path) -> str:
+    """What the commands print in this process."""
+    said = [f"{heads([(1, 0)], into=('q', 'k', 'v'), through=mlps)}"]
+    for line in COMMANDS.strip().splitlines():
+        done = inside(*line.split(), cwd=folder)
+        said += [f"$ {line}", done.out, done.err]
+    return "\n".join(said)
+
+
+def made(folder: Path, seed: int | None) -> dict[str, str]:
     """What a process with this seed of hashes prints and writes, but for what it took.
 
     The bytes of a record's arrays stand as text of one character a byte.
+
+    Args:
+        seed: None: this process, whose seed is any.
     """
     folder.mkdir()
     (folder / "them.py").write_text(BEHAVIOURS, encoding="utf-8")
-    said = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)}
-    done = python("-c", SCRIPT, str(ROOT / "tests"), COMMANDS, cwd=folder, **said)
-    assert (done.code, done.err) == (0, "")
+    if seed is None:
+        out = printed(folder)
+    else:
+        said = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)}
+        done = python("-c", SCRIPT, str(ROOT / "tests"), cwd=folder, **said)
+        assert (done.code, done.err) == (0, "")
+        out = done.out
     files = {
         str(file.relative_to(folder)): file.read_text("latin-1")
         for file in folder.rglob("*")
         if file.is_file() and file.suffix != ".pyc"
     }
-    every = {"printed": done.out, **files}
+    every = {"printed": out, **files}
     return {
         name: re.sub(r'("seconds": |  )\d+\.\d+(?=,?\n)', r"\1…", every[name]) for name in every
     }
@@ -69,7 +83,7 @@ def made(folder: Path, seed: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return made(tmp_path_factory.mktemp("first") / "it", 0)
+    return made(tmp_path_factory.mktemp("first") / "it", None)
 
 
 def test_all_that_is_asked_is_made(first: dict[str, str]) -> None:
