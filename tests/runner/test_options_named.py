@@ -18,6 +18,7 @@ COMMANDS = [
     *(ROOT / "scrub" / "pytest_plugin").rglob("*.py"),
     ROOT / "scrub" / "report" / "figures.py",
     ROOT / "scrub" / "report" / "html_report.py",
+    ROOT / "scrub" / "report" / "junit.py",
     ROOT / "scrub" / "runner" / "kept.py",
     ROOT / "scrub" / "runner" / "outputs.py",
     ROOT / "scrub" / "runner" / "partial_results.py",
