@@ -10,7 +10,6 @@ import ast
 import hashlib
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from scrub.metrics import cross_entropy
 from scrub.model.registry import EMBEDDED
 from scrub.stats.intervals import loss_recovered
 from support import recorded
-from support.command import inside
+from support.command import fork, inside
 from support.paths import HYPOTHESES
 from support.recorded import CLAIMS, SAMPLES, SCRIPT, recomputed, record_of
 
@@ -45,9 +44,8 @@ def test_every_number_is_recomputed(name: str, folders: dict[str, Path], model: 
 
 
 def test_as_a_script_of_its_own(folders: dict[str, Path], model: Path) -> None:
-    command = [sys.executable, str(SCRIPT), str(folders["nested"]), str(model)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = fork(str(SCRIPT), str(folders["nested"]), str(model))
+    assert done.code == 0, done.out + done.err
 
 
 # The claims of the repository, by the command line

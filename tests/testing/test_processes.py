@@ -16,7 +16,7 @@ from scrub.data.dataset import Rows
 from scrub.testing import Broken, Case, NotCompared, broken_between_processes, broken_laws
 from scrub.testing.exact import determinism
 from support.bad_input import HEADER
-from support.command import IOI, inside, python, scrub
+from support.command import IOI, fork, inside, python, scrub
 from support.paths import ROOT
 
 RUNS = 100
@@ -116,7 +116,7 @@ print(*broken_between_processes([Case(Mine(), data)]))
 @pytest.mark.parametrize("how", ["-c", "file"])
 def test_what_a_notebook_or_a_script_defines(how: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
-    done = python(*(("-c", SCRIPT) if how == "-c" else ("script.py",)), cwd=tmp_path)
+    done = fork(*(("-c", SCRIPT) if how == "-c" else ("script.py",)), cwd=tmp_path)
     assert done.out == (
         "not drawn from in a second process: it is made of what a notebook or script defines: put "
         "that into a module\n"
@@ -357,7 +357,7 @@ def test_in_pytest(tmp_path: Path) -> None:
     """Made again with the file, so that a salt in its attributes is caught; or sent, or skipped."""
     (tmp_path / "test_mine.py").write_text(TESTS)
     arguments = ("-m", "pytest", "test_mine.py", "-v", "-rs", "-p", "no:cacheprovider")
-    done = python(*arguments, "-k", "processes or local", cwd=tmp_path)
+    done = fork(*arguments, "-k", "processes or local", cwd=tmp_path)
     lines = [line for line in done.out.splitlines() if "%]" in line]
     found = {line.split("::", 1)[1].split()[0]: line.split()[1] for line in lines}
     between = {name: word for name, word in found.items() if "processes" in name}
