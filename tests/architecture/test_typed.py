@@ -21,7 +21,7 @@ from support.paths import ROOT
 
 def test_pyright_reads_the_file_of_wrong_keywords() -> None:
     """It refuses each line that is marked there and no other; README's test command runs it."""
-    file = "tests/architecture/wrong_keywords.py"
+    file = "tests/architecture/_wrong_keywords.py"
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert file in settings["tool"]["pyright"]["include"]
     text = (ROOT / file).read_text(encoding="utf-8")
