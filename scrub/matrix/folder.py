@@ -179,6 +179,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileExistsError:
+        raise UserError(f"--out {shown(folder)}: this is a file. Name a folder.") from None
     except OSError as error:
         raise UserError(f"--out {shown(folder)}: cannot be written: {error.strerror}.") from error
     try:
