@@ -46,13 +46,17 @@ class Size(click.ParamType):
 
 class Folder(click.Path):
     """A folder by its name. Without one, as where a variable of the shell is not set, a path is the
-    folder in which one works, and files would be strewn there."""
+    folder in which one works, and files would be strewn there.
+    """
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> Any:
         if not os.fspath(value):
             self.fail("it is empty. Name a folder.", param, ctx)

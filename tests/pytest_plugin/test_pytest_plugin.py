@@ -182,7 +182,8 @@ def test_models_samples_and_seed(run: Run, pytester: pytest.Pytester) -> None:
 
 def test_what_is_wrong_with_all_is_said_whole_once(run: Run) -> None:
     """Of whichever is tested first: -k leaves none without it."""
-    for chosen, first, later in (("not misspelt", "conjunction", 2), ("heads or first", "first", 1)):
+    cases = (("not misspelt", "conjunction", 2), ("heads or first", "first", 1))
+    for chosen, first, later in cases:
         done = run("hypotheses", "--scrub-model", "./nowhere", "-k", chosen)
         done.assert_outcomes(errors=later + 1)
         lines = [line for line in done.stdout.lines if line.startswith("error: ")]
