@@ -176,8 +176,8 @@ def patch(
 
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
-        to: None, the logits; "name mover.q@end", "9.9,9.6.pattern", "9.9.attention:io@end"; or
-            sites.
+        to: None, the logits; `"name mover.q@end"`, `"9.9,9.6.pattern"`,
+            `"9.9.attention:io@end"`; or sites.
         senders: "heads", "mlps", "layers", "streams", "neurons:8", a role, "9.9,9.6"; or sites,
             each cell one sender, a list of heads, or a mapping from names to sites.
         at: "all", "each" (at each position column), a column, an index, or several.
