@@ -90,7 +90,7 @@ def read_plan(folder: Path) -> tuple[Cell, ...]:
         return tuple(map(from_json, found["cells"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{file} is damaged, or of another version of scrub. Give another folder."
+            f"{shown(file)} is damaged, or of another version of scrub. Give another folder."
         ) from error
 
 
