@@ -24,6 +24,7 @@ from scrub.results.result import Result
 from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
 from scrub.runner.diagnoses import WORST, Diagnoses, check_blamed, diagnoses
+from scrub.runner.fingerprint import scope_of
 from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, RunOptions, is_whole, option_problems, shows
 from scrub.runner.pipeline import scrub_claim
@@ -176,8 +177,8 @@ def patch(
 
     Args:
         behaviour: a function decorated with `@behaviour`, or `ioi.behaviour(1_000)`.
-        to: None, the logits; "name mover.q@end", "9.9,9.6.pattern", "9.9.attention:io@end"; or
-            sites.
+        to: None, the logits; `"name mover.q@end"`, `"9.9,9.6.pattern"`,
+            `"9.9.attention:io@end"`; or sites.
         senders: "heads", "mlps", "layers", "streams", "neurons:8", a role, "9.9,9.6"; or sites,
             each cell one sender, a list of heads, or a mapping from names to sites.
         at: "all", "each" (at each position column), a column, an index, or several.
@@ -284,7 +285,7 @@ def checked_options(
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
     """The behaviour as the file says that it stands in, about the model that the file names."""
     path = Path(behaviour.made[0])
-    modules = [vars(module) for module in list(sys.modules.values())]
+    modules = list(map(scope_of, list(sys.modules.values())))
     scopes = [scope for scope in modules if scope.get("__file__") == behaviour.made[0]]
     scope = scopes[0] if scopes else getattr(unwrapped(behaviour.build), "__globals__", {})
     variable = next((name for name, value in scope.items() if value is behaviour), "")

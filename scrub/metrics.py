@@ -219,7 +219,7 @@ def kl() -> Metric:
 
 
 def distance() -> Metric:
-    """How far the root's value is from the original's: |value − original|² / |original|².
+    """How far the root's value is from the original's: `|value − original|² / |original|²`.
 
     In no unit, lower is better: 0 for the original's own value, 1 for zeros. Of any root, of
     several heads or positions all together. Undefined where the original's value is zero.

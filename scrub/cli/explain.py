@@ -57,7 +57,7 @@ def explain_command(
     plot: Path | None,
     json_file: Path | None,
     cache: Path | None,
-    cache_size: int,
+    cache_size: int | None,
     **chosen: Any,
 ) -> int:  # fmt: skip
     """Blame: which swap of a claim, and which path, loses how much."""

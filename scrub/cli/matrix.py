@@ -9,7 +9,7 @@ import click
 
 from scrub.cli.claims import print_notice
 from scrub.cli.exit_codes import AS_EXPECTED, BAD_INPUT, NO_CLAIM, OUR_FAULT, UNEXPECTED
-from scrub.cli.options import DEVICE, DTYPE, KEYWORD, MEMORY, SAMPLES, json_option
+from scrub.cli.options import DEVICE, DTYPE, KEYWORD, MEMORY, SAMPLES, Folder, json_option
 from scrub.cli.streams import print_error
 from scrub.errors import UserError
 from scrub.runner.outputs import Outputs, check_outputs
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     "folder",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     required=True,
     metavar="DIR",
     help="Records go here; without files: read them. All workers must see it.",

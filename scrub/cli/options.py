@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scrub.errors import UserError
 from scrub.runner.sizes import EXAMPLES, in_bytes
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 ARGUMENTS = "scrub.arguments"
 """Where a command's context keeps what the command line was."""
+CACHE_BYTES = 2 * 10**9
+"""For the files of `--cache`, where `--cache-size` does not say."""
 
 
 def typed() -> list[str]:
@@ -38,6 +42,25 @@ class Size(click.ParamType):
                 f"{value!r} is not a number of bytes. Give one, such as {EXAMPLES}.", param, ctx
             )
         return size
+
+
+class Folder(click.Path):
+    """A folder by its name. Without one, as where a variable of the shell is not set, a path is the
+    folder in which one works, and files would be strewn there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty. Name a folder.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 MODEL = click.option(
@@ -82,14 +105,13 @@ RECHECK = click.option(
 )
 CACHE = click.option(
     "--cache",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Keep what the plain model computes here, for the next command to start from.",
 )
 CACHE_SIZE = click.option(
     "--cache-size",
     type=Size(),
-    default=2 * 10**9,
     metavar="SIZE",
     help="For all files in --cache; the oldest go first.  [default: 2GB]",
 )
@@ -110,15 +132,17 @@ def options_of(**chosen: Any) -> Options:
     return Options(**chosen)
 
 
-def session_of(cache: Path | None, cache_size: int) -> Session:
+def session_of(cache: Path | None, cache_size: int | None) -> Session:
     """A session, which keeps plain values in the folder of `--cache` where that is given.
 
     Raises:
-        UserError: nothing can be written there.
+        UserError: nothing can be written there; or there is a size, and nothing that has it.
     """
     from scrub.cli.streams import print_error
     from scrub.runner.session import Session
 
+    if cache is None and cache_size is not None:
+        raise UserError("--cache-size is for the files of --cache DIR. Give that too.")
     if cache is None:
         return Session()
     from scrub.runner.kept import kept_in
@@ -126,7 +150,7 @@ def session_of(cache: Path | None, cache_size: int) -> Session:
     def warn(text: str) -> None:
         print_error(f"warning: --cache: {text}")
 
-    return Session(kept=kept_in(cache, cache_size, warn))
+    return Session(kept=kept_in(cache, CACHE_BYTES if cache_size is None else cache_size, warn))
 
 
 def html_option(help_text: str) -> Callable[[Any], Any]:

@@ -20,6 +20,7 @@ from scrub.cli.options import (
     RECHECK,
     SAMPLES,
     SEED,
+    Folder,
     html_option,
     json_option,
     options_of,
@@ -53,13 +54,13 @@ if TYPE_CHECKING:
 @json_option("Write results here.")
 @click.option(
     "--save-run",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Write what is needed to recompute every number, one folder a claim.",
 )
 @click.option(
     "--figures",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Draw an example of each claim on images: what was swapped, where heads look.",
 )
@@ -108,7 +109,7 @@ def test_command(
     verbose: bool,
     keyword: str,
     cache: Path | None,
-    cache_size: int,
+    cache_size: int | None,
     **chosen: Any,
 ) -> int:  # fmt: skip
     """Scrub the claims of hypothesis files and judge them."""

@@ -52,18 +52,22 @@ def watch_command(
     targets: tuple[str, ...],
     keyword: str,
     cache: Path | None,
-    cache_size: int,
+    cache_size: int | None,
     verbose: bool,
     **chosen: Any,
 ) -> int:
     """Test again whenever a file, or a module beside it, changes. Ctrl-C ends it."""
     outputs = check_outputs()
     from scrub.hypothesis.collect import hypothesis_files
+    from scrub.hypothesis.keywords import selector
     from scrub.hypothesis.sibling_modules import forget_modules, loaded_files
 
     asked = [target.partition("::")[0] for target in targets]
     for path in asked:  # what is not there now was misspelt
         hypothesis_files(outputs.start, path, print_notice())
+    selector(keyword)
+    if not _beside(outputs.start, asked):  # a file that comes later would not be seen
+        raise UserError(f"There is no Python file in {', '.join(asked)}, and nothing to watch.")
     from scrub.runner.interrupts import sigterm_stops
     from scrub.runner.opened_files import recorded
     from scrub.runner.watching import changed, stamps

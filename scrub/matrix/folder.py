@@ -90,7 +90,7 @@ def read_plan(folder: Path) -> tuple[Cell, ...]:
         return tuple(map(from_json, found["cells"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{file} is damaged, or of another version of scrub. Give another folder."
+            f"{shown(file)} is damaged, or of another version of scrub. Give another folder."
         ) from error
 
 
@@ -179,6 +179,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileExistsError:
+        raise UserError(f"--out {shown(folder)}: this is a file. Name a folder.") from None
     except OSError as error:
         raise UserError(f"--out {shown(folder)}: cannot be written: {error.strerror}.") from error
     try:

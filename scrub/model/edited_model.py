@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -41,10 +42,18 @@ def variable(name: str) -> Any:
         )
     found = vars(load_file(path, file))
     if called not in found:
-        edits = [known for known, value in found.items() if isinstance(value, Edited | Model)]
-        hint = did_you_mean(called, edits) if edits else "It has no edited model."
+        models = [known for known, value in found.items() if _may_be_model(value, path)]
+        hint = did_you_mean(called, models) if models else "It has no model."
         raise UserError(f'There is no "{called}" in {file}. {hint}')
     return found[called]
+
+
+def _may_be_model(value: object, path: Path) -> bool:
+    """Whether it is a model, or a function of the file at a path that may make one."""
+    if isinstance(value, FunctionType):
+        taken = value.__code__.co_argcount + value.__code__.co_kwonlyargcount
+        return taken == 0 and Path(value.__code__.co_filename).resolve() == path.resolve()
+    return isinstance(value, Edited | Model | Graph | torch.nn.Module)
 
 
 def edited_graph(

@@ -33,7 +33,7 @@ def from_hub(name: str, embedded: Iterable[str]) -> Path:
         if reason is None and isinstance(error, OSError):
             reason = REASONS["LocalEntryNotFoundError"]
         raise UserError(
-            f'There is no model "{shortened(name)}": it is not embedded '
+            f'There is no model "{shortened(" ".join(name.split()))}": it is not embedded '
             f"({', '.join(embedded)}), not a directory, and the Hugging Face hub did not "
             f"give it: {reason or shortened(in_words(error))}."
         ) from error

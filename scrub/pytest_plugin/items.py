@@ -6,16 +6,20 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scrub.errors import UserError
+from scrub.errors import Problem, UserError
 from scrub.hypothesis.claim import unwrapped
 from scrub.hypothesis.collect import Collected, definitions
 
 if TYPE_CHECKING:
     from scrub.pytest_plugin.testing import FileOnModel
+
+BRIEF = 60
+"""Characters of a sentence that was said before."""
 
 
 class ClaimsFile(pytest.File):
@@ -55,6 +59,7 @@ class Together:
         self.claims = claims
         self.options = options
         self._prepared: FileOnModel | None = None
+        self._said: dict[tuple[tuple[str, str, str], ...], str] = {}
 
     def prepared(self, session: pytest.Session) -> FileOnModel:
         if self._prepared is None:
@@ -62,6 +67,17 @@ class Together:
 
             self._prepared = prepared_file(self.claims, self.options, session)
         return self._prepared
+
+    def said_once(self, error: UserError, of: Collected) -> UserError:
+        """An error as it is; in short where it was said of another claim, as of a wrong model."""
+        first, *more = error.problems
+        said = tuple((problem.node, problem.what, problem.fix) for problem in error.problems)
+        claim = self._said.setdefault(said, of.claim.name)
+        if claim == of.claim.name:
+            return error
+        rest = f" And {len(more)} more." if more else ""
+        what = f"as {claim}: {shorten(first.what, BRIEF, placeholder=' …')}{rest}"
+        return UserError(Problem(what, node=first.node, claim=first.claim, file=first.file))
 
 
 class ClaimItem(pytest.Item):
@@ -80,7 +96,10 @@ class ClaimItem(pytest.Item):
     def setup(self) -> None:
         """Bind the claim to its model and data, check it, and read the weights."""
         with _sentences_alone():
-            reason = self.together.prepared(self.session).ready(self.collected)
+            try:
+                reason = self.together.prepared(self.session).ready(self.collected)
+            except UserError as error:
+                raise self.together.said_once(error, self.collected) from error
         if reason:
             pytest.skip(reason)
 

@@ -110,7 +110,7 @@ def _nulls(result: Result, variants: Variants, most: int) -> Nulls:
     """The claim with random components in place of its own."""
     prepared = variants.claim.prepared
     graph = prepared.model.graph
-    variants.context.progress.says(f"{prepared.name}: random components in place of its own")
+    variants.context.progress.says(f"{prepared.claim.name}: random components in place of its own")
     rng = np.random.default_rng(result.seed)
     trees = list(nulls(result.tree, graph, prepared.data, most, rng))
     values = variants.scores(trees)

@@ -106,7 +106,7 @@ def _made_in(claim: Claim) -> tuple[str, str]:
 
 
 def _sources(file_made: str, module_of_function: str) -> str:
-    made = [m for m in list(sys.modules.values()) if vars(m).get("__file__") == file_made]
+    made = [m for m in list(sys.modules.values()) if scope_of(m).get("__file__") == file_made]
     waiting = [*made, sys.modules[module_of_function]]
     texts: dict[str, bytes] = {}
     while waiting:
@@ -116,6 +116,11 @@ def _sources(file_made: str, module_of_function: str) -> str:
             texts[file] = Path(file).read_bytes()  # in whatever encoding it says that it is
             waiting += [found for found in _imported(texts[file], module) if _is_users(found)]
     return _digest(texts[file] for file in sorted(texts))
+
+
+def scope_of(module: object) -> dict[str, Any]:
+    """The names of what stands among the loaded modules: None does where one is not to be found."""
+    return getattr(module, "__dict__", {})
 
 
 def _imported(text: bytes, module: ModuleType) -> Iterator[ModuleType]:

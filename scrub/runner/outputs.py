@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +102,21 @@ def check_outputs(
     found = [f"{option}: {problem}" for option, problem in problems.items() if problem]
     if found:
         raise UserError(*found)
+    files = {"json": json, "plot": plot, "svg": svg, "csv": csv, "save": save, "log": log}
+    files |= {"circuit": circuit, "html": html, "junit": junit}
+    _refuse_one_file({f"--{name}": path for name, path in files.items() if path is not None})
     return outputs
+
+
+def _refuse_one_file(files: Mapping[str, Path]) -> None:
+    """Refuse two options that write one file: the later would replace what the earlier wrote."""
+    there: dict[Path, str] = {}
+    for option, path in files.items():
+        if path.exists() and not path.is_file():  # /dev/null takes all
+            continue
+        first = there.setdefault(resolved(path), option)
+        if first != option:
+            raise UserError(f"{option} {path}: {first} is written there. Give another file.")
 
 
 def _unwritable(path: Path | None, ends: Sequence[str] = (), never: Sequence[str] = ()) -> str:

@@ -52,8 +52,8 @@ FILES = {
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
         'absent_metric.py:1: There is no "prob_diff" in scrub.metrics. The nearest is '
-        '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, distance, kl, '
-        "logit, logit_diff, mass, measure, probability, probability_diff, "
+        '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, '
+        "distance, kl, logit, logit_diff, mass, measure, probability, probability_diff, "
         "probability_difference, rank, top_1.",
     ),
     "raises.py": (

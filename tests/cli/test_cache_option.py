@@ -59,4 +59,9 @@ def test_bad_input(tmp_path: Path) -> None:
     assert refused(tmp_path, *test, "--cache", "file/below") == (
         "error: --cache file/below: the folder cannot be made: not a directory.\n"
     )
+    assert "'--cache': it is empty. Name a folder." in refused(tmp_path, *test, "--cache", "")
+    assert refused(tmp_path, *test, "--cache-size", "1GB") == (
+        "error: --cache-size is for the files of --cache DIR. Give that too.\n"
+    )
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "sums.py"]
     assert "'2 GBs' is not a number of bytes" in refused(tmp_path, *test, "--cache-size", "2 GBs")

@@ -133,7 +133,7 @@ def test_bad_folders(filled: Path) -> None:
     message = refused(filled, *other)
     assert "it holds another matrix: 27 cells" in message
     assert "Give --add" in message
-    assert "--out claims.py: cannot be written" in refused(
+    assert "--out claims.py: this is a file. Name a folder." in refused(
         filled, "claims.py", "--out", "claims.py"
     )
     assert "Missing option '--out'" in inside("matrix", "claims.py", cwd=filled).err

@@ -118,6 +118,14 @@ def test_all_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(refused.value.problems) == 4
 
 
+def test_two_of_one_file(folder: Path) -> None:
+    done = inside(*RUN, "--json", "r.xml", "--junit", "./r.xml", cwd=folder)
+    assert done.code == 2
+    assert done.err == "error: --junit r.xml: --json is written there. Give another file.\n"
+    assert not (folder / "r.xml").exists()
+    assert check_outputs(Path(os.devnull), log=Path(os.devnull)).json == Path(os.devnull)
+
+
 def test_links_lead_where_they_lead(folder: Path) -> None:
     done = inside(*RUN, "--json", "away.json", cwd=folder)
     there = folder / "nowhere"

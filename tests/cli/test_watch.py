@@ -106,6 +106,11 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, "watch", "mien.py") == (
         'error: mien.py: There is no such file. The nearest is "mine.py"; there are: mine.py.\n'
     )
+    (tmp_path / "empty").mkdir()
+    assert refused(tmp_path, "watch", "empty") == (
+        "error: There is no Python file in empty, and nothing to watch.\n"
+    )
+    assert refused(tmp_path, "watch", "mine.py", "-k", "(").startswith('error: -k "(" is not')
 
 
 def test_data_of_an_equal_recipe_is_kept() -> None:

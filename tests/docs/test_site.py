@@ -62,6 +62,32 @@ def test_it_loads_nothing_from_a_network(site: Path) -> None:
     assert found == set()
 
 
+@SPHINX
+def test_links_within_the_site_lead_somewhere(site: Path) -> None:
+    """And nothing is taken for an address of mail, as "end@s2" is."""
+    texts = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    links = [
+        (page, a) for page, text in texts.items() for a in re.findall(r'<a [^>]*href="(.*?)"', text)
+    ]
+    broken = [
+        (page.name, address)
+        for page, address in links
+        if not unescape(address).startswith(("https://", "http://"))
+        and not _leads(page, unescape(address), texts)
+    ]
+    assert broken == []
+    assert not _leads(site / "index.html", "#nowhere", texts)
+    assert not _leads(site / "index.html", "nowhere.html", texts)
+
+
+def _leads(page: Path, address: str, texts: dict[Path, str]) -> bool:
+    """Whether a page has the file that an address names, and that the place."""
+    name, _, place = address.partition("#")
+    there = (page.parent / name).resolve() if name else page
+    found = texts.get(there)
+    return there.exists() and (not place or found is None or f'id="{place}"' in found)
+
+
 def test_every_public_name_is_documented() -> None:
     """Held to what scrub exports; `observe` is a module, and has a section."""
     documented = re.findall(r"^\.\. auto(?:class|function|data):: scrub\.(\w+)$", API, re.MULTILINE)

@@ -71,7 +71,7 @@ def test_one_command_at_a_time(file: Path, tmp_path: Path) -> None:
 def test_folders_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
     cells = cells_of(f"{file}::only_x")
     (tmp_path / "a file").touch()
-    assert "cannot be written: File exists." in refused(cells, tmp_path / "a file")
+    assert "this is a file. Name a folder." in refused(cells, tmp_path / "a file")
     out = tmp_path / "out"
     save_plan(out, cells)
     (out / "cells").rmdir()

@@ -227,6 +227,8 @@ def test_on_the_command_line(directory: Path, tmp_path: Path) -> None:
         assert (done.code, done.err) in ((0, ""), (1, ""))
     done = inside("check", "own.py", "--model", "own.py::mine", cwd=tmp_path)
     assert "of_text: legal" in done.out
+    done = inside("check", "own.py", "--model", "own.py::min", cwd=tmp_path)
+    assert 'no "min" in own.py. The nearest is "mine"; there are: ' in done.err
     done = inside("check", "own.py", "--model", "own.py::nothing", cwd=tmp_path)
     assert 'Model "own.py::nothing" cannot be used. model= is None, which is no model' in done.err
     done = inside("check", "own.py", "--model", f"{'x' * 5_000}.py::mine", cwd=tmp_path)

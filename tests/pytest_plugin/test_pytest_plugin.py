@@ -180,6 +180,19 @@ def test_models_samples_and_seed(run: Run, pytester: pytest.Pytester) -> None:
     assert "recovered" in told
 
 
+def test_what_is_wrong_with_all_is_said_whole_once(run: Run) -> None:
+    """Of whichever is tested first: -k leaves none without it."""
+    cases = (("not misspelt", "conjunction", 2), ("heads or first", "first", 1))
+    for chosen, first, later in cases:
+        done = run("hypotheses", "--scrub-model", "./nowhere", "-k", chosen)
+        done.assert_outcomes(errors=later + 1)
+        lines = [line for line in done.stdout.lines if line.startswith("error: ")]
+        assert ["Give a directory with" in line for line in lines] == [True] + [False] * later
+        for line in lines[1:]:
+            assert f': as {first}: There is no model "./nowhere": there is no' in line
+            assert len(line) < 140
+
+
 def test_files_may_hold_tests_and_marks(run: Run, pytester: pytest.Pytester) -> None:
     file = pytester.path / "hypotheses" / "mine.py"
     more = "\n\ndef test_mine():\n    pass\n\n\nimport pytest\n\npytestmark = pytest.mark.xfail\n"

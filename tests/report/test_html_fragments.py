@@ -29,6 +29,7 @@ from scrub.report.html.blames import WIDTH, scrubs_of, waterfall_part
 from scrub.report.html.rendering import fragment, render
 from scrub.report.html.results import result_part
 from scrub.report.html.scales import LEAST, MOST, common_scales, figure_picture
+from scrub.report.html.summary import summary_part
 from scrub.report.html.trees import tree_part
 from scrub.report.html.worst import MANY, in_runs
 from scrub.report.inputs import Marked
@@ -121,6 +122,17 @@ def test_the_verdict_comes_first_in_plain_words(results: dict[str, Result]) -> N
     assert said["by_hand"].endswith("recovered. The file gives no bound to judge that by.")
     kinds = {n: read(result_html(r)).all("span", "badge")[0].classes[1] for n, r in results.items()}
     assert [kinds[n] for n in ("conjunction", "only_x", "by_hand")] == ["good", "bad", "dim"]
+
+
+def test_the_first_line_names_some_of_the_claims_that_are_not_as_expected(
+    results: dict[str, Result],
+) -> None:
+    failed = results["only_x"]
+    assert failed.passed is False
+    for count, said in ((6, "only_x, only_x."), (7, "only_x and 1 more.")):
+        line = read(str(summary_part([failed] * count, count, ""))).all("p", "verdict")[0].text
+        assert " ".join(line.split()).endswith(said)
+        assert line.count("only_x") == 6
 
 
 def test_a_claim_that_is_not_applicable(sums: Any) -> None:

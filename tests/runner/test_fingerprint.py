@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import scrub
+from scrub.api import collected_behaviour
+from scrub.hypothesis.collect import load
 from scrub.runner import fingerprint
-from scrub.runner.fingerprint import Fingerprints, code_hash
+from scrub.runner.fingerprint import Fingerprints, code_hash, source_hash
+from support.command import SUMS
+from support.paths import ROOT
 
 SOURCE = Path(scrub.__file__).parent
 MODULES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
@@ -29,6 +35,21 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_whole_package_is_hashed() -> None:
     assert fingerprint.PACKAGE == SOURCE
     assert Fingerprints.of_claims([]).code == code_hash(SOURCE)
+
+
+def test_what_is_no_module_may_stand_among_the_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None keeps a module from being imported; others put objects there."""
+    sums: Any = load(ROOT / SUMS)
+    before = source_hash(sums.conjunction)
+    monkeypatch.setitem(sys.modules, "kept_out", None)
+    monkeypatch.setitem(sys.modules, "odd", object())
+    assert source_hash(sums.conjunction) == before
+
+    @scrub.behaviour(data=sums.DATA, metric=sums.ERROR, corrupt=scrub.Uncond())
+    def right(model: Any) -> Any:
+        return scrub.site("out")
+
+    assert collected_behaviour(right).variable == ""
 
 
 def unseen(package: Path, modules: Iterable[Path]) -> list[Path]:

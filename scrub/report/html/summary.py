@@ -18,6 +18,9 @@ from scrub.results.result import Result
 from scrub.results.verdict_words import expected_in_words
 from scrub.stats.rounding import interval
 
+NAMED = 6
+"""Claims that the first line names of those that are not as expected; the table has all."""
+
 
 @frozen
 class Row:
@@ -51,6 +54,7 @@ def summary_part(results: Sequence[Result | Inapplicable], claims: int, state: s
         title=title_of(results),
         counts=counted(results),
         unexpected=[row for row in rows if row.kind == "bad"],
+        most=NAMED,
         state=state,
         finished=len(results),
         claims=claims,
