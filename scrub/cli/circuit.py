@@ -10,22 +10,34 @@ import click
 from click.core import ParameterSource
 
 from scrub.cli.exit_codes import AS_EXPECTED
-from scrub.cli.options import DEVICE, DTYPE, MEMORY, MODEL, SAMPLES, SEED, json_option, options_of
+from scrub.cli.html import write_html
+from scrub.cli.options import (
+    DEVICE,
+    DTYPE,
+    MEMORY,
+    MODEL,
+    SAMPLES,
+    SEED,
+    html_option,
+    json_option,
+    options_of,
+)
 from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
 
 if TYPE_CHECKING:
     from scrub.circuits.scores import CircuitScores
     from scrub.runner.outputs import Outputs
+    from scrub.runner.session import Session
 
 PATH = click.Path(path_type=Path)
 SECTIONS = "nulls, parts, completeness, minimality, curve"
 TAKES = {
     "circuits by themselves (without a behaviour)": (
-        *("csv", "json_file", "plot", "save", "random", "seed", "model"),
+        *("csv", "json_file", "plot", "html_file", "save", "random", "seed", "model"),
     ),
     "circuits on several behaviours (--on)": (
-        *("on", "metrics", "random", "csv", "json_file", "plot", "fresh"),
+        *("on", "metrics", "random", "csv", "json_file", "plot", "html_file", "fresh"),
         *("model", "samples", "seed", "device", "dtype", "max_memory"),
     ),
 }
@@ -95,6 +107,7 @@ TAKES = {
 @click.option("--csv", type=PATH, metavar="FILE", help="Write all figures here.")
 @json_option("Write all scores here.")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw it here (.svg, .png, .pdf).")
+@html_option("Write one page here: all scores, the picture, the tables.")
 @click.option(
     "--save",
     type=PATH,
@@ -180,6 +193,7 @@ def _score(
     csv: Path | None,
     json_file: Path | None,
     plot: Path | None,
+    html_file: Path | None,
     save: Path | None,
     top: int,
     fresh: bool,
@@ -192,7 +206,7 @@ def _score(
             f"Scores are those of one circuit on one behaviour, and {len(files)} circuits and "
             f"{len(named)} behaviours are named. Write scrub circuit FILE::BEHAVIOUR CIRCUIT.json."
         )
-    outputs = check_outputs(json_file, csv=csv, plot=plot, save=save)
+    outputs = check_outputs(json_file, csv=csv, plot=plot, save=save, html=html_file)
     from scrub.hypothesis.collect import collect_behaviour
 
     item = collect_behaviour(named[0], outputs.start)
@@ -225,7 +239,7 @@ def _score(
     context = Context(Session(), options_of(**chosen), ProgressBar(0, quiet=False))
     scores = score_circuit(item, circuit, settings, context, outputs, fresh=fresh)
     show_scores(scores, terminal(), top)
-    _write(scores, outputs)
+    _write(scores, outputs, top, context.session)
     if outputs.save:
         from scrub.circuits.claim_file import save_claim
 
@@ -235,7 +249,7 @@ def _score(
     return AS_EXPECTED
 
 
-def _write(scores: CircuitScores, outputs: Outputs) -> None:
+def _write(scores: CircuitScores, outputs: Outputs, top: int, session: Session) -> None:
     """Write the files that were asked for."""
     from scrub.results.atomic_write import write_whole
 
@@ -250,3 +264,7 @@ def _write(scores: CircuitScores, outputs: Outputs) -> None:
 
         with outputs.writing("--plot", outputs.plot) as file:
             save_figure(scores.plot(), file)
+    if outputs.html:
+        from scrub.report.html.kinds import scores_page
+
+        write_html(outputs, lambda: scores_page(scores, top), session)

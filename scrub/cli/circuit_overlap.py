@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrub.cli.exit_codes import AS_EXPECTED
+from scrub.cli.html import write_html
 from scrub.errors import UserError
 from scrub.runner.outputs import Outputs, check_outputs
 
@@ -28,6 +29,7 @@ def overlap_command(
     csv: Path | None = None,
     json_file: Path | None = None,
     plot: Path | None = None,
+    html_file: Path | None = None,
     save: Path | None = None,
     random: int | None = None,
     seed: int = 0,
@@ -42,7 +44,7 @@ def overlap_command(
     Raises:
         UserError: with all that is wrong.
     """
-    outputs = check_outputs(json_file, csv=csv, plot=plot)
+    outputs = check_outputs(json_file, csv=csv, plot=plot, html=html_file)
     _check(files, outputs, save)
     circuits = read_all(files, outputs)
     if len(circuits) == 1:
@@ -113,6 +115,10 @@ def _alone(circuit: Circuit, outputs: Outputs, save: Path | None, model: str | N
     if outputs.csv is not None:
         with outputs.writing("--csv", outputs.csv) as file:
             circuit.frame.to_csv(file, index=False)
+    if outputs.html is not None:
+        from scrub.report.html.kinds import circuit_page
+
+        write_html(outputs, lambda: circuit_page(circuit))
     if save is not None:
         chosen = "mib" if save.name.lower().endswith(MIB) else None
         write_circuit(circuit, outputs.start / save, format=chosen, model=model)
@@ -152,3 +158,7 @@ def _write(found: Overlap, outputs: Outputs) -> None:
 
         with outputs.writing("--plot", outputs.plot) as file:
             save_figure(found.plot(), file)
+    if outputs.html:
+        from scrub.report.html.kinds import overlap_page
+
+        write_html(outputs, lambda: overlap_page(found))

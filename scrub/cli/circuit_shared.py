@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrub.cli.exit_codes import AS_EXPECTED
+from scrub.cli.html import write_html
 from scrub.cli.options import options_of
 from scrub.errors import UserError
 from scrub.runner.outputs import check_outputs
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scrub.circuits.shared import SharedCircuits
     from scrub.hypothesis.circuit import Circuit
     from scrub.runner.outputs import Outputs
+    from scrub.runner.session import Session
 
 
 def shared_command(
@@ -26,6 +28,7 @@ def shared_command(
     csv: Path | None,
     json_file: Path | None,
     plot: Path | None,
+    html_file: Path | None,
     fresh: bool,
     **chosen: Any,
 ) -> int:
@@ -35,7 +38,7 @@ def shared_command(
         files: of circuits.
         on: FILE::BEHAVIOUR, several with commas between; of a name alone the file is that before.
     """
-    outputs = check_outputs(json_file, csv=csv, plot=plot)
+    outputs = check_outputs(json_file, csv=csv, plot=plot, html=html_file)
     targets = targets_of(on)
     if not files:
         raise UserError(
@@ -58,7 +61,7 @@ def shared_command(
     context = Context(Session(), options_of(**chosen), ProgressBar(0, quiet=False))
     shared = measure_shared(circuits, items, settings, context, outputs, fresh=fresh)
     show_shared(shared, terminal())
-    _write(shared, outputs)
+    _write(shared, outputs, context.session)
     return AS_EXPECTED
 
 
@@ -103,7 +106,7 @@ def _circuits(files: Sequence[str], outputs: Outputs) -> list[Circuit]:
     return found
 
 
-def _write(shared: SharedCircuits, outputs: Outputs) -> None:
+def _write(shared: SharedCircuits, outputs: Outputs, session: Session) -> None:
     """Write the files that were asked for."""
     from scrub.results.atomic_write import write_whole
 
@@ -118,3 +121,7 @@ def _write(shared: SharedCircuits, outputs: Outputs) -> None:
 
         with outputs.writing("--plot", outputs.plot) as file:
             save_figure(shared.plot(), file)
+    if outputs.html:
+        from scrub.report.html.kinds import shared_page
+
+        write_html(outputs, lambda: shared_page(shared), session)

@@ -9,7 +9,8 @@ import click
 from click.core import ParameterSource
 
 from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
-from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, options_of
+from scrub.cli.html import write_html
+from scrub.cli.options import DEVICE, MEMORY, MODEL, SAMPLES, SEED, html_option, options_of
 from scrub.cli.patch import positions
 from scrub.cli.streams import print_error
 from scrub.runner.outputs import check_outputs
@@ -25,7 +26,7 @@ CIRCUITS = ("pruning", "acdc", "attribution")
 """Methods that end in a circuit: those of `scrub.searches.methods`, which imports torch."""
 OF_PATHS = (
     "senders", "at", "through", "corrupt", "restore", "smallest", "keep", "drop", "split", "merge",
-    "save", "plot", "csv", "log", "fresh",
+    "save", "plot", "html_file", "csv", "log", "fresh",
 )  # fmt: skip
 COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
 
@@ -166,6 +167,7 @@ COMMON = ("target", "by", "model", "samples", "seed", "device", "max_memory")
     metavar="FILE",
     help="Draw the tree, or what is recovered by size, here (.svg, .png, .pdf).",
 )
+@html_option("Write one page here: what was found, the picture, the tables, the log.")
 @click.option("--csv", type=PATH, metavar="FILE", help="Write all that is kept, or tried, here.")
 @click.option("--log", type=PATH, metavar="FILE", help="Write the log here, too.")
 @click.option("--fresh", is_flag=True, help="Measure all anew, also what was measured before.")
@@ -224,6 +226,7 @@ def _find_paths(
     merge: str | None,
     save: Path | None,
     plot: Path | None,
+    html_file: Path | None,
     csv: Path | None,
     log: Path | None,
     fresh: bool,
@@ -231,7 +234,7 @@ def _find_paths(
 ) -> int:
     if restore and corrupt:
         raise click.UsageError("--restore and --corrupt exclude each other.")
-    outputs = check_outputs(plot=plot, save=save, csv=csv, log=log)
+    outputs = check_outputs(plot=plot, save=save, csv=csv, log=log, html=html_file)
     from scrub.hypothesis.collect import collect_behaviour
 
     item = collect_behaviour(target, outputs.start)
@@ -291,6 +294,7 @@ def _searched(search: PathSearch, outputs: Outputs, *, fresh: bool) -> PathSearc
 def _finished(search: PathSearch, outputs: Outputs, context: Context) -> int:
     """Print what was found, and write the files that were asked for."""
     from scrub.report.console import terminal
+    from scrub.report.html.kinds import paths_page
     from scrub.report.search import show_found
     from scrub.searches.hypothesis import save_hypothesis
     from scrub.searches.log import log_lines
@@ -308,8 +312,11 @@ def _finished(search: PathSearch, outputs: Outputs, context: Context) -> int:
         click.echo()
         show_found(search, terminal())
     except NothingFoundError as error:
-        print_error(str(error))
+        said = str(error)
+        print_error(said)
+        write_html(outputs, lambda: paths_page(search, said), context.session)
         return UNEXPECTED
+    write_html(outputs, lambda: paths_page(search), context.session)
     if outputs.plot:
         from scrub.report.search_tree import save_search_tree
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
+from scrub.cli.html import write_html
 from scrub.cli.options import options_of
 from scrub.cli.patch import positions
 from scrub.cli.streams import print_error
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from scrub.searches.circuit_search import CircuitSearch
     from scrub.searches.method import Method
 
-SHARED = ("circuit", "save", "log", "csv", "plot", "fresh", "ablate")
+SHARED = ("circuit", "save", "log", "csv", "plot", "html_file", "fresh", "ablate")
 """What every method that ends in a circuit takes, beside what every search takes."""
 
 
@@ -34,7 +35,8 @@ def find_circuit(
         shared: of `SHARED`.
     """
     outputs = check_outputs(
-        **{name: shared[name] for name in ("plot", "save", "csv", "log", "circuit")}
+        **{name: shared[name] for name in ("plot", "save", "csv", "log", "circuit")},
+        html=shared["html_file"],
     )
     from scrub.hypothesis.collect import collect_behaviour
 
@@ -126,6 +128,10 @@ def _write(result: CircuitResult, outputs: Outputs) -> None:
 
         with outputs.writing("--plot", outputs.plot) as file:
             save_curve(result, file)
+    if outputs.html:
+        from scrub.report.html.kinds import circuit_found_page
+
+        write_html(outputs, lambda: circuit_found_page(result), result.search.context.session)
     if outputs.circuit:
         from scrub.circuits.files import write_circuit
 

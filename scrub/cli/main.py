@@ -22,6 +22,7 @@ from scrub.cli.explain import explain_command
 from scrub.cli.find import find_command
 from scrub.cli.look import look_command
 from scrub.cli.matrix import matrix_command
+from scrub.cli.options import ARGUMENTS
 from scrub.cli.patch import patch_command
 from scrub.cli.paths import paths_command
 from scrub.cli.plan import plan_command
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "scrub") -> No
 
     def command() -> int:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        with recorded(), group.make_context(prog_name, given) as context:
+        with recorded(), group.make_context(prog_name, list(given)) as context:
+            context.meta[ARGUMENTS] = given
             return group.invoke(context)
 
     sys.exit(exit_code(command))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,14 @@ from scrub.runner.sizes import EXAMPLES, in_bytes
 if TYPE_CHECKING:
     from scrub.runner.options import Options
     from scrub.runner.session import Session
+
+ARGUMENTS = "scrub.arguments"
+"""Where a command's context keeps what the command line was."""
+
+
+def typed() -> list[str]:
+    """The command line of the command that runs, without the program's name."""
+    return list(click.get_current_context().meta.get(ARGUMENTS, sys.argv[1:]))
 
 
 class Size(click.ParamType):
@@ -115,3 +124,9 @@ def session_of(cache: Path | None, cache_size: int) -> Session:
     from scrub.runner.kept import kept_in
 
     return Session(kept=kept_in(cache, cache_size, lambda text: print_error(f"warning: {text}")))
+
+
+def html_option(help_text: str) -> Callable[[Any], Any]:
+    """`--html`, with the help text of the command."""
+    path = click.Path(path_type=Path)
+    return click.option("--html", "html_file", type=path, metavar="FILE", help=help_text)

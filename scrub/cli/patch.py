@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scrub.cli.exit_codes import AS_EXPECTED, UNEXPECTED
-from scrub.cli.options import DEVICE, DTYPE, MEMORY, MODEL, SAMPLES, SEED, options_of
+from scrub.cli.html import write_html
+from scrub.cli.options import DEVICE, DTYPE, MEMORY, MODEL, SAMPLES, SEED, html_option, options_of
 from scrub.cli.streams import print_error
 from scrub.runner.outputs import check_outputs
 
@@ -72,6 +73,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--csv", type=PATH, metavar="FILE", help="Write all effects here (by value: --by).")
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw a heatmap here (.svg, .png, .pdf).")
+@html_option("Write one page here: effects, heatmaps, all of them as a table.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -104,6 +106,7 @@ def patch_command(
     by: str | None,
     csv: Path | None,
     plot: Path | None,
+    html_file: Path | None,
     top: int,
     save: Path | None,
     **chosen: Any,
@@ -111,7 +114,7 @@ def patch_command(
     """Patch one sender at a time: which parts of the model carry a behaviour?"""
     if restore and corrupt:
         raise click.UsageError("--restore and --corrupt exclude each other.")
-    outputs = check_outputs(csv=csv, plot=plot, save=save)
+    outputs = check_outputs(csv=csv, plot=plot, save=save, html=html_file)
     from scrub.hypothesis.collect import collect_behaviour
 
     item = collect_behaviour(target, outputs.start)
@@ -165,6 +168,10 @@ def _write(sweep: Sweep, outputs: Outputs, context: Context, top: int) -> int:
 
         with outputs.writing("--plot", outputs.plot) as file:
             save_heatmap(sweep, file)
+    if outputs.html:
+        from scrub.report.html.kinds import sweep_page
+
+        write_html(outputs, lambda: sweep_page(sweep, top), context.session)
     if outputs.save:
         from scrub.sweeps.hypothesis_file import NothingCertainError
         from scrub.sweeps.save import save_hypothesis

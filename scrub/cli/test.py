@@ -20,9 +20,11 @@ from scrub.cli.options import (
     RECHECK,
     SAMPLES,
     SEED,
+    html_option,
     json_option,
     options_of,
     session_of,
+    typed,
 )
 from scrub.cli.run import run
 from scrub.errors import Problem, UserError
@@ -61,6 +63,13 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Draw an example of each claim on images: what was swapped, where heads look.",
 )
+@html_option("Write one page here: claims, trees, what loses, where heads look.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one test case a claim here, for continuous integration (XML).",
+)
 @click.option(
     "--nulls",
     type=click.IntRange(min=0),
@@ -89,6 +98,8 @@ def test_command(
     json_file: Path | None,
     save_run: Path | None,
     figures: Path | None,
+    html_file: Path | None,
+    junit: Path | None,
     by: str | None,
     nulls: int | None,
     diagnose: bool | None,
@@ -103,7 +114,7 @@ def test_command(
     """Scrub the claims of hypothesis files and judge them."""
     if quiet and verbose:
         raise click.UsageError("-q and -v exclude each other.")
-    outputs = check_outputs(json_file, save_run, figures=figures)
+    outputs = check_outputs(json_file, save_run, figures=figures, html=html_file, junit=junit)
     from scrub.hypothesis.collect import collect
 
     claims = collect(targets, outputs.start, keyword=keyword, note=print_notice(quiet=quiet))
@@ -125,16 +136,32 @@ def test_command(
     if not quiet:
         diagnosed = bool(verbose or diagnose or nulls)
         reporters.append(TerminalReporter(verbose=verbose, by=by, diagnoses=diagnosed))
+    if junit:
+        from scrub.report.junit import JUnitFile
+
+        reporters.append(JUnitFile(outputs, tuple(prepared)))
+    if html_file:
+        from scrub.report.html.documents import Made
+        from scrub.report.html_report import HtmlReport
+
+        made = Made.now(typed())
+        reporters.append(HtmlReport(outputs, made, tuple(prepared), session, options))
     if figures:
         from scrub.report.figures import FiguresFolder
 
         drawn = tuple(applicable)
         reporters.append(FiguresFolder(figures, outputs, drawn, session, options, quiet=quiet))
-    wanted = diagnoses(diagnose, nulls, fresh)
+    blame = _blame(verbose=verbose, diagnose=diagnose) if html_file else False
+    wanted = diagnoses(diagnose, nulls, fresh, blame=blame)
     results = run(prepared, session, options, wanted, outputs, reporters, quiet=quiet)
     if not applicable:
         return NO_CLAIM
     return UNEXPECTED if any(result.passed is False for result in results) else AS_EXPECTED
+
+
+def _blame(*, verbose: bool, diagnose: bool | None) -> bool | None:
+    """Of which claims a page says where they lose: all, none, or (None) those that are refuted."""
+    return verbose or diagnose
 
 
 def _check_column(by: str, claims: list[Prepared]) -> None:

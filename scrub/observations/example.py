@@ -139,11 +139,16 @@ def example(
 
 def _named(tree: Tree, model: Model) -> list[Head]:
     """The heads that a claim names, and then those that have a role, which it may act upon."""
+    claimed = claimed_heads(tree)
+    roles = [(int(layer), int(head)) for of in model.roles.values() for layer, head in of]
+    return list(dict.fromkeys((*claimed, *sorted(roles))))
+
+
+def claimed_heads(tree: Tree) -> list[Head]:
+    """The heads that a claim names, by layer and number."""
     cells = (cell for node in tree.walk() for route in node.routes for cell in route.cells)
     found = [(cell.name.layer, cell.head) for cell in cells if cell.head is not None]
-    claimed = [(layer, head) for layer, head in found if layer is not None]
-    roles = [(int(layer), int(head)) for of in model.roles.values() for layer, head in of]
-    return list(dict.fromkeys((*sorted(claimed), *sorted(roles))))
+    return sorted({(layer, head) for layer, head in found if layer is not None})
 
 
 def _swapped(tree: Tree, draws: Draws) -> tuple[Swapped, ...]:

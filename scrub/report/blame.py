@@ -41,7 +41,7 @@ def show_blame(result: Result, console: Console, images: Drawn | None = None) ->
     lost = f"It loses {interval(found.total)} of baseline − original."
     console.print(Text(f"{lost} By its swaps, in the same unit:"))
     console.print(blame_table(result.tree, found, console.width), highlight=False)
-    if about := _about_unclaimed(found):
+    if about := about_unclaimed(found):
         console.print(Text(about, style="dim"), highlight=False)
     for sample in found.worst:
         row = result.draws.references.index[sample]
@@ -73,7 +73,7 @@ def blame_table(tree: Tree, found: Blame, width: int) -> Table:
             words = f"{indent}  · {where}"
             rows.append((words, how, interval(path.alone), interval(path.last), ""))
         if loss.unclaimed is not None:
-            rows += _unclaimed_rows(loss.unclaimed, indent)
+            rows += unclaimed_rows(loss.unclaimed, indent)
     names, draws, alone, last, in_order = zip(*rows, strict=True)
     shown = [
         Column("node", names, fold=True),
@@ -89,7 +89,7 @@ Row = tuple[str, str, str, str, str]
 """The node, what it draws, lost alone, lost last, and in order."""
 
 
-def _unclaimed_rows(found: Unclaimed, indent: str) -> Iterator[Row]:
+def unclaimed_rows(found: Unclaimed, indent: str) -> Iterator[Row]:
     """The components that move most, the most first, the heads of one layer below it; the rest."""
     ports = {by.port for by in found.components}
     moving = sorted(filter(_moves, found.components), key=_largest, reverse=True)[:SHOWN]
@@ -117,7 +117,7 @@ def _largest(by: LostBy) -> float:
     return math.inf if math.isnan(largest) else largest
 
 
-def _about_unclaimed(found: Blame) -> str:
+def about_unclaimed(found: Blame) -> str:
     """What the rows of components mean; "" where there are none."""
     broken = [loss.unclaimed for loss in found.swaps if loss.unclaimed is not None]
     if not broken:

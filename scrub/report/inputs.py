@@ -64,7 +64,7 @@ def swaps(tree: Tree, draws: Draws, sample: int, images: Drawn | None = None) ->
 
     def grow(node: Occurrence, picture: Picture) -> None:
         branch = picture.add(titled(node.node.name, f" ({_sites(node)})"))
-        shown = _inputs(node, draws, sample)
+        shown = inputs_of(node, draws, sample)
         samplers = {"own": node.node.sampler, "other": node.node.other}
         lines = [
             Text.assemble(
@@ -97,7 +97,7 @@ def marks(tree: Tree) -> Text:
 def signs(tree: Tree, draws: Draws, sample: int, images: Drawn) -> Text:
     """What the signs in the pictures of a sample mean."""
     reference = draws.references.at(draws.references.index[sample : sample + 1])
-    shown = [one for node in tree.walk() for one in _inputs(node, draws, sample)]
+    shown = [one for node in tree.walk() for one in inputs_of(node, draws, sample)]
     pictures = _pictures([("", reference, ()), *shown], reference, images)
     return legend(pictures, coloured=images.coloured)
 
@@ -106,7 +106,7 @@ Shown = tuple[str, Rows, tuple[Route, ...]]
 """An input of a node: "own" or "other", the one row, and the routes whose positions are marked."""
 
 
-def _inputs(node: Occurrence, draws: Draws, sample: int) -> list[Shown]:
+def inputs_of(node: Occurrence, draws: Draws, sample: int) -> list[Shown]:
     """What a node drew. Its positions are marked in the input that it is computed on."""
     drawn = draws.nodes[node.path]
     own = drawn.own.at(drawn.own.index[sample : sample + 1])
@@ -177,16 +177,30 @@ def _positions(rows: Rows, routes: tuple[Route, ...]) -> set[int]:
     }
 
 
-def _text(
+@frozen
+class Marked:
+    """A piece of an input's text: its tokens, and the blanks before them.
+
+    Attributes:
+        changed: whether the reference has no such piece there.
+        underlined: whether a node stands for it.
+    """
+
+    text: str
+    changed: bool
+    underlined: bool = False
+
+
+def marked_text(
     rows: Rows, reference: Rows, routes: tuple[Route, ...], images: Drawn | None = None
-) -> Text:
-    """One row as text, with what differs from the reference marked."""
+) -> tuple[Marked, ...]:
+    """One row as text, piece by piece, with what differs from the reference marked."""
     row = int(rows.index[0])
     if rows.data.given is not None:
-        return Text(f"«{told_row(rows.data, row)}»", style="yellow")
+        return (Marked(told_row(rows.data, row), changed=True),)
     if not rows.data.pieces:
         values = {name: np.asarray(v[row]).tolist() for name, v in rows.data.inputs.items()}
-        return Text(f"row {row}: {values}")
+        return (Marked(f"row {row}: {values}", changed=False),)
     pieces, known = _pieces(rows, images), _pieces(reference, images)
     same = np.zeros(len(pieces), dtype=bool)
     keys = [[piece.key for piece in one] for one in (known, pieces)]
@@ -194,10 +208,20 @@ def _text(
     for block in matcher.get_matching_blocks():
         same[block.b : block.b + block.size] = True
     at = _positions(rows, routes)
+    return tuple(
+        Marked(piece.text, changed=not same[i], underlined=not at.isdisjoint(piece.tokens))
+        for i, piece in enumerate(pieces)
+    )
+
+
+def _text(
+    rows: Rows, reference: Rows, routes: tuple[Route, ...], images: Drawn | None = None
+) -> Text:
+    """One row as text, with what differs from the reference marked."""
     shown = Text()
-    for i, piece in enumerate(pieces):
+    for piece in marked_text(rows, reference, routes, images):
         text = piece.text if shown.plain else piece.text.lstrip()
-        shown += _marked(text, changed=not same[i], underlined=not at.isdisjoint(piece.tokens))
+        shown += _marked(text, changed=piece.changed, underlined=piece.underlined)
     shown.rstrip()
     return shown
 

@@ -18,7 +18,7 @@ from scrub.errors import UserError
 from scrub.results.diagnosis import Diagnosis
 from scrub.results.result import Result
 from scrub.runner.context import Context
-from scrub.runner.diagnoses import LITTLE, NO_DIAGNOSES, Diagnoses, cheap
+from scrub.runner.diagnoses import LITTLE, NO_DIAGNOSES, Diagnoses, cheap, lays_blame
 from scrub.runner.fresh import fresh
 from scrub.runner.planned import Planned
 from scrub.runner.variants import Variants
@@ -59,7 +59,8 @@ def diagnose(result: Result, planned: Planned, context: Context, wanted: Diagnos
         )
     elif wanted.specificity:
         found = evolve(found, specificity=_specificity(result, variants))
-    if wanted.blame:
+    effect = result.kind == "effect"
+    if lays_blame(wanted, result.tree, result.judgement.verdict, effect=effect):
         found = evolve(found, blame=_blame(result, variants, wanted.worst))
     if wanted.fresh:
         found = evolve(found, fresh=fresh(result, planned, context, wanted.fresh))

@@ -14,6 +14,7 @@ from scrub.analysis.specificity import agreeing
 from scrub.analysis.unclaimed import candidates, grouped
 from scrub.engine.prediction import RunCost
 from scrub.errors import Problem, UserError
+from scrub.hypothesis.belief import Verdict
 from scrub.hypothesis.tree import Tree
 from scrub.model.graph import Graph
 from scrub.runner.prepare import Prepared
@@ -22,6 +23,9 @@ LITTLE = 50e9
 """Operations that a small model, whose matrices do not fill a processor, does in seconds."""
 WORST = 3
 """Samples that lose most, of which blame shows the swaps."""
+SWAPS = 20
+"""Swaps of a claim beyond which blame, which takes up to three scrubs of each, is not laid unasked.
+"""
 
 
 @frozen
@@ -34,7 +38,8 @@ class Diagnoses:
         conventions: the claim's score under other conventions; None: under those that tell
             something, where the claim is supported and that is cheap.
         specificity: its score with coarser and finer features.
-        blame: what each swap loses, and the samples that lose most.
+        blame: what each swap loses, and the samples that lose most; None: where the claim is
+            refuted, and makes no more than `SWAPS` swaps.
         worst: how many of these samples.
         fresh: on how many other datasets of the same recipe it is scrubbed.
     """
@@ -42,7 +47,7 @@ class Diagnoses:
     nulls: int | None = 0
     conventions: bool | None = False
     specificity: bool = False
-    blame: bool = False
+    blame: bool | None = False
     worst: int = WORST
     fresh: int = 0
 
@@ -50,19 +55,27 @@ class Diagnoses:
 NO_DIAGNOSES = Diagnoses()
 
 
-def diagnoses(every: bool | None, nulls: int | None = None, fresh: int | None = None) -> Diagnoses:
+def diagnoses(
+    every: bool | None,
+    nulls: int | None = None,
+    fresh: int | None = None,
+    *,
+    blame: bool | None = False,
+) -> Diagnoses:
     """What a run is asked for, from a command's or a call's options.
 
     Args:
         every: everything, nothing, or (None) what is cheap.
         nulls: how many; None: as `every` says.
         fresh: how many other datasets; None: none.
+        blame: as in `Diagnoses`.
     """
     usual = {True: NULLS, False: 0, None: None}[every]
     return Diagnoses(
         nulls=usual if nulls is None else nulls,
         conventions=every,
         specificity=bool(every),
+        blame=blame,
         fresh=fresh or 0,
     )
 
@@ -76,8 +89,19 @@ def scrubs(tree: Tree, wanted: Diagnoses, cost: RunCost) -> int:
         (wanted.nulls or usual)
         + others * CONVENTIONS
         + wanted.specificity * features
-        + wanted.blame * 3 * len(swaps(tree))
+        + bool(wanted.blame) * 3 * len(swaps(tree))
     )
+
+
+def lays_blame(wanted: Diagnoses, tree: Tree, verdict: Verdict | None, *, effect: bool) -> bool:
+    """Whether a claim's loss is split among its swaps: there is none of a claim about an effect.
+
+    Args:
+        verdict: that it has; before it has one, that its file expects.
+    """
+    if effect or wanted.blame is not None:
+        return bool(wanted.blame) and not effect
+    return verdict == "refuted" and len(swaps(tree)) <= SWAPS
 
 
 def component_scrubs(tree: Tree, graph: Graph) -> int:

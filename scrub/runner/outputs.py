@@ -30,8 +30,8 @@ class Outputs:
     Attributes:
         start: the directory in which the command was started. The user's code may leave it, so
             that a path is looked for from here alone.
-        json, save_run, plot, svg, csv, save, log, figures, circuit: as the user gave them, which
-            is how messages call them; None where they were not asked for.
+        json, save_run, plot, svg, csv, save, log, figures, circuit, html, junit: as the user gave
+            them, which is how messages call them; None where they were not asked for.
     """
 
     start: Path
@@ -44,6 +44,8 @@ class Outputs:
     log: Path | None = None
     figures: Path | None = None
     circuit: Path | None = None
+    html: Path | None = None
+    junit: Path | None = None
 
     def shown(self, path: Path) -> Path:
         """A path as messages call it: from the start, if it lies below."""
@@ -73,13 +75,17 @@ def check_outputs(
     log: Path | None = None,
     figures: Path | None = None,
     circuit: Path | None = None,
+    html: Path | None = None,
+    junit: Path | None = None,
 ) -> Outputs:
     """The outputs of a command that is started here.
 
     Raises:
         UserError: for all that cannot be written, before anything runs; or there is no here.
     """
-    outputs = Outputs(started_in(), json, save_run, plot, svg, csv, save, log, figures, circuit)
+    outputs = Outputs(
+        started_in(), json, save_run, plot, svg, csv, save, log, figures, circuit, html, junit
+    )
     problems = {
         f"--json {json}": _unwritable(json, never=(".py",)),
         f"--plot {plot}": _unwritable(plot, ends=PLOTS),
@@ -88,6 +94,8 @@ def check_outputs(
         f"--save {save}": _unwritable(save, ends=(".py",)),
         f"--log {log}": _unwritable(log, never=(".py",)),
         f"--circuit {circuit}": _unwritable(circuit, ends=(".json", ".csv")),
+        f"--html {html}": _unwritable(html, ends=(".html", ".htm")),
+        f"--junit {junit}": _unwritable(junit, ends=(".xml",)),
         f"--save-run {save_run}": _no_folder(save_run),
         f"--figures {figures}": _no_folder(figures),
     }

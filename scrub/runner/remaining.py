@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scrub.analysis.support import most_scrubs
 from scrub.runner.checkpoint import Checkpoint
 from scrub.runner.context import Context
-from scrub.runner.diagnoses import Diagnoses, component_scrubs, scrubs
+from scrub.runner.diagnoses import Diagnoses, component_scrubs, lays_blame, scrubs
 from scrub.runner.duration import announcement, estimated_seconds
 from scrub.runner.options import Options
 from scrub.runner.planned import Planned
@@ -42,8 +42,9 @@ def remaining_work(planned: Planned, wanted: Diagnoses, context: Context) -> Rem
     own = 1 + most_scrubs(planned.tree, effect=planned.prepared.is_effect)
     own += len(planned.tree.walk()) if options.alone else 0
     flops = round(left * cost.flops * own)
-    flops += scrubs(planned.tree, wanted, cost) * cost.flops
-    if wanted.blame:
+    foreseen = _foreseen(wanted, planned)
+    flops += scrubs(planned.tree, foreseen, cost) * cost.flops
+    if foreseen.blame:
         flops += component_scrubs(planned.tree, planned.prepared.model.graph) * cost.flops
     flops += wanted.fresh * (cost.flops + cost.plain_flops)
     return RemainingWork(
@@ -53,6 +54,14 @@ def remaining_work(planned: Planned, wanted: Diagnoses, context: Context) -> Rem
         plain_flops=cost.plain_flops if left else 0,
         shared=(id(planned.model), id(planned.prepared.data)),
     )
+
+
+def _foreseen(wanted: Diagnoses, planned: Planned) -> Diagnoses:
+    """The diagnoses that a claim takes if its verdict is what its file expects."""
+    prepared, expect = planned.prepared, planned.prepared.claim.expect
+    verdict = expect.verdict if expect else None
+    blame = lays_blame(wanted, planned.tree, verdict, effect=prepared.is_effect)
+    return evolve(wanted, blame=blame)
 
 
 def resuming(coming: Sequence[RemainingWork], samples: int) -> str:

@@ -77,6 +77,11 @@ class Session:
             self._failed[key] = (source, error)
             raise
 
+    @property
+    def loaded(self) -> tuple[Model, ...]:
+        """The models that were loaded with their weights, in that order."""
+        return tuple(self._loaded.values())
+
     def forget_failures(self) -> None:
         """Try again what failed: in a notebook it may have been mended since."""
         self._failed.clear()

@@ -12,6 +12,7 @@ import pytest
 
 from scrub.circuits.measurements import Measurements
 from support.command import Finished, inside
+from support.web_page import page_in
 
 FILE = """
 from scrub.datasets import ioi
@@ -49,7 +50,7 @@ def test_it_prints_all_scores_in_80_columns_and_writes_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = ("--by", "order", "--orders", "2")
-    files = ("--csv", "s.csv", "--json", "s.json", "--plot", "s.svg")
+    files = ("--csv", "s.csv", "--json", "s.json", "--plot", "s.svg", "--html", "s.html")
     done = scored(folder, *wanted, *files)
     assert (done.code, done.err) == (0, "")
     for title in (
@@ -61,6 +62,12 @@ def test_it_prints_all_scores_in_80_columns_and_writes_them(
     assert max(map(len, done.out.splitlines())) <= 80
     assert "(the\nbehaviour's own)" in re.sub(r" +\n", "\n", done.out)
     said = json.loads((folder / "s.json").read_text(encoding="utf-8"))
+    page = page_in(folder / "s.html")
+    assert [one.text for one in page.all("summary")] == [
+        "Faithfulness", "Nulls", "Parts", "By", "Completeness", "Minimality", "Curve", "Frequency",
+    ]  # fmt: skip
+    assert "Completeness: |F(C∖K) − F(M∖K)|" in page.text
+    assert "weights of ioi-planted, sha256" in page.text
     frame = pd.read_csv(folder / "s.csv")
     whole = frame[(frame.section == "faithfulness") & (frame.figure == "recovered")]
     assert len(whole) == len(said["faithfulness"]) > 5

@@ -13,6 +13,7 @@ from scrub.cli.circuit_shared import targets_of
 from scrub.errors import UserError
 from support.command import Finished, inside
 from support.paths import ROOT
+from support.web_page import page_in
 
 FILE = """
 from scrub.datasets import marks
@@ -40,7 +41,9 @@ def test_it_prints_its_tables_in_80_columns_writes_them_and_resumes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on = ("--on", "two.py::a")
-    done = shared(folder, *on, "--csv", "s.csv", "--json", "s.json", "--plot", "s.svg")
+    done = shared(
+        folder, *on, "--csv", "s.csv", "--json", "s.json", "--plot", "s.svg", "--html", "s.html"
+    )
     assert (done.code, done.err) == (0, "")
     for title in (
         "Each circuit on each behaviour",
@@ -55,6 +58,9 @@ def test_it_prints_its_tables_in_80_columns_writes_them_and_resumes(
     lost = frame[(frame.section == "tested") & (frame.figure == "lost")].value
     assert lost.tolist() == pytest.approx([row["lost"] for row in said["tested"]])
     assert len(lost) == 2
+    page = page_in(folder / "s.html")
+    assert "Each circuit on each behaviour" in page.text
+    assert len(page.all("img")) == 1
     assert "lost without it" in (folder / "s.svg").read_text(encoding="utf-8")
 
     # the same command measures nothing again, unless it is told to

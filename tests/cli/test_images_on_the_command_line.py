@@ -12,6 +12,7 @@ import pytest
 
 from support.command import ROOT, inside
 from support.tiny_rgb import GRID, directory
+from support.web_page import page_in
 
 PAGE = (ROOT / "docs" / "rgb.md").read_text(encoding="utf-8")
 GAME = ROOT / "hypotheses" / "rgb_game.py"
@@ -72,11 +73,15 @@ def test_a_figure_has_the_same_bytes_each_time(model: str, tmp_path: Path) -> No
     for name in ("one", "other"):
         done = inside(
             *("test", f"{GAME}::prediction_4_answer", *FEW, "--model", model),
-            *("-q", "--figures", tmp_path / name),
+            *("-q", "--figures", tmp_path / name, "--html", tmp_path / f"{name}.html"),
         )
         assert (done.out, done.err) == ("", "")
     one, other = (tmp_path / name / "prediction_4_answer.png" for name in ("one", "other"))
     assert one.read_bytes() == other.read_bytes()
+    pages = [page_in(tmp_path / f"{name}.html") for name in ("one", "other")]
+    ((drawn,), (again,)) = (page.all("img") for page in pages)
+    assert (drawn.attributes["src"] or "").startswith("data:image/png;base64,")
+    assert drawn.attributes == again.attributes
 
 
 def test_of_data_without_images_there_is_nothing_to_draw(tmp_path: Path) -> None:

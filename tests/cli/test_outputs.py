@@ -25,6 +25,7 @@ LONG = "x" * 300
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder.svg").mkdir()
+    (tmp_path / "folder.html").mkdir()
     (tmp_path / "file").write_text("kept")
     (tmp_path / "a.json").symlink_to("b.json")
     (tmp_path / "b.json").symlink_to("a.json")
@@ -53,6 +54,16 @@ PLOT = {
     "w.jpg": "give a file that ends in .svg, .png, .pdf.",
     "nowhere/w.svg": "there is no folder nowhere. Create it first.",
 }
+PAGE = {
+    "nowhere/r.html": "there is no folder nowhere. Create it first.",
+    "folder.html": "this is a folder. Give a file.",
+    "r.json": "give a file that ends in .html, .htm.",
+    f"{LONG}.html": "cannot be written: File name too long. Give another file.",
+}
+JUNIT = {
+    "nowhere/r.xml": "there is no folder nowhere. Create it first.",
+    "r.html": "give a file that ends in .xml.",
+}
 RECORD = {
     "file": "cannot be written. Give another folder.",
     "file/runs": "cannot be written. Give another folder.",
@@ -77,6 +88,22 @@ def test_trees(folder: Path, given: str) -> None:
 def test_plots(folder: Path, given: str) -> None:
     done = inside("explain", CLAIM, "--plot", given, cwd=folder)
     assert (done.code, done.out, done.err) == (2, "", f"error: --plot {given}: {PLOT[given]}\n")
+
+
+@pytest.mark.parametrize("given", PAGE)
+def test_pages(folder: Path, given: str) -> None:
+    refused = (2, "", f"error: --html {given}: {PAGE[given]}\n")
+    for command in (RUN, ("patch", CLAIM), ("find", CLAIM), ("find", CLAIM, "--by", "acdc"),
+                    ("circuit", "a.json"), ("circuit", CLAIM, "a.json"),
+                    ("circuit", "a.json", "--on", CLAIM)):  # fmt: skip
+        done = inside(*command, "--html", given, cwd=folder)
+        assert (done.code, done.out, done.err) == refused
+
+
+@pytest.mark.parametrize("given", JUNIT)
+def test_files_for_ci(folder: Path, given: str) -> None:
+    done = inside(*RUN, "--junit", given, cwd=folder)
+    assert (done.code, done.out, done.err) == (2, "", f"error: --junit {given}: {JUNIT[given]}\n")
 
 
 @pytest.mark.parametrize("given", RECORD)
@@ -136,6 +163,18 @@ def test_a_full_disk_costs_no_report_and_leaves_the_old_results(folder: Path) ->
     assert "1 claim, all as expected" in done.stdout
     assert (folder / "r.json").read_text() == "old"
     assert not [name for name in os.listdir(folder) if name.startswith(".scrub")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_a_page_on_a_full_disk_costs_no_report(folder: Path) -> None:
+    for option, name in (("--html", "r.html"), ("--junit", "r.xml")):
+        (folder / name).symlink_to("/dev/full")
+        done = inside(*RUN, option, name, cwd=folder)
+        assert (done.code, done.err) == (
+            2,
+            f"error: {option} {name}: cannot be written: No space left on device.\n",
+        )
+        assert "1 claim, all as expected" in done.out
 
 
 def test_a_record_on_a_full_disk(folder: Path) -> None:

@@ -23,7 +23,7 @@ PAGES = {
 }
 SEVERAL_FILES = {"docs/extend/model_family.md": "tests/docs/test_model_family.py"}
 """Pages whose blocks are files that import each other, and the tests that run them as pasted."""
-IN_ORDER = ("docs/ioi.md", "docs/rgb.md")
+IN_ORDER = ("docs/ioi.md", "docs/report.md", "docs/rgb.md")
 """Pages whose commands read what earlier ones wrote; they run in one directory, in order."""
 REFUSED = "refused.py"
 """A page's file whose claims are illegal: what is said of them is on standard error."""

@@ -23,6 +23,7 @@ from scrub.metrics import custom
 from scrub.model.arithmetic import graph, node, source
 from scrub.printing import name_problem, printable
 from support.command import inside
+from support.web_page import read
 
 ODD = "[b]:x:\\[/]$_<&{\\"
 """Printable, and not what it seems to rich, to matplotlib, in XML, in a format."""
@@ -124,12 +125,19 @@ def test_pictures_and_files_hold_what_was_named(file: Path, tmp_path: Path) -> N
         assert "".join(f"leaf{ODD}".split()) in said
         assert "".join(BELIEF.split()) in said
     options = ("--samples", "50", "--json", "r.json", "--save-run", "runs")
-    assert inside("test", file, *options, cwd=tmp_path).code == 0
+    pages = ("--html", "r.html", "--junit", "r.xml")
+    assert inside("test", file, *options, *pages, cwd=tmp_path).code == 0
     (found,) = json.loads((tmp_path / "r.json").read_text())["results"]
     assert found["claim"] == CLAIM
     assert found["file"] == str(file)
     assert found["data"]["name"] == f"data{ODD}"
     assert found["nodes"][1]["path"] == [f"root{ODD}", f"leaf{ODD}"]
+    page = read((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.problems == []
+    for words in (CLAIM, BELIEF, f"leaf{ODD}", f"Agree(is{ODD})", f"data{ODD}", f"by{ODD}"):
+        assert " ".join(words.split()) in page.text
+    (case,) = ElementTree.parse(tmp_path / "r.xml").getroot().iter("testcase")
+    assert case.attrib["name"] == CLAIM
     (record,) = tmp_path.rglob("run.json")
     assert record.parent == tmp_path / "runs" / CLAIM
     assert json.loads(record.read_text())["tree"][1]["path"] == found["nodes"][1]["path"]
@@ -141,9 +149,11 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
     file = Path(os.fsdecode(folder)) / "file.py"
     file.write_text(FILE)
     options = ("--samples", "9", "--json", "r.json", "--save-run", "runs")
-    done = inside("test", file, *options, cwd=tmp_path)
+    done = inside("test", file, *options, "--html", "r.html", "--junit", "r.xml", cwd=tmp_path)
     assert done.code == 0, done.err
     assert r"\udcff/file.py on graph" in done.out
+    assert r"\udcff/file.py on graph" in read((tmp_path / "r.html").read_text("utf-8")).text
+    assert ElementTree.parse(tmp_path / "r.xml").getroot().attrib["tests"] == "1"
     (found,) = json.loads((tmp_path / "r.json").read_text())["results"]
     (record,) = tmp_path.rglob("run.json")
     assert found["file"] == json.loads(record.read_text())["file"] == str(file)

@@ -15,6 +15,7 @@ from scrub.cli.find import CIRCUITS
 from scrub.searches.methods import METHODS, NAMES
 from support.bad_input import refused
 from support.command import Finished, inside
+from support.web_page import page_in
 
 FILE = '''
 from scrub import Exact, Mean, behaviour, output
@@ -72,6 +73,7 @@ def test_it_ends_in_a_circuit_with_its_score_on_rows_held_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ("--circuit", "c.json", "--plot", "c.svg", "--csv", "c.csv", "--log", "c.txt")
+    files = (*files, "--html", "p.html")
     done = found(folder, *NODES, *files)
     assert (done.code, done.err) == (0, "")
     log = (folder / "c.txt").read_text(encoding="utf-8")
@@ -91,6 +93,10 @@ def test_it_ends_in_a_circuit_with_its_score_on_rows_held_out(
     assert circuit.source == "scrub find by pruning, 24 samples, seed 0"
     decisions = pd.read_csv(folder / "c.csv")
     assert set(decisions[decisions["removed"]]["part"]).isdisjoint(map(str, circuit.cells))
+    page = page_in(folder / "p.html")
+    assert page.all("pre")[0].text == " ".join(log.split())
+    assert "head 3.1 (name mover)" in page.text
+    assert len(page.all("img")) == 1
     assert "heads and MLPs kept" in (folder / "c.svg").read_text(encoding="utf-8")
 
     # the claim that is saved recovers what the search printed

@@ -17,6 +17,7 @@ from support.bad_input import refused
 from support.code_blocks import blocks, not_printed
 from support.command import Finished, inside
 from support.paths import ROOT
+from support.web_page import page_in
 
 FILE = '''
 from scrub import Exact, Uncond, behaviour, output
@@ -50,7 +51,19 @@ def found(folder: Path, *arguments: str) -> Finished:
 def test_it_ends_in_a_hypothesis_that_a_person_would_have_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = found(folder, "--save", "f.py", "--plot", "t.svg", "--csv", "f.csv", "--log", "l.txt")
+    done = found(
+        folder,
+        "--save",
+        "f.py",
+        "--plot",
+        "t.svg",
+        "--csv",
+        "f.csv",
+        "--log",
+        "l.txt",
+        "--html",
+        "p.html",
+    )
     assert (done.code, done.err) == (0, "")
     assert done.out.endswith("saved: scrub test f.py   (on the rows that are held out)\n")
     assert "1. to the output: 17 senders tried" in done.out
@@ -58,6 +71,10 @@ def test_it_ends_in_a_hypothesis_that_a_person_would_have_written(
     log = (folder / "l.txt").read_text(encoding="utf-8")
     assert done.out.startswith(log)
     assert len(pd.read_csv(folder / "f.csv")) == 7
+    page = page_in(folder / "p.html")
+    assert "duplicate token at s2, attending to s1" in page.text
+    assert page.all("pre")[0].text == " ".join(log.split())
+    assert len(page.all("tr")) > 7
     picture = (folder / "t.svg").read_text(encoding="utf-8")
     assert "S-inhibition" in picture
     assert re.search(r"into q: 2.0 \d", picture)
@@ -134,8 +151,9 @@ def test_what_is_damaged_is_measured_again(folder: Path) -> None:
 
 
 def test_nothing_found(folder: Path) -> None:
-    done = found(folder, "--smallest", "0.9", "--save", "f.py")
+    done = found(folder, "--smallest", "0.9", "--save", "f.py", "--html", "none.html")
     assert done.code == 1
+    assert " ".join(done.err.split()) in page_in(folder / "none.html").text
     assert re.search(
         r"Nothing is found: of 17 senders the largest effect is that of head 3.0 at end, [\d.]+% "
         r"of the total; the smallest that is kept is 90%",
