@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from scrub.errors import UserError
 from scrub.observations.picture import Picture
+from scrub.printing import html_of, one_line
 from scrub.runner.options import is_whole
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ class Observation:
         return draw(self._frame, self.picture, f"{self.title}. {self.about}")
 
     def __repr__(self) -> str:
-        return f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)"
+        return one_line(f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)")
 
     def _repr_html_(self) -> str:
-        return self._frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def largest(table: pd.DataFrame, by: Sequence[str], n: int) -> pd.DataFrame:

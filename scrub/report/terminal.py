@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Unpack
 
 from attrs import frozen
 from rich.console import Console
 from rich.text import Text
 
+from scrub.data.partition import check_parts
+from scrub.errors import UserError
+from scrub.printing import ReportOptions
 from scrub.report.breakdown import breakdown
 from scrub.report.claims_table import (
     claims_table,
@@ -29,6 +33,7 @@ from scrub.results.doubts import doubts
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.population import on_rows, references_in_words
 from scrub.results.result import Result
+from scrub.runner.options import is_whole
 from scrub.stats.bonferroni import told_apart
 from scrub.stats.intervals import CONFIDENCE
 from scrub.stats.rounding import percent
@@ -93,10 +98,22 @@ def show(
         _print(console, none_applies(len(inapplicable)), "yellow")
 
 
-def text_of(results: Sequence[Result | Inapplicable], width: int) -> str:
-    """What `show` prints of results, as text of so many cells a line."""
+def text_of(
+    results: Sequence[Result | Inapplicable], width: int, **how: Unpack[ReportOptions]
+) -> str:
+    """What `show` prints of results, as text of so many cells a line.
+
+    Raises:
+        UserError: they have no column `by`, or no line is so narrow.
+    """
+    if not is_whole(width) or width < 1:
+        raise UserError(f"width= is {width!r}. Give a whole number of characters, such as 100.")
+    if by := how.get("by"):
+        for result in results:
+            if isinstance(result, Result):
+                check_parts(result.draws.references.data, by)
     text = io.StringIO()
-    show(results, on(text, width))
+    show(results, on(text, width), **how)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip()
 
 
@@ -129,7 +146,7 @@ def _show_count(results: Sequence[Result], inapplicable: int, console: Console) 
     """The last lines: which intervals decide the verdicts, and which claims came out otherwise."""
     corrected = [result for result in results if result.corrected]
     if corrected:
-        _print(console, _correction_line(corrected))
+        _print(console, correction_line(corrected))
     places = told_apart([(result.file, result.claim.name) for result in results])
     unexpected = [place for place, r in zip(places, results, strict=True) if not r.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
@@ -150,7 +167,7 @@ def _show_heading(first: Result, console: Console) -> None:
     console.print(Text(f"{references_in_words(first.samples)} {on_rows(first)}"))
 
 
-def _correction_line(corrected: Sequence[Result]) -> str:
+def correction_line(corrected: Sequence[Result]) -> str:
     """The intervals that decide the verdicts of several claims."""
     used, count = corrected[0].corrected, corrected[0].family_size
     assert used is not None

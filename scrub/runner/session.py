@@ -23,14 +23,16 @@ from scrub.model.registry import (
     is_maker,
     load,
 )
+from scrub.printing import html_of, in_brief
 from scrub.runner.resident_memory import Resident
+from scrub.runner.sizes import shown
 from scrub.runner.user_code import call_users
 
 if TYPE_CHECKING:
     from scrub.runner.kept import Kept
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Session:
     """What claims share: models, data and plain activations, each made once.
 
@@ -194,6 +196,13 @@ class Session:
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
+
+    def __repr__(self) -> str:
+        models = ", ".join(model.name for model in self.loaded)
+        return in_brief("Session", models or "nothing is loaded", shown(self.held()))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def _equal(one: Recipe, other: Recipe) -> bool:
