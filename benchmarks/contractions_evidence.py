@@ -5,6 +5,8 @@ Nothing of scrub's engine is used: `wiring_forward.py` computes straight from th
 
 from __future__ import annotations
 
+from typing import Any
+
 from cards import table
 from contractions_wiring import READER, contractions
 from wiring_evidence import Asked, difference, on_rows, tokens_of
@@ -55,10 +57,8 @@ def asked(
 ) -> Asked:
     """A model on rows of some pairs, and on their copies with one thing changed, by what it is."""
     recipe = contractions.prompts(rows, pairs=pairs, seed=seed)
-    copies = {
-        name: contractions.changed(recipe, name).make(tokenizer)
-        for name in contractions.TASK.corruptions
-    }
+    changes: list[Any] = [*contractions.TASK.corruptions]  # `changed` takes these names alone
+    copies = {name: contractions.changed(recipe, name).make(tokenizer) for name in changes}
     return on_rows(model, recipe.make(tokenizer), copies, difference("answer", "other"))
 
 

@@ -73,7 +73,7 @@ def training_data(directory: Path, seed: int) -> Data:
     vocabulary = ioi.vocabulary()
     tokenizer = save_word_level(directory, vocabulary, POSITIONS)
     # Seeds of training data start at a million; tests and evidence use small ones.
-    kinds = (("ioi", 20_000), ("abc", 4_000))
+    kinds: tuple[tuple[ioi.Kind, int], ...] = (("ioi", 20_000), ("abc", 4_000))
     made = [
         ioi.prompts(rows, kind=kind, seed=1_000_000 + seed, prefixes=PREFIXES).make(tokenizer)
         for kind, rows in kinds

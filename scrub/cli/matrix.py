@@ -122,7 +122,6 @@ def _fill(
     from scrub.matrix.executors import executor_of
 
     wanted = seeds_of(seeds)
-    chosen["memory"] = chosen.pop("max_memory")
     how = How(**chosen)
     if on != "local" and how.device.startswith("cuda"):
         gpus = gpus or 1.0

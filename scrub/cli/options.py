@@ -123,7 +123,10 @@ def session_of(cache: Path | None, cache_size: int) -> Session:
         return Session()
     from scrub.runner.kept import kept_in
 
-    return Session(kept=kept_in(cache, cache_size, lambda text: print_error(f"warning: {text}")))
+    def warn(text: str) -> None:
+        print_error(f"warning: --cache: {text}")
+
+    return Session(kept=kept_in(cache, cache_size, warn))
 
 
 def html_option(help_text: str) -> Callable[[Any], Any]:

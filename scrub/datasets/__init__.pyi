@@ -9,6 +9,7 @@ from ...datasets import contractions as contractions
 from ...datasets import contractions_rows as contractions_rows
 from ...datasets import contractions_text as contractions_text
 from ...datasets import greater_than as greater_than
+from ...datasets import greater_than_rows as greater_than_rows
 from ...datasets import greater_than_years as greater_than_years
 from ...datasets import ioi as ioi
 from ...datasets import ioi_draws as ioi_draws

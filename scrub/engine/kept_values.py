@@ -109,7 +109,7 @@ class ValueFolder:
     def _once(self, what: str, text: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self.says(f"--cache: {text}")
+            self.says(text)
 
 
 @frozen(eq=False)

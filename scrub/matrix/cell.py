@@ -32,7 +32,7 @@ class How:
             one shard, since it takes all samples so far to say so.
         dtype: "float32", …
         device: "cpu" or "cuda"; a worker says which of several.
-        memory: bytes for values while computing.
+        max_memory: bytes for values while computing.
     """
 
     samples: int
@@ -40,7 +40,7 @@ class How:
     precision: float | None = None
     dtype: str = "float32"
     device: str = "cpu"
-    memory: int = 2**30
+    max_memory: int = 2**30
 
     def __attrs_post_init__(self) -> None:
         problems = []
@@ -74,7 +74,7 @@ class How:
             seed=seed,
             device=device or self.device,
             dtype=DTYPES[self.dtype],
-            memory=self.memory,
+            max_memory=self.max_memory,
         )
 
 
@@ -130,7 +130,7 @@ class Cell:
         said = asdict(self)
         for name in ("path", "file", "start", "judged"):
             del said[name]
-        del said["how"]["memory"]  # changes nothing beyond rounding
+        del said["how"]["max_memory"]  # changes nothing beyond rounding
         said["file"] = Path(self.file).name
         return hashlib.sha256(repr(sorted(said.items())).encode()).hexdigest()[:24]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,10 @@ STORE = 100 * 2**20
 """Bytes of a local node's object store: nothing but cells and answers goes through it."""
 PATIENCE = 3.0
 """Seconds to wait for the machine of an address to answer."""
+GREETING = 15.0
+"""Seconds to wait for a cluster to answer there, the start of a process that asks it included."""
+ASKS = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
+"""What `ray health-check` asks a cluster; in a process of its own, since it waits for minutes."""
 
 
 @frozen
@@ -112,7 +118,7 @@ def imported() -> Any:
 
 
 def check_answers(address: str) -> None:
-    """Refuse an address at which nothing listens: Ray itself would wait for minutes.
+    """Refuse an address at which nothing listens, or something else: Ray would wait for minutes.
 
     Raises:
         UserError: it is no HOST:PORT, or nothing answers there in time.
@@ -132,6 +138,17 @@ def check_answers(address: str) -> None:
             "`ray start --head`, or give the address that it prints; --on ray alone uses this "
             "machine."
         ) from error
+    try:
+        command = [sys.executable, "-c", ASKS, address]
+        answers = subprocess.run(command, capture_output=True, timeout=GREETING).returncode == 0
+    except subprocess.TimeoutExpired:
+        answers = False
+    if not answers:
+        raise UserError(
+            f"--on ray://{address}: something answers there, and it is no Ray cluster of this "
+            "version. Give the address that `ray start --head` prints (port 6379 if none was "
+            "asked for; 10001 is that of Ray's client)."
+        )
 
 
 class Hands:

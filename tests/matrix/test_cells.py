@@ -46,7 +46,11 @@ def test_a_key_sees_all_that_numbers_depend_on() -> None:
 
 def test_a_key_does_not_see_where_a_cell_is_computed() -> None:
     elsewhere = evolve(
-        CELL, path="/data/claims.py", file="claims.py", start="/", how=evolve(CELL.how, memory=5)
+        CELL,
+        path="/data/claims.py",
+        file="claims.py",
+        start="/",
+        how=evolve(CELL.how, max_memory=5),
     )
     assert elsewhere.key == CELL.key
 

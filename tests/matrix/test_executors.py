@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from scrub.errors import UserError
+from scrub.matrix import on_ray
 from scrub.matrix.executors import Executor, executor_of
 from scrub.matrix.on_local import Local
-from scrub.matrix.on_ray import Ray
+from scrub.matrix.on_ray import Ray, check_answers
 from scrub.matrix.on_slurm import Slurm
 from scrub.matrix.run import fill
 from support.command import ENVIRONMENT, Fork
@@ -109,6 +110,15 @@ def test_no_cluster_there() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(UserError, match=f"--on ray://{address}: there is no Ray cluster there"):
             Ray(address).run([object()], Path(), lambda cell, answer: None)  # type: ignore[list-item]
+    pytest.importorskip("ray")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()  # and says nothing
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(on_ray, "GREETING", 1.0)
+            with pytest.raises(UserError, match="it is no Ray cluster of this version"):
+                check_answers(address)
     with pytest.raises(UserError, match="give the address that `ray start --head` prints"):
         Ray("head").run([object()], Path(), lambda cell, answer: None)  # type: ignore[list-item]
 

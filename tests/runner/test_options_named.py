@@ -14,7 +14,10 @@ from support.paths import ROOT
 SOURCES = sorted((ROOT / "scrub").rglob("*.py"))
 COMMANDS = [
     *(ROOT / "scrub" / "cli").rglob("*.py"),
+    *(ROOT / "scrub" / "matrix").rglob("*.py"),
+    *(ROOT / "scrub" / "pytest_plugin").rglob("*.py"),
     ROOT / "scrub" / "report" / "figures.py",
+    ROOT / "scrub" / "runner" / "kept.py",
     ROOT / "scrub" / "runner" / "outputs.py",
     ROOT / "scrub" / "runner" / "partial_results.py",
     ROOT / "scrub" / "sweeps" / "save.py",
