@@ -51,6 +51,10 @@ class UserError(Exception):
             )
         )
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message, and no page of traceback above it."""
+        return [f"{type(self).__name__}: {problem}" for problem in self.problems]
+
 
 class NoClaimError(UserError):
     """Nothing is wrong with the input, but there is no claim in it to look at."""

@@ -28,6 +28,7 @@ from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
+from scrub.report.notebook_bar import shown_in_notebooks
 from scrub.runner.options import Options, OptionsOfModels, RunOptions, shows
 from scrub.runner.session import Session
 
@@ -367,7 +368,10 @@ def _bound(called: str, behaviour: Any, session: Session | None, options: RunOpt
             "ioi.behaviour(1_000)."
         )
     chosen = checked_options(f"observe.{called}", options, session, wrong)
-    return subject(collected_behaviour(behaviour), session or Session(), chosen)
+    session = session or Session()
+    return subject(
+        collected_behaviour(behaviour), session, chosen, shown_in_notebooks(session.progress)
+    )
 
 
 def _either(
@@ -376,6 +380,7 @@ def _either(
     """A behaviour and its model, or a model alone."""
     chosen = checked_options(f"observe.{called}", options, session, [])
     if isinstance(about, Behaviour):
-        found = subject(collected_behaviour(about), session, chosen)
+        bar = shown_in_notebooks(session.progress)
+        found = subject(collected_behaviour(about), session, chosen, bar)
         return found, found.model, chosen
     return None, opened(about, session, chosen), chosen

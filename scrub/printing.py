@@ -30,7 +30,7 @@ class Printed(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return one_line(str(self))
+        return str(self)
 
 
 def html_of(value: object) -> str:

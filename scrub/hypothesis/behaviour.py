@@ -13,7 +13,7 @@ from attrs import field, frozen
 from scrub.errors import UserError
 from scrub.hypothesis.claim import note_made, outermost_line, unwrapped
 from scrub.hypothesis.sites import Sites
-from scrub.printing import html_of, one_line, name_problem, printable
+from scrub.printing import html_of, name_problem, one_line, printable
 
 
 def _name(behaviour: Behaviour, attribute: object, name: Any) -> None:

@@ -6,7 +6,6 @@ tables first, each with its doubts below it: what reads them finds them where th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Unpack
 
@@ -15,7 +14,6 @@ from rich.console import Console
 from rich.text import Text
 
 from scrub.data.partition import check_parts
-from scrub.errors import UserError
 from scrub.printing import ReportOptions
 from scrub.report.breakdown import breakdown
 from scrub.report.claims_table import (
@@ -24,7 +22,7 @@ from scrub.report.claims_table import (
     inapplicable_table,
     others_table,
 )
-from scrub.report.console import on, terminal, titled
+from scrub.report.console import terminal, titled, written
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
 from scrub.report.population import show_population
@@ -33,7 +31,6 @@ from scrub.results.doubts import doubts
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.population import on_rows, references_in_words
 from scrub.results.result import Result
-from scrub.runner.options import is_whole
 from scrub.stats.bonferroni import told_apart
 from scrub.stats.intervals import CONFIDENCE
 from scrub.stats.rounding import percent
@@ -106,15 +103,11 @@ def text_of(
     Raises:
         UserError: they have no column `by`, or no line is so narrow.
     """
-    if not is_whole(width) or width < 1:
-        raise UserError(f"width= is {width!r}. Give a whole number of characters, such as 100.")
     if by := how.get("by"):
         for result in results:
             if isinstance(result, Result):
                 check_parts(result.draws.references.data, by)
-    text = io.StringIO()
-    show(results, on(text, width), **how)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip()
+    return written(lambda console: show(results, console, **how), width)
 
 
 def _print(console: Console, line: str, style: str = "") -> None:

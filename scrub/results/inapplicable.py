@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from attrs import frozen
 
 from scrub.hypothesis.belief import Belief, Expectation, Verdict
 from scrub.hypothesis.claim import Claim
 from scrub.metrics import Metric
-from scrub.printing import Printed, REPORT_WIDTH, ReportOptions, html_of, one_line, report_of
+from scrub.printing import REPORT_WIDTH, Printed, ReportOptions, html_of, one_line, report_of
 from scrub.stats.intervals import Interval
 from scrub.stats.verdict import NOT_APPLICABLE, Judgement
 

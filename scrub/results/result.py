@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 from attrs import Factory, field, frozen
@@ -16,7 +16,16 @@ from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.metrics import Metric
-from scrub.printing import Printed, REPORT_WIDTH, ReportOptions, brief, free_name, html_of, one_line, report_of
+from scrub.printing import (
+    REPORT_WIDTH,
+    Printed,
+    ReportOptions,
+    brief,
+    free_name,
+    html_of,
+    one_line,
+    report_of,
+)
 from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, percent

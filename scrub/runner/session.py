@@ -23,7 +23,7 @@ from scrub.model.registry import (
     is_maker,
     load,
 )
-from scrub.printing import html_of, in_brief
+from scrub.printing import html_of, in_brief, printed
 from scrub.runner.resident_memory import Resident
 from scrub.runner.sizes import shown
 from scrub.runner.user_code import call_users
@@ -32,15 +32,22 @@ if TYPE_CHECKING:
     from scrub.runner.kept import Kept
 
 
+def _progress(session: Session, attribute: object, value: Any) -> None:
+    if value not in (True, False, None):
+        raise UserError(f"progress= is {printed(value)}. Give True or False, or leave it out.")
+
+
 @frozen(eq=False, repr=False)
 class Session:
     """What claims share: models, data and plain activations, each made once.
 
     Attributes:
         kept: a folder in which plain values are kept for other sessions; None: they are not.
+        progress: whether what is run from Python shows a progress bar; None: in notebooks.
     """
 
     kept: Kept | None = field(default=None, kw_only=True)
+    progress: bool | None = field(default=None, kw_only=True, validator=_progress)
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
     _made_models: dict[int, tuple[Any, Any]] = field(factory=dict)

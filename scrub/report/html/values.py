@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial, singledispatch
 from typing import Any
 
+from attrs import evolve
 from markupsafe import Markup
 from rich.console import Console
 
@@ -26,22 +27,25 @@ from scrub.metrics import Metric
 from scrub.model.registry import Model
 from scrub.observations.observation import Observation
 from scrub.printing import printed
+from scrub.report.claim_views import Checked, ClaimPlan, ClaimSwaps
 from scrub.report.claims_table import bounds_in_words
 from scrub.report.comparison import show_comparisons
 from scrub.report.explanation import Explanation
 from scrub.report.html import kinds
 from scrub.report.html.blames import waterfall_part
-from scrub.report.html.frames import grid_html, grid_of_frame, grid_of_rows
+from scrub.report.html.frames import grid_html, grid_of_frame, grid_of_rows, table_html
 from scrub.report.html.pages import Page, page_part
-from scrub.report.html.printed import printed_part
 from scrub.report.html.rendering import fragment, render
 from scrub.report.html.results import Part, result_html, result_part
+from scrub.report.html.scales import common_scales
 from scrub.report.html.summary import counted, row_of
 from scrub.report.html.trees import tree_html, tree_part
 from scrub.report.html.worst import worst_part
 from scrub.report.matrix import show_matrix
 from scrub.report.observation import show_observation
 from scrub.report.paths import show_paths
+from scrub.report.plan import plan_table
+from scrub.report.row import show_row
 from scrub.report.tasks import show_tasks
 from scrub.report.terminal import correction_line
 from scrub.results.comparison import Comparison
@@ -76,7 +80,8 @@ html_of.register(Occurrence, tree_html)
 def _(value: Results) -> str:
     judged = [result for result in value if isinstance(result, Result)]
     corrected = [result for result in judged if result.corrected]
-    rows = [row_of(result, number) for number, result in enumerate(value)]
+    scales = common_scales(judged)
+    rows = [row_of(result, number, scales) for number, result in enumerate(value)]
     return fragment(
         render(
             "results.html",
@@ -131,7 +136,8 @@ def _(value: Explanation) -> str:
 @html_of.register
 def _(value: Dataset) -> str:
     lines = [f"{len(value):,} rows of up to {value.width} tokens"]
-    grid = grid_of_frame(value.frame, ROWS)
+    grid = grid_of_frame(value.frame.iloc[:ROWS])
+    grid = evolve(grid, more=max(0, len(value) - ROWS))
     return fragment(_heading(value.name, lines), grid_html(grid))
 
 
@@ -153,6 +159,27 @@ def _(value: Model) -> str:
     rows = [("layers", str(value.layers)), ("heads a layer", str(value.heads))]
     rows += [(role, ", ".join(f"{a}.{b}" for a, b in of)) for role, of in value.roles.items()]
     return _titled(value.name, "", rows)
+
+
+@html_of.register
+def _(value: ClaimPlan) -> str:
+    name, says = value.claim.name, value.claim.claim.belief
+    tree = tree_part(value.tree)
+    cost = render("lines.html", lines=[value.cost])
+    steps = Part("Every step", table_html(plan_table(value.claim)))
+    return fragment(_heading(name, [says] if says else []), tree, cost, _folded(steps))
+
+
+@html_of.register
+def _(value: ClaimSwaps) -> str:
+    return _printed(partial(show_row, value.claim, value.draws))
+
+
+@html_of.register
+def _(value: Checked) -> str:
+    legal, samplers = value.lines[: len(value.claims)], value.lines[len(value.claims) :]
+    said = Part("Samplers", render("log.html", lines=samplers))
+    return fragment(render("lines.html", lines=legal), _folded(said))
 
 
 @html_of.register
@@ -236,7 +263,9 @@ PLANS = "scrub.plan({0}) shows its tree and its cost, scrub.run({0}) puts it to 
 def _about(value: Claim | Behaviour) -> list[tuple[str, str]]:
     """What a claim or behaviour is about; a model that the file names is known when it is run."""
     metrics = value.metric if isinstance(value.metric, list | tuple) else [value.metric]
-    model = "that of the file (MODEL)" if value.model is None else printed(value.model)
+    model = value.model if isinstance(value.model, str) else printed(value.model)
+    if value.model is None:
+        model = "that of the file (MODEL)"
     return [
         ("model", model),
         ("data", _called(value.data)),
@@ -250,9 +279,7 @@ def _called(value: Any) -> str:
     return "that of the belief" if value is None else getattr(value, "__name__", printed(value))
 
 
-def _titled(
-    title: str, says: str, rows: Iterable[tuple[str, str]], more: str = ""
-) -> str:
+def _titled(title: str, says: str, rows: Iterable[tuple[str, str]], more: str = "") -> str:
     table = grid_html(grid_of_rows(("", ""), list(rows)))
     foot = render("lines.html", lines=[more]) if more else Markup()
     return fragment(_heading(title, [says] if says else []), table, foot)
