@@ -22,6 +22,7 @@ from scrub.observations import copying as _copying
 from scrub.observations import lens as _lens
 from scrub.observations import next_scores as _next_scores
 from scrub.observations import ov as _ov
+from scrub.observations import patterns as _patterns
 from scrub.observations import scatter as _scatter
 from scrub.observations.asked import NO_PROMPTS
 from scrub.observations.observation import Observation
@@ -43,6 +44,7 @@ __all__ = [
     "logit_lens",
     "next_scores",
     "ov",
+    "patterns",
     "scatter",
     "tokens",
 ]
@@ -297,6 +299,30 @@ def ov(
     """
     chosen = checked_options("observe.ov", options, session, [])
     return _ov.ov_circuits(opened(model, session or Session(), chosen), of, directions, tokens)
+
+
+@shows(RunOptions)
+def patterns(
+    behaviour: Behaviour,
+    *,
+    of: Any = None,
+    row: int = 0,
+    session: Session | None = None,
+    **options: Unpack[RunOptions],
+) -> Observation:
+    """How much each token of one row attends to each; `.view()` shows it by CircuitsVis.
+
+    See `scrub.observations.patterns.patterns`.
+
+    Args:
+        of: heads: a role, "9.9,9.6", pairs; default: all.
+        row: of the data, from 0.
+        session, options: as in `scrub.run`.
+
+    Raises:
+        UserError: there is no such head or row.
+    """
+    return _patterns.patterns(_bound("patterns", behaviour, session, options), of, row)
 
 
 @shows(RunOptions)

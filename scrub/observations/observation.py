@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from scrub.observations.attention_view import Patterns, View
+
 LOW, HIGH = 10, 90
 """Percentiles that say how far rows are apart."""
 SPREAD = "sd: standard deviation over rows; low, high: their 10th and 90th percentile"
@@ -35,6 +37,7 @@ class Observation:
         by: columns: rows that are largest in one of them, whatever the sign, come first in a
             table; one that has none of them is shown whole, in its order.
         picture: what `plot` draws.
+        patterns: what `view` shows; None of all but `scrub.observe.patterns`.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Observation:
     picture: Picture
     by: tuple[str, ...] = ()
     _tables: tuple[pd.DataFrame, ...] = field(default=(), alias="tables")
+    patterns: Patterns | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -72,6 +76,22 @@ class Observation:
         from scrub.observations.picture import draw
 
         return draw(self._frame, self.picture, f"{self.title}. {self.about}")
+
+    def view(self) -> View | Figure:
+        """Attention patterns to be looked at one by one, by CircuitsVis; without it as `plot`.
+
+        CircuitsVis comes with `pip install 'scrub[views]'`. A notebook shows what it gives without
+        a network.
+
+        Raises:
+            UserError: no patterns were seen.
+        """
+        if self.patterns is None:
+            raise UserError(
+                f"{self.title} has no patterns to view, and .plot() draws it. Whole patterns are "
+                "what scrub.observe.patterns(behaviour, row=0) sees."
+            )
+        return self.patterns.view() or self.plot()
 
     def __repr__(self) -> str:
         return one_line(f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)")

@@ -41,7 +41,9 @@ def terminal() -> Console:
 
 def on(file: IO[str], width: int) -> Console:
     """A file, so many cells wide, without colour."""
-    console = Terminal(file=file, width=width, no_color=True, force_terminal=False)
+    console = Terminal(
+        file=file, width=width, no_color=True, force_terminal=False, force_jupyter=False
+    )
     console.push_render_hook(_SpellControlCharacters())
     return console
 

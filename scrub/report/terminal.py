@@ -156,7 +156,8 @@ def _show_heading(first: Result, console: Console) -> None:
     """What the claims of a table share: file, model, metric, seed, references and rows."""
     direction = {True: ", higher is better", False: ", lower is better", None: ""}
     metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
-    console.print(titled(first.file, f" on {first.model}: {metric}, seed {first.seed}"))
+    about = f"on {first.model}: {metric}, seed {first.seed}"
+    console.print(titled(first.file, f" {about}" if first.file else about))
     console.print(Text(f"{references_in_words(first.samples)} {on_rows(first)}"))
 
 
