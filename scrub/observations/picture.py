@@ -133,10 +133,10 @@ def _panels(frame: pd.DataFrame, picture: Panels, title: str) -> Figure:
         first.drop_duplicates(place).sort_values(place)[text].str.strip().tolist()
         for place, text in zip((picture.rows, picture.columns), picture.texts, strict=True)
     ]
-    for number, (axis, kind, grid) in enumerate(zip(axes, kinds, grids, strict=False)):
+    for place, (axis, kind, grid) in enumerate(zip(axes, kinds, grids, strict=False)):
         axis.imshow(grid.to_numpy(float), vmin=0.0, vmax=1.0, cmap=colours)
         axis.set_title(str(kind), fontsize="small", parse_math=False)
-        shown = names[0] if number % across == 0 else []
+        shown = names[0] if place % across == 0 else []
         axis.set_yticks(range(len(shown)), shown, fontsize=6, parse_math=False)
         axis.set_xticks(range(len(names[1])), names[1], fontsize=6, rotation=90, parse_math=False)
     for axis in axes[len(kinds) :]:
