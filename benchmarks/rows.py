@@ -23,7 +23,7 @@ def main() -> None:
     asked = parser.parse_args()
     (found,) = collect((f"hypotheses/parens.py::{asked.claim}",))
     session = scrub.Session()
-    options = {"session": session, "model": asked.model, "memory": 32 * 10**9}
+    options = {"session": session, "model": asked.model, "max_memory": 32 * 10**9}
     scrub.run(found.claim, samples=1, **options)  # the model and its data are made
     session.evict()
     start = time.process_time()

@@ -241,7 +241,7 @@ def circuit(model: Wired, kind: str) -> tuple[dict[str, tuple[Place, ...]], tupl
         for first, (called, kinds) in enumerate(GROUPS.items())
         if kind in kinds
     )
-    own: dict[str, Sequence[tuple[int, int]]] = {
+    own: dict[str, tuple[Place, ...]] = {
         role: heads
         for role, heads in model.roles.items()
         if (role.endswith(called) if called else not role.endswith("of words"))

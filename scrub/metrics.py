@@ -18,6 +18,7 @@ from scrub.errors import UserError, in_line, in_words
 from scrub.printing import in_brief, printed
 
 OWN = "own"
+DISTANCE = "distance"
 Function = Callable[..., Any]
 """(value [samples, …], references) → [samples]. Axes of length 1 for positions and cells are
 dropped: logits at one position come as [samples, vocabulary]. A metric that compares gets the
@@ -218,6 +219,20 @@ def kl() -> Metric:
         return (expected.exp() * (expected - logits.log_softmax(-1))).sum(-1)
 
     return Metric("KL from the original", function, False, "kl", compares=True)
+
+
+def distance() -> Metric:
+    """How far the root's value is from the original's: |value − original|² / |original|².
+
+    In no unit, lower is better: 0 for the original's own value, 1 for zeros. Of any root, of
+    several heads or positions all together. Undefined where the original's value is zero.
+    """
+
+    def function(value: Any, references: Rows, original: Any) -> Any:
+        off, whole = ((v.double() ** 2).flatten(1).sum(1) for v in (value - original, original))
+        return (off / whole).where(whole > 0, float("nan"))
+
+    return Metric("distance from the original", function, False, DISTANCE, compares=True)
 
 
 def custom(function: Function, *, higher_is_better: bool | None = None) -> Metric:

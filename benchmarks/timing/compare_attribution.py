@@ -36,7 +36,11 @@ def attribution(bench: Bench) -> list[Row]:
     """Every head and MLP to the logits by first order: all of `scrub.patch`, and its gradients."""
     every, seed = senders(bench.size.shape), Options().seed
     references = -(-bench.work.references // FEWER)
-    options: dict[str, Any] = {"samples": references, "memory": MEMORY, "model": bench.work.graph}
+    options: dict[str, Any] = {
+        "samples": references,
+        "max_memory": MEMORY,
+        "model": bench.work.graph,
+    }
     behaviour = Behaviour(
         "end", lambda model: output(at="end"), bench.work.data, bench.work.metric, Uncond()
     )

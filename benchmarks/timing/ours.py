@@ -112,7 +112,7 @@ class Work:
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"samples": self.references, "memory": MEMORY}
+        return {"samples": self.references, "max_memory": MEMORY}
 
 
 Clock = Callable[[], float]

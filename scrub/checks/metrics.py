@@ -9,7 +9,7 @@ from scrub.errors import Problems, did_you_mean
 from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import Occurrence
-from scrub.metrics import OWN, Metric
+from scrub.metrics import DISTANCE, OWN, Metric
 from scrub.model.graph import Graph
 from scrub.names import LOGITS
 
@@ -66,7 +66,7 @@ def check_metric(
                 'Give the root heads([(layer, head)], "pattern", at="end").',
                 node=tree.node.name,
             )
-    elif metric.kind != OWN and (route.cells[0].site != LOGITS or not one_position):
+    elif metric.kind not in (OWN, DISTANCE) and (route.cells[0].site != LOGITS or not one_position):
         problems.add(
             f'Metric "{metric.name}" reads logits at one position, and the root stands for '
             f"{_root_in_words(route)}.",

@@ -26,8 +26,8 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--to",
     metavar="RECEIVER",
-    help='What senders send to: "name mover.q@end", "9.9,9.6.pattern", "9.9.attention:io@end", a '
-    "site.  [default: the logits]",
+    help='What senders send to: "name mover.q@end", "9.9,9.6.pattern", "9.9.attention:io@end", '
+    '"9.9.output@end", a site.  [default: the logits]',
 )
 @click.option(
     "--from",

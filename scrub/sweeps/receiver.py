@@ -2,7 +2,8 @@
 
 Written `GROUP.PORT@COLUMN`: a group is a role, heads ("9.9,9.6") or the name of a site; a port is
 q, k, v, pattern, scores or z. `GROUP.attention:io@end` is no stage on the way to the logits but
-what is measured itself: the attention from END to IO.
+what is measured itself: the attention from END to IO. `GROUP.output@end` is, too: how far the
+heads' z is from what it is on the reference.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from attrs import frozen
 
 from scrub.errors import UserError, did_you_mean
 from scrub.hypothesis.sites import Sites, Spec, anything, heads, site
-from scrub.metrics import Metric, attention
+from scrub.metrics import Metric, attention, distance
 from scrub.model.registry import Model
 from scrub.printing import printed
 from scrub.sweeps.senders import HEADS, heads_of
 
 PORTS = ("q", "k", "v", "pattern", "scores", "z")
-ATTENTION = "attention"
+ATTENTION, OUTPUT = "attention", "output"
 LOGITS = "logits"
 
 
@@ -70,6 +71,8 @@ def receiver_of(to: Any, model: Model, root: Sites) -> Receiver:
     if column:
         root = heads(which, part="pattern", at=at)
         return Receiver(to, root=root, metric=attention(to=column))
+    if port == OUTPUT:
+        return Receiver(to, root=heads(which, part="z", at=at), metric=distance())
     return Receiver(to, heads(which, part=port, **path))
 
 
@@ -92,8 +95,8 @@ def _port(text: str, whole: str) -> tuple[str, str, str]:
         return text, "z", ""
     if colon and port == ATTENTION and column:
         return group, port, column
-    if colon or port not in PORTS:
-        known = (*PORTS, f"{ATTENTION}:COLUMN")
+    if colon or port not in (*PORTS, OUTPUT):
+        known = (*PORTS, OUTPUT, f"{ATTENTION}:COLUMN")
         raise UserError(
             f'to="{whole}" (--to on the command line): heads have no port "{port}". '
             f"{did_you_mean(port, known)}"

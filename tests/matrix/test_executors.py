@@ -73,9 +73,12 @@ def cluster() -> Iterator[Any]:
     usual = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
-        made = Cluster(initialize_head=True, head_node_args=usual)
         try:
+            made = Cluster(initialize_head=True, head_node_args=usual)
             made.add_node(**{n: v for n, v in usual.items() if n != "include_dashboard"})
+        except (OSError, RuntimeError, ValueError) as error:  # no sockets, no shared memory, …
+            pytest.skip(f"Ray starts no cluster on this machine: {error}")
+        try:
             yield made
         finally:
             made.shutdown()
@@ -86,15 +89,26 @@ def test_ray(cluster: Any, file: Path, tmp_path: Path, records: dict[str, bytes]
     out = tmp_path / "out"
     (file.parent / "hold").touch()
     on = f"ray://{cluster.address}"
-    command = ("matrix", str(file), "--seeds", "0,1", "--samples", "200", "--on", on)
+    command = (
+        "matrix",
+        str(file),
+        "--seeds",
+        "0,1",
+        "--samples",
+        "200",
+        "--on",
+        on,
+        "--workers",
+        "1",
+    )
     process = Fork.of(*command, "--out", str(out), cwd=ROOT, env=ENVIRONMENT)
-    for _ in range(2000):
+    for _ in range(6000):
         if (file.parent / "waiting").exists() or process.poll() is not None:
             break
         time.sleep(0.02)
     assert process.poll() is None, process.communicate(1)
     os.kill(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 143
     assert "of 6 cells finished; they are in " in err
     assert "Traceback" not in err

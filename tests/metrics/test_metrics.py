@@ -16,7 +16,16 @@ import scrub
 from scrub import Agree, Uncond, claim, supported
 from scrub.data.dataset import Dataset, Rows
 from scrub.hypothesis.collect import load
-from scrub.metrics import cross_entropy, custom, kl, logit_diff, measure, probability_diff, top_1
+from scrub.metrics import (
+    cross_entropy,
+    custom,
+    distance,
+    kl,
+    logit_diff,
+    measure,
+    probability_diff,
+    top_1,
+)
 from support.command import IOI, SUMS, inside
 from support.paths import ROOT
 
@@ -50,6 +59,20 @@ def test_top_1_and_kl_by_hand() -> None:
         0.5 * np.log(1.25) + 0.25 * np.log(1.25) + 0.25 * np.log(0.625),
     ]
     np.testing.assert_allclose(measure(kl(), value, ROWS, original), expected, atol=1e-7)
+
+
+def test_distance_by_hand() -> None:
+    """Of any root: here two positions of three numbers."""
+    original = torch.tensor([[[1.0, 2, 2], [0, 0, 0]], [[0, 0, 3], [4, 0, 0]], [[0] * 3] * 2])
+    value = original + torch.tensor(
+        [[[0.0, 0, 3], [0, 0, 0]], [[0, 0, 0], [0, 5, 0]], [[1] * 3] * 2]
+    )
+    found = measure(distance(), value, ROWS, original)
+    np.testing.assert_allclose(found[:2], [9 / 9, 25 / 25])
+    assert np.isnan(found[2]), "nothing to compare with"
+    zeros = measure(distance(), 0 * value, ROWS, original)
+    assert zeros[:2].tolist() == [1, 1]
+    assert measure(distance(), original, ROWS, original)[:2].tolist() == [0, 0]
 
 
 # Several in one run

@@ -190,7 +190,7 @@ def main(folder: Path, directory: Path) -> int:
     obstacles = {
         "other weights": hashlib.sha256(weights).hexdigest() != record["model"]["weights_sha256"],
         "a metric of the user's own": not metric["recomputable"],
-        "a metric that compares": metric["kind"] == "kl",
+        "a metric that compares": metric["kind"] in ("kl", "distance"),
         "paths that are not direct": any(path != ("none", [], False) for path in paths),
         "parts of heads or MLPs": parts - KNOWN,
         "such a split": {*splits.values()} - {"projection", "estimate"} or sites[0] & {*splits},

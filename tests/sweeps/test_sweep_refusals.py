@@ -69,7 +69,7 @@ REFUSALS = {
     "a port that heads lack": (
         ("--to", "name mover.w@end"),
         'to="name mover.w@end" (--to on the command line): heads have no port "w". There are: q, '
-        "k, v, pattern, scores, z, attention:COLUMN.",
+        "k, v, pattern, scores, z, output, attention:COLUMN.",
     ),
     "a receiver of another role": (
         ("--to", "name movr.q@end"),

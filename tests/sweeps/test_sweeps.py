@@ -27,7 +27,7 @@ from scrub.data.dataset import Dataset
 from scrub.datasets import ioi
 from scrub.hypothesis.load_file import load
 from scrub.hypothesis.sites import anything, mlps, none
-from scrub.metrics import custom, kl, logit_diff
+from scrub.metrics import custom, distance, kl, logit_diff
 from scrub.model.registry import EMBEDDED
 from scrub.report.sweep import foot
 from scrub.runner.session import Session
@@ -216,6 +216,22 @@ def test_attention_to_a_column_is_measured_where_it_is() -> None:
     assert frame.loc["head 2.0", "effect"] > 0.2
     assert found.totals[0].mean > 0.5
     assert abs(frame.loc["head 0.3", "effect"]) < 0.05
+
+
+def test_change_of_an_output_is_that_of_a_behaviour_about_it() -> None:
+    """Law: `--to HEADS.output` is a sweep whose root are the heads, by the metric distance."""
+
+    @scrub.behaviour(data=PROMPTS, metric=distance(), corrupt=Paired(FLIPPED))
+    def movers(model: Any) -> Any:
+        return heads(model.role("name mover"), at="end")
+
+    found, expected = swept(to="name mover.output@end", at="end"), swept(movers, at="end")
+    columns = ["sender", "effect", "low", "high"]
+    assert found.frame[columns].equals(expected.frame[columns])
+    told = found.frame.set_index("sender")
+    assert set(told.index) == {f"head {layer}.{head}" for layer in range(3) for head in range(4)}
+    assert told.loc["head 2.0", "effect"] < -0.1
+    assert abs(told.loc["head 0.3", "effect"]) < 0.05
 
 
 def test_a_frame_is_sorted_and_knows_what_was_tried() -> None:
