@@ -47,12 +47,12 @@ FILES = {
         "from scrub import Agre\n",
         'absent_name.py:1: There is no "Agre" in scrub. The nearest is "Agree"; '
         f"there are {len(package.__all__)}, and the closest are: Agree, Images, Paired, "
-        "compare, unchanged, scale, Recipe, Result.",
+        "compare, unchanged, scale, Matrix, Recipe.",
     ),
     "absent_metric.py": (
         "from scrub.metrics import prob_diff\n",
         'absent_metric.py:1: There is no "prob_diff" in scrub.metrics. The nearest is '
-        '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, kl, '
+        '"probability_diff"; there are: Metric, as_metric, attention, cross_entropy, custom, distance, kl, '
         "logit, logit_diff, mass, measure, probability, probability_diff, "
         "probability_difference, rank, top_1.",
     ),

@@ -17,6 +17,8 @@ COMMANDS = [
     *(ROOT / "scrub" / "matrix").rglob("*.py"),
     *(ROOT / "scrub" / "pytest_plugin").rglob("*.py"),
     ROOT / "scrub" / "report" / "figures.py",
+    ROOT / "scrub" / "report" / "html_report.py",
+    ROOT / "scrub" / "report" / "junit.py",
     ROOT / "scrub" / "runner" / "kept.py",
     ROOT / "scrub" / "runner" / "outputs.py",
     ROOT / "scrub" / "runner" / "partial_results.py",
