@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, Unpack, overload
 
 from attrs import fields
@@ -333,7 +334,7 @@ def checked_options(
 def collected_behaviour(behaviour: Behaviour) -> CollectedBehaviour:
     """The behaviour as the file says that it stands in, about the model that the file names."""
     path = Path(behaviour.made[0])
-    modules = [vars(module) for module in list(sys.modules.values())]
+    modules = [vars(one) for one in list(sys.modules.values()) if isinstance(one, ModuleType)]
     scopes = [scope for scope in modules if scope.get("__file__") == behaviour.made[0]]
     scope = scopes[0] if scopes else getattr(unwrapped(behaviour.build), "__globals__", {})
     variable = next((name for name, value in scope.items() if value is behaviour), "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,6 +151,18 @@ def test_no_bar_unless_asked(sums: ModuleType, capsys: pytest.CaptureFixture[str
     assert (said.out, said.err) == ("", "")
     with pytest.raises(UserError, match="progress= is 'yes'"):
         scrub.Session(progress="yes")  # type: ignore[arg-type]
+
+
+def test_a_kernel_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    def python_in(config: dict[str, Any]) -> None:
+        shell = SimpleNamespace(config=config)
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+    python_in({"IPKernelApp": {}})
+    assert isinstance(shown_in_notebooks(None), NotebookBar)
+    assert shown_in_notebooks(False) is SILENT
+    python_in({})
+    assert shown_in_notebooks(None) is SILENT
 
 
 def test_a_bar_is_one_line_that_goes(
