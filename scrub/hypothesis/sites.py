@@ -155,9 +155,7 @@ def _into(into: str | Sequence[str] | None) -> frozenset[str] | None:
 
 def _in_order(ports: frozenset[str] | None) -> str:
     """The same text in every process: files are named by the hash of what it is part of."""
-    if ports is None:
-        return repr(ports)
-    return f"frozenset({{{', '.join(map(repr, sorted(ports)))}}})"
+    return repr(ports and sorted(ports))
 
 
 @frozen
