@@ -58,6 +58,8 @@ def values() -> dict[str, Any]:
         "patterns": observe.patterns(behaviour, of="3.0", session=session),
         "circuit": circuit,
         "model": model,
+        "edited": scrub.edited("ioi-planted", scrub.zero(scrub.heads([(3, 0)]))),
+        "in memory": scrub.Model(tiny_gpt2(), roles={"some": [(0, 0)]}, name="mine"),
         "correspondence": one.build(model),
         "data": first.draws.references.data,
         "recipe": ioi.prompts(SAMPLES),
@@ -68,6 +70,12 @@ def values() -> dict[str, Any]:
         "expectation": scrub.supported(above=0.5),
         "sampler": samplers.Agree("io"),
     }
+
+
+def tiny_gpt2() -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=8, n_layer=1, n_head=2))
 
 
 NOT_SHOWN = {"metric", "sites", "expectation", "sampler"}

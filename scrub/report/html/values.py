@@ -24,6 +24,8 @@ from scrub.hypothesis.sites import Sites
 from scrub.hypothesis.tree import Occurrence, treeify
 from scrub.matrix.matrix import Matrix
 from scrub.metrics import Metric
+from scrub.model.edits import Edited
+from scrub.model.given import Model as Given
 from scrub.model.registry import Model
 from scrub.observations.observation import Observation
 from scrub.printing import printed
@@ -159,6 +161,21 @@ def _(value: Model) -> str:
     rows = [("layers", str(value.layers)), ("heads a layer", str(value.heads))]
     rows += [(role, ", ".join(f"{a}.{b}" for a, b in of)) for role, of in value.roles.items()]
     return _titled(value.name, "", rows)
+
+
+@html_of.register
+def _(value: Given) -> str:
+    tokenizer = "none" if value.tokenizer is None else type(value.tokenizer).__name__
+    rows = [("model", type(value.model).__name__), ("tokenizer", tokenizer)]
+    rows += [(role, printed(heads)) for role, heads in (value.roles or {}).items()]
+    return _titled(value.name or "Model", "A model in memory.", rows)
+
+
+@html_of.register
+def _(value: Edited) -> str:
+    base = value.base if isinstance(value.base, str) else repr(value.base)
+    rows = [("edit", str(edit)) for edit in value.edits]
+    return _titled(value.name or "Edited", f"{base}, with weights edited.", rows)
 
 
 @html_of.register
