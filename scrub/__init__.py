@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrub import observe
-    from scrub.api import explain, patch, paths, run
+    from scrub.api import explain, patch, run, run_all
     from scrub.api_circuits import circuit_scores, shared_circuits
+    from scrub.api_claims import check, paths, plan, show
     from scrub.api_edits import edit_report
     from scrub.api_find import find
     from scrub.circuits.claimed import circuit_of
@@ -67,10 +68,12 @@ if TYPE_CHECKING:
     from scrub.model.edits import activation, edited, rank_one, scale, swap, zero
     from scrub.model.families import register_family
     from scrub.model.given import Model
+    from scrub.report.claim_views import Checked, ClaimPlan, ClaimSwaps
     from scrub.report.explanation import Explanation
     from scrub.results.comparison import Comparison, compare
     from scrub.results.inapplicable import Inapplicable
     from scrub.results.result import Result
+    from scrub.results.several import Results
     from scrub.runner.session import Session
     from scrub.runner.tasks import tasks
     from scrub.samplers import (
@@ -95,8 +98,9 @@ if TYPE_CHECKING:
     from scrub.sweeps.sweep import Sweep
 
 _HOME = {
-    "scrub.api": "explain patch paths run",
+    "scrub.api": "explain patch run run_all",
     "scrub.api_circuits": "circuit_scores shared_circuits",
+    "scrub.api_claims": "check paths plan show",
     "scrub.api_edits": "edit_report",
     "scrub.api_find": "find",
     "scrub.circuits.claimed": "circuit_of",
@@ -122,6 +126,7 @@ _HOME = {
     "scrub.model.given": "Model",
     "scrub.results.inapplicable": "Inapplicable",
     "scrub.results.result": "Result",
+    "scrub.results.several": "Results",
     "scrub.samplers": "Agree Constant Differ Exact Fixed Generate Input Mean Paired Pool Steer "
     "Together Uncond Weighted Zero",
     "scrub.runner.session": "Session",
@@ -131,6 +136,7 @@ _HOME = {
     "scrub.hypothesis.residual": "residual",
     "scrub.searches.path_search": "PathSearch",
     "scrub.searches.paths": "ClaimPaths",
+    "scrub.report.claim_views": "Checked ClaimPlan ClaimSwaps",
     "scrub.report.explanation": "Explanation",
     "scrub.sweeps.sweep": "Sweep",
     "scrub.hypothesis.sites": "anything embeddings heads input_stream mlp mlp_part mlps none "
@@ -142,10 +148,13 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "Agree",
     "Behaviour",
+    "Checked",
     "Circuit",
     "CircuitScores",
     "Claim",
     "ClaimPaths",
+    "ClaimPlan",
+    "ClaimSwaps",
     "Comparison",
     "Constant",
     "Correspondence",
@@ -167,6 +176,7 @@ __all__ = [
     "Pool",
     "Recipe",
     "Result",
+    "Results",
     "Rows",
     "Session",
     "SetsOf",
@@ -184,6 +194,7 @@ __all__ = [
     "anything",
     "attends",
     "behaviour",
+    "check",
     "circuit_of",
     "circuit_scores",
     "claim",
@@ -211,6 +222,7 @@ __all__ = [
     "output",
     "patch",
     "paths",
+    "plan",
     "position_embedding",
     "projection",
     "projector",
@@ -223,8 +235,10 @@ __all__ = [
     "register_family",
     "residual",
     "run",
+    "run_all",
     "scale",
     "shared_circuits",
+    "show",
     "site",
     "source_positions",
     "summand",

@@ -13,14 +13,16 @@ from attrs import fields
 from scrub.errors import UserError, did_you_mean, installed
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.claim import Claim, unwrapped
-from scrub.hypothesis.collect import CollectedBehaviour, collected
+from scrub.hypothesis.collect import Collected, CollectedBehaviour, collect, collected
 from scrub.hypothesis.positions import Positions
 from scrub.hypothesis.sites import Passing, Sites, none
 from scrub.hypothesis.start_directory import started_in
 from scrub.report.explanation import Explanation
+from scrub.report.notebook_bar import shown_in_notebooks
 from scrub.report.reporter import Reporter, finish, reporter_problems
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
+from scrub.results.several import Results
 from scrub.runner.context import Context
 from scrub.runner.diagnose import diagnose
 from scrub.runner.diagnoses import WORST, Diagnoses, check_blamed, diagnoses
@@ -29,9 +31,8 @@ from scrub.runner.fresh import check_fresh
 from scrub.runner.options import Options, RunOptions, is_whole, option_problems, shows
 from scrub.runner.pipeline import scrub_claim
 from scrub.runner.planned import plan_claim
-from scrub.runner.prepare import prepare, prepare_all, split
+from scrub.runner.prepare import prepare_all, split
 from scrub.runner.session import Session
-from scrub.searches.paths import ClaimPaths, paths_of
 from scrub.stats.bonferroni import family_size
 from scrub.sweeps.prepare import prepare_sweep
 from scrub.sweeps.question import Question
@@ -63,7 +64,7 @@ def run(
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
     **options: Unpack[RunOptions],
-) -> list[Result | Inapplicable]: ...
+) -> Results: ...
 @shows(RunOptions)
 def run(
     claims: Claim | Sequence[Claim],
@@ -74,7 +75,7 @@ def run(
     fresh: int | None = None,
     reporters: Sequence[Reporter] = (),
     **options: Unpack[RunOptions],
-) -> Result | Inapplicable | list[Result | Inapplicable]:
+) -> Result | Inapplicable | Results:
     """Test one claim, `scrub.run(by_value, model="ioi-planted")`, or several: `scrub.run([a, b])`.
 
     Law: the results are those of `scrub test` on the same claims. Verdicts of claims that are run
@@ -97,26 +98,85 @@ def run(
             recheck.
 
     Returns:
-        One result for one claim; a list of them, in the order of the claims, for several. A claim
-        that its file says is not about the model has an `Inapplicable`, which holds the reason.
+        One result for one claim; for several a sequence of them, in the order of the claims. A
+        claim that its file says is not about the model has an `Inapplicable`, which holds the
+        reason.
 
     Raises:
         UserError: a claim is illegal, or an option is not one.
     """
-    several = [claims] if isinstance(claims, Claim) else _several("run", claims)
+    several = [claims] if isinstance(claims, Claim) else several_claims("run", claims)
+    found = _judged("run", several, session, diagnose, nulls, fresh, reporters, options)
+    return found[0] if isinstance(claims, Claim) else found
+
+
+@shows(RunOptions)
+def run_all(
+    claims: Claim | str | Sequence[Claim | str],
+    *,
+    session: Session | None = None,
+    diagnose: bool | None = None,
+    nulls: int | None = None,
+    fresh: int | None = None,
+    reporters: Sequence[Reporter] = (),
+    **options: Unpack[RunOptions],
+) -> Results:
+    """Test claims together, also those of files: `scrub.run_all("hypotheses/ioi_claim3.py")`.
+
+    Law: the results are those of `scrub test` on the same claims, and of `scrub.run([…])`.
+    Verdicts are corrected for how many claims are judged, so that they hold together at 95%. Where
+    a claim would have another verdict by itself, that is among its doubts.
+
+    Args:
+        claims: claims, files, folders, or "FILE::CLAIM"; one or several.
+        session, diagnose, nulls, fresh, reporters, options: as in `run`.
+
+    Raises:
+        UserError: a claim is illegal, a file cannot be loaded, or an option is not one.
+        NoClaimError: there is none.
+    """
+    return _judged("run_all", claims, session, diagnose, nulls, fresh, reporters, options)
+
+
+def _judged(
+    called: str,
+    claims: Any,
+    session: Session | None,
+    diagnose: bool | None,
+    nulls: int | None,
+    fresh: int | None,
+    reporters: Sequence[Reporter],
+    options: RunOptions,
+) -> Results:
     wrong = [] if diagnose in (True, False, None) else [f"diagnose= is {diagnose!r}. {A_FLAG}"]
     if nulls is not None and not (is_whole(nulls) and nulls >= 0):
         wrong.append(f"nulls= is {nulls!r}. Give a whole number, 0 or more, or leave it out.")
     if fresh is not None and not (is_whole(fresh) and fresh >= 1):
         wrong.append(f"fresh= is {fresh!r}. Give a whole number, 1 or more, or leave it out.")
     wrong += reporter_problems(reporters)
-    chosen = checked_options("run", options, session, wrong)
+    chosen = checked_options(called, options, session, wrong)
     wanted = diagnoses(diagnose, nulls, fresh)
-    results = _run(several, session or Session(), wanted, chosen, reporters)
-    return results[0] if isinstance(claims, Claim) else results
+    return _run(items_of(called, claims), session or Session(), wanted, chosen, reporters)
 
 
-def _several(called: str, claims: Any) -> list[Claim]:
+def items_of(called: str, claims: Any) -> list[Collected]:
+    """Claims, and those of files that are named, each with the file that it stands in.
+
+    Raises:
+        UserError: one is neither; or a file cannot be loaded.
+        NoClaimError: there is none.
+    """
+    given = list(claims) if isinstance(claims, list | tuple) else [claims]
+    made = [one for one in given if not isinstance(one, str)]
+    if made or not given:
+        several_claims(called, made)
+    found: list[Collected] = []
+    for one in given:
+        found += collect([one]) if isinstance(one, str) else [collected(one)]
+    return found
+
+
+def several_claims(called: str, claims: Any) -> list[Claim]:
     found = list(claims) if isinstance(claims, list | tuple) else [claims]
     wrong = dict.fromkeys(type(one).__name__ for one in found if not isinstance(one, Claim))
     if wrong or not found:
@@ -145,11 +205,12 @@ def explain(
     Raises:
         UserError: the claim is illegal, or an option is not one.
     """
-    _several("explain", [claim])
+    several_claims("explain", [claim])
     is_number = is_whole(rows) and rows >= 0
     wrong = [] if is_number else [f"rows= is {rows!r}. Give a whole number, 0 or more."]
     chosen = checked_options("explain", options, session, wrong)
-    (result,) = _run([claim], session or Session(), Diagnoses(blame=True, worst=rows), chosen)
+    wanted = Diagnoses(blame=True, worst=rows)
+    (result,) = _run([collected(claim)], session or Session(), wanted, chosen)
     if isinstance(result, Inapplicable):
         raise UserError(f"{claim.name} is not applicable to {result.model}: {result.reason}.")
     return Explanation(result)
@@ -199,7 +260,7 @@ def patch(
     session = session or Session()
     question = Question(to, senders, at, through, restore, metric, approximate, top, by)
     prepared = prepare_sweep(collected_behaviour(behaviour), question, session, chosen)
-    return run_sweep(prepared, Context(session, chosen))
+    return run_sweep(prepared, context_of(session, chosen))
 
 
 def no_behaviour(called: str, behaviour: Any) -> list[str]:
@@ -212,53 +273,41 @@ def no_behaviour(called: str, behaviour: Any) -> list[str]:
     ]
 
 
-@shows(RunOptions)
-def paths(
-    claim: Claim, *, session: Session | None = None, **options: Unpack[RunOptions]
-) -> ClaimPaths:
-    """All paths of a claim from root to leaves, each with its share, as `scrub paths` says.
-
-    Law: the effect of a claim's only path is the claim's.
-
-    Args:
-        session, options: as in `run`.
-
-    Raises:
-        UserError: the claim is illegal, or an option is not one.
-    """
-    _several("paths", [claim])
-    chosen = checked_options("paths", options, session, [])
-    session = session or Session()
-    (prepared,) = prepare([collected(claim)], session, chosen)
-    return paths_of(prepared, Context(session, chosen))
-
-
 def _run(
-    claims: list[Claim],
+    items: list[Collected],
     session: Session,
     wanted: Diagnoses,
     chosen: Options,
     reporters: Sequence[Reporter] = (),
-) -> list[Result | Inapplicable]:
-    prepared = prepare_all(list(map(collected, claims)), session, chosen)
+) -> Results:
+    prepared = prepare_all(items, session, chosen)
     running, _ = split(prepared)
-    context = Context(session, chosen, family_size=family_size(one.claim for one in running))
+    context = context_of(session, chosen, family_size(one.claim for one in running))
     if wanted.blame:
         check_blamed(running)
     if wanted.fresh:
         check_fresh(running, session)
-    waiting = deque(plan_claim(claim, context) for claim in running)
     results: list[Result | Inapplicable] = []
-    for claim in prepared:
-        if isinstance(claim, Inapplicable):
-            results.append(claim)
-        else:  # a claim that is finished is let go, and its draws with it
-            planned = waiting.popleft()
-            results.append(diagnose(scrub_claim(planned, context), planned, context, wanted))
-        for reporter in reporters:
-            reporter.claim_finished(results[-1])
+    with context.progress:
+        context.progress.expects(chosen.samples * len(running))
+        waiting = deque(plan_claim(claim, context) for claim in running)
+        for claim in prepared:
+            if isinstance(claim, Inapplicable):
+                results.append(claim)
+            else:  # a claim that is finished is let go, and its draws with it
+                planned = waiting.popleft()
+                context.progress.says(planned.prepared.claim.name)
+                results.append(diagnose(scrub_claim(planned, context), planned, context, wanted))
+            for reporter in reporters:
+                reporter.claim_finished(results[-1])
     finish(reporters, results, stopped=False)
-    return results
+    return Results(results)
+
+
+def context_of(session: Session | None, options: Options, family_size: int = 1) -> Context:
+    """What a run from Python shares: in a notebook also a progress bar."""
+    session = session or Session()
+    return Context(session, options, shown_in_notebooks(session.progress), family_size=family_size)
 
 
 def checked_options(

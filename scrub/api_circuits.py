@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 
 from attrs import evolve
 
-from scrub.api import checked_options, collected_behaviour
+from scrub.api import checked_options, collected_behaviour, context_of
 from scrub.circuits.completeness import SetsOf
 from scrub.circuits.score_settings import RANDOM as NULLS
 from scrub.circuits.score_settings import ScoreSettings, sections_of
@@ -18,7 +18,6 @@ from scrub.circuits.sharing import measure_shared
 from scrub.circuits.sharing_check import RANDOM, SharedSettings
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.circuit import Circuit
-from scrub.runner.context import Context
 from scrub.runner.options import RunOptions, shows
 from scrub.runner.session import Session
 
@@ -73,7 +72,7 @@ def circuit_scores(
     chosen = checked_options("circuit_scores", options, session, wrong)
     tried = sets if isinstance(sets, SetsOf) else SetsOf() if sets is None else SetsOf(sets)
     settings = ScoreSettings(metric, by or "", sections_of(only), tried, random, order, orders)
-    context = Context(session or Session(), chosen)
+    context = context_of(session, chosen)
     return score_circuit(collected_behaviour(behaviour), circuit, settings, context)
 
 
@@ -129,7 +128,7 @@ def shared_circuits(
         given = [evolve(one, name=str(name)) for name, one in named.items()]
     items = [collected_behaviour(one) for one in _listed(behaviours)]
     settings = SharedSettings(metric, random, conventions)
-    return measure_shared(given, items, settings, Context(session or Session(), chosen))
+    return measure_shared(given, items, settings, context_of(session, chosen))
 
 
 def _listed(given: Any) -> list[Any]:

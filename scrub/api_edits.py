@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from scrub.api import checked_options, collected_behaviour
+from scrub.api import checked_options, collected_behaviour, context_of
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.belief import Belief
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected, collected
-from scrub.runner.context import Context
 from scrub.runner.options import OptionsOfModels, shows
 from scrub.runner.session import Session
 from scrub.sweeps.edit_report import Asked, EditReport, check_asked, run_edit_report
@@ -56,7 +55,9 @@ def edit_report(
         else Asked(_root_of(what), belief, True)
         for what, belief in check_asked(expect)
     ]
-    return run_edit_report(before, after, asked, Context(session or Session(), chosen))
+    context = context_of(session, chosen)
+    with context.progress:
+        return run_edit_report(before, after, asked, context)
 
 
 def _root_of(behaviour: Behaviour) -> Collected:

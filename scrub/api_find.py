@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Unpack, overload
 
-from scrub.api import checked_options, collected_behaviour, no_behaviour
+from scrub.api import checked_options, collected_behaviour, context_of, no_behaviour
 from scrub.hypothesis.arguments import Head
 from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.positions import Positions
 from scrub.hypothesis.sites import Through, mlps
-from scrub.runner.context import Context
 from scrub.runner.options import RunOptions, is_whole, shows
 from scrub.runner.session import Session
 from scrub.searches.asked import divided, search_asked
@@ -131,14 +130,16 @@ def find(
     if steps is not None and not (is_whole(steps) and steps >= 0):
         wrong.append(f"steps= is {steps!r}. Give a whole number, 0 or more, or leave it out.")
     chosen = checked_options("find", left, session, wrong)
-    context = Context(session or Session(), chosen)
+    context = context_of(session, chosen)
     if by != "paths":
-        return search_asked(collected_behaviour(behaviour), by, given, context)
+        with context.progress:
+            return search_asked(collected_behaviour(behaviour), by, given, context)
     del asked["steps"]
     settings = settings_of(**asked | {"senders": kinds_of(senders)})
     search = begin(collected_behaviour(behaviour), settings, context)
-    if steps is None:
-        return search.run()
-    for _ in range(steps):
-        search = search.step()
+    with context.progress:
+        if steps is None:
+            return search.run()
+        for _ in range(steps):
+            search = search.step()
     return search

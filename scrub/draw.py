@@ -17,6 +17,7 @@ from attrs import field, frozen
 from scrub.data.dataset import Dataset, Rows
 from scrub.errors import UserError, in_line, in_words
 from scrub.hypothesis.tree import NamePath, Tree
+from scrub.printing import brief, in_brief
 from scrub.samplers import Sampler, Uncond
 
 BASELINE = "baseline"
@@ -25,7 +26,7 @@ SHARED = ""
 """Stands before a shared name where keys of nodes have the root's: no node is called this."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class NodeDraw:
     """What one occurrence of a node drew.
 
@@ -42,8 +43,11 @@ class NodeDraw:
         """The inputs that the node is computed on: its frame (docs/semantics.md, Frames)."""
         return self.own if self.other is None else self.other
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen(eq=False)
+
+@frozen(eq=False, repr=False)
 class Draws:
     """Everything random about a run.
 
@@ -77,6 +81,9 @@ class Draws:
     def first(self, samples: int) -> Draws:
         """The draws of the first samples."""
         return self if samples == len(self.references) else self.at(np.arange(samples))
+
+    def __repr__(self) -> str:
+        return in_brief("Draws", f"{len(self.references):,} samples, {len(self.nodes)} nodes")
 
 
 @frozen(eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterable
@@ -50,6 +51,10 @@ class UserError(Exception):
                 for p in self.problems
             )
         )
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message, and no page of traceback above it."""
+        return [f"{type(self).__name__}: {problem}" for problem in self.problems]
 
 
 class NoClaimError(UserError):
@@ -185,4 +190,13 @@ def in_line(error: BaseException, file: str = "") -> str:
         return ""
     frame, line = frames[-1]
     there = frame.f_code.co_filename
-    return f" in line {line}" + ("" if there == file else f" of {Path(there).name}")
+    named = cell_name(there) or ("" if there == file else Path(there).name)
+    return f" in line {line}" + (f" of {named}" if named else "")
+
+
+def cell_name(file: str) -> str:
+    """What a notebook calls the cell whose code it runs as this file, "cell In[3]"; "" if none."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    told = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)(file)
+    return f"cell {told[1]}" if told else ""

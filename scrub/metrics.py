@@ -15,7 +15,7 @@ from attrs import frozen
 
 from scrub.data.dataset import Rows
 from scrub.errors import UserError, in_line, in_words
-from scrub.printing import printed
+from scrub.printing import in_brief, printed
 
 OWN = "own"
 DISTANCE = "distance"
@@ -25,7 +25,7 @@ dropped: logits at one position come as [samples, vocabulary]. A metric that com
 original's value as a third argument."""
 
 
-@frozen
+@frozen(repr=False)
 class Metric:
     """A number per reference.
 
@@ -56,6 +56,9 @@ class Metric:
     def recomputable(self) -> bool:
         """Whether a run record says enough to compute it again without the user's file."""
         return self.kind != OWN
+
+    def __repr__(self) -> str:
+        return in_brief("Metric", repr(self.name))
 
 
 def logit_diff(correct: str, wrong: str) -> Metric:

@@ -22,12 +22,14 @@ from scrub.observations import copying as _copying
 from scrub.observations import lens as _lens
 from scrub.observations import next_scores as _next_scores
 from scrub.observations import ov as _ov
+from scrub.observations import patterns as _patterns
 from scrub.observations import scatter as _scatter
 from scrub.observations.asked import NO_PROMPTS
 from scrub.observations.observation import Observation
 from scrub.observations.overview import overview
 from scrub.observations.subject import Subject, opened, subject
 from scrub.observations.tokens import Text, all_rows, repeated_tokens, text_tokens, token_scores
+from scrub.report.notebook_bar import shown_in_notebooks
 from scrub.runner.options import Options, OptionsOfModels, RunOptions, shows
 from scrub.runner.session import Session
 
@@ -42,6 +44,7 @@ __all__ = [
     "logit_lens",
     "next_scores",
     "ov",
+    "patterns",
     "scatter",
     "tokens",
 ]
@@ -299,6 +302,30 @@ def ov(
 
 
 @shows(RunOptions)
+def patterns(
+    behaviour: Behaviour,
+    *,
+    of: Any = None,
+    row: int = 0,
+    session: Session | None = None,
+    **options: Unpack[RunOptions],
+) -> Observation:
+    """How much each token of one row attends to each; `.view()` shows it by CircuitsVis.
+
+    See `scrub.observations.patterns.patterns`.
+
+    Args:
+        of: heads: a role, "9.9,9.6", pairs; default: all.
+        row: of the data, from 0.
+        session, options: as in `scrub.run`.
+
+    Raises:
+        UserError: there is no such head or row.
+    """
+    return _patterns.patterns(_bound("patterns", behaviour, session, options), of, row)
+
+
+@shows(RunOptions)
 def scatter(
     behaviour: Behaviour,
     of: Any,
@@ -367,7 +394,10 @@ def _bound(called: str, behaviour: Any, session: Session | None, options: RunOpt
             "ioi.behaviour(1_000)."
         )
     chosen = checked_options(f"observe.{called}", options, session, wrong)
-    return subject(collected_behaviour(behaviour), session or Session(), chosen)
+    session = session or Session()
+    return subject(
+        collected_behaviour(behaviour), session, chosen, shown_in_notebooks(session.progress)
+    )
 
 
 def _either(
@@ -376,6 +406,7 @@ def _either(
     """A behaviour and its model, or a model alone."""
     chosen = checked_options(f"observe.{called}", options, session, [])
     if isinstance(about, Behaviour):
-        found = subject(collected_behaviour(about), session, chosen)
+        bar = shown_in_notebooks(session.progress)
+        found = subject(collected_behaviour(about), session, chosen, bar)
         return found, found.model, chosen
     return None, opened(about, session, chosen), chosen

@@ -21,6 +21,7 @@ from scrub.data.dataset import Dataset
 from scrub.hypothesis.sites import Route
 from scrub.hypothesis.tree import NamePath, Tree
 from scrub.model.graph import Graph
+from scrub.printing import brief
 from scrub.samplers import Exact
 from scrub.stats.intervals import Interval, PerReference
 from scrub.stats.scores import Scores
@@ -42,7 +43,7 @@ class Swap:
     which: Literal["own", "other"]
 
 
-@frozen
+@frozen(repr=False)
 class LostOnPath:
     """What one of a leaf's paths loses, as shares of baseline − original.
 
@@ -56,8 +57,11 @@ class LostOnPath:
     alone: Interval
     last: Interval
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen
+
+@frozen(repr=False)
 class Lost:
     """What one swap loses, as shares of baseline − original (0: nothing; 1: all there is).
 
@@ -77,8 +81,11 @@ class Lost:
     paths: tuple[LostOnPath, ...] = ()
     unclaimed: Unclaimed | None = None
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen
+
+@frozen(repr=False)
 class Blame:
     """Where a claim loses what it loses.
 
@@ -91,6 +98,9 @@ class Blame:
     total: Interval
     swaps: tuple[Lost, ...]
     worst: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def swaps(tree: Tree) -> tuple[Swap, ...]:

@@ -34,6 +34,7 @@ from scrub.draw import Draws
 from scrub.errors import UserError
 from scrub.hypothesis.belief import Expectation, Verdict
 from scrub.hypothesis.tree import Tree
+from scrub.printing import brief
 from scrub.stats.figure import figure
 from scrub.stats.figure import in_words as figure_in_words
 from scrub.stats.intervals import Interval, loss_recovered
@@ -232,7 +233,7 @@ def _nothing(lost: Interval) -> bool:
     return lost.low <= 0 and lost.high < NO_LOSS
 
 
-@frozen
+@frozen(repr=False)
 class LoosenedNode:
     """One node that states a feature, with any input in its place and all else as claimed.
 
@@ -247,8 +248,11 @@ class LoosenedNode:
     idle: bool
     problem: str = ""
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen
+
+@frozen(repr=False)
 class Finer:
     """A node that asks for more than it needs: nothing is lost where it asks for less.
 
@@ -261,8 +265,11 @@ class Finer:
     words: str
     recovered: Interval
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen
+
+@frozen(repr=False)
 class Support:
     """Whether what a claim states was put to the test (see `scrub.analysis.support`).
 
@@ -282,3 +289,6 @@ class Support:
     vacuous: str = ""
     loosened: tuple[LoosenedNode, ...] = ()
     finer: tuple[Finer, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -19,6 +19,7 @@ from scrub.errors import UserError
 from scrub.hypothesis.circuit import Circuit
 from scrub.model.registry import Model
 from scrub.names import Cell
+from scrub.printing import html_of, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,10 +176,10 @@ class Overlap:
         return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def __repr__(self) -> str:
-        return f"Overlap({', '.join(self.names)})"
+        return one_line(f"Overlap({', '.join(self.names)})")
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         return combinations(range(len(self.circuits)), 2)

@@ -17,6 +17,7 @@ from scrub.circuits.nulls import NullScores
 from scrub.circuits.score_settings import ScoreSettings
 from scrub.circuits.scores_frames import frames_of, tidy
 from scrub.hypothesis.circuit import Circuit
+from scrub.printing import html_of, one_line
 from scrub.stats.rounding import interval
 
 if TYPE_CHECKING:
@@ -135,13 +136,13 @@ class CircuitScores:
     def __repr__(self) -> str:
         first = self.faithfulness[0]
         name = self.circuit.name or "circuit"
-        return (
+        return one_line(
             f"CircuitScores({name} on {self.behaviour}, {self.model}: {self.size.nodes} nodes, "
             f"recovered {interval(first.recovered)} of {first.metric})"
         )
 
     def _repr_html_(self) -> str:
-        return self.frames["faithfulness"]._repr_html_()  # type: ignore[operator]  # untyped
+        return html_of(self)
 
 
 SIZES = ("nodes", "of_nodes", "heads", "of_heads", "edges", "of_edges")

@@ -16,6 +16,7 @@ from scrub.circuits.among import Among
 from scrub.circuits.json_rows import rows_of
 from scrub.circuits.shared_frames import frames_of, tidy
 from scrub.hypothesis.circuit import Circuit
+from scrub.printing import html_of, one_line
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval
 
@@ -204,7 +205,7 @@ class SharedCircuits:
         lost = [
             f"{one.circuit} on {one.behaviour}: {interval(one.ablated.lost)}" for one in self.tested
         ]
-        return f"SharedCircuits({self.model}, lost: {'; '.join(lost)})"
+        return one_line(f"SharedCircuits({self.model}, lost: {'; '.join(lost)})")
 
     def _repr_html_(self) -> str:
-        return self.frames["tested"]._repr_html_()  # type: ignore[operator]  # untyped
+        return html_of(self)

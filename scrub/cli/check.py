@@ -17,14 +17,10 @@ def check_command(targets: tuple[str, ...], model: str | None, keyword: str) -> 
     """Check correspondences and samplers without running the model."""
     prepared = prepared_claims(targets, keyword, model=model)
     from scrub.printing import printable
-    from scrub.testing.claims import hold
+    from scrub.testing.claims import checked_lines, hold
 
     holding = hold(prepared, model)
     holding.refuse()
-    for claim in prepared:
-        nodes = len(claim.tree.walk())
-        about = f"{nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}"
-        click.echo(printable(f"{claim.name}: legal ({about}, data: {claim.data.name})"))
-    for line in holding.report():
+    for line in checked_lines(prepared, holding):
         click.echo(printable(line))
     return AS_EXPECTED

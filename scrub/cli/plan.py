@@ -45,19 +45,12 @@ def plan_command(
     prepared = prepared_claims((target,), keyword, **chosen)
     if outputs.svg:
         _draw(prepared, outputs, outputs.svg)
-    from scrub.report.console import claim_line, terminal
-    from scrub.report.plan import cost_line, plan_table
-    from scrub.report.tree_text import samplers_in_words, tree_picture
+    from scrub.report.console import terminal
+    from scrub.report.plan import show_plan
 
     console = terminal()
     for claim in prepared:
-        console.print(claim_line(claim.name, claim.claim.belief))
-        console.print(tree_picture(claim.tree), highlight=False)
-        console.print(samplers_in_words(claim.tree), highlight=False)
-        if verbose:
-            console.print(plan_table(claim), highlight=False)
-        line = cost_line(claim, options_of(**chosen))
-        console.print(line, highlight=False)
+        show_plan(claim, options_of(**chosen), console, verbose=verbose)
         console.print()
     return AS_EXPECTED
 

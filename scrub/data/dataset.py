@@ -21,7 +21,7 @@ from scrub.data.images import Images
 from scrub.data.validation import Tables, shape_problems, value_problems
 from scrub.data.values import as_array, wholes
 from scrub.errors import UserError, did_you_mean
-from scrub.printing import free_name, printed
+from scrub.printing import free_name, html_of, in_brief, one_line, printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,10 +240,10 @@ class Dataset:
         return pd.DataFrame(shown)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {len(self)} rows, {self.width} positions)"
+        return one_line(f"Dataset({self.name!r}, {len(self)} rows, {self.width} positions)")
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # pandas leaves it untyped
+        return html_of(self)
 
     @property
     def sha256(self) -> str:
@@ -258,7 +258,7 @@ class Dataset:
         return digest.hexdigest()
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Rows:
     """Some rows of a dataset, one per sample: what samplers take and give.
 
@@ -305,8 +305,11 @@ class Rows:
         """Other rows of the same dataset."""
         return Rows(self.data, index)
 
+    def __repr__(self) -> str:
+        return in_brief("Rows", f"{len(self):,} of {self.data.name}")
 
-@frozen
+
+@frozen(repr=False)
 class Recipe:
     """How to make a dataset once the tokenizer is known: `make(tokenizer)`.
 
@@ -333,6 +336,12 @@ class Recipe:
     def make(self, tokenizer: Tokenizer) -> Dataset:
         """The dataset, in the tokens of this tokenizer."""
         return self.function(tokenizer, **self.arguments)
+
+    def __repr__(self) -> str:
+        return in_brief("Recipe", repr(self.name))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def pad(rows: Sequence[Sequence[int]], token: int) -> np.ndarray:

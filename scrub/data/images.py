@@ -13,7 +13,7 @@ from attrs import field, frozen
 from jaxtyping import Int, UInt8
 
 from scrub.errors import Problem, UserError
-from scrub.printing import printed
+from scrub.printing import one_line, printed
 
 
 def _pixels(values: Any) -> np.ndarray:
@@ -93,7 +93,7 @@ class Images:
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"Images({len(self)} of {width} x {height} pixels)"
+        return one_line(f"Images({len(self)} of {width} x {height} pixels)")
 
 
 def _read(path: str) -> np.ndarray | Problem:

@@ -8,12 +8,13 @@ from typing import Any
 from attrs import field, frozen
 
 from scrub.data.dataset import Recipe
+from scrub.printing import html_of, in_brief
 
 LONGEST = 62
 """Characters of `says`, so that a list of tasks has one line each in 80 columns."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Task:
     """A task: its data, what may be changed about it, and what there is to test on it.
 
@@ -62,3 +63,9 @@ class Task:
         assert len(self.says) <= LONGEST, f"{self.name}: says has more than {LONGEST} characters"
         assert bool(self.corruptions) == (self.changed is not None), self.name
         assert not any(variant.variants for variant in self.variants), self.name
+
+    def __repr__(self) -> str:
+        return in_brief("Task", repr(self.name), self.says)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)

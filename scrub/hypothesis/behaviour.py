@@ -13,7 +13,7 @@ from attrs import field, frozen
 from scrub.errors import UserError
 from scrub.hypothesis.claim import note_made, outermost_line, unwrapped
 from scrub.hypothesis.sites import Sites
-from scrub.printing import name_problem, printable
+from scrub.printing import html_of, name_problem, one_line, printable
 
 
 def _name(behaviour: Behaviour, attribute: object, name: Any) -> None:
@@ -50,7 +50,10 @@ class Behaviour:
         note_made(self)
 
     def __repr__(self) -> str:
-        return f"Behaviour({self.name!r})"
+        return one_line(f"Behaviour({self.name!r})")
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def behaviour(

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from scrub.errors import UserError
 from scrub.metrics import Metric, attention, top_1
-from scrub.printing import printed
+from scrub.printing import in_brief, printed
 
 Verdict = Literal["supported", "refuted", "inconclusive", "vacuous", "not applicable"]
 """Not applicable is decided by the file (see `scrub.hypothesis.not_applicable`), by no figure, and
@@ -32,7 +32,7 @@ BELIEFS = (
 )
 
 
-@frozen
+@frozen(repr=False)
 class Belief:
     """That a figure lies between bounds.
 
@@ -54,8 +54,11 @@ class Belief:
         """Whether it compares with the model on the root's other input, not with the baseline."""
         return self.figure != "recovered"
 
+    def __repr__(self) -> str:
+        return in_brief("Belief", self.words or self.figure)
 
-@frozen
+
+@frozen(repr=False)
 class Expectation:
     """The verdict that a file expects of a belief. The verdict itself never depends on it.
 
@@ -78,6 +81,9 @@ class Expectation:
     @property
     def high(self) -> float | None:
         return self.belief.high if self.belief else None
+
+    def __repr__(self) -> str:
+        return in_brief("Expectation", self.verdict, *([self.belief.words] if self.belief else []))
 
 
 FURTHEST = 2.0

@@ -36,7 +36,7 @@ from scrub.hypothesis.edges import edge as edge
 from scrub.hypothesis.edges import placed_cells as placed_cells
 from scrub.hypothesis.free_components import with_embeddings_of, with_free_mlps
 from scrub.names import Cell
-from scrub.printing import printed
+from scrub.printing import html_of, one_line, printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def _roles(roles: Mapping[str, Iterable[Cell]]) -> dict[str, tuple[Cell, ...]]:
     return {role: tuple(dict.fromkeys(cells)) for role, cells in roles.items()}
 
 
-@frozen(cache_hash=True)
+@frozen(cache_hash=True, repr=False)
 class Circuit:
     """Sites, or edges between sites, at positions: what a path may pass, given as `through=`.
 
@@ -305,6 +305,12 @@ class Circuit:
         more = [f"{len(every) - SHOWN + 1:,} more"] if len(every) > SHOWN else []
         free = [f"{kind} free" for kind in self.free]
         return f"Circuit({', '.join(every[: SHOWN - len(more)] + more + free)})"
+
+    def __repr__(self) -> str:
+        return one_line(str(self))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def _placed(nodes: Any) -> list[Placed]:

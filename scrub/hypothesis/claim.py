@@ -24,7 +24,7 @@ from scrub.hypothesis.belief import (
 )
 from scrub.hypothesis.correspondence import Correspondence
 from scrub.hypothesis.not_applicable import NotApplicable
-from scrub.printing import name_problem, printable
+from scrub.printing import html_of, in_brief, name_problem, printable
 
 
 def _as_expectation(expect: Any) -> Any:
@@ -73,7 +73,7 @@ def _claim_name(claim: Claim, attribute: object, name: Any) -> None:
         )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Claim:
     """A belief about a model that `scrub test` can put to the test.
 
@@ -103,6 +103,12 @@ class Claim:
 
     def __attrs_post_init__(self) -> None:
         note_made(self)
+
+    def __repr__(self) -> str:
+        return in_brief("Claim", self.name, *([self.belief] if self.belief else []))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:

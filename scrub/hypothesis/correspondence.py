@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from scrub.errors import UserError
 from scrub.hypothesis.sites import Sites
+from scrub.printing import html_of, in_brief
 from scrub.samplers import Sampler, Uncond
 
 
@@ -47,8 +48,14 @@ def _by_node(sites: Any) -> dict[InterpNode, Sites]:
     return dict(sites)
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Correspondence:
     """Which sites of the model, along which path, every node stands for."""
 
     sites: Mapping[InterpNode, Sites] = field(converter=_by_node)
+
+    def __repr__(self) -> str:
+        return in_brief("Correspondence", *(node.name for node in self.sites))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)

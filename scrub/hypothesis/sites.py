@@ -30,7 +30,7 @@ from scrub.hypothesis.positions import ALL, At, Positions, as_positions
 from scrub.hypothesis.positions import Spec as Spec  # used by who speaks of a route's positions
 from scrub.hypothesis.splits import SourcePositions, Split
 from scrub.names import Cell
-from scrub.printing import printed
+from scrub.printing import in_brief, printed
 
 
 @frozen(cache_hash=True)
@@ -178,7 +178,7 @@ class Route:
     split: Split | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Sites:
     """What a node stands for: one route, or several joined with `|`."""
 
@@ -186,6 +186,11 @@ class Sites:
 
     def __or__(self, other: Sites) -> Sites:
         return Sites(self.routes + _given(other, "sites | …").routes)
+
+    def __repr__(self) -> str:
+        from scrub.hypothesis.describe import describe_route
+
+        return in_brief("Sites", " | ".join(map(describe_route, self.routes)))
 
 
 def _given(sites: Any, taker: str) -> Sites:

@@ -8,12 +8,13 @@ from attrs import evolve, frozen
 
 from scrub.hypothesis.correspondence import Correspondence, InterpNode
 from scrub.hypothesis.sites import Route
+from scrub.printing import html_of, in_brief
 
 NamePath = tuple[str, ...]
 """The names from the root down to an occurrence: what its draws are keyed by."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Occurrence:
     """A node at one place of the tree."""
 
@@ -43,6 +44,12 @@ class Occurrence:
             found.append(waiting.pop())
             waiting.extend(found[-1].children)
         return found[::-1]
+
+    def __repr__(self) -> str:
+        return in_brief("Tree", " / ".join(self.path), f"{len(self.walk())} nodes")
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 Tree = Occurrence

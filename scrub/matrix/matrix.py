@@ -17,6 +17,7 @@ from scrub.matrix.cell import Cell
 from scrub.matrix.folder import SCHEMA, read_failures, read_plan
 from scrub.matrix.judged import Judged, judged, numbers
 from scrub.matrix.record import Record, read_record
+from scrub.printing import html_of, one_line
 from scrub.stats.bonferroni import told_apart
 from scrub.stats.heterogeneity import (
     Heterogeneity,
@@ -186,13 +187,13 @@ class Matrix:
 
     def __repr__(self) -> str:
         done = self.count("done") + self.count(NOT_APPLICABLE)
-        return (
+        return one_line(
             f"Matrix({len(self.names)} claims on {len(self.models)} models: {done} of "
             f"{len(self.entries)} there)"
         )
 
     def _repr_html_(self) -> str:
-        return self.heterogeneity._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 NUMBERS = (

@@ -21,7 +21,7 @@ from scrub.hypothesis.positions import ALL
 from scrub.hypothesis.sites import Sites, none
 from scrub.hypothesis.splits import Coordinates, Projection
 from scrub.names import Cell
-from scrub.printing import printed
+from scrub.printing import html_of, one_line, printed
 
 EDITABLE = (
     "heads(…), heads(…, part=) with q, k, v or result, mlp(…), mlp_part(…) with pre or post, "
@@ -335,7 +335,11 @@ class Edited:
     def __repr__(self) -> str:
         base = self.base if isinstance(self.base, str) else type(self.base).__name__
         said = f"{base}, {'; '.join(map(str, self.edits))}"
-        return f"edited({said}, name={self.name!r})" if self.name else f"edited({said})"
+        named = f", name={self.name!r}" if self.name else ""
+        return one_line(f"edited({said}{named})")
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def edited(model: Any, *edits: Edit, name: str = "") -> Edited:

@@ -14,7 +14,7 @@ from scrub.errors import UserError, in_line, in_words
 from scrub.model import in_memory as memory
 from scrub.model.llava_config import is_llava
 from scrub.model.tokenizer import backend_of
-from scrub.printing import name_problem, printed
+from scrub.printing import html_of, name_problem, one_line, printed
 
 TOKENIZERS = (
     "Give a fast tokenizer of Hugging Face (AutoTokenizer.from_pretrained(…)), one of the "
@@ -109,7 +109,10 @@ class Model:
 
     def __repr__(self) -> str:
         named = "" if self.name is None else f", name={self.name!r}"
-        return f"Model({type(self.model).__name__}{named})"
+        return one_line(f"Model({type(self.model).__name__}{named})")
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def is_maker(value: object) -> bool:

@@ -21,6 +21,7 @@ from scrub.data.dataset import Rows
 from scrub.model.vision import Vision
 from scrub.model.weights import Weights
 from scrub.names import Cell
+from scrub.printing import in_brief
 
 Component = tuple[str, int | None]
 """A group of sites that a path passes as one: a head (its layer's group and its number), an MLP."""
@@ -64,7 +65,7 @@ class Port:
     causal_by: str | None = None
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Site:
     """A named value of the model.
 
@@ -129,8 +130,11 @@ class Site:
             return (Cell(self.name),)
         return tuple(Cell(self.name, head) for head in range(self.heads))
 
+    def __repr__(self) -> str:
+        return in_brief("Site", repr(self.name))
 
-@frozen(eq=False)
+
+@frozen(eq=False, repr=False)
 class Stream:
     """A sum of writers, built up in the order of the model.
 
@@ -147,8 +151,11 @@ class Stream:
     constant: Tensor | None = None
     size: int = 1
 
+    def __repr__(self) -> str:
+        return in_brief("Stream", repr(self.name))
 
-@frozen(eq=False)
+
+@frozen(eq=False, repr=False)
 class Graph:
     """Sites and streams in an order in which each reads only what stands before it.
 
@@ -294,6 +301,9 @@ class Graph:
         if here.constant is not None:
             parts.append(here.constant)
         return functools.reduce(torch.add, parts)
+
+    def __repr__(self) -> str:
+        return in_brief("Graph", f"{len(self.values)} sites and streams")
 
 
 def graph_in_order(values: Mapping[str, Site | Stream], **options: object) -> Graph:

@@ -50,11 +50,12 @@ from scrub.model.tokenizer import FileTokenizer, load_tokenizer, tokenizer_in_me
 from scrub.model.transformer import transformer
 from scrub.model.vision import Vision
 from scrub.model.weights import Weights, copied
+from scrub.printing import html_of, in_brief
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Model:
     """A model: its graph, its tokenizer, and the heads that claims call by their role.
 
@@ -110,6 +111,12 @@ class Model:
     def all_heads(self) -> tuple[Head, ...]:
         """Every head of the model, as (layer, head)."""
         return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
+
+    def __repr__(self) -> str:
+        return in_brief("Model", repr(self.name), f"{self.layers} layers of {self.heads} heads")
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def embedded_names() -> list[str]:

@@ -11,11 +11,14 @@ from attrs import evolve, field, frozen
 
 from scrub.errors import UserError
 from scrub.observations.picture import Picture
+from scrub.printing import html_of, one_line
 from scrub.runner.options import is_whole
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from scrub.observations.attention_view import Patterns, View
 
 LOW, HIGH = 10, 90
 """Percentiles that say how far rows are apart."""
@@ -34,6 +37,7 @@ class Observation:
         by: columns: rows that are largest in one of them, whatever the sign, come first in a
             table; one that has none of them is shown whole, in its order.
         picture: what `plot` draws.
+        patterns: what `view` shows; None of all but `scrub.observe.patterns`.
     """
 
     title: str
@@ -43,6 +47,7 @@ class Observation:
     picture: Picture
     by: tuple[str, ...] = ()
     _tables: tuple[pd.DataFrame, ...] = field(default=(), alias="tables")
+    patterns: Patterns | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -72,11 +77,27 @@ class Observation:
 
         return draw(self._frame, self.picture, f"{self.title}. {self.about}")
 
+    def view(self) -> View | Figure:
+        """Attention patterns to be looked at one by one, by CircuitsVis; without it as `plot`.
+
+        CircuitsVis comes with `pip install 'scrub[views]'`. A notebook shows what it gives without
+        a network.
+
+        Raises:
+            UserError: no patterns were seen.
+        """
+        if self.patterns is None:
+            raise UserError(
+                f"{self.title} has no patterns to view, and .plot() draws it. Whole patterns are "
+                "what scrub.observe.patterns(behaviour, row=0) sees."
+            )
+        return self.patterns.view() or self.plot()
+
     def __repr__(self) -> str:
-        return f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)"
+        return one_line(f"Observation({self.title}, {self.about}; {len(self._frame):,} rows)")
 
     def _repr_html_(self) -> str:
-        return self._frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def largest(table: pd.DataFrame, by: Sequence[str], n: int) -> pd.DataFrame:

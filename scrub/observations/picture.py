@@ -65,13 +65,32 @@ class Lines:
     colour: str
 
 
-Picture = Grid | Layers | Points | Lines
+@frozen
+class Panels:
+    """A heatmap for each value of a column, as `Grid` says, side by side.
+
+    Attributes:
+        texts: the columns that name the rows and the columns of each.
+    """
+
+    each: str
+    rows: str
+    columns: str
+    values: str
+    texts: tuple[str, str]
+
+
+Picture = Grid | Layers | Points | Lines | Panels
+ACROSS_PANELS = 3
+"""Panels in a row."""
 
 
 def draw(frame: pd.DataFrame, picture: Picture, title: str) -> Figure:
     """The figure of a frame."""
     from matplotlib.figure import Figure
 
+    if isinstance(picture, Panels):
+        return _panels(frame, picture, title)
     grid = None
     if isinstance(picture, Layers):
         frame, picture = _by_layer(frame, picture)
@@ -89,6 +108,41 @@ def draw(frame: pd.DataFrame, picture: Picture, title: str) -> Figure:
         _lines(axes, frame, picture)
     shown = textwrap.fill(title, int(ACROSS * (size[0] - 1)))
     axes.set_title(shown, loc="left", fontsize="medium", parse_math=False)
+    return figure
+
+
+def _panels(frame: pd.DataFrame, picture: Panels, title: str) -> Figure:
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    kinds = list(dict.fromkeys(frame[picture.each]))
+    across = min(len(kinds), ACROSS_PANELS)
+    down = -(-len(kinds) // across)
+    grids = [
+        frame.loc[frame[picture.each] == kind].pivot(
+            index=picture.rows, columns=picture.columns, values=picture.values
+        )
+        for kind in kinds
+    ]
+    size = max(2.6, 1.0 + 0.16 * len(grids[0]))
+    figure = Figure(figsize=(size * across, size * down + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    colours = sns.color_palette("rocket_r", as_cmap=True)
+    first = frame.loc[frame[picture.each] == kinds[0]]
+    names = [
+        first.drop_duplicates(place).sort_values(place)[text].str.strip().tolist()
+        for place, text in zip((picture.rows, picture.columns), picture.texts, strict=True)
+    ]
+    for place, (axis, kind, grid) in enumerate(zip(axes, kinds, grids, strict=False)):
+        axis.imshow(grid.to_numpy(float), vmin=0.0, vmax=1.0, cmap=colours)
+        axis.set_title(str(kind), fontsize="small", parse_math=False)
+        shown = names[0] if place % across == 0 else []
+        axis.set_yticks(range(len(shown)), shown, fontsize=6, parse_math=False)
+        axis.set_xticks(range(len(names[1])), names[1], fontsize=6, rotation=90, parse_math=False)
+    for axis in axes[len(kinds) :]:
+        axis.remove()
+    shown = textwrap.fill(title, int(ACROSS * figure.get_figwidth()))
+    figure.suptitle(shown, x=0.01, ha="left", fontsize="medium", parse_math=False)
     return figure
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable
 from typing import IO
 
 from rich.console import (
@@ -16,6 +18,7 @@ from rich.console import (
 from rich.segment import Segment
 from rich.text import Text
 
+from scrub.errors import UserError
 from scrub.printing import printable
 
 
@@ -38,9 +41,24 @@ def terminal() -> Console:
 
 def on(file: IO[str], width: int) -> Console:
     """A file, so many cells wide, without colour."""
-    console = Terminal(file=file, width=width, no_color=True, force_terminal=False)
+    console = Terminal(
+        file=file, width=width, no_color=True, force_terminal=False, force_jupyter=False
+    )
     console.push_render_hook(_SpellControlCharacters())
     return console
+
+
+def written(show: Callable[[Console], None], width: int) -> str:
+    """What something prints on a console so many cells wide, as text.
+
+    Raises:
+        UserError: no line is so narrow.
+    """
+    if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+        raise UserError(f"width= is {width!r}. Give a whole number of characters, such as 100.")
+    text = io.StringIO()
+    show(on(text, width))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip()
 
 
 def titled(name: str, text: str) -> Text:

@@ -10,6 +10,7 @@ from attrs import frozen
 from scrub.analysis.blame import Blame
 from scrub.analysis.describe_swap import swap_in_words
 from scrub.analysis.unclaimed import LostBy
+from scrub.printing import html_of, one_line
 from scrub.report.waterfall import waterfall
 from scrub.results.result import Result
 from scrub.stats.intervals import Interval
@@ -91,13 +92,13 @@ class Explanation:
 
     def __repr__(self) -> str:
         lost = self.blame.total
-        return (
+        return one_line(
             f"Explanation({self.result.claim.name}: loses {interval(lost)} "
             f"in {len(self.blame.swaps)} swaps)"
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 UNDEFINED = Interval(math.nan, math.nan, math.nan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from attrs import evolve
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,8 +18,26 @@ from scrub.engine.steps import Plan, SiteStep, Step
 from scrub.engine.vision_cost import vision_cost
 from scrub.model.graph import Graph
 from scrub.model.weights import tensors
+from scrub.report.console import claim_line
+from scrub.report.tree_text import samplers_in_words, tree_picture
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
+
+
+def show_plan(
+    claim: Prepared, options: Options, console: Console, *, verbose: bool = False
+) -> None:
+    """Print the tree, what would run, and its cost.
+
+    Args:
+        verbose: also every step, in order.
+    """
+    console.print(claim_line(claim.name, claim.claim.belief))
+    console.print(tree_picture(claim.tree), highlight=False)
+    console.print(samplers_in_words(claim.tree), highlight=False)
+    if verbose:
+        console.print(plan_table(claim), highlight=False)
+    console.print(cost_line(claim, options), highlight=False)
 
 
 def plan_table(claim: Prepared) -> Table:

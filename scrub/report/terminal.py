@@ -6,13 +6,15 @@ tables first, each with its doubts below it: what reads them finds them where th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from typing import Unpack
 
 from attrs import frozen
 from rich.console import Console
 from rich.text import Text
 
+from scrub.data.partition import check_parts
+from scrub.printing import ReportOptions
 from scrub.report.breakdown import breakdown
 from scrub.report.claims_table import (
     claims_table,
@@ -20,7 +22,7 @@ from scrub.report.claims_table import (
     inapplicable_table,
     others_table,
 )
-from scrub.report.console import on, terminal, titled
+from scrub.report.console import terminal, titled, written
 from scrub.report.diagnosis import show_diagnosis
 from scrub.report.node_details import show_details
 from scrub.report.population import show_population
@@ -93,11 +95,19 @@ def show(
         _print(console, none_applies(len(inapplicable)), "yellow")
 
 
-def text_of(results: Sequence[Result | Inapplicable], width: int) -> str:
-    """What `show` prints of results, as text of so many cells a line."""
-    text = io.StringIO()
-    show(results, on(text, width))
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).rstrip()
+def text_of(
+    results: Sequence[Result | Inapplicable], width: int, **how: Unpack[ReportOptions]
+) -> str:
+    """What `show` prints of results, as text of so many cells a line.
+
+    Raises:
+        UserError: they have no column `by`, or no line is so narrow.
+    """
+    if by := how.get("by"):
+        for result in results:
+            if isinstance(result, Result):
+                check_parts(result.draws.references.data, by)
+    return written(lambda console: show(results, console, **how), width)
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
@@ -129,7 +139,7 @@ def _show_count(results: Sequence[Result], inapplicable: int, console: Console) 
     """The last lines: which intervals decide the verdicts, and which claims came out otherwise."""
     corrected = [result for result in results if result.corrected]
     if corrected:
-        _print(console, _correction_line(corrected))
+        _print(console, correction_line(corrected))
     places = told_apart([(result.file, result.claim.name) for result in results])
     unexpected = [place for place, r in zip(places, results, strict=True) if not r.passed]
     count = f"{len(results)} claim{'s' if len(results) != 1 else ''}"
@@ -146,11 +156,12 @@ def _show_heading(first: Result, console: Console) -> None:
     """What the claims of a table share: file, model, metric, seed, references and rows."""
     direction = {True: ", higher is better", False: ", lower is better", None: ""}
     metric = f"mean {first.metric.name}{direction[first.metric.higher_is_better]}"
-    console.print(titled(first.file, f" on {first.model}: {metric}, seed {first.seed}"))
+    about = f"on {first.model}: {metric}, seed {first.seed}"
+    console.print(titled(first.file, f" {about}" if first.file else about))
     console.print(Text(f"{references_in_words(first.samples)} {on_rows(first)}"))
 
 
-def _correction_line(corrected: Sequence[Result]) -> str:
+def correction_line(corrected: Sequence[Result]) -> str:
     """The intervals that decide the verdicts of several claims."""
     used, count = corrected[0].corrected, corrected[0].family_size
     assert used is not None

@@ -13,6 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from scrub.errors import UserError
+from scrub.printing import html_of, one_line
 from scrub.results.inapplicable import Inapplicable
 from scrub.results.result import Result
 from scrub.stats.effect import paired_mean
@@ -88,10 +89,10 @@ class Comparison:
 
     def __repr__(self) -> str:
         found = self.difference
-        return f"Comparison({interval(found)}: {self.words})"
+        return one_line(f"Comparison({interval(found)}: {self.words})")
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def compare(first: Result, second: Result) -> Comparison:

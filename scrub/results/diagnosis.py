@@ -8,10 +8,11 @@ from scrub.analysis.blame import Blame
 from scrub.analysis.conventions import Convention
 from scrub.analysis.nulls import Nulls
 from scrub.analysis.specificity import Tried
+from scrub.printing import brief
 from scrub.stats.between import Fresh
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Diagnosis:
     """What was found out beyond a claim's score; None: not asked for."""
 
@@ -20,3 +21,6 @@ class Diagnosis:
     specificity: tuple[Tried, ...] | None = None
     blame: Blame | None = None
     fresh: Fresh | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)

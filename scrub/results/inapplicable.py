@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from attrs import frozen
 
-from scrub.hypothesis.belief import Belief, Expectation
+from scrub.hypothesis.belief import Belief, Expectation, Verdict
 from scrub.hypothesis.claim import Claim
 from scrub.metrics import Metric
+from scrub.printing import REPORT_WIDTH, Printed, ReportOptions, html_of, one_line, report_of
 from scrub.stats.intervals import Interval
 from scrub.stats.verdict import NOT_APPLICABLE, Judgement
 
@@ -80,6 +81,11 @@ class Inapplicable:
         return Judgement(NOT_APPLICABLE, None, notes=(self.words,))
 
     @property
+    def verdict(self) -> Verdict:
+        """ "not applicable"."""
+        return NOT_APPLICABLE
+
+    @property
     def passed(self) -> None:
         """Neither true nor false."""
         return
@@ -98,7 +104,17 @@ class Inapplicable:
         return pd.DataFrame(columns, index=[0])
 
     def __repr__(self) -> str:
-        return f"Inapplicable({self.claim.name}: {self.reason})"
+        return one_line(f"Inapplicable({self.claim.name}: {self.reason})")
+
+    def report(self, width: int = REPORT_WIDTH, **how: Unpack[ReportOptions]) -> Printed:
+        """What `scrub test` prints of it, as text.
+
+        Args:
+            width: in characters.
+            how: verbose (also node by node), by (a column of the data), diagnoses, as `scrub test`
+                has them.
+        """
+        return report_of([self], width=width, **how)
 
     def _repr_html_(self) -> str:
-        return self.summary._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)

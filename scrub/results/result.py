@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 from attrs import Factory, field, frozen
 
 from scrub.analysis.support import Support
 from scrub.draw import Draws, NodeDraw
-from scrub.hypothesis.belief import Belief, Expectation
+from scrub.hypothesis.belief import Belief, Expectation, Verdict
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.describe import describe_route
 from scrub.hypothesis.sites import ALL, Route
 from scrub.hypothesis.tree import NamePath, Occurrence, Tree
 from scrub.metrics import Metric
-from scrub.printing import free_name
+from scrub.printing import (
+    REPORT_WIDTH,
+    Printed,
+    ReportOptions,
+    brief,
+    free_name,
+    html_of,
+    one_line,
+    report_of,
+)
 from scrub.samplers import describe_sampler
 from scrub.stats.intervals import Interval
 from scrub.stats.rounding import interval, percent
@@ -36,7 +45,7 @@ NOT_RECOVERED = Interval(
 )
 
 
-@frozen
+@frozen(repr=False)
 class NodeResult:
     """What one occurrence of a node stood for, and what it drew.
 
@@ -65,8 +74,11 @@ class NodeResult:
     def name(self) -> str:
         return self.path[-1]
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen
+
+@frozen(repr=False)
 class Memory:
     """Bytes that a run added to the process at its peak: planned for, and measured (NaN: not)."""
 
@@ -74,8 +86,11 @@ class Memory:
     predicted: int
     measured: float
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@frozen(eq=False)
+
+@frozen(eq=False, repr=False)
 class Measured:
     """What another metric of a claim came to; it decides nothing. `effect`: of such a claim."""
 
@@ -88,6 +103,9 @@ class Measured:
     def figure(self) -> Interval:
         """Loss recovered, or the effect where the claim is about that."""
         return self.effect or self.recovered
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @frozen(eq=False, repr=False)
@@ -178,6 +196,11 @@ class Result:
         return self.draws.references.data.name
 
     @property
+    def verdict(self) -> Verdict | None:
+        """What the interval says of the belief; None where the file expects nothing."""
+        return self.judgement.verdict
+
+    @property
     def passed(self) -> bool:
         """Whether the verdict is what the file expects (true where it expects nothing)."""
         return self.judgement.passed is True
@@ -245,7 +268,7 @@ class Result:
     def __repr__(self) -> str:
         which = self.belief.figure if self.belief else "recovered"
         verdict = f", {self.judgement.verdict}" if self.judgement.verdict else ""
-        return (
+        return one_line(
             f"Result({self.claim.name}: {which} {interval(self.figure)}{verdict}, "
             f"{self.samples:,} references)"
         )
@@ -269,8 +292,18 @@ class Result:
             index=[0],
         )
 
+    def report(self, width: int = REPORT_WIDTH, **how: Unpack[ReportOptions]) -> Printed:
+        """What `scrub test` prints of it, as text.
+
+        Args:
+            width: in characters.
+            how: verbose (also node by node), by (a column of the data), diagnoses, as `scrub test`
+                has them.
+        """
+        return report_of([self], width=width, **how)
+
     def _repr_html_(self) -> str:
-        return self.summary._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def node_results(tree: Tree, draws: Draws) -> tuple[NodeResult, ...]:

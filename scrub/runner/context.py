@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from scrub.draw import Draws
 from scrub.model.registry import Model
+from scrub.printing import brief
 from scrub.runner.checkpoint import Checkpoint, Checkpoints
 from scrub.runner.options import Options
 from scrub.runner.prepare import Prepared
@@ -15,7 +16,7 @@ from scrub.runner.progress import SILENT, Progress
 from scrub.runner.session import Session
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Context:
     """What all claims of one run share.
 
@@ -42,3 +43,6 @@ class Context:
         if self.checkpoints is None:
             return Checkpoint(prepared.name)
         return self.checkpoints.of(prepared, model, self.options, draws)
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -18,6 +18,7 @@ from scrub.model.given import Model as Given
 from scrub.model.given import is_maker
 from scrub.model.graph import Graph
 from scrub.model.in_memory import kind_of
+from scrub.printing import brief
 from scrub.runner.sizes import EXAMPLES, in_bytes
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ def _device(value: Any) -> Any:
     return str(value) if isinstance(value, torch.device) else value
 
 
-@frozen
+@frozen(repr=False)
 class Options:
     """How to run: what the command line's options say.
 
@@ -71,6 +72,9 @@ class Options:
     max_memory: int = field(default=MEMORY, converter=_bytes)
     alone: bool = False
     recheck: bool = False
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class OptionsOfModels(TypedDict, total=False):

@@ -23,22 +23,31 @@ from scrub.model.registry import (
     is_maker,
     load,
 )
+from scrub.printing import html_of, in_brief, printed
 from scrub.runner.resident_memory import Resident
+from scrub.runner.sizes import shown
 from scrub.runner.user_code import call_users
 
 if TYPE_CHECKING:
     from scrub.runner.kept import Kept
 
 
-@frozen(eq=False)
+def _progress(session: Session, attribute: object, value: Any) -> None:
+    if value not in (True, False, None):
+        raise UserError(f"progress= is {printed(value)}. Give True or False, or leave it out.")
+
+
+@frozen(eq=False, repr=False)
 class Session:
     """What claims share: models, data and plain activations, each made once.
 
     Attributes:
         kept: a folder in which plain values are kept for other sessions; None: they are not.
+        progress: whether what is run from Python shows a progress bar; None: in notebooks.
     """
 
     kept: Kept | None = field(default=None, kw_only=True)
+    progress: bool | None = field(default=None, kw_only=True, validator=_progress)
     _described: dict[Any, Model] = field(factory=dict)
     _loaded: dict[Any, Model] = field(factory=dict)
     _made_models: dict[int, tuple[Any, Any]] = field(factory=dict)
@@ -194,6 +203,13 @@ class Session:
     def grown(self) -> float:
         """Bytes by which the process grew, at its peak, since the last model was loaded."""
         return self._since[-1].grown()
+
+    def __repr__(self) -> str:
+        models = ", ".join(model.name for model in self.loaded)
+        return in_brief("Session", models or "nothing is loaded", shown(self.held()))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def _equal(one: Recipe, other: Recipe) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from scrub.hypothesis.circuit import Circuit
+from scrub.printing import html_of, one_line
 from scrub.runner.outputs import Outputs
 from scrub.searches.circuit_found import CircuitFound, Says
 from scrub.searches.circuit_score import Score, score_lines, scored
@@ -58,14 +59,14 @@ class CircuitResult:
 
     def __repr__(self) -> str:
         circuit, said = self.circuit, interval(self.score.recovered)
-        return (
+        return one_line(
             f"CircuitResult({self.search.item.behaviour.name} on {self.search.seen.model.name} by "
             f"{self.found.method}: {len(circuit)} nodes, {len(circuit.edges)} edges; recovers "
             f"{said} on rows held out)"
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def run_circuit(

@@ -15,6 +15,7 @@ from scrub.hypothesis.collect import CollectedBehaviour
 from scrub.hypothesis.held_out import searched
 from scrub.metrics import Metric
 from scrub.model.registry import Model
+from scrub.printing import html_of, one_line
 from scrub.runner.context import Context
 from scrub.runner.options import check_options
 from scrub.runner.outputs import Outputs
@@ -237,13 +238,13 @@ class PathSearch:
         parts = ((heads, "head"), (groups, "group"), (len(self.measured), "sweep"))
         found, grouped, swept = (f"{n:,} {name}{'s' * (n != 1)}" for n, name in parts)
         state = f"{left} receiver{'s' * (left != 1)} to come" if left else "finished"
-        return (
+        return one_line(
             f"PathSearch({self.item.behaviour.name} on {self.model.name}: {found} in {grouped}, "
             f"{swept}, {state})"
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def begin(item: CollectedBehaviour, settings: Settings, context: Context) -> PathSearch:

@@ -16,6 +16,7 @@ from scrub.engine.family import execute_family, plan_family
 from scrub.engine.family_cost import fit_family
 from scrub.errors import UserError
 from scrub.hypothesis.tree import NamePath, Tree
+from scrub.printing import html_of, in_brief, one_line
 from scrub.runner.context import Context
 from scrub.runner.memory import room_for
 from scrub.runner.prepare import Prepared
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@frozen
+@frozen(repr=False)
 class PathEffect:
     """What a path changes, or all paths through a node.
 
@@ -53,6 +54,9 @@ class PathEffect:
         """ "name mover ← S-inhibition ← duplicate token", and behind it of how many paths."""
         more = f" ← … ({self.count} paths)" if self.count > 1 else ""
         return " ← ".join(self.names) + more
+
+    def __repr__(self) -> str:
+        return in_brief("PathEffect", self.said, interval(self.effect))
 
 
 @frozen(eq=False, repr=False)
@@ -122,10 +126,10 @@ class ClaimPaths:
 
     def __repr__(self) -> str:
         count = sum(one.count == 1 for one in self.paths)
-        return f"ClaimPaths({self.claim}: {count} paths, in all {interval(self.whole)})"
+        return one_line(f"ClaimPaths({self.claim}: {count} paths, in all {interval(self.whole)})")
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def paths_of(prepared: Prepared, context: Context) -> ClaimPaths:

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from attrs import frozen
 
+from scrub.printing import brief
 from scrub.stats.intervals import Interval, loss_recovered
 from scrub.stats.scores import Scores
 
@@ -20,7 +21,7 @@ ROUNDING = 1e-5
 """Errors up to this share of the largest number are rounding (docs/semantics.md, Laws: float32)."""
 
 
-@frozen
+@frozen(repr=False)
 class Cancellation:
     """What the mean hides.
 
@@ -41,6 +42,9 @@ class Cancellation:
     cancelled: float
     hidden: float
     reason: str = ""
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def cancellation(scores: Scores) -> Cancellation:

@@ -46,6 +46,10 @@ TOO_FEW = (
 PerReference = Float[np.ndarray, " samples"]
 
 
+def _six_digits(value: float) -> str:
+    return f"{value:.6g}"
+
+
 @frozen
 class Interval:
     """An estimate with its confidence interval. Unbounded and undefined ends say why.
@@ -62,17 +66,17 @@ class Interval:
             them hold together with `confidence` (Bonferroni).
     """
 
-    mean: float
-    low: float
-    high: float
-    confidence: float = CONFIDENCE
-    reason: str = ""
-    widened: str = ""
-    least: float = field(default=Factory(lambda self: self.low, takes_self=True))
-    most: float = field(default=Factory(lambda self: self.high, takes_self=True))
-    error: float | None = None
-    concentration: float | None = None
-    looks: int = 1
+    mean: float = field(repr=_six_digits)
+    low: float = field(repr=_six_digits)
+    high: float = field(repr=_six_digits)
+    confidence: float = field(default=CONFIDENCE, repr=_six_digits)
+    reason: str = field(default="", repr=False)
+    widened: str = field(default="", repr=False)
+    least: float = field(default=Factory(lambda self: self.low, takes_self=True), repr=False)
+    most: float = field(default=Factory(lambda self: self.high, takes_self=True), repr=False)
+    error: float | None = field(default=None, repr=False)
+    concentration: float | None = field(default=None, repr=False)
+    looks: int = field(default=1, repr=False)
 
     @property
     def level(self) -> float:

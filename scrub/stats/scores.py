@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
+from scrub.printing import brief
 from scrub.stats.effect import farthest_effects, paired_mean
 from scrub.stats.intervals import (
     CONFIDENCE,
@@ -19,7 +20,7 @@ COLUMNS = ("original", "scrubbed", "baseline")
 BEFORE = "before"
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Scores:
     """The metric per reference, three times: float64 [samples] each, paired.
 
@@ -70,6 +71,9 @@ class Scores:
             change = here.scrubbed - here.before
         unseen = farthest_effects(here.before, *every) if finite else None
         return paired_mean(change, confidence=confidence, looks=looks, unseen=unseen)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

@@ -7,6 +7,7 @@ import math
 from attrs import frozen
 
 from scrub.hypothesis.belief import Expectation, Verdict
+from scrub.printing import brief
 from scrub.stats.intervals import (
     FEW,
     HALF,
@@ -19,7 +20,7 @@ NOT_APPLICABLE: Verdict = "not applicable"
 """The verdict on a claim that its file says is not about the model."""
 
 
-@frozen
+@frozen(repr=False)
 class Judgement:
     """What the interval says of the file's bounds, and whether the file expected it.
 
@@ -35,6 +36,9 @@ class Judgement:
     vacuous: str = ""
     settle: int | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def verdict_of(interval: Interval, expect: Expectation) -> Verdict:

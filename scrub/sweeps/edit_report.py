@@ -18,6 +18,7 @@ from scrub.hypothesis.behaviour import Behaviour
 from scrub.hypothesis.belief import Belief, not_a_belief, supported
 from scrub.hypothesis.claim import Claim
 from scrub.hypothesis.collect import Collected
+from scrub.printing import html_of, one_line
 from scrub.results.comparison import compare
 from scrub.results.result import Result
 from scrub.runner.context import Context
@@ -141,10 +142,10 @@ class EditReport:
 
     def __repr__(self) -> str:
         good = sum(change.verdict == "supported" for change in self.changes)
-        return f"EditReport({good} of {len(self.changes)} as they should be)"
+        return one_line(f"EditReport({good} of {len(self.changes)} as they should be)")
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)
 
 
 def run_edit_report(

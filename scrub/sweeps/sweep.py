@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from scrub.errors import UserError
 from scrub.hypothesis.sites import Route
 from scrub.metrics import Metric
+from scrub.printing import html_of, one_line
 from scrub.runner.options import is_whole
 from scrub.stats.intervals import CONFIDENCE, Interval
 from scrub.stats.rounding import interval, percent
@@ -245,10 +246,10 @@ class Sweep:
             return f"Sweep({self.behaviour} → {self.receiver}: no sender)"
         first = self.order()[0]
         shown = f"{self.senders[first].name} {interval(self.effects[0][first])}"
-        return (
+        return one_line(
             f"Sweep({self.behaviour} → {self.receiver}: {len(self.senders)} senders, "
             f"largest {shown}, {self.samples:,} references)"
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # type: ignore[operator]  # untyped in pandas
+        return html_of(self)

@@ -149,6 +149,15 @@ def hold(claims: Sequence[Prepared], model: str | None = None) -> Holding:
     )
 
 
+def checked_lines(claims: Sequence[Prepared], holding: Holding) -> Iterator[str]:
+    """What `scrub check` says of claims that are legal, and of their samplers."""
+    for claim in claims:
+        nodes = len(claim.tree.walk())
+        about = f"{nodes} node{'s' if nodes > 1 else ''} on {claim.model.name}"
+        yield f"{claim.name}: legal ({about}, data: {claim.data.name})"
+    yield from holding.report()
+
+
 def _virtual(claims: Sequence[Prepared]) -> tuple[str, ...]:
     """Names of the samplers of virtual rows."""
     nodes = [node for claim in claims for node in claim.tree.walk()]

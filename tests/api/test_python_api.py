@@ -127,7 +127,8 @@ def test_printed_it_is_one_line(result: scrub.Result) -> None:
 def test_a_notebook_shows_a_table(result: scrub.Result) -> None:
     html = result._repr_html_()
     assert "<table" in html
-    assert f"{result.recovered.mean:.6f}"[:6] in html
+    assert f"{result.recovered.mean:.3f} [" in html
+    assert f"{result.scores.means['scrubbed']:.3f}" in html
 
 
 def test_a_graph_of_ones_own() -> None:

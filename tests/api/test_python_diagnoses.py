@@ -52,7 +52,8 @@ def test_an_explanation_shows_itself(explanation: scrub.Explanation) -> None:
     lost = explanation.blame.total
     said = f"loses {lost.mean:.3f} [{lost.low:.3f}, {lost.high:.3f}] in 1 swaps)"
     assert repr(explanation) == f"Explanation(by_hand: {said}"
-    assert "lost_alone" in explanation._repr_html_()
+    assert "<th>lost by it alone</th>" in explanation._repr_html_()
+    assert f"{lost.mean:.3f} [" in explanation._repr_html_()
     assert isinstance(explanation.plot(), Figure)
     worst = explanation.worst
     assert len(worst) == 2

@@ -6,6 +6,7 @@ To store outputs anew: `SCRUB_UPDATE_GOLDEN=1 pytest tests/docs/test_notebooks.p
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -35,7 +36,7 @@ def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)})
+    client.execute(env=ENVIRONMENT | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"})
     return found
 
 
@@ -50,9 +51,17 @@ def texts(notebook: NotebookNode) -> list[tuple[str, ...]]:
 def _texts(output: NotebookNode) -> list[str]:
     if output.output_type == "stream":
         return [f"{output.name}: {output.text}"]
+    if output.output_type == "error":
+        return [f"error: {line}" for line in output.traceback]
     if any(kind.startswith("image/") for kind in output.data):
         return []
-    return [f"{kind}: {output.data[kind]}" for kind in TEXTS if kind in output.data]
+    return [f"{kind}: {steady(output.data[kind])}" for kind in TEXTS if kind in output.data]
+
+
+def steady(text: str) -> str:
+    """A text without how long a run took and how much memory it grew by."""
+    text = re.sub(r"<td>seconds</td>\s*<td>[\d.]+</td>", "<td>seconds</td>", text)
+    return re.sub(r"memory beyond the model: [^<\n]*", "memory", text)
 
 
 def store(notebook: NotebookNode, file: Path) -> None:

@@ -184,7 +184,8 @@ def test_a_page_stands_by_itself() -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"a": [1, 2]})
-    page = Page("<title>", lambda console: None, [("f", drawn(2))], [("All", frame)], ["a <line>"])
+    figures = [("f", drawn(2))]
+    page = Page("<title>", lambda console: None, lambda: figures, [("All", frame)], ["a <line>"])
     text = page_html(page, MADE)
     found = read(text)
     assert found.problems == []

@@ -294,7 +294,7 @@ def evolve_width() -> Any:
 def test_a_result_shows_itself() -> None:
     found = run(raises(by=0.1), Exact(), Uncond())
     assert "effect" in repr(found)
-    assert "<th>effect</th>" in found._repr_html_()
+    assert "<th>effect [95%]</th>" in found._repr_html_()
     assert list(found.summary["before"]) == [found.before]
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST = 200
 """Rows that a table in a page has at most; a line below it says how many there are."""
+LONG = 60
+"""Characters from which on a cell has room for several words a line."""
 STYLES = {"dim": "dim", "green": "good", "red": "bad"}
 """Classes for the terminal's styles."""
 
@@ -79,7 +81,7 @@ def grid_of_frame(frame: pd.DataFrame, most: int = MOST) -> Grid:
         Heading(str(name), right=column.dtype.kind in "fiu")
         for name, column in zip(shown.columns, columns, strict=True)
     ]
-    rows = zip(*([Cell(_said(value)) for value in column] for column in columns), strict=True)
+    rows = zip(*([_of_frame(value) for value in column] for column in columns), strict=True)
     return Grid(tuple(headings), rows, more=len(frame) - len(shown))
 
 
@@ -97,6 +99,11 @@ def grid_of_rows(columns: Sequence[str | Heading], rows: Sequence[Sequence[str |
     ]
     cells = [tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows]
     return Grid(tuple(headings), cells)
+
+
+def _of_frame(value: Any) -> Cell:
+    said = _said(value)
+    return Cell(said, "long" if len(said) > LONG else "")
 
 
 def _said(value: Any) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console
 from scrub.report.html.pages import Page
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from scrub.circuits.overlap import Overlap
     from scrub.circuits.scores import CircuitScores
     from scrub.circuits.shared import SharedCircuits
@@ -18,15 +20,19 @@ if TYPE_CHECKING:
     from scrub.searches.path_search import PathSearch
     from scrub.sweeps.sweep import Sweep
 
+    Figures = Sequence[tuple[str, Figure]]
+
 
 def sweep_page(sweep: Sweep, top: int) -> Page:
     """The largest effects, a heatmap for each metric, and all effects."""
     from scrub.report.sweep import show_sweep
 
-    figures = [
-        (f"effects on {metric.name}", sweep.plot(number))
-        for number, metric in enumerate(sweep.metrics)
-    ]
+    def figures() -> Figures:
+        return [
+            (f"effects on {metric.name}", sweep.plot(number))
+            for number, metric in enumerate(sweep.metrics)
+        ]
+
     frames = [("All effects", sweep.frame)]
     if sweep.by is not None:
         frames.append((f"All effects by {sweep.by.column}", sweep.by_frame))
@@ -38,7 +44,9 @@ def scores_page(scores: CircuitScores, top: int) -> Page:
     """The scores of a circuit, its curve, and each section's table."""
     from scrub.report.circuit_scores import show_scores
 
-    figures = [("performance by size", scores.plot())] if scores.curve is not None else []
+    def figures() -> Figures:
+        return [("performance by size", scores.plot())] if scores.curve is not None else []
+
     frames = [(name.capitalize(), frame) for name, frame in scores.frames.items()]
     title = f"{scores.circuit.name or 'a circuit'} on {scores.behaviour}, {scores.model}"
     return Page(title, lambda console: show_scores(scores, console, top), figures, frames)
@@ -50,9 +58,13 @@ def shared_page(shared: SharedCircuits) -> Page:
 
     names = " and ".join(one.name for one in shared.behaviours)
     title = f"circuits on {names}, {shared.model}"
-    figures = [("what each circuit keeps and loses", shared.plot())]
     frames = [("All figures", shared.frame)]
-    return Page(title, lambda console: show_shared(shared, console), figures, frames)
+    return Page(
+        title,
+        lambda console: show_shared(shared, console),
+        lambda: [("what each circuit keeps and loses", shared.plot())],
+        frames,
+    )
 
 
 def overlap_page(found: Overlap) -> Page:
@@ -60,9 +72,13 @@ def overlap_page(found: Overlap) -> Page:
     from scrub.report.circuit_overlap import show_overlap
 
     title = f"{', '.join(found.names)}: what they have in common"
-    figures = [("what they have in common", found.plot())]
     frames = [("All figures", found.frame)]
-    return Page(title, lambda console: show_overlap(found, console), figures, frames)
+    return Page(
+        title,
+        lambda console: show_overlap(found, console),
+        lambda: [("what they have in common", found.plot())],
+        frames,
+    )
 
 
 def circuit_page(circuit: Circuit) -> Page:
@@ -90,7 +106,9 @@ def paths_page(search: PathSearch, nothing: str = "") -> Page:
         else:
             show_found(search, console)
 
-    figures = [] if nothing else [("the paths that were found", search_tree(search))]
+    def figures() -> Figures:
+        return [] if nothing else [("the paths that were found", search_tree(search))]
+
     frames = [("All that is kept", search.frame)]
     title = f"{search.item.behaviour.name} on {search.model.name}: paths"
     return Page(title, show, figures, frames, log_lines(search))
@@ -108,8 +126,13 @@ def circuit_found_page(result: CircuitResult) -> Page:
 
     search = result.search
     title = f"{search.item.behaviour.name} on {search.seen.model.name}: by {result.found.method}"
-    figures = [("what is recovered by size", curve(result))]
-    return Page(title, show, figures, [("Every decision", result.frame)], result.lines)
+    return Page(
+        title,
+        show,
+        lambda: [("what is recovered by size", curve(result))],
+        [("Every decision", result.frame)],
+        result.lines,
+    )
 
 
 def _print(console: Console, lines: Sequence[str]) -> None:

@@ -27,30 +27,39 @@ class Page:
     Attributes:
         title: its heading.
         show: prints what the terminal shows.
-        figures: what each shows, and the figure.
+        figures: draws them: what each shows, and the figure.
         frames: titles, and tables that are folded.
         log: lines, folded.
     """
 
     title: str
     show: Callable[[Console], None]
-    figures: Sequence[tuple[str, Figure]] = ()
+    figures: Callable[[], Sequence[tuple[str, Figure]]] = tuple
     frames: Sequence[tuple[str, pd.DataFrame]] = ()
     log: Sequence[str] = ()
 
 
 def page_html(page: Page, made: Made) -> str:
     """The whole page, which needs no network."""
-    parts = [render("heading.html", title=page.title), printed_part(page.show)]
-    parts += [figure_part(figure, says) for says, figure in page.figures]
-    parts += [_folded(title, _frame(frame)) for title, frame in page.frames if len(frame)]
+    figures = [figure_part(figure, says) for says, figure in page.figures()]
+    title = render("heading.html", title=page.title)
+    shown = [printed_part(page.show), *figures, *_tables(page, sorts=True)]
+    return document(page.title, title, *shown, made=made, script=True)
+
+
+def page_part(page: Page) -> Markup:
+    """What a notebook shows of it, without style of its own: all but the figures."""
+    return Markup("\n").join([printed_part(page.show), *_tables(page)])
+
+
+def _tables(page: Page, *, sorts: bool = False) -> list[Markup]:
+    """The frames and the log, folded."""
+    frames = [(title, frame) for title, frame in page.frames if len(frame)]
+    grids = [(title, grid_html(grid_of_frame(frame), sorts=sorts)) for title, frame in frames]
+    found = [_folded(title, grid) for title, grid in grids]
     if page.log:
-        parts.append(_folded("Log", render("log.html", lines=page.log)))
-    return document(page.title, *parts, made=made, script=True)
-
-
-def _frame(frame: pd.DataFrame) -> Markup:
-    return grid_html(grid_of_frame(frame), sorts=True)
+        found.append(_folded("Log", render("log.html", lines=page.log)))
+    return found
 
 
 def _folded(title: str, content: Markup) -> Markup:

@@ -25,7 +25,8 @@ class _Recorder(Console):
     """A console that keeps what is printed on it. Rich has no other way to be asked for it."""
 
     def __init__(self, width: int) -> None:
-        super().__init__(file=io.StringIO(), width=width, color_system="standard")
+        text = io.StringIO()
+        super().__init__(file=text, width=width, color_system="standard", force_jupyter=False)
         self.printed: list[Any] = []
 
     def print(self, *objects: Any, style: Any = None, **how: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from attrs import frozen
 from markupsafe import Markup
@@ -48,7 +49,7 @@ def summary_part(results: Sequence[Result | Inapplicable], claims: int, state: s
         state: what there is to say of a run that is not finished; "" of one that is.
     """
     scales = common_scales([result for result in results if isinstance(result, Result)])
-    rows = [_row(result, number, scales) for number, result in enumerate(results)]
+    rows = [row_of(result, number, scales) for number, result in enumerate(results)]
     return render(
         "summary.html",
         title=title_of(results),
@@ -87,7 +88,13 @@ def title_of(results: Sequence[Result | Inapplicable]) -> str:
     )
 
 
-def _row(result: Result | Inapplicable, number: int, scales: Mapping[str, Scale]) -> Row:
+NO_SCALES: Mapping[str, Scale] = MappingProxyType({})
+
+
+def row_of(
+    result: Result | Inapplicable, number: int, scales: Mapping[str, Scale] = NO_SCALES
+) -> Row:
+    """A claim as a row. `scales`: those that several share, by figure; else each has its own."""
     picture, figure = Markup(), "–"
     expect = result.expect
     if isinstance(result, Result):
