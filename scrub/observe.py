@@ -62,8 +62,6 @@ def attention(
 ) -> Observation:
     """How much each head attends from a position to others, and how much it moves from there.
 
-    See `scrub.observations.attention.attention`.
-
     Args:
         of: heads: a role, "9.9,9.6", pairs; default: all.
         at: the position that attends; default: that of the behaviour's metric.
@@ -117,8 +115,6 @@ def components(
 ) -> Observation:
     """Principal components of what stands somewhere in the model, coloured by a feature.
 
-    See `scrub.observations.components.components`.
-
     Args:
         of: heads or a role, "mlp:2", "stream:2"; default: the last stream.
         at: positions; default: that of the behaviour's metric.
@@ -143,8 +139,6 @@ def congruence(
     **options: Unpack[OptionsOfModels],
 ) -> Observation:
     """The dot products of neurons' output weights and a direction of the unembedding.
-
-    See `scrub.observations.congruence.congruence`.
 
     Args:
         model: a model's name, a directory, or a model in memory.
@@ -202,8 +196,6 @@ def heads(
     **options: Unpack[RunOptions],
 ) -> Observation:
     """All heads at one glance: copying, scores by tokens; of a behaviour, attention and logits.
-
-    See `scrub.observations.overview.overview`.
 
     Args:
         about: a model or a behaviour.
@@ -312,8 +304,6 @@ def patterns(
 ) -> Observation:
     """How much each token of one row attends to each; `.view()` shows it by CircuitsVis.
 
-    See `scrub.observations.patterns.patterns`.
-
     Args:
         of: heads: a role, "9.9,9.6", pairs; default: all.
         row: of the data, from 0.
@@ -338,8 +328,6 @@ def scatter(
     **options: Unpack[RunOptions],
 ) -> Observation:
     """How one head's attention to a position goes with what it writes, row by row.
-
-    See `scrub.observations.scatter.scatter`.
 
     Args:
         of: one head: "9.9".

@@ -26,16 +26,15 @@ from scrub.engine.states import (
     Routes,
     State,
     StreamEdge,
+    by_port,
 )
-from scrub.hypothesis.sites import (
-    ALL,
-    At,
-    Route,
-    Through,
-)
+from scrub.hypothesis.sites import ALL, At, Route, Through
 from scrub.hypothesis.tree import Occurrence
 from scrub.model.graph import Component, Graph, Port
 from scrub.names import Cell
+
+Edges = list[tuple[Port, CellEdge | StreamEdge]]
+"""What each port of a cell reads."""
 
 
 @frozen(eq=False)
@@ -60,9 +59,7 @@ class Walk:
     _lanes: dict[str, Routes] = field(factory=dict, init=False)
     _before: dict[Cell, Container[RouteId]] = field(factory=dict, init=False)
     _by_port: dict[State, dict[str, list[Open]]] = field(factory=dict, init=False)
-    _edges: dict[tuple[Cell, State], list[tuple[Port, CellEdge | StreamEdge]]] = field(
-        factory=dict, init=False
-    )
+    _edges: dict[tuple[Cell, State], Edges] = field(factory=dict, init=False)
 
     @cached_property
     def routes(self) -> dict[RouteId, Route]:
@@ -87,20 +84,13 @@ class Walk:
         opens = self._opens(cell, every, every)
         return self._pruned(cell, {o for o in opens if self._admits(o.route, o.port)})
 
-    def edges(self, cell: Cell, state: State) -> list[tuple[Port, CellEdge | StreamEdge]]:
+    def edges(self, cell: Cell, state: State) -> Edges:
         """What each port of a cell in a state reads."""
         if (cell, state) not in self._edges:
-            ways, ports = self._ways(state), self.graph.sites[cell.site].ports
+            self._by_port[state] = self._by_port.get(state) or by_port(state)
+            ways, ports = self._by_port[state], self.graph.sites[cell.site].ports
             self._edges[cell, state] = [(port, self._edge(cell, ways, port)) for port in ports]
         return self._edges[cell, state]
-
-    def _ways(self, state: State) -> dict[str, list[Open]]:
-        """A state's ways by their ports."""
-        if state not in self._by_port:
-            by_port = self._by_port.setdefault(state, {})
-            for way in state:
-                by_port.setdefault(way.port, []).append(way)
-        return self._by_port[state]
 
     def writers(self, stream: str, routes: Routes) -> list[CellEdge]:
         """The writers of one stream (not of those that it continues) that differ from plain."""
@@ -296,8 +286,6 @@ class Walk:
 
     def _pruned(self, cell: Cell, opens: set[Open] | State) -> State:
         """The ways that lead to anything that their routes claim, in other components or here."""
-        if not opens:
-            return PLAIN
         streams = self.graph.streams_below[cell.site]
         useful = {
             way

@@ -81,3 +81,11 @@ class StreamEdge:
 
     stream: str
     routes: Routes
+
+
+def by_port(state: State) -> dict[str, list[Open]]:
+    """A state's ways by their ports."""
+    found: dict[str, list[Open]] = {}
+    for way in state:
+        found.setdefault(way.port, []).append(way)
+    return found

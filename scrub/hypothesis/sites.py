@@ -280,44 +280,28 @@ def mlp_part(
 
 
 def embeddings(
-    *,
-    at: Positions = ALL,
-    into: Ports = None,
-    through: Passing = none,
-    **wrong: Never,
+    *, at: Positions = ALL, into: Ports = None, through: Passing = none, **wrong: Never
 ) -> Sites:
     """Token and position embedding together. Path as in `Route`."""
     return _sites((Cell(names.EMBED), Cell(names.POS_EMBED)), at, into, through, wrong)
 
 
 def token_embedding(
-    *,
-    at: Positions = ALL,
-    into: Ports = None,
-    through: Passing = none,
-    **wrong: Never,
+    *, at: Positions = ALL, into: Ports = None, through: Passing = none, **wrong: Never
 ) -> Sites:
     """The token embedding alone. Path as in `Route`."""
     return _sites((Cell(names.EMBED),), at, into, through, wrong)
 
 
 def position_embedding(
-    *,
-    at: Positions = ALL,
-    into: Ports = None,
-    through: Passing = none,
-    **wrong: Never,
+    *, at: Positions = ALL, into: Ports = None, through: Passing = none, **wrong: Never
 ) -> Sites:
     """The (learned) position embedding alone. Path as in `Route`."""
     return _sites((Cell(names.POS_EMBED),), at, into, through, wrong)
 
 
 def projector(
-    *,
-    at: Positions = ALL,
-    into: Ports = None,
-    through: Passing = none,
-    **wrong: Never,
+    *, at: Positions = ALL, into: Ports = None, through: Passing = none, **wrong: Never
 ) -> Sites:
     """What a vision-language model's projector gives for the patches of images. Path as in `Route`.
 
@@ -327,11 +311,7 @@ def projector(
 
 
 def output(
-    *,
-    at: Positions = ALL,
-    into: Ports = None,
-    through: Passing = none,
-    **wrong: Never,
+    *, at: Positions = ALL, into: Ports = None, through: Passing = none, **wrong: Never
 ) -> Sites:
     """The logits. Path as in `Route`."""
     return _sites((Cell(names.LOGITS),), at, into, through, wrong)
