@@ -128,7 +128,7 @@ def run_all(
     a claim would have another verdict by itself, that is among its doubts.
 
     Args:
-        claims: claims, files, folders, or "FILE::CLAIM"; one or several.
+        claims: claims, files, folders, or `"FILE::CLAIM"`; one or several.
         session, diagnose, nulls, fresh, reporters, options: as in `run`.
 
     Raises:
@@ -180,9 +180,10 @@ def several_claims(called: str, claims: Any) -> list[Claim]:
     found = list(claims) if isinstance(claims, list | tuple) else [claims]
     wrong = dict.fromkeys(type(one).__name__ for one in found if not isinstance(one, Claim))
     if wrong or not found:
-        given = " and a ".join(wrong) if wrong else f"empty {type(claims).__name__}"
+        empty = f"an empty {type(claims).__name__}"
+        given = " and ".join(f"a {name}" for name in wrong) or empty
         raise UserError(
-            f"scrub.{called} takes a claim, not a {given}. "
+            f"scrub.{called} takes a claim, not {given}. "
             "Decorate the function with @claim(data=…, metric=…)."
         )
     return found

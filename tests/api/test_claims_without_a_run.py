@@ -97,7 +97,7 @@ def test_what_makes_no_sense_is_refused(sums: ModuleType, monkeypatch: pytest.Mo
         scrub.run(sums.by_hand, samples=20).report(by="nothing")
     with pytest.raises(UserError, match="width= is 0"):
         scrub.run(sums.by_hand, samples=20).report(0)
-    with pytest.raises(UserError, match=r"scrub\.run_all takes a claim, not a empty list"):
+    with pytest.raises(UserError, match=r"scrub\.run_all takes a claim, not an empty list"):
         scrub.run_all([])
 
 
