@@ -128,7 +128,7 @@ def run_all(
     a claim would have another verdict by itself, that is among its doubts.
 
     Args:
-        claims: claims, files, folders, or "FILE::CLAIM"; one or several.
+        claims: claims, files, folders, or `"FILE::CLAIM"`; one or several.
         session, diagnose, nulls, fresh, reporters, options: as in `run`.
 
     Raises:

@@ -28,7 +28,7 @@ def check(
     """Check claims and the laws of their samplers without running the model, as `scrub check` does.
 
     Args:
-        claims: claims, files, folders, or "FILE::CLAIM"; one or several.
+        claims: claims, files, folders, or `"FILE::CLAIM"`; one or several.
         session, options: as in `run`.
 
     Raises:
@@ -48,7 +48,7 @@ def plan(
     """The tree of a claim, what would run and its cost, without running it, as `scrub plan` says.
 
     Args:
-        claim: a claim, or "FILE::CLAIM".
+        claim: a claim, or `"FILE::CLAIM"`.
         session, options: as in `run`.
 
     Raises:
@@ -70,7 +70,7 @@ def show(
     """The inputs that a claim swaps for one row of its data, as `scrub show` says.
 
     Args:
-        claim: a claim, or "FILE::CLAIM".
+        claim: a claim, or `"FILE::CLAIM"`.
         row: of the data, from 0.
         session, options: as in `run`.
 
@@ -92,7 +92,7 @@ def paths(
     Law: the effect of a claim's only path is the claim's.
 
     Args:
-        claim: a claim, or "FILE::CLAIM".
+        claim: a claim, or `"FILE::CLAIM"`.
         session, options: as in `run`.
 
     Raises:
