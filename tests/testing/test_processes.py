@@ -141,8 +141,8 @@ class Salted:
 class AtImport:
     salt = hash("salt")
     def draw(self, references, randomness):
-        return references.donors(np.random.default_rng(abs(self.salt)).integers(40, size=1)
-                                 .repeat(len(references)))
+        order = np.random.default_rng(abs(self.salt)).permutation(40)  # never twice the same
+        return references.donors(order[references.index])
 
 class Warm:
     def draw(self, references, randomness):
