@@ -10,6 +10,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 
 from scrub.errors import Problem, UserError
 from scrub.hypothesis.claim import unwrapped
@@ -126,11 +127,12 @@ def _marks(build: Any) -> list[Any]:
 
 @contextmanager
 def _sentences_alone() -> Iterator[None]:
-    """A user's mistake fails the item, without a traceback."""
+    """A user's mistake fails the item, without a traceback; which claim it is the item says."""
     try:
         yield
     except UserError as error:
-        raise pytest.fail.Exception(_sentences(error), pytrace=False) from None
+        here = [evolve(problem, file="", claim="") for problem in error.problems]
+        raise pytest.fail.Exception("\n".join(map(str, here)), pytrace=False) from None
 
 
 def _sentences(error: UserError) -> str:
