@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -196,7 +197,12 @@ def in_line(error: BaseException, file: str = "") -> str:
 
 def cell_name(file: str) -> str:
     """What a notebook calls the cell whose code it runs as this file, "cell In[3]"; "" if none."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    told = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)(file)
+    compiler = getattr(notebook_shell(), "compile", None)
+    told = getattr(compiler, "format_code_name", lambda file: None)(file)
     return f"cell {told[1]}" if told else ""
+
+
+def notebook_shell() -> Any:
+    """IPython's shell that this process runs in; None without one. It imports nothing."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()

@@ -40,10 +40,13 @@ class JUnitFile:
     outputs: Outputs
     claims: tuple[Prepared | Inapplicable, ...]
     _finished: list[Result | Inapplicable] = field(factory=list, init=False)
+    _cases: list[ElementTree.Element] = field(factory=list, init=False)
+    """Of each, made once: the file is written anew with each claim."""
 
     def claim_finished(self, result: Result | Inapplicable) -> None:
         """Writes the file with one more claim; what cannot be written now must not end the run."""
         self._finished.append(result)
+        self._cases.append(_case(result))
         with suppress(UserError):
             self._write("the run goes on, or was killed")
 
@@ -58,21 +61,24 @@ class JUnitFile:
     def _write(self, why_missing: str) -> None:
         assert self.outputs.junit is not None
         with self.outputs.writing("--junit", self.outputs.junit) as file:
-            write_whole(file, junit_xml(self._finished, self.claims, why_missing))
+            missing = self.claims[len(self._cases) :]
+            write_whole(file, junit_xml(self._cases, self._finished, missing, why_missing))
 
 
 def junit_xml(
+    finished: Sequence[ElementTree.Element],
     results: Sequence[Result | Inapplicable],
-    claims: Sequence[Prepared | Inapplicable],
-    why_missing: str = "it was not run",
+    missing: Sequence[Prepared | Inapplicable],
+    why_missing: str,
 ) -> str:
     """The file's text.
 
     Args:
-        claims: of the run; those after the results have none.
+        finished: the test cases of the results.
+        missing: claims of the run that have none.
     """
-    missing = [(claim.file, claim.claim.name) for claim in claims[len(results) :]]
-    cases = [*map(_case, results), *(_missing(*claim, why_missing) for claim in missing)]
+    left = [_missing(claim.file, claim.claim.name, why_missing) for claim in missing]
+    cases = [*finished, *left]
     seconds = sum(result.seconds for result in results if isinstance(result, Result))
     suite = ElementTree.Element(
         "testsuite",

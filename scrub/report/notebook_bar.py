@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
 from attrs import define
 
+from scrub.errors import notebook_shell
 from scrub.printing import printable
 from scrub.runner.progress import SILENT, Progress
 
@@ -73,9 +73,7 @@ class NotebookBar:
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and "IPKernelApp" in getattr(shell, "config", {})
+    return "IPKernelApp" in getattr(notebook_shell(), "config", {})
 
 
 def shown_in_notebooks(asked: bool | None) -> Progress:

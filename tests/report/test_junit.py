@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrub import claim, not_applicable
 from scrub.hypothesis.collect import load
-from scrub.report.junit import _clean, junit_xml
+from scrub.report.junit import _case, _clean, junit_xml
 from scrub.results.result import Result
 from scrub.stats.verdict import Judgement
 from support.command import SUMS, inside
@@ -36,6 +36,10 @@ def results(sums: Any) -> list[Any]:
     return scrub.run(claims, model=sums.MODEL, samples=200)
 
 
+def xml_of(results: Any, claims: Any, why_missing: str = "it was not run") -> str:
+    return junit_xml(list(map(_case, results)), results, claims[len(results) :], why_missing)
+
+
 def suite_of(text: str) -> ElementTree.Element:
     root = ElementTree.fromstring(text)
     (suite,) = root
@@ -51,7 +55,7 @@ def suite_of(text: str) -> ElementTree.Element:
 
 
 def test_one_test_case_a_claim(results: list[Any]) -> None:
-    suite = suite_of(junit_xml(results, results))
+    suite = suite_of(xml_of(results, results))
     cases = {case.attrib["name"]: case for case in suite.findall("testcase")}
     assert list(cases) == ["conjunction", "only_x", "by_hand", "absent"]
     outcome = {name: [child.tag for child in case] for name, case in cases.items()}
@@ -77,7 +81,7 @@ def test_one_test_case_a_claim(results: list[Any]) -> None:
 
 
 def test_what_was_not_run_is_an_error(results: list[Any]) -> None:
-    suite = suite_of(junit_xml(results[:1], results, "the run was stopped before it"))
+    suite = suite_of(xml_of(results[:1], results, "the run was stopped before it"))
     errors = [case.find("error") for case in suite.findall("testcase")]
     assert errors[0] is None
     assert [error.attrib["message"] for error in errors[1:] if error is not None] == [
@@ -90,7 +94,7 @@ def test_an_unexpected_verdict_of_any_kind_fails(results: list[Any]) -> None:
     for verdict, vacuous in (("vacuous", "any will do"), ("refuted", ""), ("inconclusive", "")):
         judgement = Judgement(verdict, False, vacuous)
         other = evolve(result, judgement=judgement)
-        (case,) = suite_of(junit_xml([other], [other])).findall("testcase")
+        (case,) = suite_of(xml_of([other], [other])).findall("testcase")
         failure = case.find("failure")
         assert failure is not None
         assert failure.attrib["type"] == verdict
